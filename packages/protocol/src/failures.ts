@@ -1,0 +1,76 @@
+/** What a caller may do about a failure: nothing, the same call again later, or the same call at another member. */
+export type Retry = "never" | "later" | "otherMember";
+
+export interface Failure {
+  /** `errorCode` of a gRPC answer. */
+  readonly rpc: number;
+  /** `code` of a v2 or v3 HTTP answer. */
+  readonly api: number;
+  /** HTTP status in every dialect. */
+  readonly http: number;
+  /** The generic text a v2 or v3 answer carries in `message`; the specific text goes into `data`. */
+  readonly text: string;
+  readonly retry: Retry;
+}
+
+/** Every failure a caller can meet: its number on each wire, and what a caller may do about it. */
+export const FAILURES = {
+  parameterMissing: { rpc: 400, api: 10000, http: 400, text: "parameter missing", retry: "never" },
+  accessDenied: { rpc: 403, api: 10001, http: 403, text: "access denied", retry: "never" },
+  dataAccess: { rpc: 500, api: 10002, http: 500, text: "data access error", retry: "later" },
+  invalidParameter: { rpc: 400, api: 20002, http: 400, text: "parameter validate error", retry: "never" },
+  mediaType: { rpc: 400, api: 20003, http: 400, text: "MediaType Error", retry: "never" },
+  notFound: { rpc: 404, api: 20004, http: 404, text: "resource not found", retry: "never" },
+  conflict: { rpc: 409, api: 20005, http: 409, text: "resource conflict", retry: "never" },
+  weightError: { rpc: 400, api: 21001, http: 400, text: "weight error", retry: "never" },
+  metadataError: { rpc: 400, api: 21002, http: 400, text: "instance metadata error", retry: "never" },
+  instanceNotFound: { rpc: 404, api: 21003, http: 404, text: "instance not found", retry: "never" },
+  instanceError: { rpc: 400, api: 21004, http: 400, text: "instance error", retry: "never" },
+  serviceMetadataError: { rpc: 400, api: 21005, http: 400, text: "service metadata error", retry: "never" },
+  selectorError: { rpc: 400, api: 21006, http: 400, text: "selector error", retry: "never" },
+  serviceExists: { rpc: 400, api: 21007, http: 400, text: "service already exist", retry: "never" },
+  serviceNotFound: { rpc: 404, api: 21008, http: 400, text: "service not exist", retry: "never" },
+  serviceNotEmpty: { rpc: 400, api: 21009, http: 400, text: "service delete failure", retry: "never" },
+  healthyParamMissing: { rpc: 400, api: 21010, http: 400, text: "healthy param miss", retry: "never" },
+  healthCheckRunning: { rpc: 400, api: 21011, http: 400, text: "health check still running", retry: "never" },
+  namespaceIllegal: { rpc: 400, api: 22000, http: 400, text: "illegal namespace", retry: "never" },
+  namespaceNotFound: { rpc: 22001, api: 22001, http: 404, text: "namespace not exist", retry: "never" },
+  namespaceExists: { rpc: 409, api: 22002, http: 400, text: "namespace already exist", retry: "never" },
+  illegalState: { rpc: 400, api: 23000, http: 400, text: "illegal state", retry: "never" },
+  serverError: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "otherMember" },
+  unavailable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
+  starting: { rpc: 300, api: 30000, http: 503, text: "server error", retry: "otherMember" },
+  unregistered: { rpc: 301, api: 30000, http: 400, text: "connection not registered", retry: "later" },
+  noHandler: { rpc: 302, api: 30000, http: 501, text: "no handler", retry: "never" },
+  badRequest: { rpc: 502, api: 10000, http: 400, text: "request not readable", retry: "never" },
+  overThreshold: { rpc: 503, api: 30000, http: 503, text: "over threshold", retry: "later" },
+  disconnected: { rpc: -401, api: 30000, http: 400, text: "client disconnected", retry: "later" },
+  apiDisabled: { rpc: 501, api: 40000, http: 410, text: "API deprecated.", retry: "never" },
+  fuzzyPatternsOverLimit: { rpc: 50310, api: 50310, http: 503, text: "fuzzy watch pattern over limit", retry: "later" },
+  fuzzyMatchesOverLimit: {
+    rpc: 50311,
+    api: 50311,
+    http: 503,
+    text: "fuzzy watch match count over limit",
+    retry: "later",
+  },
+} as const satisfies Record<string, Failure>;
+
+export type FailureName = keyof typeof FAILURES;
+
+/** The one error class of the product: a name from `FAILURES` and a sentence that names the field and the rule. */
+export class RegistryError extends Error {
+  override readonly name = "RegistryError";
+  readonly failure: FailureName;
+
+  constructor(failure: FailureName, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.failure = failure;
+  }
+
+  /** Anything thrown, as a `RegistryError`; what is not one becomes `serverError` with the original as its cause. */
+  static from(thrown: unknown): RegistryError {
+    if (thrown instanceof RegistryError) return thrown;
+    return new RegistryError("serverError", "the server failed to handle this request", { cause: thrown });
+  }
+}

@@ -1,0 +1,56 @@
+import type { FailureName } from "@nacre/protocol";
+
+/**
+ * The port through which all durable state changes: one ordered log in front of one deterministic state machine.
+ * Today the log is a file of this member; Raft takes its place without touching the features.
+ *
+ * Every implementation passes the suite in `testkit/src/log-suite.ts`.
+ */
+export interface LogEntry<C> {
+  /** Position in the log, from 1 without gaps. */
+  readonly index: number;
+  /** Epoch milliseconds, taken once when the command was proposed: apply never reads a clock. */
+  readonly at: number;
+  readonly command: C;
+}
+
+/** One row of the durable state. `value` is JSON text; undefined deletes the row. */
+export interface RowWrite {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string | undefined;
+}
+
+/** What applying an entry led to: an answer or an expected failure, and the rows that changed either way. */
+export type Applied<R> =
+  | { readonly ok: true; readonly result: R; readonly rows: readonly RowWrite[] }
+  | { readonly ok: false; readonly failure: FailureName; readonly message: string; readonly rows: readonly RowWrite[] };
+
+export interface StateMachine<C, R> {
+  /** Called once at start for each row that the store holds, before any entry is applied. */
+  load(row: { readonly kind: string; readonly key: string; readonly value: string }): void;
+  /** Called once per entry, in log order. Deterministic: the same entries give the same rows on every member. */
+  apply(entry: LogEntry<C>): Applied<R>;
+}
+
+export interface DurableLog<C, R> {
+  /**
+   * Appends the command, waits until it is durable, applies it and gives its result.
+   * @throws RegistryError the failure that apply decided; `dataAccess` when the log cannot be written, with the reason
+   * and the mend (the command is then not in the log); `overThreshold` when too many proposals wait.
+   */
+  propose(command: C): Promise<R>;
+  readonly appliedIndex: number;
+  status(): LogStatus;
+  /** Lets accepted proposals finish, then closes; later proposals are refused. */
+  close(): Promise<void>;
+}
+
+export interface LogStatus {
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  readonly logBytes: number;
+  readonly pending: number;
+  /** Set when writes are refused, as a sentence with the reason and the mend. */
+  readonly refusing: string | undefined;
+}
