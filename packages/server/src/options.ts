@@ -1,0 +1,7 @@
+/**
+ * Options of the server: one table of rows, read from flags, environment, a properties file and defaults, in this order.
+ * A new option is a row in `options/rows/`; nothing else has to change.
+ */
+export { GROUPS, type Group, type Option, OptionError, type Value } from "./options/option.ts";
+export { defaultOptions, optionsOf } from "./options/resolve.ts";
+export { OPTIONS, type OptionKey, type Options, ROWS } from "./options/table.ts";

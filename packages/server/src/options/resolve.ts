@@ -1,0 +1,45 @@
+import { OptionError, type Value } from "./option.ts";
+import { MAIN_PORT_MAX } from "./rows/process.ts";
+import { OPTIONS, type OptionKey, type Options, ROWS } from "./table.ts";
+import { readValue, textOf } from "./value.ts";
+
+export const defaultOptions: Options = checkedTogether({});
+
+/**
+ * Complete options from some of them, for programs that embed a server and for tests.
+ *
+ * @throws OptionError for a value that its option does not allow.
+ */
+export function optionsOf(some: Partial<Options> = {}): Options {
+  const given: Partial<Record<OptionKey, Value>> = {};
+  for (const [key, value] of Object.entries(some)) {
+    if (!Object.hasOwn(OPTIONS, key)) throw new OptionError(`${key} is no option; the names are those of OPTIONS.`);
+    const option = OPTIONS[key as OptionKey];
+    if (value !== undefined) given[key as OptionKey] = readValue(option, textOf(option, value), "given to startServer");
+  }
+  return checkedTogether(given);
+}
+
+/** Adds the defaults and checks what only several values together can get wrong. */
+export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Options {
+  const options = Object.freeze(
+    Object.fromEntries(ROWS.map(([key, option]) => [key, given[key] ?? option.default])),
+  ) as Options;
+  if ((options.grpcPort === undefined || options.memberPort === undefined) && options.port > MAIN_PORT_MAX) {
+    throw new OptionError(
+      `${OPTIONS.port.name} is ${options.port}, but the gRPC ports are this plus 1000 and 1001, ` +
+        `so it must be at most ${MAIN_PORT_MAX}.`,
+    );
+  }
+  if (options.tlsEnabled && (options.tlsCertFile === undefined || options.tlsKeyFile === undefined)) {
+    throw new OptionError(
+      `${OPTIONS.tlsEnabled.name} is true, but TLS also needs ${OPTIONS.tlsCertFile.name} and ${OPTIONS.tlsKeyFile.name}.`,
+    );
+  }
+  if (options.tlsEnabled && options.tlsMutual && options.tlsCaFile === undefined) {
+    throw new OptionError(
+      `${OPTIONS.tlsMutual.name} is true, but checking client certificates also needs ${OPTIONS.tlsCaFile.name}.`,
+    );
+  }
+  return options;
+}
