@@ -133,6 +133,7 @@ describe("selecting instances", () => {
       type: "label",
       expression: "CONSUMER.label.constructor=PROVIDER.label.constructor",
     });
-    assert.equal(select(all, selector, "10.9.9.1", labelsOf).length, 4);
+    const own = (ip: string) => (ip === "10.0.0.3" ? {} : { constructor: ip === "10.0.0.2" ? "z" : "a" });
+    assert.deepEqual(select(all, selector, "10.9.9.1", own), [{ ip: "10.0.0.1" }, { ip: "10.0.0.4" }]);
   });
 });
