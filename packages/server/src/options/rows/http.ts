@@ -7,7 +7,7 @@ const KEPT_OPEN =
 export const httpRows = {
   contextPath: {
     name: "nacos.server.contextPath",
-    aliases: ["server.servlet.contextPath", "server.servlet.context-path"],
+    aliases: ["server.servlet.contextPath", "server.contextPath"],
     type: "text",
     default: "/nacos",
     rule: { pattern: /^(\/[0-9A-Za-z._~-]+)*$/, says: "empty, or a path like /nacos without a slash at its end" },
@@ -61,7 +61,7 @@ export const httpRows = {
   },
   httpHeaderBytesMax: {
     name: "nacre.http.header.bytesMax",
-    aliases: ["server.max-http-header-size", "server.max-http-request-header-size"],
+    aliases: ["server.max-http-request-header-size", "server.max-http-header-size"],
     type: "bytes",
     default: 524_288,
     min: 16 * 1024,
