@@ -1,6 +1,12 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Environment, OptionError, type ReadFile, type ReadOptions, readOptions } from "./options.ts";
+import {
+  type Environment,
+  OptionError,
+  type ReadFile,
+  type ReadOptions,
+  readOptions,
+  readTextFile,
+} from "./options.ts";
 import type { RunningServer, StartServer } from "./running.ts";
 import { startFailure } from "./start-failure.ts";
 import { VERSION } from "./version.ts";
@@ -111,14 +117,7 @@ function stopRequest(host: Host): { requested: Promise<void>; overdue: Promise<n
 const processHost: Host = {
   // Loaded late, so that a bad option is answered before the server's libraries are read.
   start: async (options) => (await import("./start.ts")).startServer(options),
-  readFile: (path) => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw cause;
-    }
-  },
+  readFile: readTextFile,
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
   onSignal: (handle) => {
