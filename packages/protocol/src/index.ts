@@ -5,5 +5,6 @@ export * from "./messages/message.ts";
 export * from "./messages/naming.ts";
 export * from "./names.ts";
 export * from "./payload.ts";
+export * from "./rules.ts";
 export * from "./schema.ts";
 export * from "./utf8.ts";

@@ -1,0 +1,89 @@
+import type { ServiceKey } from "@nacre/protocol";
+import type { InstanceKey } from "./model.ts";
+
+/** Why an instance went away or changed its health. */
+export type Cause =
+  | "deregistered"
+  | "replaced"
+  | "superseded"
+  | "connectionClosed"
+  | "heartbeatExpired"
+  | "heartbeatBack"
+  | "healthCheck"
+  | "operator"
+  | "serviceDeleted";
+
+export interface CauseRecord {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly what: "removed" | "unhealthy" | "healthy" | "disabled" | "enabled";
+  readonly service: ServiceKey;
+  readonly instance: InstanceKey;
+  readonly clientId: string;
+  /** The address of whoever caused it; blank when the server did. */
+  readonly from: string;
+  readonly cause: Cause;
+  /** The rest of the sentence, for example how long the heartbeat was missing. */
+  readonly detail: string;
+}
+
+/**
+ * The journal of causes: a ring of the last `max` records, none older than 24 hours is promised, so "why is this
+ * instance gone?" has an answer within that bound. The oldest record makes room for the newest.
+ */
+export class CauseJournal {
+  readonly #max: number;
+  readonly #ring: CauseRecord[] = [];
+  #next = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#ring.length;
+  }
+
+  add(record: CauseRecord): void {
+    if (this.#max === 0) return;
+    this.#ring[this.#next] = record;
+    this.#next = (this.#next + 1) % this.#max;
+  }
+
+  /** The newest matching records first, at most `limit`. */
+  find(matches: (record: CauseRecord) => boolean, limit: number): CauseRecord[] {
+    const found: CauseRecord[] = [];
+    for (let back = 1; back <= this.#ring.length && found.length < limit; back++) {
+      const record = this.#ring[(this.#next - back + this.#ring.length) % this.#ring.length] as CauseRecord;
+      if (matches(record)) found.push(record);
+    }
+    return found;
+  }
+}
+
+const HAPPENED: Record<CauseRecord["what"], string> = {
+  removed: "was removed",
+  unhealthy: "became unhealthy",
+  healthy: "became healthy",
+  disabled: "was taken offline",
+  enabled: "was put online",
+};
+
+const BECAUSE: Record<Cause, string> = {
+  deregistered: "its client deregistered it",
+  replaced: "its client replaced what it publishes for this service",
+  superseded: "a newer client that published the same address deregistered it",
+  connectionClosed: "the connection of its client ended",
+  heartbeatExpired: "its heartbeats stopped",
+  heartbeatBack: "its heartbeats came back",
+  healthCheck: "of its health check",
+  operator: "an operator asked for it",
+  serviceDeleted: "its service was deleted",
+};
+
+/** The record as one sentence for people. */
+export function causeSentence(record: CauseRecord): string {
+  const who = record.from === "" ? "" : `, asked from ${record.from}`;
+  const detail = record.detail === "" ? "" : ` (${record.detail})`;
+  return `${record.instance} of ${record.service} ${HAPPENED[record.what]} because ${BECAUSE[record.cause]}${detail}; client ${record.clientId}${who}.`;
+}

@@ -1,0 +1,28 @@
+export * from "./causes.ts";
+export * from "./commands.ts";
+export { apply, DEFAULT_CLUSTER_METADATA, loadRow, ROW, refuses, rowsOf } from "./durable.ts";
+export * from "./events.ts";
+export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
+export * from "./model.ts";
+export * from "./selector.ts";
+export {
+  DEFAULT_NAMING_OPTIONS,
+  findService,
+  type NamingOptions,
+  type NamingState,
+  newNaming,
+  type Turn,
+  wallAt,
+} from "./state.ts";
+export { addressId, nextWakeAt, step } from "./step.ts";
+export * from "./switches.ts";
+export {
+  choose,
+  instancesOf,
+  instanceText,
+  protectionFires,
+  serviceInfoText,
+  type View,
+  type ViewQuery,
+  viewOf,
+} from "./view.ts";

@@ -1,0 +1,145 @@
+import type { ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
+import type { Millis } from "../lib/units.ts";
+import type { Selector } from "./selector.ts";
+
+export type ClientId = string;
+export type MemberId = string;
+
+/** One published instance. Values never change in place: a change makes a new one. */
+export interface Instance {
+  readonly ip: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly enabled: boolean;
+  readonly ephemeral: boolean;
+  readonly cluster: string;
+  readonly metadata: TextMap;
+  /** Undefined stands for the derived id `ip#port#cluster#group@@name`. */
+  readonly instanceId: string | undefined;
+  /** Over everything above, so that equal content has equal hashes on every member. */
+  readonly hash: number;
+}
+
+/** `ip:port:cluster`: what an instance is known by inside its service. */
+export type InstanceKey = string;
+
+/** An instance where it is published. Several clients may publish one instance key: the newest shows, the rest wait under it. */
+export interface Entry {
+  readonly publication: Publication;
+  instance: Instance;
+  under: Entry | undefined;
+}
+
+/** What one client publishes for one service: a single instance or a batch. */
+export interface Publication {
+  readonly client: Client;
+  readonly service: Service;
+  entries: Entry[];
+  /** The client's counter when this publication last changed. */
+  counter: number;
+  /** Last heartbeat of an address client; the registration counts as one. */
+  beatAt: Millis;
+  /** When its heartbeat is looked at next; 0 when nobody will. */
+  checkAt: Millis;
+}
+
+/**
+ * Who publishes and subscribes. A connection client lives as long as its gRPC connection, an address client
+ * (`ip:port#true`) as long as its heartbeats, a persistent one (`ip:port#false`) until it is deregistered.
+ */
+export interface Client {
+  readonly id: ClientId;
+  readonly kind: "connection" | "address" | "persistent";
+  /** Version of everything this client publishes: owner, the owner's incarnation, and a counter of changes. */
+  readonly owner: MemberId;
+  readonly incarnation: number;
+  counter: number;
+  /** Set hash over the client's instances, for digests. */
+  contentHash: number;
+  readonly ip: string;
+  readonly port: number;
+  app: string;
+  agent: string;
+  /** Epoch milliseconds, shown to people. */
+  readonly createdAt: Millis;
+  activeAt: Millis;
+  readonly publications: Map<Service, Publication>;
+  subscriptions: Map<Service, Subscription> | undefined;
+}
+
+export interface Subscription {
+  readonly client: Client;
+  readonly service: Service;
+  /** The comma list as the client wrote it: it is echoed, and part of the cache key of several SDKs. */
+  clusters: string;
+  /** Revision of the service that was last sent; -1 before the first push. */
+  sentRevision: number;
+  /** Request id of the push that waits for its acknowledgement, 0 when there is none. One at a time. */
+  inFlight: number;
+  /** Pushes in a row without an acknowledgement. */
+  misses: number;
+  /** Not pushed before this moment, after a failed push. */
+  retryAt: Millis;
+  /** UDP subscribers only: forgotten when not renewed until then; Infinity otherwise. */
+  expiresAt: Millis;
+}
+
+export interface HealthChecker {
+  readonly type: "TCP" | "HTTP" | "MYSQL" | "NONE";
+  readonly [field: string]: string | number;
+}
+
+export interface ClusterMetadata {
+  readonly healthChecker: HealthChecker;
+  readonly healthyCheckPort: number;
+  readonly useInstancePort: boolean;
+  readonly metadata: TextMap;
+}
+
+/** Set by an operator; present exactly when a service was created or edited by hand, which also keeps it when empty. */
+export interface ServiceMetadata {
+  readonly ephemeral: boolean;
+  readonly protectThreshold: number;
+  readonly selector: Selector;
+  readonly metadata: TextMap;
+  readonly clusters: Readonly<Record<string, ClusterMetadata>>;
+}
+
+/** What an operator set for one instance: it wins over what the client publishes, key by key in `metadata`. */
+export interface Override {
+  readonly weight: number | undefined;
+  readonly enabled: boolean | undefined;
+  readonly metadata: TextMap;
+}
+
+export interface Service {
+  readonly key: ServiceKey;
+  readonly name: ServiceName;
+  /** Decided by the first publisher, or by the operator who created it. */
+  ephemeral: boolean;
+  metadata: ServiceMetadata | undefined;
+  overrides: Map<InstanceKey, Override> | undefined;
+  readonly publications: Map<Client, Publication>;
+  /** The entry that shows for each instance key. */
+  readonly hosts: Map<InstanceKey, Entry>;
+  healthyCount: number;
+  subscribers: Map<Client, Subscription> | undefined;
+  /** Grows with every change that a consumer could see. */
+  revision: number;
+  /** Epoch milliseconds, strictly growing with the revision; clients drop what is not newer. */
+  lastRefTime: number;
+  /** Has a publisher or was made by hand: only then is the service listed and seen by fuzzy watches. */
+  listed: boolean;
+  /** When this service last had neither publisher nor subscriber. */
+  emptySince: Millis;
+  /** Operators' records whose instance is gone, and since when: they outlive it for a while. */
+  vanished: Map<InstanceKey, Millis> | undefined;
+  /** Changes counted for the top list of the metrics. */
+  changes: number;
+  /** Set while a push is scheduled: the moment of the first change that it will carry. */
+  dirtySince: Millis | undefined;
+  scheduledAt: Millis | undefined;
+  /** No fan-out before this moment. */
+  pauseUntil: Millis;
+}

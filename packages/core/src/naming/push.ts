@@ -1,0 +1,127 @@
+import type { Millis } from "../lib/units.ts";
+import type { PushOutcome } from "./events.ts";
+import type { ClientId, Service, Subscription } from "./model.ts";
+import { type NamingState, type Turn, wallAt } from "./state.ts";
+import { selectorKey } from "./view.ts";
+
+/** Pushes in a row that a subscriber may leave unacknowledged before they count as delivered: some SDKs never answer. */
+const MISSES_MAX = 10;
+/** What one message of a fan-out costs this member, roughly, in milliseconds: it decides how long the service pauses. */
+const COST_PER_SUBSCRIBER_MS = 0.05;
+
+/**
+ * A change that consumers can see: the service gets a new revision, and its subscribers are pushed. The first change
+ * after quiet goes out at once; what follows waits until the service's pause is over, and goes out as one.
+ */
+export function touch(turn: Turn, service: Service): void {
+  const { state, now } = turn;
+  service.revision++;
+  service.changes++;
+  service.lastRefTime = Math.max(wallAt(state, now), service.lastRefTime + 1);
+  state.views.drop(service);
+  schedule(turn, service);
+}
+
+/** Sees to it that subscribers who are behind are pushed as soon as the service's pause allows. */
+export function schedule(turn: Turn, service: Service): void {
+  if (service.subscribers === undefined || service.subscribers.size === 0 || !turn.state.switches.pushEnabled) return;
+  service.dirtySince ??= turn.now;
+  if (service.scheduledAt !== undefined) return;
+  if (service.pauseUntil <= turn.now) {
+    service.scheduledAt = turn.now;
+    turn.ready.add(service);
+    return;
+  }
+  service.scheduledAt = service.pauseUntil;
+  turn.state.tasks.add(service.pauseUntil, { type: "push", service });
+}
+
+/**
+ * Sends the newest revision to every subscriber that is behind and has no push on its way; the others get theirs when
+ * their acknowledgement arrives. Subscribers with the same filter share one message.
+ */
+export function fanOut(turn: Turn, service: Service): void {
+  const { state, now, effects } = turn;
+  service.scheduledAt = undefined;
+  const changedAt = service.dirtySince ?? now;
+  service.dirtySince = undefined;
+  if (service.subscribers === undefined) return;
+  const groups = new Map<string, { clusters: string; consumerIp: string | undefined; to: ClientId[] }>();
+  let messages = 0;
+  const requestId = state.nextRequestId++;
+  for (const subscription of service.subscribers.values()) {
+    if (subscription.inFlight !== 0 || subscription.sentRevision === service.revision) continue;
+    if (subscription.retryAt > now) continue;
+    messages++;
+    subscription.sentRevision = service.revision;
+    const { client, clusters } = subscription;
+    if (Number.isFinite(subscription.expiresAt)) {
+      const own = state.nextRequestId++;
+      subscription.inFlight = own;
+      state.fanOuts.set(own, { service, left: 1 });
+      effects.push({
+        type: "pushUdp",
+        requestId: own,
+        service: service.key,
+        clusters,
+        to: { clientId: client.id, ip: client.ip, port: client.port },
+      });
+      continue;
+    }
+    subscription.inFlight = requestId;
+    const key = `${selectorKey(state, service, client.ip)}${clusters}`;
+    const group = groups.get(key);
+    if (group !== undefined) group.to.push(client.id);
+    else
+      groups.set(key, {
+        clusters,
+        consumerIp: selectorKey(state, service, client.ip) === "" ? undefined : client.ip,
+        to: [client.id],
+      });
+  }
+  let left = 0;
+  for (const { clusters, consumerIp, to } of groups.values()) {
+    left += to.length;
+    effects.push({ type: "push", requestId, service: service.key, clusters, consumerIp, to, changedAt });
+  }
+  if (left > 0) state.fanOuts.set(requestId, { service, left });
+  state.pushes.total += messages;
+  if (service.hosts.size === 0) state.pushes.empty += messages;
+  service.pauseUntil = now + pauseAfter(messages, state.options.pushPauseMaxMs);
+}
+
+/** A fan-out that keeps this member busy for a while is followed by a pause of that length, so that bursts become one. */
+function pauseAfter(messages: number, maxMs: Millis): Millis {
+  return Math.min(maxMs, Math.ceil(messages * COST_PER_SUBSCRIBER_MS));
+}
+
+/** A push came to its end at one subscriber: it may have the next one, or the same again a little later. */
+export function settled(turn: Turn, clientId: ClientId, requestId: number, outcome: PushOutcome): void {
+  const { state, now } = turn;
+  const sent = state.fanOuts.get(requestId);
+  if (sent === undefined) return;
+  sent.left--;
+  if (sent.left === 0) state.fanOuts.delete(requestId);
+  const client = state.clients.get(clientId);
+  const subscription = client && sent.service.subscribers?.get(client);
+  if (subscription === undefined || subscription.inFlight !== requestId) return;
+  subscription.inFlight = 0;
+  if (outcome === "acked" || outcome === "gone") subscription.misses = 0;
+  else missed(state, subscription, now);
+  if (subscription.sentRevision === sent.service.revision) return;
+  if (subscription.retryAt <= now) schedule(turn, sent.service);
+  else state.tasks.add(subscription.retryAt, { type: "retry", service: sent.service });
+}
+
+function missed(state: NamingState, subscription: Subscription, now: Millis): void {
+  state.pushes.failed++;
+  subscription.misses++;
+  if (subscription.misses % MISSES_MAX === 0) return;
+  subscription.sentRevision = -1;
+  subscription.retryAt = now + state.options.pushRetryMs;
+}
+
+/** A scheduled push whose time has come; one that was overtaken by another finds nothing scheduled. */
+export function pushDue(turn: Turn, service: Service): void {
+  if (service.scheduledAt !== undefined && service.scheduledAt <= turn.now) fanOut(turn, service);
+}

@@ -1,0 +1,193 @@
+import { type ServiceKey, type ServiceName, serviceKey, type TextMap } from "@nacre/protocol";
+import { Deadlines } from "../lib/deadlines.ts";
+import type { SortedNames } from "../lib/sorted-names.ts";
+import type { Millis } from "../lib/units.ts";
+import { CauseJournal } from "./causes.ts";
+import type { Effect } from "./events.ts";
+import { type FuzzyMessage, type FuzzyWatches, newFuzzyWatches } from "./fuzzy-state.ts";
+import type { Client, ClientId, InstanceKey, MemberId, Publication, Service, Subscription } from "./model.ts";
+import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
+import { ViewCache } from "./view-cache.ts";
+
+/** Bounds and times of naming. Each is an option of the server, where its reason stands. */
+export interface NamingOptions {
+  readonly servicesMax: number;
+  readonly instancesMax: number;
+  readonly subscriptionsPerClientMax: number;
+  readonly metadataLengthMax: number;
+  readonly journalMax: number;
+  /** UTF-16 units of encoded lists kept for the next reader, over all services. */
+  readonly viewCharsMax: number;
+  readonly fuzzyPatternsMax: number;
+  readonly fuzzyMatchesMax: number;
+  readonly checkParams: boolean;
+  readonly expireInstances: boolean;
+  readonly emptyServiceMs: Millis;
+  readonly expiredMetadataMs: Millis;
+  readonly udpSubscriberMs: Millis;
+  readonly pushRetryMs: Millis;
+  readonly pushPauseMaxMs: Millis;
+  /** The reference lets a threshold of 0 protect a service without one healthy instance; here 0 switches protection off. */
+  readonly zeroThresholdProtects: boolean;
+}
+
+export const DEFAULT_NAMING_OPTIONS: NamingOptions = {
+  servicesMax: 1_000_000,
+  instancesMax: 5_000_000,
+  subscriptionsPerClientMax: 50_000,
+  metadataLengthMax: 1024,
+  journalMax: 65_536,
+  viewCharsMax: 64 * 1024 * 1024,
+  fuzzyPatternsMax: 20,
+  fuzzyMatchesMax: 500,
+  checkParams: true,
+  expireInstances: true,
+  emptyServiceMs: 60_000,
+  expiredMetadataMs: 600_000,
+  udpSubscriberMs: 180_000,
+  pushRetryMs: 1_000,
+  pushPauseMaxMs: 100,
+  zeroThresholdProtects: false,
+};
+
+/** What naming has to look at again when its time comes. */
+export type Task =
+  | { readonly type: "push"; readonly service: Service }
+  | { readonly type: "empty"; readonly service: Service }
+  | { readonly type: "udp"; readonly subscription: Subscription }
+  | { readonly type: "override"; readonly service: Service; readonly instance: InstanceKey }
+  | { readonly type: "retry"; readonly service: Service }
+  | { readonly type: "fuzzyRetry"; readonly message: FuzzyMessage };
+
+export interface NamingState {
+  readonly options: NamingOptions;
+  /** Who owns what is published here; the ids come with the first entry of the log. */
+  self: { memberId: MemberId; incarnation: number };
+  clusterId: string;
+  switches: Switches;
+  labels: ReadonlyMap<string, TextMap>;
+  readonly services: Map<ServiceKey, Service>;
+  /** Listed services by namespace and group, in order. */
+  readonly listed: Map<string, Map<string, SortedNames>>;
+  readonly clients: Map<ClientId, Client>;
+  instanceCount: number;
+  subscriptionCount: number;
+  readonly journal: CauseJournal;
+  readonly views: ViewCache;
+  readonly fuzzy: FuzzyWatches;
+  readonly tasks: Deadlines<Task>;
+  readonly beats: Deadlines<Publication>;
+  /** Pushes on their way, by request id. */
+  readonly fanOuts: Map<number, { readonly service: Service; left: number }>;
+  nextRequestId: number;
+  /** Epoch milliseconds are `now + wallOffset`; renewed by every tick. */
+  wallOffset: number;
+  /** No service starts with a `lastRefTime` up to this: a client may hold it from a service that was removed. */
+  lastRefFloor: number;
+  lastTickAt: Millis | undefined;
+  /** After a pause of the process no heartbeat expires before this: the beats of the pause are still in the sockets. */
+  holdExpiryUntil: Millis;
+  snowflake: { at: number; sequence: number };
+  readonly pushes: { total: number; failed: number; empty: number };
+}
+
+export function newNaming(options: Partial<NamingOptions>, incarnation: number, wallOffset: number): NamingState {
+  const all = { ...DEFAULT_NAMING_OPTIONS, ...options };
+  return {
+    options: all,
+    self: { memberId: "", incarnation },
+    clusterId: "",
+    switches: DEFAULT_SWITCHES,
+    labels: new Map(),
+    services: new Map(),
+    listed: new Map(),
+    clients: new Map(),
+    instanceCount: 0,
+    subscriptionCount: 0,
+    journal: new CauseJournal(all.journalMax),
+    views: new ViewCache(all.viewCharsMax),
+    fuzzy: newFuzzyWatches(),
+    tasks: new Deadlines(1),
+    beats: new Deadlines(250),
+    fanOuts: new Map(),
+    nextRequestId: 1,
+    wallOffset,
+    lastRefFloor: 0,
+    lastTickAt: undefined,
+    holdExpiryUntil: 0,
+    snowflake: { at: 0, sequence: 0 },
+    pushes: { total: 0, failed: 0, empty: 0 },
+  };
+}
+
+/** One step in progress: the state, the moment, the effects so far, and the services to push when the event is done. */
+export interface Turn {
+  readonly state: NamingState;
+  readonly now: Millis;
+  readonly effects: Effect[];
+  readonly ready: Set<Service>;
+}
+
+export function wallAt(state: NamingState, now: Millis): number {
+  return Math.round(now + state.wallOffset);
+}
+
+export function findService(state: NamingState, name: ServiceName): Service | undefined {
+  return state.services.get(serviceKey(name));
+}
+
+/** The service, made when it is not there. It is listed only once something is published or an operator made it. */
+export function ensureService(turn: Turn, name: ServiceName, ephemeral: boolean): Service {
+  const { state, now } = turn;
+  const key = serviceKey(name);
+  const held = state.services.get(key);
+  if (held !== undefined) return held;
+  const service: Service = {
+    key,
+    name,
+    ephemeral,
+    metadata: undefined,
+    overrides: undefined,
+    publications: new Map(),
+    hosts: new Map(),
+    healthyCount: 0,
+    subscribers: undefined,
+    revision: 0,
+    lastRefTime: Math.max(wallAt(state, now), state.lastRefFloor + 1),
+    listed: false,
+    emptySince: now,
+    vanished: undefined,
+    changes: 0,
+    dirtySince: undefined,
+    scheduledAt: undefined,
+    pauseUntil: 0,
+  };
+  state.services.set(key, service);
+  state.tasks.add(now + state.options.emptyServiceMs, { type: "empty", service });
+  return service;
+}
+
+/** A service whose last publisher or subscriber may just have gone: remember since when, and look again later. */
+export function noteEmpty(turn: Turn, service: Service): void {
+  if (!isEmpty(service)) return;
+  service.emptySince = turn.now;
+  turn.state.tasks.add(turn.now + turn.state.options.emptyServiceMs, { type: "empty", service });
+}
+
+function isEmpty(service: Service): boolean {
+  return service.publications.size === 0 && (service.subscribers?.size ?? 0) === 0;
+}
+
+/** Removes a service that has been empty for long enough; one that an operator made or edited stays. */
+export function removeIfEmpty(turn: Turn, service: Service): void {
+  const { state, now } = turn;
+  if (!isEmpty(service) || service.metadata !== undefined || service.overrides !== undefined) return;
+  if (now - service.emptySince < state.options.emptyServiceMs || state.services.get(service.key) !== service) return;
+  forgetService(state, service);
+}
+
+export function forgetService(state: NamingState, service: Service): void {
+  state.lastRefFloor = Math.max(state.lastRefFloor, service.lastRefTime);
+  state.services.delete(service.key);
+  state.views.drop(service);
+}

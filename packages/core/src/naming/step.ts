@@ -1,0 +1,264 @@
+import type { Millis } from "../lib/units.ts";
+import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from "./beats.ts";
+import { apply } from "./durable.ts";
+import type { Caller, Effect, Event } from "./events.ts";
+import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
+import type { Client, ClientId } from "./model.ts";
+import { publish, publishRefused, withdraw } from "./publish.ts";
+import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
+import { refusal } from "./refusal.ts";
+import { findService, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
+import { subscribe, unsubscribe } from "./subscribe.ts";
+
+/** The only way naming changes. A case left out of this switch does not compile. */
+export function step(state: NamingState, event: Event, now: Millis): Effect[] {
+  const turn: Turn = { state, now, effects: [], ready: new Set() };
+  handle(turn, event);
+  for (const service of turn.ready) fanOut(turn, service);
+  return turn.effects;
+}
+
+/** When `step` next has something to do with a tick; undefined when nothing waits. */
+export function nextWakeAt(state: NamingState): Millis | undefined {
+  const tasks = state.tasks.nextAt();
+  const beats = state.beats.nextAt();
+  if (tasks === undefined || beats === undefined) return tasks ?? beats;
+  return Math.min(tasks, beats);
+}
+
+function handle(turn: Turn, event: Event): void {
+  const { state, now, effects } = turn;
+  switch (event.type) {
+    case "connected":
+      ensureClient(turn, event.clientId, "connection", event.ip, event.port, event.caller);
+      return;
+    case "disconnected": {
+      const client = state.clients.get(event.clientId);
+      if (client !== undefined) removeClient(turn, client, event.cause);
+      return;
+    }
+    case "publish": {
+      const client = connectionClient(turn, event.clientId);
+      if (client === undefined) return;
+      const what = event.instances.length === 1 ? "register" : "batch register";
+      const refused = publishRefused(state, client, event.service, event.instances, what);
+      if (refused !== undefined) effects.push(refused);
+      else publish(turn, client, event.service, event.instances, event.caller);
+      return;
+    }
+    case "withdraw": {
+      const service = findService(state, event.service);
+      const client = state.clients.get(event.clientId);
+      if (service === undefined || client === undefined) return;
+      withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
+      return;
+    }
+    case "publishAddress": {
+      publishAddress(turn, event);
+      return;
+    }
+    case "withdrawAddress": {
+      const service = findService(state, event.service);
+      const client = state.clients.get(addressId(event.ip, event.port));
+      if (service === undefined || client === undefined) return;
+      withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
+      dropIdle(state, client);
+      return;
+    }
+    case "beat": {
+      const service = findService(state, event.service);
+      const client = state.clients.get(addressId(event.ip, event.port));
+      const publication = client && service?.publications.get(client);
+      const [entry] = publication?.entries ?? [];
+      if (service !== undefined && publication !== undefined && entry !== undefined) {
+        beat(turn, publication, event.caller.ip);
+        effects.push({ type: "beatAnswer", known: true, intervalMs: beatIntervalOf(state, service, entry) });
+        return;
+      }
+      const known = event.instance !== undefined;
+      if (event.instance !== undefined) publishAddress(turn, { ...event, instance: event.instance });
+      if (effects.some((effect) => effect.type === "refuse")) return;
+      effects.push({ type: "beatAnswer", known, intervalMs: state.switches.clientBeatInterval });
+      return;
+    }
+    case "subscribe": {
+      const client = connectionClient(turn, event.clientId);
+      if (client === undefined) return;
+      noteCaller(client, event.caller);
+      const refused = subscribe(turn, client, event.service, event.clusters, Number.POSITIVE_INFINITY);
+      if (refused !== undefined) effects.push(refused);
+      return;
+    }
+    case "unsubscribe": {
+      const service = findService(state, event.service);
+      const client = state.clients.get(event.clientId);
+      const subscription = service && client?.subscriptions?.get(service);
+      if (subscription !== undefined) unsubscribe(turn, subscription);
+      return;
+    }
+    case "subscribeUdp": {
+      const client = ensureClient(turn, addressId(event.ip, event.port), "address", event.ip, event.port, event.caller);
+      const refused = subscribe(turn, client, event.service, event.clusters, now + state.options.udpSubscriberMs);
+      if (refused !== undefined) effects.push(refused);
+      return;
+    }
+    case "watch": {
+      if (connectionClient(turn, event.clientId) === undefined) return;
+      const refused = watch(turn, event.clientId, event.pattern, event.received, event.initializing);
+      if (refused !== undefined) effects.push(refused);
+      return;
+    }
+    case "unwatch":
+      unwatch(state, event.clientId, event.pattern);
+      return;
+    case "pushSettled":
+      if (!fuzzySettled(turn, event.clientId, event.requestId, event.outcome))
+        settled(turn, event.clientId, event.requestId, event.outcome);
+      return;
+    case "apply":
+      apply(turn, event.command);
+      return;
+    case "labels":
+      state.labels = event.byIp;
+      for (const service of state.services.values())
+        if (service.metadata?.selector.type === "label") touch(turn, service);
+      return;
+    case "tick":
+      tick(turn, event.wallAt);
+  }
+}
+
+function tick(turn: Turn, wall: number): void {
+  const { state, now } = turn;
+  state.wallOffset = wall - now;
+  notePause(state, now);
+  for (let due = state.tasks.due(now); due !== undefined; due = state.tasks.due(now))
+    for (const task of due) perform(turn, task);
+  for (let due = state.beats.due(now); due !== undefined; due = state.beats.due(now))
+    for (const publication of due) {
+      checkBeat(turn, publication);
+      dropIdle(state, publication.client);
+    }
+}
+
+function perform(turn: Turn, task: Task): void {
+  switch (task.type) {
+    case "push":
+      return pushDue(turn, task.service);
+    case "retry":
+      return schedule(turn, task.service);
+    case "empty":
+      return removeIfEmpty(turn, task.service);
+    case "fuzzyRetry":
+      return retryFuzzy(turn, task.message);
+    case "udp": {
+      const { subscription } = task;
+      if (subscription.client.subscriptions?.get(subscription.service) !== subscription) return;
+      if (subscription.expiresAt > turn.now) {
+        turn.state.tasks.add(subscription.expiresAt, task);
+        return;
+      }
+      unsubscribe(turn, subscription);
+      dropIdle(turn.state, subscription.client);
+      return;
+    }
+    case "override": {
+      const { service, instance } = task;
+      const since = service.vanished?.get(instance);
+      if (since === undefined || turn.now - since < turn.state.options.expiredMetadataMs) return;
+      const caller = { ip: "", app: "", agent: "" };
+      const command = {
+        type: "setOverrides",
+        service: service.name,
+        instances: [instance],
+        edit: { how: "drop" },
+        caller,
+      } as const;
+      turn.effects.push({ type: "propose", command });
+    }
+  }
+}
+
+export function addressId(ip: string, port: number): ClientId {
+  return `${ip.trim()}:${port}#true`;
+}
+
+function publishAddress(turn: Turn, event: Omit<Extract<Event, { type: "publishAddress" }>, "type">): void {
+  const { state } = turn;
+  const { ip, port } = event.instance;
+  const id = addressId(ip, port);
+  const refused = publishRefused(state, state.clients.get(id), event.service, [event.instance], "register");
+  if (refused !== undefined) {
+    turn.effects.push(refused);
+    return;
+  }
+  const client = ensureClient(turn, id, "address", ip.trim(), port, event.caller);
+  publish(turn, client, event.service, [event.instance], event.caller);
+  const service = findService(state, event.service);
+  const publication = service && client.publications.get(service);
+  if (publication !== undefined) scheduleBeatCheck(state, publication);
+}
+
+function ensureClient(
+  turn: Turn,
+  id: ClientId,
+  kind: "connection" | "address",
+  ip: string,
+  port: number,
+  caller: Caller,
+): Client {
+  const { state, now } = turn;
+  const held = state.clients.get(id);
+  if (held !== undefined) {
+    held.activeAt = now;
+    noteCaller(held, caller);
+    return held;
+  }
+  const client: Client = {
+    id,
+    kind,
+    owner: state.self.memberId,
+    incarnation: state.self.incarnation,
+    counter: 0,
+    contentHash: 0,
+    ip,
+    port,
+    app: caller.app,
+    agent: caller.agent,
+    createdAt: wallAt(state, now),
+    activeAt: now,
+    publications: new Map(),
+    subscriptions: undefined,
+  };
+  state.clients.set(id, client);
+  return client;
+}
+
+function noteCaller(client: Client, caller: Caller): void {
+  if (caller.app !== "") client.app = caller.app;
+  if (caller.agent !== "") client.agent = caller.agent;
+}
+
+/** The client of a connection; a call that arrives after its connection has gone is refused. */
+function connectionClient(turn: Turn, id: ClientId): Client | undefined {
+  const client = turn.state.clients.get(id);
+  if (client === undefined)
+    turn.effects.push(
+      refusal("disconnected", `Client [${id}] connection already disconnect, can't register ephemeral instance.`),
+    );
+  return client;
+}
+
+function removeClient(turn: Turn, client: Client, cause: string): void {
+  for (const service of [...client.publications.keys()])
+    withdraw(turn, client, service, { cause: "connectionClosed", from: client.ip, detail: cause });
+  for (const subscription of [...(client.subscriptions?.values() ?? [])]) unsubscribe(turn, subscription);
+  unwatchAll(turn.state, client.id);
+  turn.state.clients.delete(client.id);
+}
+
+/** An address client that neither publishes nor subscribes any more is forgotten. */
+function dropIdle(state: NamingState, client: Client): void {
+  if (client.kind !== "address" || client.publications.size > 0 || (client.subscriptions?.size ?? 0) > 0) return;
+  state.clients.delete(client.id);
+}

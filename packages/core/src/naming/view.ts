@@ -1,0 +1,158 @@
+import { DEFAULT_CLUSTER, doubleText, groupedName, type ServiceName } from "@nacre/protocol";
+import { addToSet, hex } from "../lib/hash.ts";
+import type { Millis } from "../lib/units.ts";
+import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden } from "./instance.ts";
+import type { Entry, Instance, Service } from "./model.ts";
+import { select } from "./selector.ts";
+import { findService, type NamingState, wallAt } from "./state.ts";
+
+/** What a consumer asks to see of a service. */
+export interface ViewQuery {
+  /** A comma list; blank means all clusters. */
+  readonly clusters: string;
+  readonly healthyOnly: boolean;
+  /** The consumer's address: label selectors compare its labels with those of the instances. */
+  readonly consumerIp: string | undefined;
+}
+
+/** What consumers receive of one service: chosen and encoded once per revision and query. */
+export interface View {
+  /** The instances as a JSON array. */
+  readonly hosts: string;
+  readonly count: number;
+  readonly lastRefTime: number;
+  /** Over the content of the hosts, in whatever order: equal lists have equal checksums on every member. */
+  readonly checksum: string;
+  readonly reachProtectionThreshold: boolean;
+  /** Complete messages around these hosts, by the form that their maker chose; they live as long as the view. */
+  readonly encoded: Map<string, Uint8Array>;
+}
+
+/** The view of a service; one that does not exist has an empty view, never an error. */
+export function viewOf(state: NamingState, name: ServiceName, query: ViewQuery, now: Millis): View {
+  const service = findService(state, name);
+  if (service === undefined) {
+    // A service that comes to exist later must look newer than this answer.
+    state.lastRefFloor = Math.max(state.lastRefFloor + 1, wallAt(state, now));
+    return emptyView(state.lastRefFloor);
+  }
+  const key = `${query.healthyOnly ? "h" : "a"}${selectorKey(state, service, query.consumerIp)}${query.clusters}`;
+  const cached = state.views.get(service, key);
+  if (cached !== undefined) return cached;
+  const { instances, protects } = choose(state, service, query);
+  const view = encode(service, instances, protects);
+  state.views.put(service, key, view);
+  return view;
+}
+
+/** What of the consumer the selector of a service looks at: consumers with equal keys see the same list. */
+export function selectorKey(state: NamingState, service: Service, consumerIp: string | undefined): string {
+  const selector = service.metadata?.selector;
+  if (selector === undefined || selector.type === "none" || consumerIp === undefined) return "";
+  const labels = state.labels.get(consumerIp);
+  return JSON.stringify(
+    selector.labels.map((label) => (labels !== undefined && Object.hasOwn(labels, label) ? labels[label] : "")),
+  );
+}
+
+function emptyView(lastRefTime: number): View {
+  return { hosts: "[]", count: 0, lastRefTime, checksum: "", reachProtectionThreshold: false, encoded: new Map() };
+}
+
+/** Instances as operators see them: disabled ones too, with operators' records laid over. `clusters` blank means all. */
+export function instancesOf(service: Service, clusters: string): Instance[] {
+  const wanted = clusterSet(clusters);
+  const found: Instance[] = [];
+  for (const [key, entry] of service.hosts)
+    if (wanted === undefined || wanted.has(entry.instance.cluster)) found.push(shown(service, key, entry));
+  return found;
+}
+
+function shown(service: Service, key: string, entry: Entry): Instance {
+  return overridden(entry.instance, service.overrides?.get(key));
+}
+
+function clusterSet(clusters: string): Set<string> | undefined {
+  if (clusters.trim() === "") return undefined;
+  return new Set(clusters.split(",").map((cluster) => cluster.trim()));
+}
+
+/**
+ * What a consumer is given: enabled instances of the wanted clusters, narrowed by the selector; then protection, and
+ * only then the healthy filter. (The reference filters first, so that its protection can never bring anything back.)
+ */
+export function choose(
+  state: NamingState,
+  service: Service,
+  query: ViewQuery,
+): { instances: Instance[]; protects: boolean } {
+  let instances = instancesOf(service, query.clusters).filter((instance) => instance.enabled);
+  const { metadata } = service;
+  if (metadata !== undefined) {
+    instances = [...select(instances, metadata.selector, query.consumerIp ?? "", (ip) => state.labels.get(ip))];
+    const healthy = instances.reduce((count, instance) => count + (instance.healthy ? 1 : 0), 0);
+    if (protectionFires(healthy, instances.length, metadata.protectThreshold, state.options.zeroThresholdProtects))
+      return { instances: instances.map((instance) => ({ ...instance, healthy: true })), protects: true };
+  }
+  if (query.healthyOnly) instances = instances.filter((instance) => instance.healthy);
+  return { instances, protects: false };
+}
+
+/** The healthy share is at or below the threshold; an empty list needs no protection, and a threshold of 0 gives none. */
+export function protectionFires(healthy: number, total: number, threshold: number, zeroProtects: boolean): boolean {
+  if (total === 0 || (threshold <= 0 && !zeroProtects)) return false;
+  return healthy / total <= Math.max(0, threshold);
+}
+
+function encode(service: Service, instances: readonly Instance[], protects: boolean): View {
+  let checksum = 0;
+  const parts: string[] = [];
+  for (const instance of instances) {
+    checksum = addToSet(checksum, instance.hash);
+    parts.push(instanceText(service.name, instance));
+  }
+  return {
+    hosts: `[${parts.join(",")}]`,
+    count: instances.length,
+    lastRefTime: service.lastRefTime,
+    checksum: hex(checksum),
+    reachProtectionThreshold: protects,
+    encoded: new Map(),
+  };
+}
+
+/** An instance as every dialect writes it. Weights are written as doubles: the C++ SDK refuses `1`. */
+export function instanceText(name: ServiceName, instance: Instance): string {
+  const beat = heartbeatOf(instance.metadata);
+  const metadata = JSON.stringify(instance.metadata);
+  const generator = idGeneratorOf(instance.metadata);
+  const cluster = instance.cluster === DEFAULT_CLUSTER ? '"DEFAULT"' : JSON.stringify(instance.cluster);
+  return (
+    `{"instanceId":${JSON.stringify(instanceIdOf(name, instance))},"ip":${JSON.stringify(instance.ip)}` +
+    `,"port":${instance.port},"weight":${doubleText(instance.weight)},"healthy":${instance.healthy}` +
+    `,"enabled":${instance.enabled},"ephemeral":${instance.ephemeral},"clusterName":${cluster}` +
+    `,"serviceName":${JSON.stringify(groupedName(name))},"metadata":${metadata}` +
+    `,"instanceHeartBeatInterval":${beat.intervalMs},"instanceHeartBeatTimeOut":${beat.timeoutMs}` +
+    `,"ipDeleteTimeout":${beat.deleteMs},"instanceIdGenerator":${JSON.stringify(generator)}}`
+  );
+}
+
+/**
+ * A `ServiceInfo` as JSON text. gRPC, v2 and v3 write name and group apart; v1 writes `group@@name` as the name, and the
+ * old spelling `allIPs` beside `allIps`.
+ */
+export function serviceInfoText(
+  name: ServiceName,
+  clusters: string,
+  view: View,
+  form: "grpc" | "v1" | "v2",
+  cacheMillis: number,
+): string {
+  const shownName = form === "grpc" ? name.name : groupedName(name);
+  return (
+    `{"name":${JSON.stringify(shownName)},"groupName":${JSON.stringify(name.group)},"clusters":${JSON.stringify(clusters)}` +
+    `,"cacheMillis":${cacheMillis},"hosts":${view.hosts},"lastRefTime":${view.lastRefTime},"checksum":"${view.checksum}"` +
+    `,"allIps":false${form === "grpc" ? "" : ',"allIPs":false'}` +
+    `,"reachProtectionThreshold":${view.reachProtectionThreshold},"valid":true}`
+  );
+}
