@@ -1,0 +1,34 @@
+import { RegistryError } from "@nacre/protocol";
+
+const MENDS: Record<string, string> = {
+  ENOSPC: "free space on its disk",
+  EDQUOT: "raise the disk quota of this user",
+  EROFS: "mount its disk for writing",
+  EIO: "check its disk for errors",
+  EACCES: "let this user read and write the folder",
+  EPERM: "let this user read and write the folder",
+  ENOTDIR: "name a folder, not a file",
+  EEXIST: "name a folder, not a file",
+  EMFILE: "raise the limit of open files",
+  ENFILE: "raise the limit of open files",
+  SQLITE_FULL: "free space on its disk",
+  SQLITE_CORRUPT: "restart, which rebuilds it from the snapshot and the log",
+  SQLITE_NOTADB: "restart, which rebuilds it from the snapshot and the log",
+};
+
+/** The operating system's or SQLite's name for a failure, such as `ENOSPC`. */
+export function failureCode(thrown: unknown): string {
+  if (thrown instanceof Error && "code" in thrown && typeof thrown.code === "string") return thrown.code;
+  return "unknown error";
+}
+
+/** What a person can do about a failed disk operation. */
+export function mend(thrown: unknown): string {
+  return MENDS[failureCode(thrown)] ?? "see the cause in the server's own log";
+}
+
+/** `what` is a clause that names the file or folder: "the log in /data/log cannot be written". */
+export function diskFailure(what: string, thrown: unknown): RegistryError {
+  if (thrown instanceof RegistryError) return thrown;
+  return new RegistryError("dataAccess", `${what} (${failureCode(thrown)}): ${mend(thrown)}`, { cause: thrown });
+}

@@ -1,0 +1,212 @@
+import { join } from "node:path";
+import { diskFailure } from "./disk-failure.ts";
+import { type Files, nodeFiles } from "./files.ts";
+import { lockFolder } from "./lock.ts";
+import type { LogFile } from "./log-file.ts";
+import { type StorageLogger, silent } from "./logger.ts";
+import { PROPOSAL_LIMITS } from "./memory-log.ts";
+import type { DurableLog, RowWrite, StateMachine } from "./port.ts";
+import { type Medium, type ProposalLimits, Proposals } from "./proposals.ts";
+import { type Folders, recover } from "./recovery.ts";
+import { bootId, readRunMark, writeRunMark } from "./run-mark.ts";
+import { Snapshots } from "./snapshots.ts";
+import type { Mark, Store } from "./store.ts";
+
+export interface LogLimits extends ProposalLimits {
+  /** Bytes after which a segment is closed and the next one started. */
+  readonly segmentBytes: number;
+  /** Bytes of log after which a snapshot is taken. The folder holds about three times this, and two snapshots. */
+  readonly snapshotLogBytes: number;
+}
+
+export interface DurableLogOptions<C, R> {
+  /** The data folder; made when missing. */
+  readonly directory: string;
+  readonly machine: StateMachine<C, R>;
+  readonly limits?: Partial<LogLimits>;
+  /** Epoch milliseconds. */
+  readonly wallClock?: () => number;
+  readonly logger?: StorageLogger;
+  readonly files?: Files;
+  /** This boot of the machine, null if unknown. Only tests name one. */
+  readonly boot?: string | null;
+}
+
+export const LOG_LIMITS: LogLimits = {
+  ...PROPOSAL_LIMITS,
+  segmentBytes: 16 * 1024 * 1024,
+  snapshotLogBytes: 64 * 1024 * 1024,
+};
+
+/**
+ * Opens the log of this member and brings the machine up to date.
+ *
+ * @throws RegistryError `dataAccess`, in one sentence with the folder or file and the mend: the folder cannot be used or
+ * is in use, or acknowledged records are damaged or missing.
+ */
+export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Promise<DurableLog<C, R>> {
+  const { directory, machine, files = nodeFiles, logger = silent } = options;
+  const limits = { ...LOG_LIMITS, ...options.limits };
+  const folders: Folders = {
+    log: join(directory, "log"),
+    snapshots: join(directory, "snapshots"),
+    store: join(directory, "store.db"),
+  };
+  await makeFolders(files, directory, folders);
+  // First of all: two processes that repair the same files would break them.
+  const lock = lockFolder(directory);
+  try {
+    const boot = options.boot === undefined ? await bootId() : options.boot;
+    const lastRun = await readRunMark(files, directory);
+    const recovered = await recover({
+      files,
+      folders,
+      machine,
+      lastRun,
+      boot,
+      segmentBytes: limits.segmentBytes,
+      logger,
+    });
+    const { log, store } = recovered;
+    // Only now is the store what this boot left in the page cache; a crash before this line rebuilds it again.
+    await writeRunMark(files, directory, { boot, cleanAt: null }).catch(async (thrown: unknown) => {
+      store.close();
+      await log.close();
+      throw thrown;
+    });
+    const snapshots = new Snapshots({ files, folders, store, log, limits, logger, ...recovered });
+    const medium = new FileMedium(log, store, folders, snapshots, logger);
+    const proposals = new Proposals({
+      machine,
+      medium,
+      limits,
+      wallClock: options.wallClock ?? Date.now,
+      appliedIndex: store.mark.index,
+    });
+    snapshots.consider();
+    return {
+      propose: (command) => proposals.propose(command),
+      get appliedIndex() {
+        return proposals.appliedIndex;
+      },
+      status: () => ({
+        appliedIndex: proposals.appliedIndex,
+        snapshotIndex: snapshots.index,
+        logBytes: log.bytes,
+        pending: proposals.pending,
+        refusing: proposals.refusing ?? log.refusing,
+      }),
+      close: once(async () => {
+        await proposals.close();
+        await snapshots.stop();
+        try {
+          const saved = medium.saveLeft() && proposals.refusing === undefined;
+          store.close();
+          await log.close();
+          if (saved) await markClean(files, directory, folders, boot, store.mark, logger);
+        } finally {
+          lock.release();
+        }
+      }),
+    };
+  } catch (thrown) {
+    lock.release();
+    throw diskFailure(`the data folder ${directory} cannot be opened`, thrown);
+  }
+}
+
+/** Log and store behind the port. */
+class FileMedium implements Medium {
+  readonly #log: LogFile;
+  readonly #store: Store;
+  readonly #folders: Folders;
+  readonly #snapshots: Snapshots;
+  readonly #logger: StorageLogger;
+  /** Rows that the store could not take; at most those of one batch, because the next is refused until they are in. */
+  #left: RowWrite[] = [];
+  #mark: Mark;
+
+  constructor(log: LogFile, store: Store, folders: Folders, snapshots: Snapshots, logger: StorageLogger) {
+    this.#log = log;
+    this.#store = store;
+    this.#folders = folders;
+    this.#snapshots = snapshots;
+    this.#logger = logger;
+    this.#mark = store.mark;
+  }
+
+  async append(...[records]: Parameters<Medium["append"]>): ReturnType<Medium["append"]> {
+    if (this.#mark !== this.#store.mark) this.#writeLeft();
+    return this.#log.append(records);
+  }
+
+  save(rows: readonly RowWrite[], mark: Mark): void {
+    for (const row of rows) this.#left.push(row);
+    this.#mark = mark;
+    this.saveLeft();
+    this.#snapshots.consider();
+  }
+
+  /** @returns whether the store holds everything that was applied. */
+  saveLeft(): boolean {
+    if (this.#mark === this.#store.mark) return true;
+    try {
+      this.#writeLeft();
+      return true;
+    } catch (thrown) {
+      // The commands are durable in the log and applied, so they are answered; the next batch tries these rows again.
+      this.#logger.warn({ err: thrown }, "the store could not take rows that the log holds");
+      return false;
+    }
+  }
+
+  #writeLeft(): void {
+    try {
+      this.#store.write(this.#left, this.#mark);
+    } catch (thrown) {
+      throw diskFailure(`the store ${this.#folders.store} cannot be written`, thrown);
+    }
+    this.#left = [];
+  }
+}
+
+/** Syncs the store once, after its last write, and leaves the mark that lets the next start trust it. */
+async function markClean(
+  files: Files,
+  directory: string,
+  folders: Folders,
+  boot: string | null,
+  mark: Mark,
+  logger: StorageLogger,
+): Promise<void> {
+  try {
+    const file = await files.open(folders.store);
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await files.syncDirectory(directory);
+    await writeRunMark(files, directory, { boot, cleanAt: mark.index });
+  } catch (thrown) {
+    logger.warn({ err: thrown }, "the store could not be synced, so that the next start may rebuild it");
+  }
+}
+
+async function makeFolders(files: Files, directory: string, folders: Folders): Promise<void> {
+  try {
+    await files.makeDirectory(folders.log);
+    await files.makeDirectory(folders.snapshots);
+    await files.syncDirectory(directory);
+  } catch (thrown) {
+    throw diskFailure(`the data folder ${directory} cannot be made or written`, thrown);
+  }
+}
+
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closed: Promise<void> | undefined;
+  return () => {
+    closed ??= close();
+    return closed;
+  };
+}

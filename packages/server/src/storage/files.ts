@@ -1,0 +1,94 @@
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+
+/** An open file. Every call is asynchronous, so that a slow disk never holds the event loop (L7). */
+export interface OpenFile {
+  /** Writes all bytes at the position, or throws the operating system's error after having written any part of them. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Resolves when data and size are on the disk. */
+  sync(): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What storage needs of a file system. A port, so that tests inject full, broken and slow disks. */
+export interface Files {
+  /** Creates the file, or empties it. */
+  create(path: string): Promise<OpenFile>;
+  /** Opens a file that exists, for writing. */
+  open(path: string): Promise<OpenFile>;
+  read(path: string): Promise<Buffer>;
+  chunks(path: string): AsyncIterable<Buffer>;
+  /** The names in a folder, sorted. */
+  list(directory: string): Promise<string[]>;
+  makeDirectory(path: string): Promise<void>;
+  /** Makes created, renamed and removed names in this folder durable. */
+  syncDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; one that does not exist is no failure. */
+  remove(path: string): Promise<void>;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+async function openAs(path: string, flags: string): Promise<OpenFile> {
+  const handle = await open(path, flags);
+  return {
+    async write(bytes, position) {
+      // The system may write less than asked; what is missing is written until it fails or nothing is left.
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+        done += bytesWritten;
+      }
+    },
+    sync: () => handle.datasync(),
+    truncate: (bytes) => handle.truncate(bytes),
+    close: () => handle.close(),
+  };
+}
+
+export const nodeFiles: Files = {
+  create: (path) => openAs(path, "w"),
+  open: (path) => openAs(path, "r+"),
+  read: (path) => readFile(path),
+  async *chunks(path) {
+    const handle = await open(path, "r");
+    try {
+      for (;;) {
+        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES);
+        if (bytesRead === 0) return;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await handle.close();
+    }
+  },
+  list: async (directory) => (await readdir(directory)).sort(),
+  makeDirectory: async (path) => void (await mkdir(path, { recursive: true })),
+  async syncDirectory(path) {
+    // Windows has no way to sync a folder; its file systems journal names themselves.
+    if (process.platform === "win32") return;
+    const handle = await open(path, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+  rename,
+  remove: (path) => rm(path, { force: true }),
+};
+
+/** Writes a small file so that a reader, also after a crash, sees the old content or the new, never a mixture. */
+export async function replaceFile(files: Files, directory: string, name: string, content: string): Promise<void> {
+  const path = `${directory}/${name}`;
+  const temporary = `${path}.tmp`;
+  const file = await files.create(temporary);
+  try {
+    await file.write(Buffer.from(content), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncDirectory(directory);
+}

@@ -1,0 +1,204 @@
+import { RegistryError } from "@nacre/protocol";
+import type { Appended } from "./log-file.ts";
+import type { Applied, RowWrite, StateMachine } from "./port.ts";
+import { type NewRecord, PAYLOAD_BYTES_MAX } from "./records.ts";
+import type { Mark } from "./store.ts";
+import { turn } from "./turn.ts";
+
+export interface ProposalLimits {
+  /** Proposals that may wait at once, those being written included. */
+  readonly pendingMax: number;
+  /** Bytes of JSON that they may hold together. */
+  readonly pendingBytesMax: number;
+  /** Entries of one group commit. */
+  readonly batchEntriesMax: number;
+  /** Bytes of JSON of one group commit; a single larger command is a batch of its own. */
+  readonly batchBytesMax: number;
+}
+
+/** Where batches go: a file and SQLite, or nowhere. */
+export interface Medium {
+  /** @throws RegistryError when the batch is not durable; none of it may then be in the log. */
+  append(records: readonly NewRecord[]): Promise<Appended>;
+  /** Takes the rows of the entries up to the mark. Never throws. */
+  save(rows: readonly RowWrite[], mark: Mark): void;
+}
+
+interface Pending<R> extends NewRecord {
+  resolve(result: R): void;
+  reject(error: RegistryError): void;
+}
+
+/** How long entries are applied and stored before the event loop gets its turn, and how many rows at most meanwhile. */
+const SLICE_MS = 5;
+const SLICE_ROWS_MAX = 512;
+
+/**
+ * The order in which commands become state, the same for every medium: collect, append, apply, save, answer (L1). One
+ * batch is under way at a time; what is proposed meanwhile forms the next.
+ */
+export class Proposals<C, R> {
+  readonly #machine: StateMachine<C, R>;
+  readonly #medium: Medium;
+  readonly #limits: ProposalLimits;
+  readonly #wallClock: () => number;
+  readonly #waiting: Pending<R>[] = [];
+  #batchLength = 0;
+  #pendingBytes = 0;
+  #appliedIndex: number;
+  #refusing: string | undefined;
+  #closing = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: {
+    readonly machine: StateMachine<C, R>;
+    readonly medium: Medium;
+    readonly limits: ProposalLimits;
+    readonly wallClock: () => number;
+    readonly appliedIndex: number;
+  }) {
+    this.#machine = options.machine;
+    this.#medium = options.medium;
+    this.#limits = options.limits;
+    this.#wallClock = options.wallClock;
+    this.#appliedIndex = options.appliedIndex;
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  get pending(): number {
+    return this.#waiting.length + this.#batchLength;
+  }
+
+  /** Set once the state machine has failed. */
+  get refusing(): string | undefined {
+    return this.#refusing;
+  }
+
+  /** Not `async`: a refusal and the order of proposals are decided before this returns. */
+  propose(command: C): Promise<R> {
+    if (this.#closing) return refusal("unavailable", "the log takes no more commands, because the server is stopping");
+    if (this.#refusing !== undefined) return refusal("dataAccess", this.#refusing);
+    const { pendingMax, pendingBytesMax } = this.#limits;
+    if (this.pending >= pendingMax) {
+      return refusal(
+        "overThreshold",
+        `${pendingMax} writes are waiting for the disk, which is the limit: try again later`,
+      );
+    }
+    const payload = Buffer.from(JSON.stringify(command));
+    if (payload.length > PAYLOAD_BYTES_MAX) {
+      return refusal(
+        "invalidParameter",
+        `a command may have ${PAYLOAD_BYTES_MAX} bytes, this one has ${payload.length}`,
+      );
+    }
+    if (this.#pendingBytes + payload.length > pendingBytesMax && this.pending > 0) {
+      return refusal(
+        "overThreshold",
+        `${pendingBytesMax} bytes wait for the disk, which is the limit: try again later`,
+      );
+    }
+    this.#pendingBytes += payload.length;
+    const at = Math.max(0, Math.floor(this.#wallClock()));
+    const answer = new Promise<R>((resolve, reject) => this.#waiting.push({ at, payload, resolve, reject }));
+    this.#running ??= this.#run();
+    return answer;
+  }
+
+  /** Lets accepted proposals finish and refuses later ones. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What arrives in the same turn of the event loop joins the first batch, instead of waiting for its sync.
+    await turn();
+    while (this.#waiting.length > 0) {
+      const batch = this.#take();
+      try {
+        await this.#commit(batch);
+      } catch (thrown) {
+        for (const pending of batch) pending.reject(RegistryError.from(thrown));
+      }
+      for (const { payload } of batch) this.#pendingBytes -= payload.length;
+      this.#batchLength = 0;
+    }
+    this.#running = undefined;
+  }
+
+  #take(): Pending<R>[] {
+    const { batchEntriesMax, batchBytesMax } = this.#limits;
+    let count = 0;
+    let bytes = 0;
+    for (const { payload } of this.#waiting) {
+      bytes += payload.length;
+      if (count > 0 && (count === batchEntriesMax || bytes > batchBytesMax)) break;
+      count += 1;
+    }
+    this.#batchLength = count;
+    return this.#waiting.splice(0, count);
+  }
+
+  async #commit(batch: readonly Pending<R>[]): Promise<void> {
+    if (this.#refusing !== undefined) throw new RegistryError("dataAccess", this.#refusing);
+    const { firstIndex, checksums } = await this.#medium.append(batch);
+    for (let next = 0; next < batch.length; ) {
+      if (next > 0) await turn();
+      next = this.#applySlice(batch, next, firstIndex, checksums);
+    }
+  }
+
+  /** Applies entries until time or rows are used up, saves them together, then answers. */
+  #applySlice(batch: readonly Pending<R>[], from: number, firstIndex: number, checksums: readonly number[]): number {
+    const outcomes: (() => void)[] = [];
+    const rows: RowWrite[] = [];
+    const sliceEndsAt = performance.now() + SLICE_MS;
+    let next = from;
+    let broken: RegistryError | undefined;
+    while (next < batch.length && rows.length < SLICE_ROWS_MAX && (next === from || performance.now() < sliceEndsAt)) {
+      const pending = batch[next];
+      if (pending === undefined) break;
+      try {
+        const applied = applyRecord(this.#machine, firstIndex + next, pending);
+        for (const row of applied.rows) rows.push(row);
+        outcomes.push(() => settle(pending, applied));
+      } catch (thrown) {
+        broken = this.#break(firstIndex + next, thrown);
+        break;
+      }
+      next += 1;
+    }
+    if (next > from) {
+      this.#appliedIndex = firstIndex + next - 1;
+      this.#medium.save(rows, { index: this.#appliedIndex, checksum: checksums[next - 1] ?? 0 });
+    }
+    for (const outcome of outcomes) outcome();
+    if (broken !== undefined) throw broken;
+    return next;
+  }
+
+  /** A state machine that throws has a broken invariant, and its state may be half changed: nothing follows (L10). */
+  #break(index: number, thrown: unknown): RegistryError {
+    this.#refusing = `the log stopped, because applying its record ${index} failed: report this as a bug and restart`;
+    const outcome = `record ${index} is in the log, but applying it failed, so that this command's outcome is unknown`;
+    return new RegistryError("serverError", outcome, { cause: thrown });
+  }
+}
+
+/** Gives the machine what a replay would give it: the command as the log holds it, not the caller's object (L3). */
+export function applyRecord<C, R>(machine: StateMachine<C, R>, index: number, record: NewRecord): Applied<R> {
+  return machine.apply({ index, at: record.at, command: JSON.parse(record.payload.toString()) as C });
+}
+
+function settle<R>(pending: Pending<R>, applied: Applied<R>): void {
+  if (applied.ok) pending.resolve(applied.result);
+  else pending.reject(new RegistryError(applied.failure, applied.message));
+}
+
+function refusal(...[failure, message]: ConstructorParameters<typeof RegistryError>): Promise<never> {
+  return Promise.reject(new RegistryError(failure, message));
+}

@@ -1,0 +1,170 @@
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { RegistryError } from "@nacre/protocol";
+import type { Files } from "./files.ts";
+import type { Row, View } from "./store.ts";
+import { turn } from "./turn.ts";
+
+/**
+ * A snapshot is a text file of JSON lines: a head with format and mark, one `[kind, key, value]` per row, and a foot with
+ * the number of rows and the checksum of all bytes before it (L8).
+ */
+const FORMAT = "nacre-snapshot-1";
+const NAME = /^(\d{16})\.snapshot$/;
+const SLICE_MS = 5;
+const SLICE_BYTES = 256 * 1024;
+
+export interface SnapshotHead {
+  readonly format: string;
+  readonly index: number;
+  readonly checksum: number;
+}
+
+const snapshotName = (index: number): string => `${String(index).padStart(16, "0")}.snapshot`;
+
+/** The indexes of the snapshots in a folder, newest first. */
+export async function listSnapshots(files: Files, directory: string): Promise<number[]> {
+  const names = await files.list(directory);
+  return names
+    .flatMap((name) => NAME.exec(name)?.[1] ?? [])
+    .map(Number)
+    .reverse();
+}
+
+/** Removes what interrupted snapshots left, and all but the newest `keep`; returns the oldest index that is kept. */
+export async function pruneSnapshots(files: Files, directory: string, keep: number): Promise<number | undefined> {
+  const indexes = await listSnapshots(files, directory);
+  for (const index of indexes.slice(keep)) await files.remove(join(directory, snapshotName(index)));
+  for (const name of await files.list(directory)) {
+    if (name.endsWith(".tmp")) await files.remove(join(directory, name));
+  }
+  return indexes.length < keep ? undefined : indexes[keep - 1];
+}
+
+/**
+ * Writes the view in slices of at most 5 ms, with the event loop free between them, under a temporary name, synced, then
+ * renamed: a name that ends in `.snapshot` is a complete file.
+ *
+ * @param stopped  asked between slices; true gives up without a trace.
+ * @returns whether the snapshot was written.
+ */
+export async function writeSnapshot(
+  files: Files,
+  directory: string,
+  view: View,
+  stopped: () => boolean,
+): Promise<boolean> {
+  const path = join(directory, snapshotName(view.mark.index));
+  const file = await files.create(`${path}.tmp`);
+  let complete = false;
+  try {
+    let checksum = 0;
+    let position = 0;
+    const write = async (text: string) => {
+      const bytes = Buffer.from(text);
+      checksum = crc32(bytes, checksum);
+      await file.write(bytes, position);
+      position += bytes.length;
+    };
+    const head: SnapshotHead = { format: FORMAT, ...view.mark };
+    await write(`${JSON.stringify(head)}\n`);
+    let count = 0;
+    for (let done = false; !done; ) {
+      if (stopped()) return false;
+      let text = "";
+      const sliceEndsAt = performance.now() + SLICE_MS;
+      while (!done && text.length < SLICE_BYTES && performance.now() < sliceEndsAt) {
+        const next = view.rows.next();
+        if (next.done === true) {
+          done = true;
+        } else {
+          text += `${JSON.stringify([next.value.kind, next.value.key, next.value.value])}\n`;
+          count += 1;
+        }
+      }
+      await write(text);
+      await turn();
+    }
+    await write(`${JSON.stringify({ rows: count, checksum })}\n`);
+    await file.sync();
+    complete = true;
+  } finally {
+    await file.close();
+    if (!complete) await files.remove(`${path}.tmp`);
+  }
+  await files.rename(`${path}.tmp`, path);
+  await files.syncDirectory(directory);
+  return true;
+}
+
+/**
+ * Whether a snapshot is complete and undamaged.
+ * @returns its head, or what is wrong with it, as a clause.
+ */
+export async function checkSnapshot(files: Files, directory: string, index: number): Promise<SnapshotHead | string> {
+  let head: SnapshotHead | undefined;
+  let foot: string | undefined;
+  let checksum = 0;
+  let rows = 0;
+  try {
+    for await (const line of lines(files.chunks(join(directory, snapshotName(index))))) {
+      if (foot !== undefined) {
+        checksum = crc32(`${foot}\n`, checksum);
+        if (head === undefined) head = readHead(foot);
+        else rows += 1;
+        if (head === undefined || head.index !== index) return "its first line is damaged";
+      }
+      foot = line;
+    }
+  } catch (thrown) {
+    return `it cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  }
+  if (head === undefined || foot !== JSON.stringify({ rows, checksum })) return "its checksum is wrong";
+  return head;
+}
+
+/** The rows of a snapshot that `checkSnapshot` found good. */
+export async function* snapshotRows(files: Files, directory: string, index: number): AsyncGenerator<Row> {
+  let head = true;
+  for await (const line of lines(files.chunks(join(directory, snapshotName(index))))) {
+    if (line.startsWith("[")) {
+      const [kind, key, value] = JSON.parse(line) as [string, string, string];
+      yield { kind, key, value };
+    } else if (!head) {
+      return;
+    }
+    head = false;
+  }
+}
+
+export function noSnapshot(directory: string, firstIndex: number, reasons: readonly string[]): RegistryError {
+  const why = reasons.length === 0 ? "there is none" : reasons.join("; ");
+  return new RegistryError(
+    "dataAccess",
+    `the state cannot be rebuilt, because no snapshot in ${directory} can be used (${why}) and the log starts at record ` +
+      `${firstIndex}: restore the data folder from a backup`,
+  );
+}
+
+function readHead(line: string): SnapshotHead | undefined {
+  try {
+    const head = JSON.parse(line) as SnapshotHead;
+    return head.format === FORMAT ? head : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines without their end; bytes behind the last line end are no line. Damaged UTF-8 is caught by the checksum. */
+async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let start = 0;
+    for (let end = bytes.indexOf(10, start); end !== -1; end = bytes.indexOf(10, start)) {
+      yield bytes.toString("utf8", start, end);
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+  }
+}
