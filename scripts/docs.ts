@@ -1,0 +1,65 @@
+/**
+ * Writes the reference pages that derive from tables in the source. With `--check` nothing is written: a stale page, a
+ * dependency without a line in `dependencies.md` and a link to a file that does not exist are failures.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { failuresPage, optionsPage } from "./lib/reference.ts";
+import { sources } from "./lib/sources.ts";
+import { checkStep, ROOT, say } from "./lib/steps.ts";
+
+const PAGES: Record<string, () => string> = {
+  "docs/reference/options.md": optionsPage,
+  "docs/reference/failures.md": failuresPage,
+};
+
+export function checkDocs(): { wrong: string[] } {
+  return { wrong: [...stalePages(), ...unexplainedDependencies(), ...deadLinks()] };
+}
+
+function stalePages(): string[] {
+  const held = new Map(sources("docs/reference/*.md").map(({ path, text }) => [path, text]));
+  return Object.entries(PAGES).flatMap(([path, page]) =>
+    held.get(path) === page() ? [] : [`${path} is stale; run npm run docs.`],
+  );
+}
+
+function unexplainedDependencies(): string[] {
+  const page = sources("docs/reference/dependencies.md")[0]?.text ?? "";
+  const explained = new Set([...page.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]));
+  const used = new Set<string>();
+  for (const { text } of sources("package.json", "packages/*/package.json", "test/package.json")) {
+    const manifest = JSON.parse(text) as Record<string, Record<string, string> | undefined>;
+    for (const name of Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      if (!name.startsWith("@nacre/")) used.add(name);
+    }
+  }
+  return [
+    ...[...used]
+      .filter((name) => !explained.has(name))
+      .map((name) => `${name} has no line in docs/reference/dependencies.md.`),
+    ...[...explained]
+      .filter((name) => !used.has(name ?? ""))
+      .map((name) => `docs/reference/dependencies.md explains ${name}, which nothing uses.`),
+  ];
+}
+
+function deadLinks(): string[] {
+  return sources("*.md", "docs/**/*.md", "packages/**/*.md").flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)]
+      .map((match) => match[1] ?? "")
+      .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(join(ROOT, dirname(path), target)))
+      .map((target) => `${path} links to ${target}, which does not exist.`),
+  );
+}
+
+if (import.meta.main) {
+  if (process.argv.includes("--check")) {
+    process.exitCode = checkStep("docs", checkDocs).ok ? 0 : 1;
+  } else {
+    for (const [path, page] of Object.entries(PAGES)) {
+      writeFileSync(join(ROOT, path), page());
+      say(path);
+    }
+  }
+}

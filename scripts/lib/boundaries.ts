@@ -1,0 +1,116 @@
+import type { Source } from "./sources.ts";
+
+/** What the code of a package may import of the workspace; its tests may also import the testkit. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  protocol: [],
+  core: ["protocol"],
+  server: ["protocol", "core"],
+  cli: ["protocol", "core", "server"],
+  testkit: ["protocol", "core", "server"],
+};
+/** Packages that run anywhere: nothing of Node, nothing of third parties. */
+const PURE = ["protocol", "core"];
+const LINES_MAX = 400;
+
+/** A core gets time, chance and timers with its events; reading them itself would make a replay differ. */
+const BANNED_IN_CORE = [
+  /\bDate\.now\b/,
+  /\bnew Date\(\s*\)/,
+  /\bMath\.random\b/,
+  /\bset(Timeout|Interval|Immediate)\b/,
+  /\bqueueMicrotask\b/,
+  /\bperformance\b/,
+  /\bprocess\b\./,
+  /\bcrypto\b\./,
+];
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** Sentences about imports and words that break the rules of the packages; `manifests` by package folder. */
+export function boundaryViolations(files: readonly Source[], manifests: Readonly<Record<string, Manifest>>): string[] {
+  const wrong = Object.entries(manifests).flatMap(([name, manifest]) => manifestViolations(name, manifest));
+  for (const { path, text } of files) {
+    const name = /^packages\/([^/]+)\//.exec(path)?.[1];
+    if (name === undefined) continue;
+    const code = withoutComments(text);
+    const isTest = isTestFile(path);
+    for (const specifier of importsOf(code)) {
+      const why = importViolation(name, path, specifier, isTest, manifests[name]);
+      if (why !== undefined) wrong.push(`${path} imports ${specifier}: ${why}.`);
+    }
+    if (name !== "core" || isTest) continue;
+    for (const banned of BANNED_IN_CORE) {
+      const word = banned.exec(code)?.[0];
+      if (word !== undefined)
+        wrong.push(`${path} uses ${word}: a core is given time, chance and timers with its events.`);
+    }
+  }
+  return wrong;
+}
+
+/** Sentences about files that have grown long. */
+export function longFiles(files: readonly Source[]): string[] {
+  return files.flatMap(({ path, text }) => {
+    const lines = text.split("\n").length - 1;
+    return lines > LINES_MAX ? [`${path} has ${lines} lines; past ${LINES_MAX}, look for a second idea inside.`] : [];
+  });
+}
+
+export function importsOf(code: string): string[] {
+  const found = code.matchAll(
+    /(?:^|[\s;}])(?:import|export)\b[^"';]*?from\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/g,
+  );
+  return [...found].flatMap((match) => match[1] ?? match[2] ?? []);
+}
+
+function importViolation(
+  name: string,
+  path: string,
+  specifier: string,
+  isTest: boolean,
+  manifest: Manifest | undefined,
+): string | undefined {
+  if (specifier.startsWith(".")) {
+    const depth = path.split("/").length - 3;
+    const up = /^(\.\.\/)+/.exec(specifier)?.[0].length ?? 0;
+    return up / 3 > depth ? "other packages are imported by name" : undefined;
+  }
+  const workspace = /^@nacre\/([^/]+)/.exec(specifier)?.[1];
+  if (workspace !== undefined) {
+    if (MAY_IMPORT[name]?.includes(workspace) || (isTest && workspace === "testkit")) return undefined;
+    return workspace === "testkit" ? "only tests see the testkit" : `${name} may not see ${workspace}`;
+  }
+  if (isTest) return undefined;
+  if (PURE.includes(name)) return `${name} runs anywhere, so it imports nothing of Node or third parties`;
+  if (specifier.startsWith("node:")) return undefined;
+  const library = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+  return manifest?.dependencies?.[library] === undefined
+    ? `it is no dependency of packages/${name}/package.json`
+    : undefined;
+}
+
+function manifestViolations(name: string, manifest: Manifest): string[] {
+  if (!PURE.includes(name)) return [];
+  return Object.keys(manifest.dependencies ?? {})
+    .filter((dependency) => !dependency.startsWith("@nacre/"))
+    .map(
+      (dependency) =>
+        `packages/${name}/package.json depends on ${dependency}: ${name} has no third-party dependencies.`,
+    );
+}
+
+/** Suites and fakes of the testkit count as tests: nothing of them is ever published. */
+function isTestFile(path: string): boolean {
+  return path.endsWith(".test.ts") || path.startsWith("packages/testkit/");
+}
+
+/** Comments may name what code may not use. Good enough for our sources: a `//` inside a text is kept after a colon. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|[^:"'`])\/\/.*$/gm, "$1");
+}

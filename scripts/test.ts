@@ -1,0 +1,36 @@
+/**
+ * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
+ * then official clients against a running server. `npm test -- unit` leaves out the checks and the clients;
+ * `npm test -- PATH...` runs these test files only.
+ */
+import { globSync } from "node:fs";
+import { check } from "./check.ts";
+import { commandStep, lineOf, ROOT, type StepResult, say } from "./lib/steps.ts";
+import { testStep } from "./lib/test-run.ts";
+
+const words = process.argv.slice(2);
+const inCi = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
+const unitOnly = words.includes("unit");
+const named = words.filter((word) => word !== "unit");
+const everything = !unitOnly && named.length === 0;
+
+const results: StepResult[] = [];
+if (everything) results.push(...check());
+results.push(await testStep("tests", named.length > 0 ? named : testFiles(), inCi));
+if (everything) {
+  results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
+}
+
+const failed = results.filter((result) => !result.ok);
+say(`\n${results.map(lineOf).join("\n")}`);
+say(
+  failed.length === 0 ? `All ${results.length} steps passed.` : `${failed.length} of ${results.length} steps failed.`,
+);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+/** The official clients have a runner of their own: they need other toolchains and a server each. */
+function testFiles(): string[] {
+  const exclude = (path: string): boolean => /(^|\/)(node_modules|\.cache|interop)(\/|$)/.test(path);
+  const patterns = ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "test/**/*.test.ts"];
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude })).sort();
+}
