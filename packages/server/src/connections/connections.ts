@@ -230,6 +230,8 @@ export class Connections {
 
   #opened(connection: TransportConnection): boolean {
     const { id, remoteIp, remotePort, localPort } = connection;
+    // Two ports may accept the same peer in the same millisecond.
+    if (this.#table.byId.has(id)) return false;
     const event: Event = { type: "opened", id, remoteIp, remotePort, localPort };
     const [effect] = step(this.#table, event, this.#clock.now());
     if (effect?.type === "refuse") {

@@ -1,3 +1,5 @@
+import type { Clock } from "../../clock.ts";
+
 /**
  * The gRPC transport port: two methods, `/Request/request` (unary) and `/BiRequestStream/requestBiStream`, over HTTP/2.
  * It carries encoded payloads, knows no message and no feature, and keys everything by the TCP peer: all calls of one
@@ -11,17 +13,24 @@ export interface TransportConnection {
   readonly remoteIp: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** Known after the first byte: false in `opened`. */
   readonly tls: boolean;
   /** Bytes handed to `send` that the peer's flow control or the socket has not yet taken. */
   readonly queuedBytes: number;
-  /** True from the arrival of a stream to its end. */
+  /**
+   * True from the arrival of a stream to its end. A second stream of one connection is read, but what is sent goes to
+   * the first, and only the end of the first ends the connection.
+   */
   readonly streaming: boolean;
   /**
    * Queues one encoded payload on the stream. The same bytes may be sent to many connections; they are not changed.
    * @returns false when there is no open stream.
    */
   send(payload: Uint8Array): boolean;
-  /** Completes the stream, lets what is queued leave for at most `graceMs`, then closes the TCP connection. */
+  /**
+   * Completes the stream, lets what is queued and the answers of running calls leave for at most `graceMs`, then closes
+   * the TCP connection. `closed` follows.
+   */
   close(graceMs: number): void;
 }
 
@@ -35,7 +44,11 @@ export interface TransportHandlers {
   streamMessage(connection: TransportConnection, payload: Uint8Array): void;
   /** After `queuedBytes` has fallen below half of `queuedBytesMax`, once for each time it had risen above it. */
   drained(connection: TransportConnection): void;
-  /** The stream or the TCP connection has ended; nothing follows for this connection. `cause` is a short phrase. */
+  /**
+   * The stream or the TCP connection has ended; nothing follows for this connection. Once for each connection that
+   * `opened` let in. When only the stream has ended, the transport closes the TCP connection too. `cause` is a short
+   * phrase.
+   */
   closed(connection: TransportConnection, cause: string): void;
 }
 
@@ -49,8 +62,23 @@ export interface TransportOptions {
   readonly queuedBytesMax: number;
   /** More TCP connections than this are refused at accept. */
   readonly connectionsMax: number;
+  /** A TCP connection that makes no call for this long after it was accepted is dropped. Default 10 s. */
+  readonly silentMs?: number;
   /** With TLS a connection is recognised by its first byte; `plaintext` also accepts HTTP/2 without TLS. */
-  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string; readonly mutual: boolean; readonly plaintext: boolean };
+  readonly tls?: TlsOptions;
+}
+
+export interface TlsOptions {
+  /** PEM text. */
+  readonly cert: string;
+  readonly key: string;
+  readonly keyPassword?: string;
+  /** PEM text of the authorities that sign client certificates. */
+  readonly ca?: string;
+  /** A client without a certificate of `ca` is refused. */
+  readonly mutual: boolean;
+  /** Also accept HTTP/2 without TLS on the same port. */
+  readonly plaintext: boolean;
 }
 
 export interface GrpcTransport {
@@ -60,4 +88,6 @@ export interface GrpcTransport {
   close(graceMs: number): Promise<void>;
 }
 
-export type TransportFactory = (options: TransportOptions, handlers: TransportHandlers) => GrpcTransport;
+export type TransportFactory = (options: TransportOptions, handlers: TransportHandlers, clock: Clock) => GrpcTransport;
+
+export const SILENT_MS = 10_000;
