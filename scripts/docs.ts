@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ROWS } from "@nacre/server/options";
 import { failuresPage, optionsPage } from "./lib/reference.ts";
 import { sources } from "./lib/sources.ts";
 import { checkStep, ROOT, say } from "./lib/steps.ts";
@@ -13,8 +14,19 @@ const PAGES: Record<string, () => string> = {
   "docs/reference/failures.md": failuresPage,
 };
 
-export function checkDocs(): { wrong: string[] } {
-  return { wrong: [...stalePages(), ...unexplainedDependencies(), ...deadLinks()] };
+export function checkDocs(): { wrong: string[]; warnings: string[] } {
+  return { wrong: [...stalePages(), ...unexplainedDependencies(), ...deadLinks()], warnings: unreadOptions() };
+}
+
+/** An option that no code reads is documented and does nothing. */
+function unreadOptions(): string[] {
+  const code = sources("packages/server/src/**/*.ts")
+    .filter(({ path }) => !path.includes("/src/options") && !path.endsWith(".test.ts"))
+    .map(({ text }) => text)
+    .join("\n");
+  return ROWS.filter(([key]) => !new RegExp(`\\b${key}\\b`).test(code)).map(
+    ([key]) => `no code reads the option ${key}.`,
+  );
 }
 
 function stalePages(): string[] {
