@@ -60,7 +60,8 @@ export type Event =
   /** Time went on: looks at what is due. `wallAt` is epoch milliseconds. */
   | { type: "tick"; wallAt: number };
 
-export type PushOutcome = "acked" | "refused" | "timeout" | "gone";
+/** `busy`: the connection takes nothing at the moment; it is tried again and does not count as unanswered. */
+export type PushOutcome = "acked" | "refused" | "timeout" | "busy" | "gone";
 
 /** What the shell is to do, in this order. */
 export type Effect =

@@ -1,8 +1,9 @@
 export * from "./causes.ts";
 export * from "./commands.ts";
-export { apply, DEFAULT_CLUSTER_METADATA, loadRow, ROW, refuses, rowsOf } from "./durable.ts";
+export { DEFAULT_CLUSTER_METADATA, ROW, refuses, rowsOf } from "./durable.ts";
 export * from "./events.ts";
 export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
+export * from "./listing.ts";
 export * from "./model.ts";
 export * from "./selector.ts";
 export {
@@ -14,7 +15,7 @@ export {
   type Turn,
   wallAt,
 } from "./state.ts";
-export { addressId, nextWakeAt, step } from "./step.ts";
+export { addressId, load, nextWakeAt, step } from "./step.ts";
 export * from "./switches.ts";
 export {
   choose,

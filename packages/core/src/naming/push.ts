@@ -107,16 +107,16 @@ export function settled(turn: Turn, clientId: ClientId, requestId: number, outco
   if (subscription === undefined || subscription.inFlight !== requestId) return;
   subscription.inFlight = 0;
   if (outcome === "acked" || outcome === "gone") subscription.misses = 0;
-  else missed(state, subscription, now);
+  else missed(state, subscription, now, outcome !== "busy");
   if (subscription.sentRevision === sent.service.revision) return;
   if (subscription.retryAt <= now) schedule(turn, sent.service);
   else state.tasks.add(subscription.retryAt, { type: "retry", service: sent.service });
 }
 
-function missed(state: NamingState, subscription: Subscription, now: Millis): void {
+function missed(state: NamingState, subscription: Subscription, now: Millis, counts: boolean): void {
   state.pushes.failed++;
-  subscription.misses++;
-  if (subscription.misses % MISSES_MAX === 0) return;
+  if (counts) subscription.misses++;
+  if (counts && subscription.misses % MISSES_MAX === 0) return;
   subscription.sentRevision = -1;
   subscription.retryAt = now + state.options.pushRetryMs;
 }

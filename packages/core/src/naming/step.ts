@@ -1,6 +1,6 @@
 import type { Millis } from "../lib/units.ts";
 import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from "./beats.ts";
-import { apply } from "./durable.ts";
+import { apply, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
 import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
 import type { Client, ClientId } from "./model.ts";
@@ -16,6 +16,13 @@ export function step(state: NamingState, event: Event, now: Millis): Effect[] {
   handle(turn, event);
   for (const service of turn.ready) fanOut(turn, service);
   return turn.effects;
+}
+
+/** One row of the durable store, at start, before any entry of the log is applied. */
+export function load(state: NamingState, row: { kind: string; key: string; value: string }, now: Millis): Effect[] {
+  const turn: Turn = { state, now, effects: [], ready: new Set() };
+  loadRow(turn, row.kind, row.key, row.value);
+  return turn.effects.filter((effect) => effect.type !== "store");
 }
 
 /** When `step` next has something to do with a tick; undefined when nothing waits. */

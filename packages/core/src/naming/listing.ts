@@ -1,0 +1,110 @@
+import type { ServiceName } from "@nacre/protocol";
+import type { CauseRecord } from "./causes.ts";
+import type { Service, Subscription } from "./model.ts";
+import type { NamingState } from "./state.ts";
+
+/** One page of a list, and how long the whole list is. Pages count from 1; one past the end is empty. */
+export interface Page<T> {
+  readonly total: number;
+  readonly items: readonly T[];
+}
+
+export function page<T>(all: readonly T[], pageNo: number, pageSize: number): Page<T> {
+  const from = (pageNo - 1) * pageSize;
+  return { total: all.length, items: all.slice(from, from + pageSize) };
+}
+
+/** Names of the listed services of exactly this group, in order, without the group. */
+export function serviceNames(state: NamingState, namespace: string, group: string): readonly string[] {
+  return state.listed.get(namespace)?.get(group)?.all() ?? [];
+}
+
+export interface ServiceSearch {
+  readonly namespace: string;
+  /** Parts of the names, in any case; blank matches all. */
+  readonly nameContains: string;
+  readonly groupContains: string;
+  readonly withoutEmpty: boolean;
+}
+
+/** Listed services by parts of their names, ordered by group and name. */
+export function searchServices(state: NamingState, search: ServiceSearch): Service[] {
+  const { namespace } = search;
+  const nameContains = search.nameContains.toLowerCase();
+  const groupContains = search.groupContains.toLowerCase();
+  const found: Service[] = [];
+  const groups = state.listed.get(namespace);
+  for (const group of [...(groups?.keys() ?? [])].sort()) {
+    if (groupContains !== "" && !group.toLowerCase().includes(groupContains)) continue;
+    for (const name of groups?.get(group)?.all() ?? []) {
+      if (nameContains !== "" && !name.toLowerCase().includes(nameContains)) continue;
+      const service = state.services.get(`${namespace}@@${group}@@${name}`);
+      if (service !== undefined && !(search.withoutEmpty && service.hosts.size === 0)) found.push(service);
+    }
+  }
+  return found;
+}
+
+/** Every namespace that has a listed service. */
+export function namespacesOf(state: NamingState): string[] {
+  return [...state.listed]
+    .filter(([, groups]) => [...groups.values()].some((names) => names.size > 0))
+    .map(([name]) => name);
+}
+
+/** Names of the clusters of a service: those with instances and those that an operator described. */
+export function clusterNames(service: Service): string[] {
+  const names = new Set(Object.keys(service.metadata?.clusters ?? {}));
+  for (const { instance } of service.hosts.values()) names.add(instance.cluster);
+  return [...names].sort();
+}
+
+/** Subscribers of services whose names contain the given parts; the exact service is found first. */
+export function subscribersOf(state: NamingState, name: ServiceName, exact: boolean): Subscription[] {
+  const found: Subscription[] = [];
+  for (const service of state.services.values()) {
+    const { namespace, group, name: serviceName } = service.name;
+    if (namespace !== name.namespace || service.subscribers === undefined) continue;
+    const same = group === name.group && serviceName === name.name;
+    if (same || (!exact && group.includes(name.group) && serviceName.includes(name.name)))
+      found.push(...service.subscribers.values());
+  }
+  return found;
+}
+
+export interface CauseQuery {
+  readonly namespace: string;
+  readonly group: string | undefined;
+  readonly name: string | undefined;
+  readonly ip: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** Records of the journal of causes, newest first. */
+export function causesOf(state: NamingState, query: CauseQuery, limit: number): CauseRecord[] {
+  const address =
+    query.ip === undefined ? undefined : `${query.ip}:${query.port === undefined ? "" : `${query.port}:`}`;
+  return state.journal.find(({ service, instance }) => {
+    const [namespace, group, name] = service.split("@@");
+    return (
+      namespace === query.namespace &&
+      (query.group === undefined || group === query.group) &&
+      (query.name === undefined || name === query.name) &&
+      (address === undefined || instance.startsWith(address))
+    );
+  }, limit);
+}
+
+/** Figures of the whole of naming, for metrics and the operators' overview. */
+export function countsOf(state: NamingState): {
+  services: number;
+  instances: number;
+  subscriptions: number;
+  clients: { connection: number; address: number; persistent: number };
+} {
+  const clients = { connection: 0, address: 0, persistent: 0 };
+  for (const client of state.clients.values()) clients[client.kind]++;
+  let services = 0;
+  for (const groups of state.listed.values()) for (const names of groups.values()) services += names.size;
+  return { services, instances: state.instanceCount, subscriptions: state.subscriptionCount, clients };
+}

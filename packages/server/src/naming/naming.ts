@@ -1,0 +1,251 @@
+import {
+  type Command,
+  type Effect,
+  type Event,
+  load,
+  type NamingOptions,
+  type NamingState,
+  newNaming,
+  nextWakeAt,
+  refuses,
+  rowsOf,
+  serviceInfoText,
+  step,
+  type View,
+  type ViewQuery,
+  viewOf,
+} from "@nacre/core/naming";
+import { encodeUtf8, namingPushes, RegistryError, type ServiceName } from "@nacre/protocol";
+import type { Clock, Timer } from "../clock.ts";
+import type { Connections, Log } from "../connections/connections.ts";
+import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
+
+/** At least this often naming looks at its clock, so that a pause of the process is seen. */
+const WAKE_MS_MAX = 500;
+/** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
+const WAKE_MS_MIN = 1;
+
+/** What carries UDP packets to 1.x subscribers. */
+export interface UdpPush {
+  send(packet: { ip: string; port: number; clientId: string; requestId: number; body: Uint8Array }): void;
+}
+
+/** What performs health checks of persistent instances. */
+export interface HealthChecking {
+  follow(effect: Extract<Effect, { type: "track" | "untrack" | "checkingChanged" }>): void;
+}
+
+export interface NamingSetup {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connections: Connections;
+  readonly options: Partial<NamingOptions>;
+  /** Milliseconds that a subscriber has to acknowledge a push. */
+  readonly pushTimeoutMs: number;
+  /** Grows with every start of this member, so that versions of an earlier run are older. */
+  readonly incarnation: number;
+  /** Called with the time from a change to its push leaving, in milliseconds. */
+  readonly onPushed?: (latencyMs: number, subscribers: number) => void;
+}
+
+/** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
+export class Naming {
+  readonly state: NamingState;
+  readonly #setup: NamingSetup;
+  #durable: DurableLog<Command, undefined> | undefined;
+  #udp: UdpPush | undefined;
+  #health: HealthChecking | undefined;
+  /** Effects for health checking from before it was there. */
+  #tracked: Effect[] = [];
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(setup: NamingSetup) {
+    this.#setup = setup;
+    this.state = newNaming(setup.options, setup.incarnation, setup.clock.wall() - setup.clock.now());
+    setup.connections.listen({
+      unregistered: (connection, cause) => this.submit({ type: "disconnected", clientId: connection.id, cause }),
+      pushSettled: ({ connectionId, requestId, outcome }) =>
+        this.submit({ type: "pushSettled", clientId: connectionId, requestId: Number(requestId), outcome }),
+    });
+  }
+
+  /** The durable half of naming, for the log to drive. */
+  readonly machine: StateMachine<Command, undefined> = {
+    load: (row) => this.#perform(load(this.state, row, this.#now())),
+    apply: (entry): Applied<undefined> => {
+      const effects = step(this.state, { type: "apply", ...entry }, this.#now());
+      const rows = rowsOf(effects);
+      const refused = effects.find((effect) => effect.type === "refuse");
+      this.#perform(effects);
+      return refused === undefined
+        ? { ok: true, result: undefined, rows }
+        : { ok: false, failure: refused.failure, message: refused.message, rows };
+    },
+  };
+
+  /** The parts that come to exist after naming: the log in front of its state, and what acts on the network. */
+  attach(parts: { durable: DurableLog<Command, undefined>; udp?: UdpPush; health?: HealthChecking }): void {
+    this.#durable = parts.durable;
+    this.#udp = parts.udp;
+    this.#health = parts.health;
+    for (const effect of this.#tracked.splice(0)) this.#do(effect);
+    this.#wake();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** Feeds one event. @throws RegistryError when the core refuses it. @returns a heartbeat's answer. */
+  submit(event: Event): Extract<Effect, { type: "beatAnswer" }> | undefined {
+    const effects = step(this.state, event, this.#now());
+    this.#perform(effects);
+    for (const effect of effects) {
+      if (effect.type === "refuse") throw new RegistryError(effect.failure, effect.message);
+      if (effect.type === "beatAnswer") return effect;
+    }
+    return undefined;
+  }
+
+  /** Changes durable state: answers when the change is durable and applied. @throws RegistryError. */
+  async propose(command: Command): Promise<void> {
+    const refused = refuses(this.state, command);
+    if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
+    if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
+    await this.#durable.propose(command);
+  }
+
+  /** What a consumer sees of a service, chosen and encoded once per revision and filter. */
+  view(service: ServiceName, query: ViewQuery): View {
+    return viewOf(this.state, service, query, this.#now());
+  }
+
+  /**
+   * A complete message around a service's content, encoded once for all who ask for the same.
+   *
+   * @param form  names the message: equal forms of one view share their bytes.
+   * @param around  makes the message from the text of the `ServiceInfo`.
+   */
+  encoded(
+    service: ServiceName,
+    query: ViewQuery,
+    form: "grpc" | "v1" | "v2",
+    message: string,
+    around: (serviceInfo: string) => string,
+  ): Uint8Array {
+    const view = this.view(service, query);
+    const cacheMillis = this.state.switches.defaultPushCacheMillis;
+    const key = `${message}/${form}/${cacheMillis}`;
+    const held = view.encoded.get(key);
+    if (held !== undefined) return held;
+    const bytes = encodeUtf8(around(serviceInfoText(service, query.clusters, view, form, cacheMillis)));
+    view.encoded.set(key, bytes);
+    return bytes;
+  }
+
+  #now(): number {
+    return this.#setup.clock.now();
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#do(effect);
+    this.#wake();
+  }
+
+  #do(effect: Effect): void {
+    switch (effect.type) {
+      case "refuse":
+      case "beatAnswer":
+      case "store":
+        // For whoever fed the event: `submit` and `machine.apply` read them from the list.
+        return;
+      case "push":
+        return this.#push(effect);
+      case "pushUdp":
+        return this.#pushUdp(effect);
+      case "fuzzySync": {
+        const { pattern, sync } = effect;
+        const contexts = "contexts" in sync ? sync : { contexts: [], totalBatch: 1, currentBatch: 1 };
+        const fields = { ...contexts, syncType: sync.type, groupKeyPattern: pattern };
+        return this.#notify("NamingFuzzyWatchSyncRequest", effect.requestId, [effect.to], fields);
+      }
+      case "fuzzyChange":
+        return this.#notify("NamingFuzzyWatchChangeNotifyRequest", effect.requestId, effect.to, {
+          syncType: "FUZZY_WATCH_RESOURCE_CHANGED",
+          serviceKey: effect.service,
+          changedType: effect.change,
+        });
+      case "propose":
+        this.propose(effect.command).catch((err: unknown) => {
+          this.#setup.log.warn({ err, command: effect.command.type }, "a durable change of naming's own failed");
+        });
+        return;
+      case "track":
+      case "untrack":
+      case "checkingChanged":
+        if (this.#health === undefined) this.#tracked.push(effect);
+        else this.#health.follow(effect);
+    }
+  }
+
+  #push(effect: Extract<Effect, { type: "push" }>): void {
+    const service = this.state.services.get(effect.service)?.name;
+    if (service === undefined) return;
+    const { clusters, consumerIp, requestId } = effect;
+    const view = this.view(service, { clusters, healthyOnly: false, consumerIp });
+    const cacheMillis = this.state.switches.defaultPushCacheMillis;
+    const info = serviceInfoText(service, clusters, view, "grpc", cacheMillis);
+    const names = `"namespace":${JSON.stringify(service.namespace)},"serviceName":${JSON.stringify(service.name)},"groupName":${JSON.stringify(service.group)}`;
+    const text = `{"headers":{},"requestId":"${requestId}","module":"naming",${names},"serviceInfo":${info}}`;
+    this.#send("NotifySubscriberRequest", requestId, effect.to, encodeUtf8(text));
+    this.#setup.onPushed?.(this.#now() - effect.changedAt, effect.to.length);
+  }
+
+  #pushUdp(effect: Extract<Effect, { type: "pushUdp" }>): void {
+    const service = this.state.services.get(effect.service)?.name;
+    if (service === undefined) return;
+    const { clientId, ip, port } = effect.to;
+    const query = { clusters: effect.clusters, healthyOnly: false, consumerIp: ip };
+    const body = this.encoded(service, query, "v1", "info", (info) => info);
+    this.#udp?.send({ ip, port, clientId, requestId: effect.requestId, body });
+  }
+
+  #notify(
+    type: keyof typeof namingPushes,
+    requestId: number,
+    to: readonly string[],
+    fields: Record<string, unknown>,
+  ): void {
+    const body = { headers: {}, requestId: String(requestId), module: "naming", ...fields };
+    this.#send(type, requestId, to, encodeUtf8(JSON.stringify(body)));
+  }
+
+  #send(type: keyof typeof namingPushes, requestId: number, to: readonly string[], body: Uint8Array): void {
+    const { connections, pushTimeoutMs } = this.#setup;
+    connections.push({
+      to,
+      requestId: String(requestId),
+      type,
+      body,
+      expects: namingPushes[type],
+      timeoutMs: pushTimeoutMs,
+    });
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    const now = this.#now();
+    const at = Math.min(nextWakeAt(this.state) ?? Number.POSITIVE_INFINITY, now + WAKE_MS_MAX);
+    if (at >= this.#timerAt && this.#timer !== undefined) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#setup.clock.schedule(Math.max(WAKE_MS_MIN, at - now), () => {
+      this.#timer = undefined;
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#perform(step(this.state, { type: "tick", wallAt: this.#setup.clock.wall() }, this.#now()));
+    });
+  }
+}
