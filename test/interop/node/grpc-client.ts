@@ -66,7 +66,7 @@ await run({
     await publisher.registerInstance("subscribe", GROUP, changed);
     await eventually(8, "its new weight and metadata", "5 b", () => {
       const seen = pushed.hosts.find((host) => host.ip === "10.3.0.1");
-      return `${seen?.weight} ${seen?.metadata?..zone}`;
+      return `${seen?.weight} ${seen?.metadata?.zone}`;
     });
     await publisher.deregisterInstance("subscribe", GROUP, changed);
     await eventually(8, "its removal", "10.3.0.9:8080", () => addresses(pushed.hosts));

@@ -68,7 +68,7 @@ await run({
     await client.registerInstance("subscribe", instance("10.3.0.1", { weight: 5, metadata: { zone: "b" } }));
     await eventually(8, "its new weight and metadata", "5 b", () => {
       const seen = pushed.hosts.find((host) => host.ip === "10.3.0.1");
-      return `${seen?.weight} ${seen?.metadata?..zone}`;
+      return `${seen?.weight} ${seen?.metadata?.zone}`;
     });
     await client.deregisterInstance("subscribe", instance("10.3.0.1"));
     await eventually(8, "its removal", "10.3.0.9:8080", () => addresses(pushed.hosts));
