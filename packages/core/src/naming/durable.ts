@@ -1,15 +1,17 @@
 import { clusterOf, type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
+import { checkSkipped } from "../health/checker.ts";
+import { targetKey } from "../health/state.ts";
 import { changeHealth } from "./beats.ts";
 import type { Command, OverrideEdit, ServiceEdit } from "./commands.ts";
 import type { Effect, InstanceInput } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
-import { instanceKey, mergedText } from "./instance.ts";
+import { instanceKey, mergedText, overridden } from "./instance.ts";
 import type { Client, ClusterMetadata, Entry, InstanceKey, Override, Service, ServiceMetadata } from "./model.ts";
 import { noteVanished, publish, publishRefused, record, withdraw } from "./publish.ts";
 import { touch } from "./push.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import { ensureService, findService, forgetService, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
-import { changeSwitch } from "./switches.ts";
+import { changeSwitch, healthParamsOf } from "./switches.ts";
 
 /** Rows of the durable state: what the store holds, one kind per table of the model. */
 export const ROW = {
@@ -128,6 +130,8 @@ export function apply(turn: Turn, command: Command): void {
         if (service === undefined || entry === undefined || entry.instance.ephemeral) continue;
         changeHealth(turn, service, entry, change.healthy, { cause: change.cause, from: "", detail: change.detail });
         storePersistent(turn, entry);
+        const key = targetKey(service.key, entry.publication.client.id);
+        turn.effects.push({ type: "healthChanged", key, healthy: change.healthy });
       }
       return;
     case "createService":
@@ -150,7 +154,7 @@ export function apply(turn: Turn, command: Command): void {
       if (typeof changed === "string") return;
       turn.state.switches = changed;
       store(turn, ROW.switch, "switches", changed);
-      turn.effects.push({ type: "checkingChanged", service: undefined });
+      turn.effects.push({ type: "healthParams", params: healthParamsOf(changed) });
     }
   }
 }
@@ -199,27 +203,31 @@ function registerPersistent(
   const id = persistentId(input.ip, input.port);
   const client = state.clients.get(id) ?? persistentClient(state, input, turn.now);
   state.clients.set(id, client);
-  const before = findService(state, name)?.publications.get(client)?.entries[0];
   publish(turn, client, name, [input], caller);
   const service = ensureService(turn, name, false);
   const entry = service.publications.get(client)?.entries[0];
   if (entry === undefined) return;
-  if (before !== undefined && before !== entry) untrack(turn, service, instanceKey(before.instance));
   storePersistent(turn, entry);
   track(turn, entry);
 }
 
+/** Tells health checking of a persistent instance, and how its cluster is checked. */
 function track(turn: Turn, { instance, publication }: Entry): void {
   const { ip, port, cluster, healthy } = instance;
-  const service = publication.service.key;
-  turn.effects.push({
-    type: "track",
-    target: { service, instance: instanceKey(instance), ip, port, cluster, healthy },
-  });
+  const { metadata, key, overrides } = publication.service;
+  const described = Object.hasOwn(metadata?.clusters ?? {}, cluster) ? metadata?.clusters[cluster] : undefined;
+  const { healthChecker, healthyCheckPort, useInstancePort } = described ?? DEFAULT_CLUSTER_METADATA;
+  const shown = overridden(instance, overrides?.get(instanceKey(instance)));
+  const check = { checker: healthChecker, port: healthyCheckPort, useInstancePort };
+  const skipped = checkSkipped(shown.metadata, metadata?.metadata ?? {});
+  const target = { service: key, clientId: publication.client.id, ip, port, cluster, check, skipped };
+  turn.effects.push({ type: "track", target, healthy });
 }
 
-function untrack(turn: Turn, service: Service, instance: InstanceKey): void {
-  turn.effects.push({ type: "untrack", service: service.key, instance });
+/** How the instances of a service are checked may have changed. */
+function trackAll(turn: Turn, service: Service): void {
+  for (const [client, { entries }] of service.publications)
+    if (client.kind === "persistent") for (const entry of entries) track(turn, entry);
 }
 
 function storePersistent(turn: Turn, { instance, publication }: Entry): void {
@@ -241,7 +249,7 @@ function deregisterPersistent(turn: Turn, name: ServiceName, clientId: string, f
   const service = findService(state, name);
   const publication = client && service?.publications.get(client);
   if (client === undefined || service === undefined || publication === undefined) return;
-  for (const entry of publication.entries) untrack(turn, service, instanceKey(entry.instance));
+  turn.effects.push({ type: "untrack", key: targetKey(service.key, clientId) });
   withdraw(turn, client, service, { cause: "deregistered", from, detail: "" });
   if (client.publications.size === 0) state.clients.delete(clientId);
   store(turn, ROW.persistent, persistentRow(clientId, service.key), undefined);
@@ -258,7 +266,7 @@ function setMetadata(turn: Turn, service: Service, metadata: ServiceMetadata): v
   service.metadata = metadata;
   store(turn, ROW.service, service.key, metadata);
   noteExistence(turn, service);
-  turn.effects.push({ type: "checkingChanged", service: service.key });
+  trackAll(turn, service);
   touch(turn, service);
 }
 
@@ -312,6 +320,7 @@ function setOverrides(
     noteSwitchedOff(turn, service, key, before, after, from);
   }
   if (service.overrides?.size === 0) service.overrides = undefined;
+  trackAll(turn, service);
   noteEmpty(turn, service);
   touch(turn, service);
 }
@@ -367,6 +376,7 @@ export function loadRow(turn: Turn, kind: string, key: string, value: string): v
       return;
     case ROW.switch:
       state.switches = { ...state.switches, ...(held as object) };
+      turn.effects.push({ type: "healthParams", params: healthParamsOf(state.switches) });
       return;
     case ROW.service: {
       const metadata = held as ServiceMetadata;

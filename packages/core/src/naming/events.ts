@@ -1,8 +1,9 @@
 import type { FailureName, ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
+import type { HealthParams } from "../health/params.ts";
+import type { Target, TargetKey } from "../health/state.ts";
 import type { Millis } from "../lib/units.ts";
-import type { Cause } from "./causes.ts";
 import type { Command } from "./commands.ts";
-import type { ClientId, Instance, InstanceKey } from "./model.ts";
+import type { ClientId } from "./model.ts";
 
 /** An instance as a client asks for it, before defaults and checks. */
 export interface InstanceInput {
@@ -97,11 +98,12 @@ export type Effect =
   | { type: "propose"; command: Command }
   /** Rows of the durable state that an applied entry changed. */
   | { type: "store"; kind: string; key: string; value: string | undefined }
-  /** A persistent instance is to be health checked from now on, or is not any more. */
-  | { type: "track"; target: HealthTarget }
-  | { type: "untrack"; service: ServiceKey; instance: InstanceKey }
-  /** Operators changed how a cluster's or all instances are checked. */
-  | { type: "checkingChanged"; service: ServiceKey | undefined };
+  /** A persistent instance is to be health checked from now on, or in another way than before. */
+  | { type: "track"; target: Target; healthy: boolean }
+  | { type: "untrack"; key: TargetKey }
+  | { type: "healthChanged"; key: TargetKey; healthy: boolean }
+  /** Operators changed the switches of health checking. */
+  | { type: "healthParams"; params: HealthParams };
 
 export type ServiceChange = "ADD_SERVICE" | "DELETE_SERVICE";
 
@@ -113,14 +115,3 @@ export type FuzzySync =
       readonly currentBatch: number;
     }
   | { readonly type: "FINISH_FUZZY_WATCH_INIT_NOTIFY" };
-
-export interface HealthTarget {
-  readonly service: ServiceKey;
-  readonly instance: InstanceKey;
-  readonly ip: string;
-  readonly port: number;
-  readonly cluster: string;
-  readonly healthy: boolean;
-}
-
-export type { Cause, Instance };

@@ -1,4 +1,5 @@
 import type { ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
+import type { Checker } from "../health/checker.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Selector } from "./selector.ts";
 
@@ -85,13 +86,8 @@ export interface Subscription {
   expiresAt: Millis;
 }
 
-export interface HealthChecker {
-  readonly type: "TCP" | "HTTP" | "MYSQL" | "NONE";
-  readonly [field: string]: string | number;
-}
-
 export interface ClusterMetadata {
-  readonly healthChecker: HealthChecker;
+  readonly healthChecker: Checker;
   readonly healthyCheckPort: number;
   readonly useInstancePort: boolean;
   readonly metadata: TextMap;

@@ -1,10 +1,13 @@
-/** Runtime switches of naming: durable, changed by operators, the same on every member. */
-export interface HealthParams {
+import type { HealthParams } from "../health/params.ts";
+
+/** How the interval of one kind of health check adapts, as operators write it. */
+export interface CheckParams {
   readonly max: number;
   readonly min: number;
   readonly factor: number;
 }
 
+/** Runtime switches of naming: durable, changed by operators, the same on every member. */
 export interface Switches {
   readonly defaultPushCacheMillis: number;
   readonly clientBeatInterval: number;
@@ -16,9 +19,9 @@ export interface Switches {
   readonly enableStandalone: boolean;
   readonly pushEnabled: boolean;
   readonly checkTimes: number;
-  readonly httpHealthParams: HealthParams;
-  readonly tcpHealthParams: HealthParams;
-  readonly mysqlHealthParams: HealthParams;
+  readonly httpHealthParams: CheckParams;
+  readonly tcpHealthParams: CheckParams;
+  readonly mysqlHealthParams: CheckParams;
   readonly serverStatusSynchronizationPeriodMillis: number;
   readonly serviceStatusSynchronizationPeriodMillis: number;
   readonly disableAddIP: boolean;
@@ -170,4 +173,18 @@ export function changeSwitch(switches: Switches, entry: string, value: string): 
   if (parse === undefined) return `unknown switch '${entry}'; known are ${Object.keys(ENTRIES).join(", ")}`;
   const parsed = parse(value);
   return "wrong" in parsed ? `switch '${entry}' ${parsed.wrong}, not '${value}'` : { ...switches, ...parsed.change };
+}
+
+/** The switches that health checking obeys, in its own terms. */
+export function healthParamsOf(switches: Switches): HealthParams {
+  const interval = ({ min, max, factor }: CheckParams) => ({ minMs: min, maxMs: max, factor });
+  return {
+    enabled: switches.healthCheckEnabled,
+    checkTimes: switches.checkTimes,
+    intervals: {
+      TCP: interval(switches.tcpHealthParams),
+      HTTP: interval(switches.httpHealthParams),
+      MYSQL: interval(switches.mysqlHealthParams),
+    },
+  };
 }

@@ -19,20 +19,18 @@ import { encodeUtf8, namingPushes, RegistryError, type ServiceName } from "@nacr
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
+import type { HealthChecks } from "./checkers/runner.ts";
+import type { UdpMessage, UdpPush } from "./udp.ts";
 
 /** At least this often naming looks at its clock, so that a pause of the process is seen. */
 const WAKE_MS_MAX = 500;
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
 
-/** What carries UDP packets to 1.x subscribers. */
-export interface UdpPush {
-  send(packet: { ip: string; port: number; clientId: string; requestId: number; body: Uint8Array }): void;
-}
-
-/** What performs health checks of persistent instances. */
-export interface HealthChecking {
-  follow(effect: Extract<Effect, { type: "track" | "untrack" | "checkingChanged" }>): void;
+/** A message to a 1.x subscriber, with what the core wants to hear when it has ended. */
+interface UdpNotice extends UdpMessage {
+  readonly clientId: string;
+  readonly requestId: number;
 }
 
 export interface NamingSetup {
@@ -54,7 +52,7 @@ export class Naming {
   readonly #setup: NamingSetup;
   #durable: DurableLog<Command, undefined> | undefined;
   #udp: UdpPush | undefined;
-  #health: HealthChecking | undefined;
+  #health: HealthChecks | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
   #timer: Timer | undefined;
@@ -86,10 +84,15 @@ export class Naming {
   };
 
   /** The parts that come to exist after naming: the log in front of its state, and what acts on the network. */
-  attach(parts: { durable: DurableLog<Command, undefined>; udp?: UdpPush; health?: HealthChecking }): void {
+  attach(parts: { durable: DurableLog<Command, undefined>; udp?: UdpPush; health?: HealthChecks }): void {
     this.#durable = parts.durable;
     this.#udp = parts.udp;
     this.#health = parts.health;
+    parts.udp?.onSettled(({ message, outcome }) => {
+      const { clientId, requestId } = message as UdpNotice;
+      // Packets are repeated by their carrier; whoever did not answer it polls, and is not sent the same again.
+      this.submit({ type: "pushSettled", clientId, requestId, outcome: outcome === "acked" ? "acked" : "gone" });
+    });
     for (const effect of this.#tracked.splice(0)) this.#do(effect);
     this.#wake();
   }
@@ -185,9 +188,14 @@ export class Naming {
         return;
       case "track":
       case "untrack":
-      case "checkingChanged":
+      case "healthChanged":
+        // Before health checking is there, at start, its news are kept for it.
         if (this.#health === undefined) this.#tracked.push(effect);
-        else this.#health.follow(effect);
+        else this.#health.send(effect.type === "track" ? { ...effect, random: Math.random() } : effect);
+        return;
+      case "healthParams":
+        if (this.#health === undefined) this.#tracked.push(effect);
+        else this.#health.send({ type: "paramsChanged", params: effect.params });
     }
   }
 
@@ -208,9 +216,11 @@ export class Naming {
     const service = this.state.services.get(effect.service)?.name;
     if (service === undefined) return;
     const { clientId, ip, port } = effect.to;
-    const query = { clusters: effect.clusters, healthyOnly: false, consumerIp: ip };
-    const body = this.encoded(service, query, "v1", "info", (info) => info);
-    this.#udp?.send({ ip, port, clientId, requestId: effect.requestId, body });
+    const view = this.view(service, { clusters: effect.clusters, healthyOnly: false, consumerIp: ip });
+    const cacheMillis = this.state.switches.defaultPushCacheMillis;
+    const body = serviceInfoText(service, effect.clusters, view, "v1", cacheMillis);
+    const notice: UdpNotice = { ip, port, body, topic: effect.service, clientId, requestId: effect.requestId };
+    this.#udp?.send(notice);
   }
 
   #notify(
