@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { describe, type TestContext, test } from "node:test";
+import type { RegistryError } from "@nacre/protocol";
+// Types only: nothing of the server is loaded, so that its own tests can use this suite.
+import type { Applied, DurableLog, LogEntry, StateMachine } from "@nacre/server/storage";
+
+export type RegisterCommand =
+  | { readonly type: "put"; readonly key: string; readonly value: string }
+  | { readonly type: "remove"; readonly key: string }
+  /** Refused, but its row is written. */
+  | { readonly type: "refuse"; readonly key: string }
+  /** A bug of the machine. */
+  | { readonly type: "break" };
+
+/** The previous value of the key, and the entry that apply was given. */
+export interface RegisterResult {
+  readonly before: string | undefined;
+  readonly index: number;
+  readonly at: number;
+}
+
+/** The smallest state machine that shows order, results, failures and rows: string registers. */
+export class RegisterMachine implements StateMachine<RegisterCommand, RegisterResult> {
+  readonly registers = new Map<string, string>();
+  readonly entries: LogEntry<RegisterCommand>[] = [];
+  readonly loaded: string[] = [];
+
+  load(row: { readonly kind: string; readonly key: string; readonly value: string }): void {
+    assert.equal(row.kind, "register");
+    this.loaded.push(row.key);
+    this.registers.set(row.key, JSON.parse(row.value));
+  }
+
+  apply(entry: LogEntry<RegisterCommand>): Applied<RegisterResult> {
+    this.entries.push(entry);
+    const { command, index, at } = entry;
+    if (command.type === "break") throw new Error("the machine is broken on purpose");
+    const { key } = command;
+    const before = this.registers.get(key);
+    if (command.type === "remove") {
+      this.registers.delete(key);
+      return { ok: true, result: { before, index, at }, rows: [{ kind: "register", key, value: undefined }] };
+    }
+    const value = command.type === "put" ? command.value : "refused";
+    this.registers.set(key, value);
+    const rows = [{ kind: "register", key, value: JSON.stringify(value) }];
+    if (command.type === "refuse") return { ok: false, failure: "conflict", message: `${key} is refused`, rows };
+    return { ok: true, result: { before, index, at }, rows };
+  }
+}
+
+export type RegisterLog = DurableLog<RegisterCommand, RegisterResult>;
+
+export interface LogUnderTest {
+  readonly machine: StateMachine<RegisterCommand, RegisterResult>;
+  readonly wallClock: () => number;
+  readonly limits: { readonly pendingMax?: number };
+}
+
+export const put = (key: string, value: string): RegisterCommand => ({ type: "put", key, value });
+
+/**
+ * What every implementation of the durable log does.
+ * @param open  opens an empty log and registers its clean-up with the test.
+ */
+export function logSuite(name: string, open: (t: TestContext, options: LogUnderTest) => Promise<RegisterLog>): void {
+  const start = async (t: TestContext, limits: LogUnderTest["limits"] = {}) => {
+    const machine = new RegisterMachine();
+    let now = 1000;
+    const log = await open(t, { machine, wallClock: () => now++, limits });
+    return { machine, log };
+  };
+
+  describe(`${name}, as a durable log`, () => {
+    test("answers each command with what apply gave, in the order of the proposals", async (t) => {
+      const { log, machine } = await start(t);
+      const results = await Promise.all(["a", "b", "c"].map((value) => log.propose(put("key", value))));
+      assert.deepEqual(results, [
+        { before: undefined, index: 1, at: 1000 },
+        { before: "a", index: 2, at: 1001 },
+        { before: "b", index: 3, at: 1002 },
+      ]);
+      assert.deepEqual(
+        machine.entries.map(({ command }) => command),
+        [put("key", "a"), put("key", "b"), put("key", "c")],
+      );
+    });
+
+    test("keeps indexes without gaps over many batches", async (t) => {
+      const { log, machine } = await start(t);
+      for (let round = 0; round < 5; round += 1) {
+        await Promise.all(Array.from({ length: 300 }, (_, i) => log.propose(put(`key-${i}`, `${round}`))));
+      }
+      assert.deepEqual(
+        machine.entries.map(({ index }) => index),
+        Array.from({ length: 1500 }, (_, i) => i + 1),
+      );
+      assert.equal(log.appliedIndex, 1500);
+      assert.equal(log.status().pending, 0);
+    });
+
+    test("has applied a command when its proposal resolves", async (t) => {
+      const { log, machine } = await start(t);
+      const { index } = await log.propose(put("key", "value"));
+      assert.ok(log.appliedIndex >= index);
+      assert.equal(machine.registers.get("key"), "value");
+    });
+
+    test("rejects with the failure that apply decided, and goes on", async (t) => {
+      const { log, machine } = await start(t);
+      const refused = log.propose({ type: "refuse", key: "key" });
+      const next = log.propose(put("key", "value"));
+      await assert.rejects(refused, { name: "RegistryError", failure: "conflict", message: "key is refused" });
+      assert.deepEqual(await next, { before: "refused", index: 2, at: 1001 });
+      assert.equal(machine.entries.length, 2, "a refused command is an entry like any other");
+    });
+
+    test("takes the command as it was when proposed", async (t) => {
+      const { log, machine } = await start(t);
+      const command = { type: "put" as const, key: "key", value: "before" };
+      const answer = log.propose(command);
+      command.value = "after";
+      await answer;
+      assert.equal(machine.registers.get("key"), "before");
+    });
+
+    test("refuses proposals beyond its bound, and takes them again when there is room", async (t) => {
+      const { log } = await start(t, { pendingMax: 2 });
+      const accepted = [log.propose(put("a", "1")), log.propose(put("b", "1"))];
+      assert.equal(log.status().pending, 2);
+      await assert.rejects(log.propose(put("c", "1")), { failure: "overThreshold" });
+      await Promise.all(accepted);
+      assert.equal((await log.propose(put("c", "1"))).index, 3, "the refused one took no index");
+    });
+
+    test("lets accepted proposals finish at close, and refuses later ones", async (t) => {
+      const { log, machine } = await start(t);
+      const accepted = log.propose(put("key", "value"));
+      const closing = log.close();
+      await assert.rejects(log.propose(put("key", "late")), { failure: "unavailable" });
+      await closing;
+      assert.equal((await accepted).index, 1);
+      assert.equal(machine.registers.get("key"), "value");
+      await log.close();
+    });
+
+    test("stops for good when apply throws", async (t) => {
+      const { log, machine } = await start(t);
+      const outcomes = await Promise.allSettled([
+        log.propose(put("key", "before")),
+        log.propose({ type: "break" }),
+        log.propose(put("key", "after")),
+      ]);
+      assert.deepEqual(
+        outcomes.map((outcome) =>
+          outcome.status === "fulfilled" ? "done" : (outcome.reason as RegistryError).failure,
+        ),
+        ["done", "serverError", "serverError"],
+      );
+      await assert.rejects(log.propose(put("key", "later")), { failure: "dataAccess", message: /stopped.* record 2/ });
+      assert.match(log.status().refusing ?? "", /record 2/);
+      assert.equal(machine.registers.get("key"), "before");
+      assert.equal(log.appliedIndex, 1);
+    });
+  });
+}
