@@ -74,7 +74,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
       await log.close();
       throw thrown;
     });
-    const snapshots = new Snapshots({ files, folders, store, log, limits, logger, ...recovered });
+    const snapshots = new Snapshots({ ...recovered, files, folders, limits, logger });
     const medium = new FileMedium(log, store, folders, snapshots, logger);
     const proposals = new Proposals({
       machine,

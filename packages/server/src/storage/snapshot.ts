@@ -157,7 +157,7 @@ function readHead(line: string): SnapshotHead | undefined {
 
 /** Lines without their end; bytes behind the last line end are no line. Damaged UTF-8 is caught by the checksum. */
 async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let start = 0;

@@ -62,7 +62,8 @@ export function removeStore(path: string): void {
 }
 
 export function openStore(path: string): Store {
-  const database = new Database(path);
+  // No busy timeout: better-sqlite3 would wait inside the event loop (L7).
+  const database = new Database(path, { timeout: 0 });
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = OFF");
   database.pragma("cache_size = -16384");
