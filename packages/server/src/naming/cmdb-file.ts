@@ -15,7 +15,7 @@ export interface CmdbFile {
 
 export interface CmdbFileOptions {
   /** Called after each reading that took effect. */
-  readonly onLoaded?: (addresses: number) => void;
+  readonly onLoaded?: (labels: ReadonlyMap<string, Labels>) => void;
   /** Called for every bad line of a reading, and when the file cannot be read; the last usable labels stay. */
   readonly onProblem?: (problem: LabelsProblem) => void;
 }
@@ -42,7 +42,7 @@ export async function openCmdbFile(path: string, options: CmdbFileOptions = {}):
     for (const problem of result.problems) onProblem(problem);
     if (!result.usable) return;
     labels = result.labels;
-    onLoaded(labels.size);
+    onLoaded(labels);
   }
 
   /** Size and times of the file behind the path: when they are equal there is nothing to read. */

@@ -1,7 +1,9 @@
+import type { Target } from "@nacre/core/health";
 import {
   type Command,
   type Effect,
   type Event,
+  instanceKey,
   load,
   type NamingOptions,
   type NamingState,
@@ -119,6 +121,19 @@ export class Naming {
     if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
     if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
     await this.#durable.propose(command);
+  }
+
+  /** The outcome of a health check, as it becomes durable. */
+  setHealth(target: Target, healthy: boolean, reason: string): Promise<void> {
+    const [namespace = "", group = "", name = ""] = target.service.split("@@");
+    const change = {
+      service: { namespace, group, name },
+      instance: instanceKey(target),
+      healthy,
+      cause: "healthCheck",
+      detail: reason,
+    } as const;
+    return this.propose({ type: "setHealth", changes: [change] });
   }
 
   /** What a consumer sees of a service, chosen and encoded once per revision and filter. */

@@ -1,0 +1,43 @@
+/** The states that the naming status has on the wire. */
+export type ServerStatus = "STARTING" | "UP" | "DOWN" | "READ_ONLY" | "WRITE_ONLY" | "PAUSED";
+
+export interface Ready {
+  readonly ready: boolean;
+  readonly status: ServerStatus;
+  /** When not ready: what is wrong and what to do, in one sentence. */
+  readonly reason: string | undefined;
+}
+
+/** Whether this member may be sent traffic, and if not, why. Liveness is another question: it needs no answer but one. */
+export class Readiness {
+  #state: Ready = { ready: false, status: "STARTING", reason: "Nacre is starting; it will be ready in a moment." };
+  readonly #waiting = Promise.withResolvers<void>();
+
+  constructor() {
+    // Whoever does not wait for a server that never gets ready must not meet an unhandled rejection.
+    this.#waiting.promise.catch(() => undefined);
+  }
+
+  state(): Ready {
+    return this.#state;
+  }
+
+  /** Resolves when this member is ready for the first time; rejects when it stops before that. */
+  ready(): Promise<void> {
+    return this.#waiting.promise;
+  }
+
+  up(): void {
+    this.#state = { ready: true, status: "UP", reason: undefined };
+    this.#waiting.resolve();
+  }
+
+  stopping(): void {
+    this.#state = {
+      ready: false,
+      status: "DOWN",
+      reason: "This member is stopping; send requests to another one, or start it again.",
+    };
+    this.#waiting.reject(new Error("the server stopped before it was ready"));
+  }
+}
