@@ -92,7 +92,7 @@ export function rangeOf(option: NumberOption): string {
 }
 
 function numberOf(option: NumberOption, text: string): number | undefined {
-  const match = /^(\d{1,15})\s*([A-Za-z]*)$/.exec(text);
+  const match = /^(-?\d{1,15})\s*([A-Za-z]*)$/.exec(text);
   if (match === null) return undefined;
   const [, digits = "", unit = ""] = match;
   if (unit === "") return Number(digits);

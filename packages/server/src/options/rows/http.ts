@@ -81,6 +81,16 @@ export const httpRows = {
     what: "how long an idle HTTP connection stays open",
     why: "longer than the 5 s between beats, so that an SDK does not send into a connection that is being closed",
   },
+  consolePort: {
+    name: "nacos.console.port",
+    type: "port",
+    default: 8080,
+    min: -1,
+    max: 65_535,
+    group: "http",
+    what: "second port for the console's paths and its health probes, without the context path; 0 takes a free one, -1 opens none",
+    why: "charts and probes for Nacos 3 ask there; when the port is taken, the server says so and goes on, because the main port answers the same paths",
+  },
   prometheusSd: {
     name: "nacos.prometheus.metrics.enabled",
     type: "boolean",
@@ -92,9 +102,9 @@ export const httpRows = {
   actuatorExposure: {
     name: "management.endpoints.web.exposure.include",
     type: "list",
-    default: ["health"],
+    default: ["health", "prometheus"],
     group: "http",
     what: "actuator endpoints that answer: health, prometheus, or * for all",
-    why: "metrics are off in Nacos until named here",
+    why: "metrics are off in Nacos until named; here scraping needs no preparation, and the figures are no secret",
   },
 } as const satisfies OptionRows;
