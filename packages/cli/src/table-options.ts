@@ -1,9 +1,9 @@
 import { DEFAULT_FILE, GROUPS, type Group, ROWS, type Option as Row, textOf } from "@nacre/server/options";
 import { type Command, Option } from "commander";
 
-export const SOURCES = [
-  "A value comes from, in this order: the flag; the environment (a.b-c is A_BC, and NACRE_PORT and the like for short",
-  "flags); the properties file; the default. Times take ms, s, m, h, d and sizes KiB, MiB, GiB.",
+export const SOURCES: string = [
+  "A value comes from, in this order: the flag; the environment (a.b-c is A_BC; --port is also NACRE_PORT, and so",
+  "on); the properties file; the default. Times take ms, s, m, h, d, and sizes KiB, MiB, GiB.",
 ].join("\n");
 
 const WIDTH = 110;
