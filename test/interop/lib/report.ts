@@ -1,0 +1,57 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Client } from "./clients.ts";
+import type { Outcome } from "./program.ts";
+import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
+
+const FILE = join(import.meta.dirname, "../../../docs/reference/clients.md");
+
+export type Results = ReadonlyMap<Client, ReadonlyMap<ScenarioName, Outcome>>;
+
+/** The page of what each client did against this server, as Markdown. */
+export function reportPage(clients: readonly Client[], results: Results): string {
+  const names = Object.keys(SCENARIOS) as ScenarioName[];
+  const cell = (client: Client, name: ScenarioName): string => {
+    if (!client.scenarios.includes(name)) return "–";
+    const outcome = results.get(client)?.get(name);
+    return outcome === undefined ? "not run" : outcome.ok ? "yes" : "**no**";
+  };
+  const details = clients.flatMap((client) =>
+    names.flatMap((name) => {
+      const detail = results.get(client)?.get(name)?.detail.trim().replaceAll(/\s+/g, " ").replaceAll("|", "\\|");
+      return detail ? [`| ${client.name} | ${name} | ${detail} |`] : [];
+    }),
+  );
+  return `${[
+    "# Clients",
+    "",
+    "Released clients, unchanged, against a fresh server: `npm run test:interop -- --write` runs them and writes this",
+    "page. A dash means that the client has no means for it.",
+    "",
+    "| Client | Package | Version | Speaks |",
+    "|---|---|---|---|",
+    ...clients.map((each) => `| ${each.name} | ${each.artifact} | ${each.version} | ${each.transport} |`),
+    "",
+    `| Scenario | ${clients.map((each) => each.name).join(" | ")} |`,
+    `|---|${clients.map(() => "---|").join("")}`,
+    ...names.map((name) => `| ${name} | ${clients.map((each) => cell(each, name)).join(" | ")} |`),
+    "",
+    "## Scenarios",
+    "",
+    "| Name | What has to happen |",
+    "|---|---|",
+    ...names.map((name) => `| ${name} | ${SCENARIOS[name]} |`),
+    "",
+    "## Details",
+    "",
+    "| Client | Scenario | Seen |",
+    "|---|---|---|",
+    ...details,
+    "",
+    "C# and C++ clients are not run; their recorded exchanges are replayed by `test/interop/recorded.test.ts`.",
+  ].join("\n")}\n`;
+}
+
+export async function writeReport(clients: readonly Client[], results: Results): Promise<void> {
+  await writeFile(FILE, reportPage(clients, results));
+}
