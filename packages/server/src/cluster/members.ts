@@ -1,0 +1,83 @@
+import { RegistryError } from "@nacre/protocol";
+
+export const MEMBER_STATES = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"] as const;
+export type MemberState = (typeof MEMBER_STATES)[number];
+
+/** An entry of the cluster list. Its address is how clients and members know it. */
+export interface Member {
+  readonly ip: string;
+  /** The main HTTP port. */
+  readonly port: number;
+  readonly state: MemberState;
+  readonly version: string;
+  /** Epoch milliseconds of the last sign of life. */
+  readonly refreshedAt: number;
+}
+
+/** The cluster as this member sees it. */
+export interface Members {
+  self(): Member;
+  /** All members, this one among them. */
+  list(): readonly Member[];
+}
+
+/** The cluster of a server that runs alone. */
+export function alone(self: () => Member): Members {
+  return { self, list: () => [self()] };
+}
+
+export function addressOf({ ip, port }: { ip: string; port: number }): string {
+  return `${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
+}
+
+/** The name of the durable log among the groups that monitoring scripts look for. */
+const LOG_GROUP = "naming_persistent_service_v2";
+
+/**
+ * A member as the APIs show it. The durable log stands where scripts look for Raft groups: alone, a member leads its
+ * log for ever, in the one term there is. No `raftPort` is named because none is open.
+ */
+export function memberBody(member: Member, all: readonly Member[]): Record<string, unknown> {
+  const { ip, port, state, version, refreshedAt } = member;
+  return {
+    ip,
+    port,
+    state,
+    address: addressOf(member),
+    failAccessCnt: 0,
+    grpcReportEnabled: false,
+    extendInfo: {
+      adWeight: "0",
+      lastRefreshTime: refreshedAt,
+      readyToUpgrade: true,
+      site: "unknow",
+      version,
+      weight: "1",
+      supportGrayModel: false,
+      raftMetaData: { metaDataMap: { [LOG_GROUP]: logBody(all) } },
+    },
+    abilities: {
+      remoteAbility: { supportRemoteConnection: true, grpcReportEnabled: false },
+      configAbility: { supportRemoteMetrics: false },
+      namingAbility: { supportJraft: false },
+    },
+  };
+}
+
+function logBody(all: readonly Member[]): Record<string, unknown> {
+  const addresses = all.map(addressOf);
+  return { leader: addresses[0], raftGroupMember: addresses, term: 1 };
+}
+
+/** Members whose address begins with the text and, if named, are in the state. @throws RegistryError for an unknown state. */
+export function findMembers(all: readonly Member[], addressPrefix: string, state: string): Member[] {
+  const wanted = state.trim().toUpperCase();
+  if (wanted !== "" && !MEMBER_STATES.some((known) => known === wanted))
+    throw new RegistryError(
+      "illegalState",
+      `Param 'state' must be one of ${MEMBER_STATES.join(", ")}, not '${state}'.`,
+    );
+  return all.filter(
+    (member) => addressOf(member).startsWith(addressPrefix.trim()) && (wanted === "" || member.state === wanted),
+  );
+}
