@@ -1,0 +1,57 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { RegistryError } from "@nacre/protocol";
+
+/** What a handler knows of a request besides its parameters. */
+export interface Call {
+  readonly method: string;
+  /** Below the context path, as requested. */
+  readonly path: string;
+  /** With the context path if it was there, without the query: for error objects, which show it. */
+  readonly uri: string;
+  /** Who asks, by its own account or that of a proxy in front: `X-Forwarded-For`, `X-Real-IP`, then the socket. */
+  readonly sourceIp: string;
+  /** `User-Agent`, or `Client-Version` when there is none; blank when neither is. */
+  readonly agent: string;
+  /** `Client-AppName` or the parameter `app`; blank when unknown. */
+  readonly app: string;
+  /** The body as it came; empty when there is none. */
+  readonly body: Uint8Array;
+  /** A header by its lower-case name; the first value where it is repeated. */
+  header(name: string): string | undefined;
+  /** A `:name` of the route's path. @throws Error for a name that the path does not have. */
+  segment(name: string): string;
+  /** The body as JSON of whatever shape. @throws RegistryError `badRequest`. */
+  json(): unknown;
+}
+
+export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export function sourceIpOf(headers: IncomingHttpHeaders, remoteAddress: string | undefined): string {
+  const forwarded = headerOf(headers, "x-forwarded-for")?.split(",")[0]?.trim();
+  if (forwarded !== undefined && forwarded !== "") return forwarded;
+  const real = headerOf(headers, "x-real-ip")?.trim();
+  if (real !== undefined && real !== "") return real;
+  return plainIp(remoteAddress ?? "");
+}
+
+/** An IPv4 address on a socket for both families comes with a prefix that no client knows itself by. */
+function plainIp(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
+}
+
+export function agentOf(headers: IncomingHttpHeaders): string {
+  return headerOf(headers, "user-agent")?.trim() || headerOf(headers, "client-version")?.trim() || "";
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+export function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body)) as unknown;
+  } catch (cause) {
+    throw new RegistryError("badRequest", `the body must be JSON in UTF-8 (${(cause as Error).message})`, { cause });
+  }
+}

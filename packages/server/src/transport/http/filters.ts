@@ -1,0 +1,135 @@
+import type { Switches } from "@nacre/core/naming";
+import {
+  clustersBroken,
+  metadataBroken,
+  portBroken,
+  RegistryError,
+  type RuleName,
+  ruleBroken,
+  serviceNameOf,
+} from "@nacre/protocol";
+import { type Answer, empty, errorObject, failureAnswer, text, uncached } from "./answers.ts";
+import type { Call } from "./call.ts";
+import { parseMetadata } from "./metadata.ts";
+import type { Params } from "./params.ts";
+import type { Gate, Route } from "./route.ts";
+
+export type ServerStatus = "STARTING" | "UP" | "DOWN" | "PAUSED" | "READ_ONLY" | "WRITE_ONLY";
+
+/** Whether this member can serve, as probes and the traffic filter ask. */
+export interface Readiness {
+  state(): { readonly ready: boolean; readonly status: ServerStatus; readonly reason?: string };
+}
+
+/** What the filters look at besides the request. */
+export interface FilterSetup {
+  readonly readiness: Readiness;
+  /** The switches of naming as they are now. */
+  readonly switches: () => Pick<Switches, "limitedUrlMap" | "overriddenServerStatus">;
+  readonly gates: Readonly<Record<Exclude<Gate, "none">, boolean>>;
+  readonly checkParams: boolean;
+  readonly metadataLengthMax: number;
+}
+
+/** What an operator set wins over what this member knows of itself. */
+export function statusOf({ readiness, switches }: Pick<FilterSetup, "readiness" | "switches">): ServerStatus {
+  return (switches().overriddenServerStatus as ServerStatus | null) ?? readiness.state().status;
+}
+
+/** Operators mend a status with these calls, and probes read it from them, so no status closes them. */
+const OPERATOR = /^\/v(?:1|2|3\/admin)\/ns\/(?:operator|ops)\//;
+const NAMING = /^\/v(?:1|2|3\/client|3\/admin)\/ns\//;
+
+/** Refuses naming calls that an operator has blocked or that this member cannot serve at the moment. */
+export function trafficRefusal(
+  setup: FilterSetup,
+  call: Pick<Call, "method" | "path" | "uri" | "agent">,
+): Answer | undefined {
+  if (!NAMING.test(call.path)) return undefined;
+  for (const [prefix, status] of Object.entries(setup.switches().limitedUrlMap))
+    if (call.uri.startsWith(prefix) || call.path.startsWith(prefix)) return empty(status);
+  const status = statusOf(setup);
+  if (status === "UP" || call.agent.startsWith("Nacos-Server") || OPERATOR.test(call.path)) return undefined;
+  const reads = call.method === "GET" || call.method === "HEAD";
+  if (status === "READ_ONLY" ? reads : status === "WRITE_ONLY" && !reads) return undefined;
+  const { reason } = setup.readiness.state();
+  // SDKs of 1.x find these words without a blank before "now"; it stays as they know it.
+  const rest = reason === undefined ? "please try again later!" : `detailed error message: ${reason}`;
+  const message = `server is ${status}now, ${rest}`;
+  if (call.path.startsWith("/v1/")) return text(message, 503);
+  return failureAnswer("v3", new RegistryError("unavailable", message));
+}
+
+const SWITCH_OF: Readonly<Record<Exclude<Gate, "none">, string>> = {
+  open: "nacos.core.api.compatibility.client.enabled",
+  admin: "nacos.core.api.compatibility.admin.enabled",
+  console: "nacos.core.api.compatibility.console.enabled",
+};
+
+/** Refuses endpoints of v1 and v2 that an operator has switched off. The message is JSON in JSON, as clients know it. */
+export function gateRefusal(setup: FilterSetup, route: Route, uri: string, at: number): Answer | undefined {
+  const { gate } = route;
+  if (gate === "none" || setup.gates[gate]) return undefined;
+  const instead = route.instead === undefined ? "" : ` use API(s) ${route.instead} instead, or`;
+  const message = `Current API will be deprecated, please${instead} set ${SWITCH_OF[gate]}=true and restart.`;
+  return errorObject(410, JSON.stringify({ code: 40000, message, data: null }), uri, at);
+}
+
+const RULES: readonly (readonly [param: string, rule: RuleName])[] = [
+  ["namespaceId", "namespace"],
+  ["tenant", "namespace"],
+  ["namespace", "namespace"],
+  ["dataId", "dataId"],
+  ["group", "group"],
+  ["groupName", "group"],
+  ["groupNameParam", "group"],
+  ["serviceNameParam", "serviceName"],
+  ["cluster", "cluster"],
+  ["clusterName", "cluster"],
+  ["ip", "ip"],
+];
+
+/** Holds the names in the parameters against their rules, whatever the endpoint makes of them. */
+export function paramRefusal(setup: FilterSetup, route: Route, params: Params): Answer | undefined {
+  if (!setup.checkParams || route.checked === false) return undefined;
+  const broken = brokenParam(params, setup.metadataLengthMax);
+  if (broken === undefined) return undefined;
+  return route.family === "v1"
+    ? uncached(text(`${broken}\n`, 400))
+    : failureAnswer(route.family, new RegistryError("invalidParameter", broken));
+}
+
+function brokenParam(params: Params, metadataLengthMax: number): string | undefined {
+  for (const [param, rule] of RULES) {
+    // The list of v3 takes several clusters in the parameter of one.
+    const value = params.optional(param);
+    const broken = rule === "cluster" ? clustersBroken(value) : ruleBroken(rule, value);
+    if (broken !== undefined) return broken;
+  }
+  const service = params.optional("serviceName");
+  if (service !== undefined) {
+    const { group, name } = serviceNameOf(undefined, undefined, service);
+    const broken = ruleBroken("group", group) ?? ruleBroken("serviceName", name);
+    if (broken !== undefined) return broken;
+  }
+  const clusters = clustersBroken(params.optional("clusters"));
+  if (clusters !== undefined) return clusters;
+  for (const param of ["port", "checkPort"]) {
+    const value = params.optional(param);
+    // What is no number at all is refused by whoever reads it, in its own words.
+    const broken = value !== undefined && /^-?\d+$/.test(value) ? portBroken(Number(value), param) : undefined;
+    if (broken !== undefined) return broken;
+  }
+  const metadata = params.optional("metadata");
+  return metadata === undefined ? undefined : metadataOver(metadata, metadataLengthMax);
+}
+
+function metadataOver(metadata: string, lengthMax: number): string | undefined {
+  // Text this short cannot break the rule, and what is no metadata is refused by whoever reads it.
+  if (metadata.length <= lengthMax) return undefined;
+  try {
+    return metadataBroken(parseMetadata("metadata", metadata), lengthMax);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,279 @@
+import type { AddressInfo } from "node:net";
+import { RegistryError } from "@nacre/protocol";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../connections/connections.ts";
+import { AccessCounters, UNMATCHED } from "./access.ts";
+import { type Answer, errorObject, failureAnswer } from "./answers.ts";
+import { agentOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
+import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
+import { Params } from "./params.ts";
+import { type Method, methodsOf, type Route } from "./route.ts";
+
+/** Connections that the system completes while the event loop is busy with others. */
+const BACKLOG = 4096;
+/** How long a client may take to send one request. Answers may take longer: long polls do. */
+const REQUEST_MS_MAX = 60_000;
+
+export interface HttpServerSetup extends FilterSetup {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Blank, or a path such as `/nacos`; every route is served below it and without it. */
+  readonly contextPath: string;
+  readonly routes: readonly Route[];
+  readonly headerBytesMax: number;
+  readonly bodyBytesMax: number;
+  readonly keepAliveMs: number;
+  /** Connections beyond these are closed as soon as they are accepted. */
+  readonly connectionsMax: number;
+  readonly connectionsPerIpMax: number;
+}
+
+export interface HttpServer {
+  /** For tests: `app.inject` runs a request without a socket. */
+  readonly app: FastifyInstance;
+  readonly routes: readonly Route[];
+  readonly access: AccessCounters;
+  /** @returns the port. @throws the system's error when the address cannot be used. */
+  listen(address: { readonly port: number; readonly host: string }): Promise<number>;
+  /** Takes nothing new, ends idle connections, lets calls finish for `graceMs`, then ends what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** What the first hook finds out about a request, for the later ones. */
+interface Arrival {
+  readonly at: number;
+  readonly path: string;
+  readonly uri: string;
+  readonly query: string;
+  readonly sourceIp: string;
+  readonly agent: string;
+  readonly contentType: string;
+}
+
+/** Carries HTTP: knows routes, families and filters, and nothing of what the routes are about. */
+export function createHttpServer(setup: HttpServerSetup): HttpServer {
+  const { clock, log, contextPath, routes } = setup;
+  const access = new AccessCounters();
+  const arrivals = new WeakMap<object, Arrival>();
+  const app = Fastify({
+    logger: false,
+    bodyLimit: setup.bodyBytesMax,
+    keepAliveTimeout: setup.keepAliveMs,
+    requestTimeout: REQUEST_MS_MAX,
+    forceCloseConnections: "idle",
+    http: { maxHeaderSize: setup.headerBytesMax },
+    frameworkErrors: (error, request, reply) => {
+      const { uri } = arrivalOf(setup, request);
+      send(reply as FastifyReply, errorObject(error.statusCode ?? 400, error.message, uri, clock.wall()));
+    },
+    routerOptions: {
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      maxParamLength: setup.headerBytesMax,
+      // Parameters are read by `Params`, which knows how 1.x clients write them.
+      querystringParser: () => ({}),
+    },
+  });
+  app.server.maxConnections = setup.connectionsMax;
+  limitPerIp(app, setup.connectionsPerIpMax);
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+
+  app.addHook("onRequest", (request, reply, done) => {
+    const arrival = arrivalOf(setup, request);
+    arrivals.set(request, arrival);
+    // From here on only `Arrival` knows it: Fastify would refuse the types that some clients make up.
+    delete request.raw.headers["content-type"];
+    const refusal = trafficRefusal(setup, { ...arrival, method: request.method });
+    if (refusal === undefined) done();
+    else send(reply, refusal);
+  });
+
+  app.addHook("onResponse", (request, reply, done) => {
+    const arrival = arrivals.get(request);
+    const route = (request.routeOptions.config as { route?: Route }).route;
+    const seconds = arrival === undefined ? 0 : (clock.now() - arrival.at) / 1000;
+    access.note(route?.path ?? UNMATCHED, request.method, reply.statusCode, seconds);
+    done();
+  });
+
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const { uri } = arrivals.get(request) ?? arrivalOf(setup, request);
+    const status = error.statusCode ?? 500;
+    if (status >= 500) log.error({ err: error, method: request.method, path: uri }, "a request failed");
+    const message = status >= 500 ? "the server failed to handle this request" : error.message;
+    send(reply, errorObject(status, message, uri, clock.wall()));
+  });
+
+  app.setNotFoundHandler((request, reply) => {
+    const { path, uri } = arrivals.get(request) ?? arrivalOf(setup, request);
+    const allowed = methodsAt(routes, path);
+    if (allowed.length > 0) {
+      reply.header("Allow", allowed.join(", "));
+      const message = `Request method '${request.method}' is not supported`;
+      send(reply, errorObject(405, message, uri, clock.wall()));
+    } else if (path.startsWith("/v1/ns/")) {
+      // SDKs take 501 for "this server is too old or too new for that call".
+      send(reply, errorObject(501, `no such api:${request.method}:${uri}`, uri, clock.wall()));
+    } else send(reply, errorObject(404, `nothing is served under ${uri}`, uri, clock.wall()));
+  });
+
+  for (const route of routes)
+    for (const prefix of new Set([contextPath, ""]))
+      app.route({
+        method: [...methodsOf(route)],
+        url: `${prefix}${route.path}`,
+        config: { route },
+        handler: (request, reply) => handle(setup, route, request, arrivals.get(request) as Arrival, reply),
+      });
+
+  return {
+    app,
+    routes,
+    access,
+    async listen({ port, host }) {
+      await app.listen({ port, host, backlog: BACKLOG });
+      return (app.server.address() as AddressInfo).port;
+    },
+    async close(graceMs) {
+      const timer = clock.schedule(graceMs, () => app.server.closeAllConnections());
+      try {
+        await app.close();
+      } finally {
+        timer.cancel();
+      }
+    },
+  };
+}
+
+async function handle(
+  setup: HttpServerSetup,
+  route: Route,
+  request: FastifyRequest,
+  arrival: Arrival,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  return send(reply, await answerTo(setup, route, request, arrival));
+}
+
+async function answerTo(
+  setup: HttpServerSetup,
+  route: Route,
+  request: FastifyRequest,
+  arrival: Arrival,
+): Promise<Answer> {
+  try {
+    const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
+    if (closed !== undefined) return closed;
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const params = Params.read(arrival.query, formOf(body, arrival.contentType), route.family);
+    return paramRefusal(setup, route, params) ?? (await route.handle(params, callOf(request, arrival, body, params)));
+  } catch (thrown) {
+    const failure = RegistryError.from(thrown);
+    if (failure.failure === "serverError") {
+      const err = failure.cause ?? failure;
+      setup.log.error({ err, method: request.method, route: route.path }, "a request failed");
+    }
+    return failureAnswer(route.family, failure);
+  }
+}
+
+/** The body where it is a form. Clients leave the type out, or give one that says nothing. */
+function formOf(body: Buffer, contentType: string): string {
+  if (body.length === 0) return "";
+  if (contentType.startsWith("multipart/"))
+    throw new RegistryError(
+      "mediaType",
+      "multipart/form-data is not read here; send the parameters in the query or as application/x-www-form-urlencoded",
+    );
+  const form = contentType === "" || contentType.startsWith("application/x-www-form-urlencoded");
+  return form || contentType.startsWith("text/") ? body.toString("latin1") : "";
+}
+
+function arrivalOf({ clock, contextPath }: HttpServerSetup, { raw }: FastifyRequest): Arrival {
+  const url = raw.url ?? "/";
+  const mark = url.indexOf("?");
+  const uri = (mark === -1 ? url : url.slice(0, mark)).replace(/\/{2,}/g, "/");
+  const below = contextPath !== "" && (uri === contextPath || uri.startsWith(`${contextPath}/`));
+  return {
+    at: clock.now(),
+    uri,
+    path: below ? uri.slice(contextPath.length) || "/" : uri,
+    query: mark === -1 ? "" : url.slice(mark + 1),
+    sourceIp: sourceIpOf(raw.headers, raw.socket.remoteAddress),
+    agent: agentOf(raw.headers),
+    contentType: headerOf(raw.headers, "content-type")?.trim().toLowerCase() ?? "",
+  };
+}
+
+function callOf(
+  { raw, method, params: segments }: FastifyRequest,
+  arrival: Arrival,
+  body: Buffer,
+  params: Params,
+): Call {
+  const { path, uri, sourceIp, agent } = arrival;
+  return {
+    method,
+    path,
+    uri,
+    sourceIp,
+    agent,
+    app: headerOf(raw.headers, "client-appname") ?? params.text("app", ""),
+    body,
+    header: (name) => headerOf(raw.headers, name),
+    segment(name) {
+      const value = (segments as Record<string, string | undefined>)[name];
+      if (value === undefined) throw new Error(`the path of this route has no :${name}`);
+      return value;
+    },
+    json: () => jsonOf(body),
+  };
+}
+
+function send(reply: FastifyReply, { status, type, body, headers }: Answer): FastifyReply {
+  return reply
+    .code(status)
+    .headers(headers ?? {})
+    .header("Content-Type", type)
+    .send(body);
+}
+
+/** The methods that some route answers at this path, for a request whose own method none does. */
+function methodsAt(routes: readonly Route[], path: string): readonly Method[] {
+  const segments = segmentsOf(path);
+  const found = new Set<Method>();
+  for (const route of routes) {
+    const pattern = segmentsOf(route.path);
+    if (
+      pattern.length === segments.length &&
+      pattern.every((part, at) => part.startsWith(":") || part === segments[at])
+    )
+      for (const method of methodsOf(route)) found.add(method);
+  }
+  return [...found];
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.split("/").filter((segment) => segment !== "");
+}
+
+function limitPerIp(app: FastifyInstance, max: number): void {
+  const counts = new Map<string, number>();
+  app.server.on("connection", (socket) => {
+    const ip = socket.remoteAddress ?? "";
+    const count = (counts.get(ip) ?? 0) + 1;
+    if (count > max) {
+      socket.destroy();
+      return;
+    }
+    counts.set(ip, count);
+    socket.once("close", () => {
+      const left = (counts.get(ip) ?? 1) - 1;
+      if (left === 0) counts.delete(ip);
+      else counts.set(ip, left);
+    });
+  });
+}

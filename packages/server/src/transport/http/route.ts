@@ -1,0 +1,37 @@
+import type { Answer } from "./answers.ts";
+import type { Call } from "./call.ts";
+import type { Family } from "./family.ts";
+import type { Params } from "./params.ts";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** For endpoints that the reference answers whatever the method is. */
+export const ANY_METHOD: readonly Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/**
+ * Which switch closes an endpoint of v1 or v2: `open` is the API of 1.x SDKs, `admin` and `console` what tools and the
+ * 2.x console call, `none` cannot be closed.
+ */
+export type Gate = "open" | "admin" | "console" | "none";
+
+/** One endpoint, as data: the server serves it, metrics and documentation list it. */
+export interface Route {
+  readonly method: Method | readonly Method[];
+  /** Below the context path; `:name` stands for one segment. */
+  readonly path: string;
+  readonly gate: Gate;
+  readonly family: Family;
+  /** What to call instead, for the answer of a closed gate. */
+  readonly instead?: string;
+  /** False: names in the parameters are not held against the rules of names. Default true. */
+  readonly checked?: boolean;
+  /**
+   * Answers a call. A thrown `RegistryError` becomes the failure of the family; anything else is logged and answered
+   * with a 500 that says nothing of it.
+   */
+  handle(params: Params, call: Call): Answer | Promise<Answer>;
+}
+
+export function methodsOf({ method }: Pick<Route, "method">): readonly Method[] {
+  return typeof method === "string" ? [method] : method;
+}
