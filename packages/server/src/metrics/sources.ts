@@ -1,0 +1,131 @@
+import type { Latency } from "./latency.ts";
+import type { Timing } from "./timings.ts";
+
+/** What the metrics are made of. Each owner gives plain numbers, read when somebody scrapes and at no other time. */
+export interface MetricSources {
+  readonly naming?: () => NamingCounts;
+  readonly connections?: () => ConnectionCounts;
+  readonly grpc?: () => GrpcCounts;
+  readonly http?: () => HttpCounts;
+  readonly log?: () => LogCounts;
+  readonly journal?: () => JournalCounts;
+  readonly udp?: () => UdpCounts;
+  readonly health?: () => HealthCounts;
+  readonly process?: () => ProcessCounts;
+  readonly exceptions?: () => readonly ExceptionCount[];
+}
+
+/** By the generation of the protocol: v1 over HTTP, v2 over gRPC. */
+export interface ByProtocol {
+  readonly v1: number;
+  readonly v2: number;
+}
+
+export interface NamingCounts {
+  readonly services: number;
+  readonly instances: number;
+  readonly subscribers: ByProtocol;
+  readonly publishers: ByProtocol;
+  /** Pushes since the start: all, failed, and those with an empty list. */
+  readonly pushes: number;
+  readonly pushesFailed: number;
+  readonly pushesEmpty: number;
+  /** From the change to the acknowledgement: of all acknowledged pushes. */
+  readonly pushCostMsSum: number;
+  readonly pushCostMsMax: number;
+  readonly pushesAcked: number;
+  /** Services with a change that is not pushed yet, and first pushes that wait. */
+  readonly changedWaiting: number;
+  readonly subscribedWaiting: number;
+  readonly pushesPending: number;
+  /** Whether this member leads the durable state; a single member does. */
+  readonly leads: boolean;
+  /** From a change of a service until its push is sent, and until it is acknowledged. */
+  readonly pushLatency: { readonly sent: Latency; readonly acked: Latency };
+  /** The services that changed most since the start, as `namespace##group@@name`; more than ten are cut off. */
+  readonly topChanges: readonly { readonly service: string; readonly changes: number }[];
+}
+
+export interface ConnectionCounts {
+  /** Registered connections by their label `module`; blank when the client did not say. The names are bounded. */
+  readonly byModule: Iterable<readonly [module: string, connections: number]>;
+  /** Since the start: not let in, and ended by this server. */
+  readonly refused: number;
+  readonly ended: number;
+}
+
+export interface GrpcCounts {
+  /** With the labels of `GRPC_LABELS`. */
+  readonly calls: Iterable<Timing>;
+  /** Per port: `grpcSdkServer`, `grpcClusterServer`. */
+  readonly executors: readonly {
+    readonly type: string;
+    /** Calls being worked on, and those that wait for it. */
+    readonly active: number;
+    readonly queued: number;
+    readonly completed: number;
+  }[];
+}
+
+export interface HttpCounts {
+  /** With the labels of `HTTP_LABELS`. */
+  readonly requests: Iterable<Timing>;
+}
+
+export interface LogCounts {
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  readonly logBytes: number;
+  readonly pending: number;
+  /** A sentence while writes are refused. */
+  readonly refusing: string | undefined;
+  /** From the proposal until it is applied. */
+  readonly commitLatency: Latency;
+}
+
+export interface JournalCounts {
+  readonly size: number;
+  /** Entries that made room for newer ones since the start. */
+  readonly dropped: number;
+}
+
+export interface UdpCounts {
+  readonly pending: number;
+  /** Since the start, by how they ended. */
+  readonly settled: Readonly<Record<string, number>>;
+}
+
+export interface HealthCounts {
+  /** Checks ordered since the start. */
+  readonly started: { readonly TCP: number; readonly HTTP: number; readonly MYSQL: number };
+  readonly targets: number;
+  readonly inFlight: number;
+  /** Due, but without a free place. */
+  readonly waiting: number;
+}
+
+export interface ExceptionCount {
+  readonly module: string;
+  readonly name: string;
+  readonly count: number;
+}
+
+export interface ProcessCounts {
+  /** Shares from 0 to 1 since the last reading; -1 when they are not known. */
+  readonly systemCpu: number;
+  readonly processCpu: number;
+  readonly loadAverage1m: number;
+  readonly uptimeSeconds: number;
+  readonly heapUsedBytes: number;
+  readonly heapMaxBytes: number;
+  readonly externalBytes: number;
+  readonly residentBytes: number;
+  readonly gc: readonly {
+    readonly kind: string;
+    readonly count: number;
+    readonly sumSeconds: number;
+    readonly maxSeconds: number;
+  }[];
+  /** How late the event loop was since the last reading. */
+  readonly loopLagSeconds: { readonly mean: number; readonly p50: number; readonly p99: number; readonly max: number };
+}
