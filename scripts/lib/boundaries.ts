@@ -105,9 +105,9 @@ function manifestViolations(name: string, manifest: Manifest): string[] {
     );
 }
 
-/** Suites and fakes of the testkit count as tests: nothing of them is ever published. */
+/** Fixtures beside tests, and suites and fakes of the testkit, count as tests: nothing of them is ever published. */
 function isTestFile(path: string): boolean {
-  return path.endsWith(".test.ts") || path.startsWith("packages/testkit/");
+  return /\.(test|fixture)\.ts$/.test(path) || path.startsWith("packages/testkit/");
 }
 
 /** Comments may name what code may not use. Good enough for our sources: a `//` inside a text is kept after a colon. */
