@@ -83,7 +83,7 @@ export function startLines(read: ReadOptions, server: RunningServer, tookMs: num
     `  HTTP     ${server.url}`,
     `  gRPC     port ${server.grpcPort}${options.tlsEnabled ? ", TLS" : ""}`,
     `  member   ${member}, ${options.mode}`,
-    `  data     ${resolve(options.dataDir)}`,
+    `  data     ${options.dataDir === ":memory:" ? "in memory, gone after a stop" : resolve(options.dataDir)}`,
     `  options  ${read.file ?? "no properties file"}, ${given.length} from flags and environment`,
   ];
 }
