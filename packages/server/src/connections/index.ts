@@ -1,0 +1,3 @@
+export * from "./connections.ts";
+export type { Port } from "./dispatch.ts";
+export * from "./handlers.ts";
