@@ -18,6 +18,9 @@ const METADATA_LENGTH = "--nacos.naming.service.metadata.length=20000";
 
 const only = flagValue("--only");
 const clients = CLIENTS.filter((client) => only === undefined || client.name.includes(only));
+// The clients that cannot run here are replayed.
+if (only === undefined) await import("./recorded.test.ts");
+
 const results = new Map<Client, Map<ScenarioName, Outcome>>();
 
 describe("released clients", { concurrency: CONCURRENCY }, () => {
