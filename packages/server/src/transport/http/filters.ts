@@ -8,22 +8,16 @@ import {
   ruleBroken,
   serviceNameOf,
 } from "@nacre/protocol";
+import type { Readiness, ServerStatus } from "../../readiness.ts";
 import { type Answer, empty, errorObject, failureAnswer, text, uncached } from "./answers.ts";
 import type { Call } from "./call.ts";
 import { parseMetadata } from "./metadata.ts";
 import type { Params } from "./params.ts";
 import type { Gate, Route } from "./route.ts";
 
-export type ServerStatus = "STARTING" | "UP" | "DOWN" | "PAUSED" | "READ_ONLY" | "WRITE_ONLY";
-
-/** Whether this member can serve, as probes and the traffic filter ask. */
-export interface Readiness {
-  state(): { readonly ready: boolean; readonly status: ServerStatus; readonly reason?: string };
-}
-
 /** What the filters look at besides the request. */
 export interface FilterSetup {
-  readonly readiness: Readiness;
+  readonly readiness: Pick<Readiness, "state">;
   /** The switches of naming as they are now. */
   readonly switches: () => Pick<Switches, "limitedUrlMap" | "overriddenServerStatus">;
   readonly gates: Readonly<Record<Exclude<Gate, "none">, boolean>>;

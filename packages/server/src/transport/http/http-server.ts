@@ -3,7 +3,7 @@ import { RegistryError } from "@nacre/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
-import { AccessCounters, UNMATCHED } from "./access.ts";
+import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
@@ -33,7 +33,8 @@ export interface HttpServer {
   /** For tests: `app.inject` runs a request without a socket. */
   readonly app: FastifyInstance;
   readonly routes: readonly Route[];
-  readonly access: AccessCounters;
+  /** Answered requests by route, for the metrics. */
+  readonly requests: Timings;
   /** @returns the port. @throws the system's error when the address cannot be used. */
   listen(address: { readonly port: number; readonly host: string }): Promise<number>;
   /** Takes nothing new, ends idle connections, lets calls finish for `graceMs`, then ends what is left. */
@@ -49,12 +50,14 @@ interface Arrival {
   readonly sourceIp: string;
   readonly agent: string;
   readonly contentType: string;
+  /** The name of the failure that the call ended with. */
+  failure: string | undefined;
 }
 
 /** Carries HTTP: knows routes, families and filters, and nothing of what the routes are about. */
 export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const { clock, log, contextPath, routes } = setup;
-  const access = new AccessCounters();
+  const requests = new Timings(clock, HTTP_LABELS);
   const arrivals = new WeakMap<object, Arrival>();
   const app = Fastify({
     logger: false,
@@ -95,7 +98,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     const arrival = arrivals.get(request);
     const route = (request.routeOptions.config as { route?: Route }).route;
     const seconds = arrival === undefined ? 0 : (clock.now() - arrival.at) / 1000;
-    access.note(route?.path ?? UNMATCHED, request.method, reply.statusCode, seconds);
+    requests.record(httpLabels(route?.path, request.method, reply.statusCode, arrival?.failure), seconds);
     done();
   });
 
@@ -132,7 +135,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   return {
     app,
     routes,
-    access,
+    requests,
     async listen({ port, host }) {
       await app.listen({ port, host, backlog: BACKLOG });
       return (app.server.address() as AddressInfo).port;
@@ -172,6 +175,7 @@ async function answerTo(
     return paramRefusal(setup, route, params) ?? (await route.handle(params, callOf(request, arrival, body, params)));
   } catch (thrown) {
     const failure = RegistryError.from(thrown);
+    arrival.failure = failure.failure;
     if (failure.failure === "serverError") {
       const err = failure.cause ?? failure;
       setup.log.error({ err, method: request.method, route: route.path }, "a request failed");
@@ -205,6 +209,7 @@ function arrivalOf({ clock, contextPath }: HttpServerSetup, { raw }: FastifyRequ
     sourceIp: sourceIpOf(raw.headers, raw.socket.remoteAddress),
     agent: agentOf(raw.headers),
     contentType: headerOf(raw.headers, "content-type")?.trim().toLowerCase() ?? "",
+    failure: undefined,
   };
 }
 
