@@ -100,7 +100,7 @@ export class RawClient {
     return stream;
   }
 
-  unary(payload: string): ClientHttp2Stream {
+  unary(payload: Uint8Array | string): ClientHttp2Stream {
     const stream = this.open(UNARY);
     stream.end(framed(payload));
     return stream;

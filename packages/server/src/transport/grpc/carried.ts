@@ -170,7 +170,8 @@ export class Carried implements TransportConnection {
     const fail = (): void =>
       call.sendStatus({ code: status.INTERNAL, details: "the server failed to handle this call" });
     if (this.#closed) {
-      fail();
+      // The call crossed the end of its stream; the client tries again on its next connection.
+      call.sendStatus({ code: status.UNAVAILABLE, details: "the connection has ended" });
       return;
     }
     try {
