@@ -6,14 +6,7 @@ import {
   instanceKey,
   instancesOf,
 } from "@nacre/core/naming";
-import {
-  clusterOf,
-  DEFAULT_CLUSTER,
-  groupedName,
-  RegistryError,
-  type ServiceName,
-  type TextMap,
-} from "@nacre/protocol";
+import { clusterOf, groupedName, RegistryError, type ServiceName, type TextMap } from "@nacre/protocol";
 import type { Params } from "../../transport/http/params.ts";
 import type { Naming } from "../naming.ts";
 import { notFoundText } from "./service.ts";

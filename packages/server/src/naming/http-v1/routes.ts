@@ -1,0 +1,21 @@
+import type { Route } from "../../transport/http/route.ts";
+import { catalogRoutes } from "./catalog.ts";
+import type { NamingV1 } from "./deps.ts";
+import { healthRoutes } from "./health.ts";
+import { instanceRoutes } from "./instance.ts";
+import { operatorRoutes } from "./operator.ts";
+import { serviceRoutes } from "./service.ts";
+
+export type { NamingV1 } from "./deps.ts";
+
+/** Naming as clients of 1.x and their tools speak it. What is not here answers 501 below `/v1/ns`. */
+export function namingV1Routes(deps: NamingV1): Route[] {
+  const { naming } = deps;
+  return [
+    ...instanceRoutes(naming),
+    ...serviceRoutes(naming),
+    ...catalogRoutes(naming),
+    ...healthRoutes(deps),
+    ...operatorRoutes(deps),
+  ];
+}
