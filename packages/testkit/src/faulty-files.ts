@@ -10,6 +10,8 @@ export interface Faults {
   makeDirectory: string | undefined;
   /** Holds every sync until the promise resolves: a disk that is slow for as long as the test likes. */
   syncGate: Promise<void> | undefined;
+  /** Holds every write likewise. */
+  writeGate: Promise<void> | undefined;
   /** Bytes of each write, in order. */
   readonly writes: number[];
   syncs: number;
@@ -24,6 +26,7 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
     truncate: undefined,
     makeDirectory: undefined,
     syncGate: undefined,
+    writeGate: undefined,
     writes: [],
     syncs: 0,
   };
@@ -32,6 +35,7 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
     return {
       async write(bytes, position) {
         faults.writes.push(bytes.length);
+        await faults.writeGate;
         const { write } = faults;
         if (write === undefined) return file.write(bytes, position);
         await file.write(bytes.subarray(0, write.afterBytes), position);

@@ -117,11 +117,11 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
 
     test("takes the command as it was when proposed", async (t) => {
       const { log, machine } = await start(t);
-      const command = { type: "put" as const, key: "key", value: "before" };
+      const command = { type: "put" as const, key: "key", value: "before: 前" };
       const answer = log.propose(command);
       command.value = "after";
       await answer;
-      assert.equal(machine.registers.get("key"), "before");
+      assert.equal(machine.registers.get("key"), "before: 前");
     });
 
     test("refuses proposals beyond its bound, and takes them again when there is room", async (t) => {

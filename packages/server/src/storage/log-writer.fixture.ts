@@ -19,7 +19,19 @@ async function write(writer: number): Promise<never> {
   for (let count = 1; ; count += 1) {
     const key = `${round}/${writer}/${count}`;
     const { index } = await log.propose(put(key, `${round}/${writer}`));
-    writeSync(1, `${index} ${key}\n`);
+    print(`${index} ${key}\n`);
+  }
+}
+
+/** The pipe does not block, so that a full one is tried again until the reader has made room. */
+function print(line: string): void {
+  const bytes = Buffer.from(line);
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(1, bytes, done);
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN")) throw thrown;
+    }
   }
 }
 

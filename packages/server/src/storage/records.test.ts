@@ -15,9 +15,13 @@ import {
 
 const command = (text: string) => ({ at: 1_700_000_000_000, payload: Buffer.from(JSON.stringify({ text })) });
 
-/** A segment from index 5: a batch of one, then a batch of three. */
+/** A segment from index 5: a batch of one, one of three, and one of one. */
 function segment(): { bytes: Buffer; ends: number[] } {
-  const batches = [encodeBatch(5, [command("a")]), encodeBatch(6, ["b", "c", "d"].map(command))];
+  const batches = [
+    encodeBatch(5, [command("a")]),
+    encodeBatch(6, ["b", "c", "d"].map(command)),
+    encodeBatch(9, [command("e")]),
+  ];
   const bytes = Buffer.concat([encodeSegmentHeader(5), ...batches.map((batch) => batch.bytes)]);
   const ends: number[] = [];
   scanSegment(bytes, 5, ({ end }) => ends.push(end));
@@ -80,7 +84,7 @@ describe("the records of a segment", () => {
       const { indexes, damage } = scan(flipped);
       assert.equal(indexes.length, hit, `bit ${bit}`);
       assert.equal(damage?.index, 5 + hit);
-      assert.equal(damage?.laterBatch, hit === 3 ? undefined : 6, `bit ${bit}`);
+      assert.equal(damage?.laterBatch, hit === 4 ? undefined : 9, `bit ${bit}`);
     }
   });
 
