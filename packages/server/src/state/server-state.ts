@@ -1,13 +1,14 @@
 /** What the state map is made of. */
 export interface ServerFacts {
   readonly version: string;
+  /** The main HTTP port. */
   readonly port: number;
   readonly mode: "standalone" | "cluster";
 }
 
 /**
- * The flat map of texts that user interfaces start from. Keys of things this release does not have say so with the
- * value that makes a user interface leave them out: no login page, no console of its own, naming alone.
+ * The flat map of texts that user interfaces start from. What this release does not have is named with the value that
+ * makes them leave it out: no login page, no console of its own, naming alone.
  */
 export function serverState({ version, port, mode }: ServerFacts): Readonly<Record<string, string | null>> {
   return {
@@ -27,8 +28,3 @@ export function serverState({ version, port, mode }: ServerFacts): Readonly<Reco
     config_retention_days: "30",
   };
 }
-
-const LANGUAGES = ["zh-CN", "en-US"] as const;
-
-export const isLanguage = (language: string): boolean => LANGUAGES.some((known) => known === language);
-export const LANGUAGE_RULE = `Param 'language' must be one of ${LANGUAGES.join(", ")}`;

@@ -103,7 +103,7 @@ function list(naming: Naming, params: Params, call: Call): Uint8Array {
 }
 
 /** A client that listens on a port is told of changes from now on, if it is one that understands. */
-function subscribeUdp(
+export function subscribeUdp(
   naming: Naming,
   service: ServiceName,
   clusters: string,
