@@ -60,7 +60,7 @@ export interface LogUnderTest {
 export const put = (key: string, value: string): RegisterCommand => ({ type: "put", key, value });
 
 /**
- * What every implementation of the durable log does.
+ * What every implementation of the durable log does; the numbers are those of the storage's DESIGN.md.
  * @param open  opens an empty log and registers its clean-up with the test.
  */
 export function logSuite(name: string, open: (t: TestContext, options: LogUnderTest) => Promise<RegisterLog>): void {
@@ -115,7 +115,7 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
       assert.equal(machine.entries.length, 2, "a refused command is an entry like any other");
     });
 
-    test("takes the command as it was when proposed", async (t) => {
+    test("takes the command as it was when proposed (L3)", async (t) => {
       const { log, machine } = await start(t);
       const command = { type: "put" as const, key: "key", value: "before: 前" };
       const answer = log.propose(command);
@@ -124,7 +124,7 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
       assert.equal(machine.registers.get("key"), "before: 前");
     });
 
-    test("refuses proposals beyond its bound, and takes them again when there is room", async (t) => {
+    test("refuses proposals beyond its bound, and takes them again when there is room (L11)", async (t) => {
       const { log } = await start(t, { pendingMax: 2 });
       const accepted = [log.propose(put("a", "1")), log.propose(put("b", "1"))];
       assert.equal(log.status().pending, 2);
@@ -144,7 +144,7 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
       await log.close();
     });
 
-    test("stops for good when apply throws", async (t) => {
+    test("stops for good when apply throws (L10)", async (t) => {
       const { log, machine } = await start(t);
       const outcomes = await Promise.allSettled([
         log.propose(put("key", "before")),

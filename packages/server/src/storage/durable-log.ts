@@ -122,7 +122,7 @@ class FileMedium implements Medium {
   readonly #folders: Folders;
   readonly #snapshots: Snapshots;
   readonly #logger: StorageLogger;
-  /** Rows that the store could not take; at most those of one batch, because the next is refused until they are in. */
+  /** Rows that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
   #left: RowWrite[] = [];
   #mark: Mark;
 

@@ -5,6 +5,7 @@ import { type NewRecord, PAYLOAD_BYTES_MAX } from "./records.ts";
 import type { Mark } from "./store.ts";
 import { turn } from "./turn.ts";
 
+/** Bounds of what waits (L11) and of what goes to the disk at once. */
 export interface ProposalLimits {
   /** Proposals that may wait at once, those being written included. */
   readonly pendingMax: number;
