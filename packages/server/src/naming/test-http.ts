@@ -32,6 +32,7 @@ export interface Answered {
 /** Naming over HTTP without sockets: real cores and shells on a clock that stands still. */
 export class TestHttp {
   readonly clock: FakeClock;
+  readonly connections: Connections;
   readonly naming: Naming;
   readonly members: Members;
   readonly log: KeptLog;
@@ -43,7 +44,7 @@ export class TestHttp {
   constructor(some: Partial<HttpServerSetup> = {}, more: (test: TestHttp) => readonly Route[] = () => []) {
     this.clock = new FakeClock();
     this.log = new KeptLog();
-    const connections = new Connections({
+    this.connections = new Connections({
       clock: this.clock,
       log: this.log,
       abilities: {},
@@ -53,7 +54,7 @@ export class TestHttp {
     this.naming = new Naming({
       clock: this.clock,
       log: this.log,
-      connections,
+      connections: this.connections,
       options: { metadataLengthMax: some.metadataLengthMax ?? 1024 },
       pushTimeoutMs: 5000,
       incarnation: 1,

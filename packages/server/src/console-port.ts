@@ -1,0 +1,39 @@
+import type { Log } from "./connections/connections.ts";
+import { consoleRoutes } from "./http-routes.ts";
+import { createHttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
+
+export interface ConsolePort {
+  readonly port: number;
+  close(graceMs: number): Promise<void>;
+}
+
+/** The port that opens none. */
+export const CONSOLE_OFF = -1;
+
+/**
+ * Opens the console's port beside the main one, with the paths that charts and probes for Nacos 3 ask there, and
+ * the server list that SDKs with an endpoint look for. The main port answers all of it as well, so a port that cannot
+ * be opened is said and no more: it would be wrong to keep a registry down for a convenience.
+ *
+ * @param setup  as given to the main port.
+ * @returns undefined when the port is switched off or cannot be opened.
+ */
+export async function openConsolePort(
+  address: { readonly port: number; readonly host: string },
+  setup: HttpServerSetup,
+  log: Log,
+): Promise<ConsolePort | undefined> {
+  if (address.port === CONSOLE_OFF) return undefined;
+  const server = createHttpServer({ ...setup, routes: consoleRoutes(setup.routes) });
+  try {
+    const port = await server.listen(address);
+    return { port, close: (graceMs) => server.close(graceMs) };
+  } catch (err) {
+    await server.close(0);
+    const text =
+      `the console port ${address.port} could not be opened; the main port answers the same paths below its context ` +
+      `path. Free the port, or set nacos.console.port to another one or to ${CONSOLE_OFF} for none.`;
+    log.warn({ err, port: address.port }, text);
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { consoleRoutes, type HttpDeps, httpRoutes } from "./http-routes.ts";
+import { type Gate, methodsOf, type Route } from "./transport/http/route.ts";
+
+const SECTIONS: readonly (readonly [title: string, below: RegExp])[] = [
+  ["v3: client API", /^\/v3\/client\//],
+  ["v3: admin API", /^\/v3\/admin\//],
+  ["v3: console API", /^\/v3\/console\//],
+  ["v2", /^\/v2\//],
+  ["v1", /^\/v1\//],
+  ["Metrics, probes and discovery", /^/],
+];
+
+const CLOSED_BY: Readonly<Record<Gate, string>> = { open: "client", admin: "admin", console: "console", none: "–" };
+
+/** The page `docs/reference/http.md`, from the route tables. */
+export function renderRoutesDoc(): string {
+  const left = new Set(httpRoutes(documented));
+  const atConsole = new Set(consoleRoutes([...left]).map(({ path }) => path));
+  const sections = SECTIONS.flatMap(([title, below]) => {
+    const routes = [...left].filter(({ path }) => below.test(path));
+    for (const route of routes) left.delete(route);
+    return ["", `## ${title}`, "", ...table(routes, atConsole)];
+  });
+  return [
+    "# HTTP endpoints",
+    "",
+    "Generated from the route tables in `packages/server/src`; do not edit.",
+    "",
+    "The main port answers every path below its context path (`/nacos`) and without it. Paths marked with 8080 are answered",
+    "by the console's port (`nacos.console.port`) too. Parameters are read from the query and from a form, whatever the",
+    "method. The switch that closes an endpoint is `nacos.core.api.compatibility.<switch>.enabled`; a closed one answers 410",
+    "and names the endpoint to use instead.",
+    ...sections,
+    "",
+  ].join("\n");
+}
+
+function table(routes: readonly Route[], atConsole: ReadonlySet<string>): readonly string[] {
+  const rows = routes
+    .map(({ method, path, gate, instead }) => {
+      const methods = methodsOf({ method });
+      const shown = methods.length === 5 ? "any" : methods.join(", ");
+      const cells = [shown, `\`${path}\``, CLOSED_BY[gate], instead === undefined ? "–" : `\`${instead}\``];
+      return { path, shown, line: `| ${[...cells, atConsole.has(path) ? "8080" : "–"].join(" | ")} |` };
+    })
+    .sort((a, b) => (a.path === b.path ? order(a.shown, b.shown) : order(a.path, b.path)));
+  return ["| Method | Path | Switch | Instead | Also at |", "|---|---|---|---|---|", ...rows.map(({ line }) => line)];
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+// The tables are only read: no handler runs, so there is nothing that they could be answered from.
+const documented = { exposed: ["*"], discovery: true } as unknown as HttpDeps;

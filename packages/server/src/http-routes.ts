@@ -1,0 +1,47 @@
+import { clusterRoutes } from "./cluster/http.ts";
+import { addressOf } from "./cluster/members.ts";
+import type { Connections } from "./connections/connections.ts";
+import { loaderRoutes } from "./connections/http.ts";
+import { metricsRoutes } from "./metrics/http.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { namespaceRoutes } from "./namespaces/http.ts";
+import { type NamingV1, namingV1Routes } from "./naming/http-v1/routes.ts";
+import { namingV2Routes } from "./naming/http-v2/routes.ts";
+import { namingV3AdminRoutes, namingV3ConsoleRoutes } from "./naming/http-v3-admin/routes.ts";
+import { namingV3ClientRoutes } from "./naming/http-v3-client/routes.ts";
+import { opsRoutes } from "./ops/http.ts";
+import { type StateSetup, stateRoutes } from "./state/http.ts";
+import type { Route } from "./transport/http/route.ts";
+
+/** What the whole HTTP interface is answered from. */
+export interface HttpDeps extends NamingV1, StateSetup {
+  readonly connections: Connections;
+  readonly metrics: Metrics;
+  /** Whether Prometheus may list instances. */
+  readonly discovery: boolean;
+}
+
+/** Every endpoint of the server, below its context path. */
+export function httpRoutes(deps: HttpDeps): readonly Route[] {
+  const { naming, members, connections, load, setLogLevel } = deps;
+  return [
+    ...namingV1Routes(deps),
+    ...namingV2Routes(deps),
+    ...namingV3ClientRoutes(naming),
+    ...namingV3AdminRoutes(deps),
+    ...namingV3ConsoleRoutes(deps),
+    ...namespaceRoutes(naming),
+    ...clusterRoutes(members),
+    ...loaderRoutes({ connections, load, address: () => addressOf(members.self()) }),
+    ...opsRoutes(setLogLevel),
+    ...stateRoutes(deps),
+    ...metricsRoutes(deps),
+  ];
+}
+
+/** What the console's port answers too: the console's paths, health, and the list of servers for discovery. */
+export function consoleRoutes(routes: readonly Route[]): readonly Route[] {
+  return routes.filter(({ path }) => CONSOLE.test(path));
+}
+
+const CONSOLE = /^\/(?:v[123]\/console\/.*|actuator\/health.*|serverlist|index\.html|)$/;

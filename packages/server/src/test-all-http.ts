@@ -1,0 +1,29 @@
+import { type HttpDeps, httpRoutes } from "./http-routes.ts";
+import { newMetrics } from "./metrics/metrics.ts";
+import { TestHttp } from "./naming/test-http.ts";
+import { statusOf } from "./transport/http/filters.ts";
+import type { HttpServerSetup } from "./transport/http/http-server.ts";
+
+/** Every route of the server over real cores and shells, without a socket. */
+export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partial<HttpDeps> = {}): TestHttp {
+  return new TestHttp(some, (test) => {
+    const filters = { readiness: { state: () => test.ready }, switches: () => test.naming.state.switches };
+    const { naming, members, connections } = test;
+    const routes = httpRoutes({
+      ...filters,
+      naming,
+      members,
+      connections,
+      status: () => statusOf(filters),
+      load: () => ({ cpu: 0.12, load: 0.5, mem: 0.4 }),
+      setLogLevel: (name, level) => test.logLevels.push(`${name}=${level}`),
+      facts: () => ({ version: "1.2.3", port: 8848, mode: "standalone" }),
+      exposed: ["health", "prometheus"],
+      discovery: true,
+      metrics: newMetrics({}),
+      ...differently,
+    });
+    // v1 naming is there already.
+    return routes.filter(({ path }) => !path.startsWith("/v1/ns/"));
+  });
+}
