@@ -263,12 +263,13 @@ export function transportSuite(name: string, factory: TransportFactory): void {
     test("that the server closes answers the calls that run", async (t) => {
       const { port, witness } = await started(t);
       const answer = Promise.withResolvers<Uint8Array>();
-      witness.answers = () => answer.promise;
+      witness.answers = (payload) => (payload.toString() === "question" ? answer.promise : payload);
       const asking = client(t, port);
       const call = asking.unary("question");
       await witness.until("unary");
 
       witness.only.close(5000);
+      assert.equal((await asking.unary("a round trip")).toString(), "a round trip");
       answer.resolve(Buffer.from("answer"));
 
       assert.equal((await call).toString(), "answer");

@@ -640,8 +640,16 @@ describe("stopping", () => {
     for (let at = 0; at < 100; at++) on.connect(`c${at}`, at);
     on.at(seconds(1), { type: "drain", withinMs: seconds(10) });
     on.at(seconds(1), { type: "drain", withinMs: seconds(60) });
-    on.at(seconds(1), { type: "drain", withinMs: 0 });
+    on.ticks(seconds(1), seconds(10.8));
+    assert.equal(on.table.byId.size, 30, "told in the last three seconds, still leaving");
+    on.at(seconds(11), tick);
 
     assert.equal(on.table.byId.size, 0);
+
+    const hurried = newTable();
+    for (let at = 0; at < 100; at++) hurried.connect(`c${at}`, at);
+    hurried.at(seconds(1), { type: "drain", withinMs: seconds(10) });
+    hurried.at(seconds(2), { type: "drain", withinMs: 0 });
+    assert.equal(hurried.table.byId.size, 0);
   });
 });

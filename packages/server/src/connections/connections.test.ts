@@ -479,6 +479,11 @@ describe("pushes", { timeout: 20_000 }, () => {
       [(await client.next()).type, (await client.next()).type],
       ["SetupAckRequest", "NotifySubscriberRequest"],
     );
+    assert.deepEqual(server.heard, ["registered 10.20.0.15"]);
+    assert.deepEqual(
+      server.logged.filter(({ level }) => level === "error"),
+      [],
+    );
   });
 
   test("to very many leave in slices and keep their order", async (t) => {

@@ -5,8 +5,9 @@ export interface CallCount {
   readonly success: boolean;
   readonly errorCode: number;
   count: number;
-  /** Sum of the time from arrival to answer. */
+  /** Time from arrival to answer: of all calls, and of the longest. */
   seconds: number;
+  maxSeconds: number;
 }
 
 /** What the metrics of the connections are made of. Types are those that are served, so the table stays small. */
@@ -25,11 +26,12 @@ export class Counters {
     const key = `${type} ${errorCode}`;
     let held = this.#calls.get(key);
     if (held === undefined) {
-      held = { type, success: errorCode === 0, errorCode, count: 0, seconds: 0 };
+      held = { type, success: errorCode === 0, errorCode, count: 0, seconds: 0, maxSeconds: 0 };
       this.#calls.set(key, held);
     }
     held.count++;
     held.seconds += milliseconds / 1000;
+    held.maxSeconds = Math.max(held.maxSeconds, milliseconds / 1000);
   }
 
   get calls(): Iterable<Readonly<CallCount>> {
