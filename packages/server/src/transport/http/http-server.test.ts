@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, get } from "node:http";
+import { connect } from "node:net";
+import { afterEach, describe, test } from "node:test";
+import { RegistryError } from "@nacre/protocol";
+import { TestHttp } from "../../naming/test-http.ts";
+import { result, text } from "./answers.ts";
+import type { Call } from "./call.ts";
+import type { HttpServerSetup } from "./http-server.ts";
+import type { Route } from "./route.ts";
+import { plain, v1, v2, v3 } from "./rows.ts";
+
+let http: TestHttp | undefined;
+afterEach(() => http?.close());
+
+function serving(routes: readonly Route[], some: Partial<HttpServerSetup> = {}): TestHttp {
+  http = new TestHttp(some, () => routes);
+  return http;
+}
+
+const failing = (path: string, thrown: unknown): Route[] => [
+  v1("GET", `/v1${path}`, "open", "", () => Promise.reject(thrown)),
+  v3("GET", `/v3${path}`, () => Promise.reject(thrown)),
+];
+
+describe("a failure of a handler", () => {
+  test("is text in v1 and a Result in v3, with the numbers of the table of failures", async () => {
+    const test = serving(failing("/x", new RegistryError("serviceExists", "specified service x already exists!")));
+    const old = await test.call("GET /v1/x");
+    assert.deepEqual([old.status, old.text], [400, "specified service x already exists!"]);
+    const now = await test.call("GET /v3/x");
+    assert.equal(now.status, 400);
+    assert.deepEqual(now.json, {
+      code: 21007,
+      message: "service already exist",
+      data: "specified service x already exists!",
+    });
+  });
+
+  test("that nobody expected is logged, and never sent", async () => {
+    const test = serving(failing("/x", new TypeError("secret is undefined")));
+    for (const path of ["/v1/x", "/v3/x"]) {
+      const answer = await test.call(`GET ${path}`);
+      assert.equal(answer.status, 500);
+      assert.doesNotMatch(answer.text, /secret/);
+    }
+    assert.match(String((test.log.errors[0]?.details as { err?: unknown } | undefined)?.err), /secret is undefined/);
+  });
+});
+
+describe("a path that no route answers", () => {
+  const object = (answer: { json: Record<string, unknown> }) => {
+    const { timestamp, ...rest } = answer.json;
+    assert.match(String(timestamp), /^\d{4}-.*\+00:00$/);
+    return rest;
+  };
+
+  test("is 404, another method is 405, and an unknown call of v1 naming is 501", async () => {
+    const test = serving([]);
+    const missing = await test.call("GET /v9/x");
+    assert.equal(missing.status, 404);
+    assert.deepEqual(object(missing), {
+      status: 404,
+      error: "Not Found",
+      message: "nothing is served under /nacos/v9/x",
+      path: "/nacos/v9/x",
+    });
+    const method = await test.call("POST /v1/ns/instance/list");
+    assert.deepEqual([method.status, method.headers.allow], [405, "GET"]);
+    const unknown = await test.call("GET /v1/ns/foo");
+    assert.equal(unknown.status, 501);
+    assert.equal(object(unknown).message, "no such api:GET:/nacos/v1/ns/foo");
+  });
+});
+
+describe("a body", () => {
+  const echo = v3("POST", "/v3/echo", (params, call) => text(`${params.text("a", "-")} ${call.body.length}`));
+
+  for (const [type, expected] of [
+    [undefined, "1 3"],
+    ["application/x-www-form-urlencoded;charset=GBK", "1 3"],
+    ["text/plain", "1 3"],
+    ["nonsense", "- 3"],
+    ["application/json", "- 3"],
+  ] as const)
+    test(`declared as ${type ?? "nothing"} is ${expected === "1 3" ? "read as a form" : "left to the handler"}`, async () => {
+      const test = serving([echo]);
+      const headers = type === undefined ? {} : { "content-type": type };
+      const answer = await test.server.app.inject({
+        method: "POST",
+        url: "/v3/echo",
+        payload: Buffer.from("a=1"),
+        headers,
+      });
+      assert.equal(answer.body, expected);
+    });
+
+  test("of several parts is refused with the way out, and one too large with 413", async () => {
+    const test = serving([echo], { bodyBytesMax: 1000 });
+    const parts = await test.call("POST /v3/echo", "--x", { "content-type": "multipart/form-data; boundary=x" });
+    assert.deepEqual([parts.status, parts.json.code], [400, 20003]);
+    assert.equal((await test.call("POST /v3/echo", `a=${"x".repeat(2000)}`)).status, 413);
+  });
+});
+
+describe("a request", () => {
+  test("comes from where the proxy says, and names its program and application", async () => {
+    let seen: Call | undefined;
+    const test = serving([
+      plain("/who/:name", (_params, call) => {
+        seen = call;
+        return text(call.segment("name"));
+      }),
+    ]);
+    const ask = async (headers: Record<string, string>) => {
+      await test.call("GET /who/me?app=shop", undefined, headers);
+      return [seen?.sourceIp, seen?.agent, seen?.app];
+    };
+    assert.deepEqual(await ask({ "x-forwarded-for": "1.2.3.4, 5.6.7.8", "x-real-ip": "9.9.9.9" }), [
+      "1.2.3.4",
+      "Nacos-Java-Client:v1.4.2",
+      "shop",
+    ]);
+    assert.deepEqual(
+      await ask({ "x-real-ip": "9.9.9.9", "client-appname": "cart", "user-agent": "", "client-version": "v2" }),
+      ["9.9.9.9", "v2", "cart"],
+    );
+    assert.deepEqual((await ask({}))[0], "127.0.0.1");
+  });
+
+  test("is counted under the pattern of its route", async () => {
+    const test = serving([plain("/who/:name", () => text("x"))]);
+    await test.call("GET /who/a");
+    await test.call("GET /who/b");
+    await test.call("GET /nowhere/1");
+    const counted = [...test.server.requests].map(({ labels: { uri, status }, count }) => [uri, status, count]);
+    assert.deepEqual(counted, [
+      ["/who/:name", "200", 2],
+      ["UNKNOWN", "404", 1],
+    ]);
+  });
+
+  test("with names that break the rules is refused before its handler, as its family does", async () => {
+    const handled: string[] = [];
+    const handle = (_params: unknown, call: Call) => {
+      handled.push(call.path);
+      return result("ok");
+    };
+    const test = serving([v2("GET", "/v2/x", "admin", "", handle), v3("GET", "/v3/x", handle)]);
+    for (const path of ["/v2/x", "/v3/x"]) {
+      const refused = await test.call(`GET ${path}?groupName=a%20b`);
+      assert.deepEqual([refused.status, refused.json.code], [400, 20002]);
+    }
+    assert.deepEqual(handled, []);
+    assert.equal((await test.call("GET /v3/x?groupName=ab")).status, 200);
+  });
+});
+
+describe("a gate", () => {
+  test("that is closed answers 410 with JSON in JSON", async () => {
+    const test = serving([], { gates: { open: true, admin: false, console: true } });
+    const closed = await test.call("GET /v1/ns/operator/switches");
+    assert.equal(closed.status, 410);
+    const inner = JSON.parse(closed.json.message);
+    assert.equal(inner.code, 40000);
+    assert.match(inner.message, /use API\(s\) GET \/v3\/admin\/ns\/ops\/switches instead/);
+    assert.match(inner.message, /set nacos\.core\.api\.compatibility\.admin\.enabled=true/);
+    assert.equal((await test.call("GET /v1/ns/operator/metrics")).status, 200);
+    assert.equal((await test.call("GET /v1/ns/catalog/services?pageNo=1&pageSize=1")).status, 200);
+  });
+});
+
+describe("a member that cannot serve", () => {
+  const list = "GET /v1/ns/instance/list?serviceName=x";
+  const write = "POST /v1/ns/instance?serviceName=x&ip=10.1.1.5&port=1";
+
+  test("answers naming with 503 and its reason, but members and operators get through", async () => {
+    const test = serving([
+      v3("GET", "/v3/client/ns/x", () => result(1)),
+      v3("GET", "/v3/admin/core/x", () => result(1)),
+    ]);
+    test.ready = { ready: false, status: "STARTING", reason: "loading" };
+    const refused = await test.call(list);
+    assert.deepEqual([refused.status, refused.text], [503, "server is STARTINGnow, detailed error message: loading"]);
+    assert.equal((await test.call(list, undefined, { "user-agent": "Nacos-Server:v3.0.0" })).status, 200);
+    assert.deepEqual((await test.call("GET /v1/ns/operator/metrics")).json, { status: "STARTING" });
+    const later = await test.call("GET /v3/client/ns/x");
+    assert.deepEqual([later.status, later.json.code], [503, 30000]);
+    assert.equal((await test.call("GET /v3/admin/core/x")).status, 200);
+  });
+
+  test("obeys the status that an operator sets", async () => {
+    const test = serving([]);
+    const status = (value: string) =>
+      test.call(`PUT /v1/ns/operator/switches?entry=overriddenServerStatus&value=${value}`);
+    const statuses = async () => [(await test.call(list)).status, (await test.call(write)).status];
+    assert.deepEqual(await statuses(), [200, 200]);
+    await status("READ_ONLY");
+    assert.deepEqual(await statuses(), [200, 503]);
+    await status("WRITE_ONLY");
+    assert.deepEqual(await statuses(), [503, 200]);
+    await status("DOWN");
+    assert.equal((await test.call(list)).text, "server is DOWNnow, please try again later!");
+    await status("");
+    assert.deepEqual(await statuses(), [200, 200]);
+  });
+
+  test("answers paths that an operator blocked with the operator's status and nothing else", async () => {
+    const test = serving([]);
+    await test.call("PUT /v1/ns/operator/switches", { entry: "limitedUrlMap", value: "/nacos/v1/ns/instance:429" });
+    const blocked = await test.call(list);
+    assert.deepEqual([blocked.status, blocked.text], [429, ""]);
+    assert.equal((await test.call("GET /v1/ns/service/list?pageNo=1&pageSize=1")).status, 200);
+  });
+});
+
+describe("the port", () => {
+  const local = { port: 0, host: "127.0.0.1" };
+  const answerOf = (url: string, agent: Agent) =>
+    new Promise<number>((resolve, reject) => {
+      get(url, { agent }, (response) => {
+        response.resume().once("end", () => resolve(response.statusCode ?? 0));
+      }).once("error", reject);
+    });
+
+  test("closes although a client keeps its connection", async () => {
+    const { server } = serving([]);
+    const port = await server.listen(local);
+    const agent = new Agent({ keepAlive: true });
+    assert.equal(await answerOf(`http://127.0.0.1:${port}/nacos/v1/ns/operator/metrics`, agent), 200);
+    await server.close(0);
+    agent.destroy();
+  });
+
+  test("takes no more connections of one address than it may", async () => {
+    const { server } = serving([], { connectionsPerIpMax: 1 });
+    const port = await server.listen(local);
+    const first = connect(port, "127.0.0.1");
+    await once(first, "connect");
+    const second = connect(port, "127.0.0.1");
+    await once(second, "close");
+    first.destroy();
+  });
+});
