@@ -74,6 +74,18 @@ describe("a path that no route answers", () => {
   });
 });
 
+describe("a path that routes answer", () => {
+  test("is answered to HEAD with the headers of GET and nothing else", async () => {
+    const answer = await serving([]).call("HEAD /v1/ns/operator/metrics");
+    assert.deepEqual([answer.status, answer.text, answer.headers["content-type"]], [200, "", "application/json"]);
+  });
+
+  test("is refused when its escapes are broken", async () => {
+    const answer = await serving([v3("GET", "/v3/x/:id", () => result(1))]).call("GET /v3/x/%zz");
+    assert.deepEqual([answer.status, answer.json.error], [400, "Bad Request"]);
+  });
+});
+
 describe("a body", () => {
   const echo = v3("POST", "/v3/echo", (params, call) => text(`${params.text("a", "-")} ${call.body.length}`));
 
