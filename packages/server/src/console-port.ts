@@ -1,5 +1,6 @@
 import type { Log } from "./connections/connections.ts";
 import { consoleRoutes } from "./http-routes.ts";
+import type { Options } from "./options.ts";
 import { createHttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
 
 export interface ConsolePort {
@@ -9,6 +10,12 @@ export interface ConsolePort {
 
 /** The port that opens none. */
 export const CONSOLE_OFF = -1;
+const CONSOLE_PORT = 8080;
+
+/** A server on any free port, as tests and embedding programs start it, has no use for a well-known one. */
+export function consolePortOf({ port, consolePort }: Pick<Options, "port" | "consolePort">): number {
+  return consolePort ?? (port === 0 ? CONSOLE_OFF : CONSOLE_PORT);
+}
 
 /**
  * Opens the console's port beside the main one, with the paths that charts and probes for Nacos 3 ask there, and
@@ -28,12 +35,12 @@ export async function openConsolePort(
   try {
     const port = await server.listen(address);
     return { port, close: (graceMs) => server.close(graceMs) };
-  } catch (err) {
+  } catch (thrown) {
     await server.close(0);
     const text =
       `the console port ${address.port} could not be opened; the main port answers the same paths below its context ` +
       `path. Free the port, or set nacos.console.port to another one or to ${CONSOLE_OFF} for none.`;
-    log.warn({ err, port: address.port }, text);
+    log.warn({ code: (thrown as NodeJS.ErrnoException).code, port: address.port }, text);
     return undefined;
   }
 }

@@ -1,55 +1,68 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import { newHealth } from "@nacre/core/health";
 import type { Command } from "@nacre/core/naming";
 import type { Logger } from "pino";
-import { type Clock, systemClock } from "./clock.ts";
+import { systemClock } from "./clock.ts";
+import { alone } from "./cluster/members.ts";
 import { Connections } from "./connections/connections.ts";
+import { consolePortOf, openConsolePort } from "./console-port.ts";
+import { freePortPair, GRPC_OFFSET } from "./free-ports.ts";
+import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
+import { newMetrics, watchProcess } from "./metrics/index.ts";
+import { watchLoad } from "./metrics/load.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
 import { openCmdbFile } from "./naming/cmdb-file.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
+import { metricSources } from "./observe.ts";
+import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import type { RunningServer } from "./running.ts";
+import { connectionOptions, grpcOptions, httpOptions, localHost, memberIp, namingOptions } from "./setups.ts";
 import { openDurableLog } from "./storage/durable-log.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
 import type { DurableLog } from "./storage/port.ts";
 import { GrpcJsTransport } from "./transport/grpc/grpc-js.ts";
-import type { TlsOptions } from "./transport/grpc/transport.ts";
+import { statusOf } from "./transport/http/filters.ts";
+import { createHttpServer } from "./transport/http/http-server.ts";
+import { VERSION } from "./version.ts";
 
 /** The data folder that is none: nothing outlives the process. For tests and for programs that embed a server. */
 export const IN_MEMORY = ":memory:";
 
-/** What has been started, to be stopped in reverse. */
+/** Ends one of the started parts. */
 type Stop = (graceMs: number) => Promise<void> | void;
 
 /**
- * Starts a server in this process: storage, then cores, then transports, then the ports. What goes wrong on the way is
- * undone before the error is thrown.
+ * Starts a server in this process. What goes wrong on the way is undone before the error is thrown.
  *
- * @param given options that differ from their defaults; `dataDir: IN_MEMORY` and ports 0 suit tests and embedding.
+ * @param given options that differ from their defaults; `dataDir: IN_MEMORY` and port 0 suit tests and embedding.
  * @throws see `StartServer`.
  */
 export async function startServer(given: Partial<Options> = {}): Promise<RunningServer> {
   const options = optionsOf(given);
-  const clock = systemClock;
   const log = openLog(options);
   const stops: Stop[] = [];
   try {
-    return await compose(options, clock, log, stops);
+    return await start(options, log, stops);
   } catch (thrown) {
     for (const stop of stops.reverse()) await stop(0);
     throw thrown;
   }
 }
 
-async function compose(options: Options, clock: Clock, log: Logger, stops: Stop[]): Promise<RunningServer> {
+/** In start order: cores, storage, what acts on the network, then the ports. `stops` is run in reverse. */
+async function start(options: Options, log: Logger, stops: Stop[]): Promise<RunningServer> {
+  const clock = systemClock;
   const readiness = new Readiness();
-  const ip = options.ip ?? ownAddress();
+  const ip = memberIp(options);
+  const mainPort =
+    options.port === 0 && options.grpcPort === undefined ? await freePortPair(options.bindAddress) : options.port;
+  // A main port of 0 with a gRPC port given is known once it is open.
+  const address = { ip, port: mainPort };
 
   const connections = new Connections({
     clock,
@@ -58,58 +71,37 @@ async function compose(options: Options, clock: Clock, log: Logger, stops: Stop[
       supportPersistentInstanceByGrpc: options.abilityPersistentInstance,
       fuzzyWatch: options.abilityFuzzyWatch,
     },
-    address: { ip, port: options.port },
+    address,
     queuedBytesMax: options.queuedBytesMax,
-    options: {
-      idleMs: options.connectionIdleMs,
-      probeMs: options.connectionDetectionMs,
-      blockedMs: options.slowReaderMs,
-      connectionsMax: options.connectionsMax,
-      connectionsPerIpMax: options.connectionsPerIpMax,
-    },
+    options: connectionOptions(options),
   });
   const naming = new Naming({
     clock,
     log,
     connections,
+    options: namingOptions(options),
     pushTimeoutMs: options.pushTimeoutMs,
     incarnation: Math.floor(clock.wall() / 1000),
-    options: {
-      servicesMax: options.servicesMax,
-      instancesMax: options.instancesMax,
-      subscriptionsPerClientMax: options.subscriptionsPerClientMax,
-      metadataLengthMax: options.metadataLengthMax,
-      journalMax: options.journalMax,
-      fuzzyPatternsMax: options.fuzzyPatternsMax,
-      fuzzyMatchesMax: options.fuzzyMatchesMax,
-      checkParams: options.paramCheck,
-      expireInstances: options.expireInstance,
-      emptyServiceMs: options.emptyServiceExpiredMs,
-      expiredMetadataMs: options.expiredMetadataAgeMs,
-      udpSubscriberMs: options.clientExpiredMs,
-      pushRetryMs: options.pushRetryMs,
-      pushPauseMaxMs: options.pushDelayMs,
-      zeroThresholdProtects: options.protectionZeroFires,
-    },
   });
   connections.serve(namingFeature(naming));
   stops.push(() => naming.stop());
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
-  const durable = await openLogOf(options, naming, log, clock);
+  const durable = await openStorage(options, naming, log);
   stops.push(() => durable.close());
   if (naming.state.clusterId === "")
     await durable.propose({ type: "bootstrap", clusterId: randomUUID(), memberId: randomUUID() });
 
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
   if (udp !== undefined) stops.push(() => udp.close());
-  const health = startHealthChecks({
+  const health = newHealth();
+  const checks = startHealthChecks({
     clock,
-    health: newHealth(),
+    health,
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
-  stops.push(() => health.close());
-  naming.attach({ durable, health, ...(udp === undefined ? {} : { udp }) });
+  stops.push(() => checks.close());
+  naming.attach({ durable, health: checks, ...(udp === undefined ? {} : { udp }) });
   if (options.cmdbLabelsFile !== undefined) {
     const labels = await openCmdbFile(options.cmdbLabelsFile, {
       onLoaded: (byIp) => naming.submit({ type: "labels", byIp }),
@@ -118,37 +110,63 @@ async function compose(options: Options, clock: Clock, log: Logger, stops: Stop[
     stops.push(() => labels.close());
   }
 
+  const watch = watchProcess(clock);
+  stops.push(() => watch.close());
+  const load = watchLoad(clock);
+  const switches = () => naming.state.switches;
+  const metrics = newMetrics(
+    metricSources({ naming, connections, requests: () => http.requests, durable, health, udp, process: watch }),
+  );
+  const routes = httpRoutes({
+    naming,
+    connections,
+    metrics,
+    readiness,
+    switches,
+    status: () => statusOf({ readiness, switches }),
+    members: alone(() => ({ ...address, state: "UP", version: VERSION, refreshedAt: clock.wall() })),
+    load,
+    facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
+    setLogLevel: levelSetter(log),
+    exposed: options.actuatorExposure,
+    discovery: options.prometheusSd,
+  });
+  const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches };
+  const http = createHttpServer(httpSetup);
+  // The ports open before this member is ready: probes are to read the reason instead of meeting a refused connection.
+  address.port = await http.listen({ port: mainPort, host: options.bindAddress });
+  stops.push((graceMs) => http.close(graceMs));
   connections.start();
   stops.push(() => connections.stop());
   const grpc = new GrpcJsTransport(
-    {
-      host: options.bindAddress,
-      port: options.grpcPort ?? (options.port === 0 ? 0 : options.port + 1000),
-      messageBytesMax: options.grpcMessageBytesMax,
-      queuedBytesMax: options.queuedBytesMax,
-      connectionsMax: options.connectionsMax,
-      ...(options.tlsEnabled ? { tls: await tlsOf(options) } : {}),
-    },
+    await grpcOptions(options, options.grpcPort ?? address.port + GRPC_OFFSET),
     connections.port("sdk"),
     clock,
   );
   const grpcPort = await grpc.listen();
   stops.push((graceMs) => grpc.close(graceMs));
+  const consolePort = await openConsolePort(
+    { port: consolePortOf(options), host: options.bindAddress },
+    httpSetup,
+    log,
+  );
+  if (consolePort !== undefined) stops.push((graceMs) => consolePort.close(graceMs));
 
   connections.ready();
   readiness.up();
-  log.info({ grpcPort, memberId: naming.state.self.memberId, clusterId: naming.state.clusterId }, "ready");
+  const { memberId } = naming.state.self;
+  log.info({ httpPort: address.port, grpcPort, memberId, clusterId: naming.state.clusterId }, "ready");
 
   let stopping: Promise<void> | undefined;
-  const stop = async (graceMs: number): Promise<void> => {
+  async function stop(graceMs: number): Promise<void> {
     readiness.stopping();
     for (const end of stops.reverse()) await end(graceMs);
     log.flush();
-  };
+  }
   return {
-    httpPort: 0,
+    httpPort: address.port,
     grpcPort,
-    url: "",
+    url: `http://${localHost(options)}:${address.port}${options.contextPath}`,
     ready: () => readiness.ready(),
     stop(graceMs = options.stopGraceMs) {
       stopping ??= stop(graceMs);
@@ -157,34 +175,8 @@ async function compose(options: Options, clock: Clock, log: Logger, stops: Stop[
   };
 }
 
-async function openLogOf(
-  options: Options,
-  naming: Naming,
-  log: Logger,
-  clock: Clock,
-): Promise<DurableLog<Command, undefined>> {
-  const common = { machine: naming.machine, wallClock: () => clock.wall() };
-  if (options.dataDir === IN_MEMORY) return openMemoryLog(common);
-  return openDurableLog({ ...common, directory: options.dataDir, logger: log });
-}
-
-async function tlsOf(options: Options): Promise<TlsOptions> {
-  const [cert, key, ca] = await Promise.all(
-    [options.tlsCertFile, options.tlsKeyFile, options.tlsCaFile].map((path) =>
-      path === undefined ? "" : readFile(path, "utf8"),
-    ),
-  );
-  return {
-    cert: cert ?? "",
-    key: key ?? "",
-    ...(ca === undefined || ca === "" ? {} : { ca }),
-    mutual: options.tlsMutual,
-    plaintext: options.tlsPlaintext,
-  };
-}
-
-/** The first address of an interface that is up and not the loopback; the loopback on a machine without one. */
-function ownAddress(): string {
-  const addresses = Object.values(networkInterfaces()).flatMap((held) => held ?? []);
-  return addresses.find(({ internal, family }) => !internal && family === "IPv4")?.address ?? "127.0.0.1";
+async function openStorage(options: Options, naming: Naming, log: Logger): Promise<DurableLog<Command, undefined>> {
+  const { machine } = naming;
+  if (options.dataDir === IN_MEMORY) return openMemoryLog({ machine });
+  return openDurableLog({ machine, directory: options.dataDir, logger: log });
 }

@@ -55,7 +55,7 @@ describe("a labels file", () => {
       heard.push(what);
       arrived();
     };
-    const file = await openCmdbFile(path, { onLoaded: hear, onProblem: hear });
+    const file = await openCmdbFile(path, { onLoaded: ({ size }) => hear(size), onProblem: hear });
     t.after(async () => {
       file.close();
       await rm(folder, { recursive: true, force: true });

@@ -20,8 +20,10 @@ import {
 import { encodeUtf8, namingPushes, RegistryError, type ServiceName } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
+import { Latency } from "../metrics/latency.ts";
 import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
+import { PushTimes } from "./push-times.ts";
 import type { UdpMessage, UdpPush } from "./udp.ts";
 
 /** At least this often naming looks at its clock, so that a pause of the process is seen. */
@@ -44,13 +46,15 @@ export interface NamingSetup {
   readonly pushTimeoutMs: number;
   /** Grows with every start of this member, so that versions of an earlier run are older. */
   readonly incarnation: number;
-  /** Called with the time from a change to its push leaving, in milliseconds. */
-  readonly onPushed?: (latencyMs: number, subscribers: number) => void;
 }
 
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
 export class Naming {
   readonly state: NamingState;
+  /** How long changes took to reach subscribers, for the metrics. */
+  readonly pushes = new PushTimes();
+  /** From a proposal until it is durable and applied. */
+  readonly commits = new Latency();
   readonly #setup: NamingSetup;
   #durable: DurableLog<Command, undefined> | undefined;
   #udp: UdpPush | undefined;
@@ -66,8 +70,11 @@ export class Naming {
     this.state = newNaming(setup.options, setup.incarnation, setup.clock.wall() - setup.clock.now());
     setup.connections.listen({
       unregistered: (connection, cause) => this.submit({ type: "disconnected", clientId: connection.id, cause }),
-      pushSettled: ({ connectionId, requestId, outcome }) =>
-        this.submit({ type: "pushSettled", clientId: connectionId, requestId: Number(requestId), outcome }),
+      pushSettled: ({ connectionId, requestId, outcome }) => {
+        const sent = this.state.fanOuts.get(Number(requestId));
+        if (sent !== undefined && outcome === "acked") this.pushes.acked(this.#now() - sent.changedAt);
+        this.submit({ type: "pushSettled", clientId: connectionId, requestId: Number(requestId), outcome });
+      },
     });
   }
 
@@ -120,7 +127,9 @@ export class Naming {
     const refused = refuses(this.state, command);
     if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
     if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
+    const proposedAt = this.#now();
     await this.#durable.propose(command);
+    this.commits.observe((this.#now() - proposedAt) / 1000);
   }
 
   /** The outcome of a health check, as it becomes durable. */
@@ -185,9 +194,15 @@ export class Naming {
       case "pushUdp":
         return this.#pushUdp(effect);
       case "fuzzySync": {
-        const { pattern, sync } = effect;
-        const contexts = "contexts" in sync ? sync : { contexts: [], totalBatch: 1, currentBatch: 1 };
-        const fields = { ...contexts, syncType: sync.type, groupKeyPattern: pattern };
+        const { type: syncType, ...batch } = effect.sync;
+        const fields = {
+          contexts: [],
+          totalBatch: 1,
+          currentBatch: 1,
+          ...batch,
+          syncType,
+          groupKeyPattern: effect.pattern,
+        };
         return this.#notify("NamingFuzzyWatchSyncRequest", effect.requestId, [effect.to], fields);
       }
       case "fuzzyChange":
@@ -224,7 +239,7 @@ export class Naming {
     const names = `"namespace":${JSON.stringify(service.namespace)},"serviceName":${JSON.stringify(service.name)},"groupName":${JSON.stringify(service.group)}`;
     const text = `{"headers":{},"requestId":"${requestId}","module":"naming",${names},"serviceInfo":${info}}`;
     this.#send("NotifySubscriberRequest", requestId, effect.to, encodeUtf8(text));
-    this.#setup.onPushed?.(this.#now() - effect.changedAt, effect.to.length);
+    this.pushes.sent(this.#now() - effect.changedAt);
   }
 
   #pushUdp(effect: Extract<Effect, { type: "pushUdp" }>): void {

@@ -1,0 +1,95 @@
+import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import type { ConnectionOptions } from "@nacre/core/connections";
+import type { NamingOptions } from "@nacre/core/naming";
+import type { Options } from "./options.ts";
+import type { TlsOptions, TransportOptions } from "./transport/grpc/transport.ts";
+import type { HttpServerSetup } from "./transport/http/http-server.ts";
+
+/** The options of the server in the words of its parts. */
+
+export function connectionOptions(options: Options): Partial<ConnectionOptions> {
+  return {
+    idleMs: options.connectionIdleMs,
+    probeMs: options.connectionDetectionMs,
+    blockedMs: options.slowReaderMs,
+    connectionsMax: options.connectionsMax,
+    connectionsPerIpMax: options.connectionsPerIpMax,
+  };
+}
+
+export function namingOptions(options: Options): Partial<NamingOptions> {
+  return {
+    servicesMax: options.servicesMax,
+    instancesMax: options.instancesMax,
+    subscriptionsPerClientMax: options.subscriptionsPerClientMax,
+    metadataLengthMax: options.metadataLengthMax,
+    journalMax: options.journalMax,
+    fuzzyPatternsMax: options.fuzzyPatternsMax,
+    fuzzyMatchesMax: options.fuzzyMatchesMax,
+    checkParams: options.paramCheck,
+    expireInstances: options.expireInstance,
+    emptyServiceMs: options.emptyServiceExpiredMs,
+    expiredMetadataMs: options.expiredMetadataAgeMs,
+    udpSubscriberMs: options.clientExpiredMs,
+    pushRetryMs: options.pushRetryMs,
+    pushPauseMaxMs: options.pushDelayMs,
+    zeroThresholdProtects: options.protectionZeroFires,
+  };
+}
+
+export async function grpcOptions(options: Options, port: number): Promise<TransportOptions> {
+  return {
+    host: options.bindAddress,
+    port,
+    messageBytesMax: options.grpcMessageBytesMax,
+    queuedBytesMax: options.queuedBytesMax,
+    connectionsMax: options.connectionsMax,
+    ...(options.tlsEnabled ? { tls: await tlsOptions(options) } : {}),
+  };
+}
+
+async function tlsOptions({
+  tlsCertFile,
+  tlsKeyFile,
+  tlsCaFile,
+  tlsMutual,
+  tlsPlaintext,
+}: Options): Promise<TlsOptions> {
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path, "utf8"));
+  const [cert = "", key = "", ca] = await Promise.all([read(tlsCertFile), read(tlsKeyFile), read(tlsCaFile)]);
+  return { cert, key, ...(ca === undefined ? {} : { ca }), mutual: tlsMutual, plaintext: tlsPlaintext };
+}
+
+type HttpOptions = Omit<HttpServerSetup, "clock" | "log" | "routes" | "readiness" | "switches">;
+
+export function httpOptions(options: Options): HttpOptions {
+  return {
+    contextPath: options.contextPath,
+    headerBytesMax: options.httpHeaderBytesMax,
+    bodyBytesMax: options.httpBodyBytesMax,
+    keepAliveMs: options.httpKeepAliveMs,
+    connectionsMax: options.connectionsMax,
+    connectionsPerIpMax: options.connectionsPerIpMax,
+    gates: {
+      open: options.compatibilityClient,
+      admin: options.compatibilityAdmin,
+      console: options.compatibilityConsole,
+    },
+    checkParams: options.paramCheck,
+    metadataLengthMax: options.metadataLengthMax,
+  };
+}
+
+/** The address of this member: as given, or the first of an interface that is up; the loopback without one. */
+export function memberIp({ ip }: Options): string {
+  if (ip !== undefined) return ip;
+  const addresses = Object.values(networkInterfaces()).flatMap((held) => held ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === "IPv4")?.address ?? "127.0.0.1";
+}
+
+/** What programs on this machine reach the server under: a bound address, or the loopback when it listens on all. */
+export function localHost({ bindAddress }: Options): string {
+  if (bindAddress === "0.0.0.0" || bindAddress === "::") return "127.0.0.1";
+  return bindAddress.includes(":") ? `[${bindAddress}]` : bindAddress;
+}
