@@ -11,20 +11,24 @@ export interface Message {
   readonly body: string;
 }
 
-/** A gRPC client that sends the bodies it is given and adds nothing. */
+/** A gRPC client that sends the bodies it is given, adds nothing and acknowledges pushes. */
 export class RawClient {
   readonly #client: Client;
   readonly #stream;
   readonly #pushed: Message[] = [];
   #wake: () => void = () => {};
 
-  constructor(address: string) {
+  /** @param acknowledge gives the body of the answer to a push. */
+  constructor(address: string, acknowledge: (requestId: string) => string) {
     // A connection of its own: the server knows clients by their connections.
     this.#client = new Client(address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
     this.#stream = this.#client.makeBidiStreamRequest(STREAM, bytes, bytes);
     this.#stream.on("error", () => {});
-    this.#stream.on("data", (message: Buffer) => {
-      this.#pushed.push(read(message));
+    this.#stream.on("data", (bytes: Buffer) => {
+      const message = read(bytes);
+      const { requestId } = JSON.parse(message.body) as { requestId?: string };
+      if (requestId !== undefined) this.say(message.type.replace(/Request$/, "Response"), acknowledge(requestId));
+      this.#pushed.push(message);
       this.#wake();
     });
   }
