@@ -20,6 +20,8 @@ import { assertNamingInvariants } from "./naming-invariants.ts";
 export const NAMING_START = Date.UTC(2026, 0, 1);
 /** The shell looks at its clock at least this often. */
 const TICK_MS = 500;
+/** Longer than any service pauses after a push. */
+const QUIET_MS = 100;
 
 export type Push = Extract<Effect, { type: "push" }>;
 
@@ -109,6 +111,12 @@ export class NamingBench {
 
   subscribe(clientId: string, service: ServiceName, clusters = ""): Effect[] {
     return this.send({ type: "subscribe", clientId, service, clusters, caller: CALLER });
+  }
+
+  /** Subscribes, acknowledges the first push, and lets the pause after it pass: the next change is pushed at once. */
+  read(clientId: string, service: ServiceName, clusters = ""): void {
+    this.ack(this.subscribe(clientId, service, clusters));
+    this.forward(QUIET_MS);
   }
 
   settle(clientId: string, push: { requestId: number }, outcome: "acked" | "refused" | "timeout" | "busy" | "gone") {

@@ -16,10 +16,19 @@ export function hashNumber(value: number, seed: number): number {
 
 /** Adds or takes away one element of a set hash, which does not depend on order: the set of equal elements is equal. */
 export function addToSet(set: number, element: number): number {
-  return (set + element) >>> 0;
+  return (set + spread(element)) >>> 0;
 }
 export function takeFromSet(set: number, element: number): number {
-  return (set - element) >>> 0;
+  return (set - spread(element)) >>> 0;
+}
+
+/**
+ * Murmur3's last step. Sums of bare FNV hashes agree far too often: half of all pairs `a=1,b=0` and `a=0,b=1` would.
+ */
+function spread(element: number): number {
+  let hash = Math.imul(element ^ (element >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
 export function hex(hash: number): string {

@@ -7,6 +7,10 @@ import type { NamingState, Turn } from "./state.ts";
 
 /** A wake-up that comes this late means that the process did not run, and heartbeats wait unread in the sockets. */
 const PAUSE_MS = 3_000;
+/** While nobody is to judge heartbeats, an instance is looked at this often, because that may change. */
+const UNCHECKED_MS = 15_000;
+/** No check is further ahead, so that a client with heartbeats once a year leaves nothing behind for a year. */
+const LOOK_AHEAD_MAX_MS = 60_000;
 
 /** The heartbeat of a published instance: it lives on, and is healthy again if it was not. */
 export function beat(turn: Turn, publication: Publication, from: string): void {
@@ -15,7 +19,7 @@ export function beat(turn: Turn, publication: Publication, from: string): void {
   for (const entry of publication.entries) {
     if (entry.instance.healthy) continue;
     changeHealth(turn, publication.service, entry, true, { cause: "heartbeatBack", from, detail: "" });
-    scheduleBeatCheck(turn.state, publication);
+    scheduleBeatCheck(turn, publication);
   }
 }
 
@@ -28,8 +32,9 @@ export function changeHealth(
 ): void {
   if (entry.instance.healthy === healthy) return;
   const key = instanceKey(entry.instance);
-  setInstance(service, key, entry, withHealth(entry.instance, healthy));
+  const visible = setInstance(service, key, entry, withHealth(entry.instance, healthy));
   advance(entry.publication);
+  if (!visible) return;
   record(turn, service, key, entry, healthy ? "healthy" : "unhealthy", why);
   touch(turn, service);
 }
@@ -48,17 +53,27 @@ function metadataOf(service: Service, entry: Entry): Readonly<Record<string, str
 }
 
 /** Sees to it that the publication is looked at when its heartbeat would be overdue, or earlier. */
-export function scheduleBeatCheck(state: NamingState, publication: Publication): void {
-  const [entry] = publication.entries;
-  if (entry === undefined) return;
-  const { timeoutMs, deleteMs } = heartbeatOf(metadataOf(publication.service, entry));
-  lookAt(state, publication, publication.beatAt + (entry.instance.healthy ? Math.min(timeoutMs, deleteMs) : deleteMs));
+export function scheduleBeatCheck(turn: Turn, publication: Publication): void {
+  const at = publication.client.kind === "address" ? overdueAt(turn.state, publication) : undefined;
+  if (at !== undefined) lookAt(turn, publication, at);
 }
 
-function lookAt(state: NamingState, publication: Publication, at: Millis): void {
+/** When the silence of an address client next changes something, or undefined when it no longer can. */
+function overdueAt(state: NamingState, publication: Publication): Millis | undefined {
+  const [entry] = publication.entries;
+  if (entry === undefined) return undefined;
+  const { timeoutMs, deleteMs } = heartbeatOf(metadataOf(publication.service, entry));
+  const unhealthyAt = entry.instance.healthy ? publication.beatAt + timeoutMs : Number.POSITIVE_INFINITY;
+  const removedAt = state.options.expireInstances ? publication.beatAt + deleteMs : Number.POSITIVE_INFINITY;
+  const at = Math.min(unhealthyAt, removedAt);
+  return Number.isFinite(at) ? at : undefined;
+}
+
+function lookAt(turn: Turn, publication: Publication, wanted: Millis): void {
+  const at = Math.min(wanted, turn.now + LOOK_AHEAD_MAX_MS);
   if (publication.checkAt !== 0 && publication.checkAt <= at) return;
   publication.checkAt = at;
-  state.beats.add(at, publication);
+  turn.state.beats.add(at, publication);
 }
 
 /** Looks at an address client whose heartbeat may be overdue: unhealthy after its timeout, removed after its delete time. */
@@ -70,19 +85,17 @@ export function checkBeat(turn: Turn, publication: Publication): void {
   publication.checkAt = 0;
   const [entry] = publication.entries;
   if (entry === undefined || service.publications.get(client) !== publication) return;
-  if (now < state.holdExpiryUntil) return lookAt(state, publication, state.holdExpiryUntil);
+  if (now < state.holdExpiryUntil) return lookAt(turn, publication, state.holdExpiryUntil);
   const metadata = metadataOf(service, entry);
   const { timeoutMs, deleteMs } = heartbeatOf(metadata);
-  if (metadata.enableClientBeat === "true" || service.metadata?.metadata.enableClientBeat === "true")
-    return lookAt(state, publication, now + timeoutMs);
+  const unchecked = metadata.enableClientBeat === "true" || service.metadata?.metadata.enableClientBeat === "true";
+  if (unchecked || !state.switches.healthCheckEnabled) return lookAt(turn, publication, now + UNCHECKED_MS);
   const silentMs = now - publication.beatAt;
   const detail = `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`;
   const why = { cause: "heartbeatExpired", from: "", detail } as const;
   if (silentMs >= timeoutMs) changeHealth(turn, service, entry, false, why);
   if (silentMs >= deleteMs && state.options.expireInstances) return withdraw(turn, client, service, why);
-  const next = publication.beatAt + (entry.instance.healthy ? timeoutMs : deleteMs);
-  // Instances that are kept although their delete time is over are only looked at again for a change of the rules.
-  lookAt(state, publication, next > now ? next : now + timeoutMs);
+  scheduleBeatCheck(turn, publication);
 }
 
 /** Called with every tick: after a pause of the process nobody is judged until the beats of the pause have been read. */

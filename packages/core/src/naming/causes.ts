@@ -35,6 +35,8 @@ export class CauseJournal {
   readonly #max: number;
   readonly #ring: CauseRecord[] = [];
   #next = 0;
+  /** Records that made room for newer ones. */
+  dropped = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -46,6 +48,7 @@ export class CauseJournal {
 
   add(record: CauseRecord): void {
     if (this.#max === 0) return;
+    if (this.#ring.length === this.#max) this.dropped++;
     this.#ring[this.#next] = record;
     this.#next = (this.#next + 1) % this.#max;
   }

@@ -1,5 +1,5 @@
-import type { ServiceKey } from "@nacre/protocol";
-import type { FuzzySync, ServiceChange } from "./events.ts";
+import type { ServiceKey, ServiceName } from "@nacre/protocol";
+import type { FuzzySync } from "./events.ts";
 import type { FuzzyPattern } from "./fuzzy-pattern.ts";
 import type { ClientId } from "./model.ts";
 
@@ -26,8 +26,8 @@ export type FuzzyMessage =
   | {
       readonly kind: "change";
       readonly to: ClientId;
-      readonly service: ServiceKey;
-      readonly change: ServiceChange;
+      /** Whether it appeared or disappeared is told as things stand when the message goes out. */
+      readonly service: ServiceName;
       attempts: number;
     };
 

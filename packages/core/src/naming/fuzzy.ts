@@ -1,7 +1,7 @@
-import { namespaceOf, type ServiceKey, type ServiceName } from "@nacre/protocol";
+import { namespaceOf, RegistryError, type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
 import { SortedNames } from "../lib/sorted-names.ts";
 import type { FuzzySync, PushOutcome, ServiceChange } from "./events.ts";
-import { matches, parsePattern } from "./fuzzy-pattern.ts";
+import { type FuzzyPattern, matches, parsePattern } from "./fuzzy-pattern.ts";
 import type { FuzzyMessage, WatchedPattern } from "./fuzzy-state.ts";
 import type { ClientId, Service } from "./model.ts";
 import { type Refusal, refusal } from "./refusal.ts";
@@ -17,22 +17,28 @@ export function noteExistence(turn: Turn, service: Service): void {
   const listed = service.metadata !== undefined || service.publications.size > 0;
   if (listed === service.listed) return;
   service.listed = listed;
-  const names = namesOf(turn.state, service.name);
-  if (listed) names.add(service.name.name);
-  else names.remove(service.name.name);
-  for (const watched of turn.state.fuzzy.patterns.values()) {
-    if (!matches(watched.pattern, service.name)) continue;
-    if (!listed) {
-      if (watched.matched.delete(service.key)) tell(turn, watched, service.key, "DELETE_SERVICE");
-    } else if (watched.matched.size >= turn.state.options.fuzzyMatchesMax) watched.overLimit = true;
-    else {
-      watched.matched.add(service.key);
-      tell(turn, watched, service.key, "ADD_SERVICE");
-    }
-  }
+  if (listed) enlist(turn.state, service.name);
+  else strike(turn.state, service.name);
+  // A client may watch by several patterns, and is told once.
+  const told = new Set<ClientId>();
+  for (const watched of turn.state.fuzzy.patterns.values())
+    if (matches(watched.pattern, service.name) && noteMatch(turn.state, watched, service))
+      for (const clientId of watched.watchers.keys()) told.add(clientId);
+  if (told.size > 0) sendChange(turn, [...told], service.name, 1);
 }
 
-function namesOf(state: NamingState, { namespace, group }: ServiceName): SortedNames {
+/** @returns whether the watchers of the pattern can follow the change: beyond the limit of matches they cannot. */
+function noteMatch(state: NamingState, watched: WatchedPattern, service: Service): boolean {
+  if (!service.listed) return watched.matched.delete(service.key);
+  if (watched.matched.size < state.options.fuzzyMatchesMax) {
+    watched.matched.add(service.key);
+    return true;
+  }
+  watched.overLimit = true;
+  return false;
+}
+
+function enlist(state: NamingState, { namespace, group, name }: ServiceName): void {
   let groups = state.listed.get(namespace);
   if (groups === undefined) {
     groups = new Map();
@@ -43,27 +49,31 @@ function namesOf(state: NamingState, { namespace, group }: ServiceName): SortedN
     names = new SortedNames();
     groups.set(group, names);
   }
-  return names;
+  names.add(name);
 }
 
-function tell(turn: Turn, watched: WatchedPattern, service: ServiceKey, change: ServiceChange): void {
-  if (watched.watchers.size === 0) return;
-  sendChange(turn, [...watched.watchers.keys()], service, change, 1);
+/** Takes a service off the list; a group or a namespace without services goes with its last one. */
+function strike(state: NamingState, { namespace, group, name }: ServiceName): void {
+  const groups = state.listed.get(namespace);
+  const names = groups?.get(group);
+  names?.remove(name);
+  if (names?.size === 0) groups?.delete(group);
+  if (groups?.size === 0) state.listed.delete(namespace);
 }
 
-function sendChange(
-  turn: Turn,
-  to: readonly ClientId[],
-  service: ServiceKey,
-  change: ServiceChange,
-  attempts: number,
-): void {
-  const requestId = turn.state.nextRequestId++;
-  turn.state.fuzzy.sent.set(
-    requestId,
-    new Map(to.map((clientId) => [clientId, { kind: "change", to: clientId, service, change, attempts }])),
-  );
-  turn.effects.push({ type: "fuzzyChange", requestId, to, service, change });
+/** What a watcher is to know of a service as things stand: also when an older message is sent again. */
+function existence(state: NamingState, service: ServiceKey): ServiceChange {
+  return state.services.get(service)?.listed === true ? "ADD_SERVICE" : "DELETE_SERVICE";
+}
+
+function sendChange(turn: Turn, to: readonly ClientId[], service: ServiceName, attempts: number): void {
+  const { state, effects } = turn;
+  const requestId = state.nextRequestId++;
+  const pending = new Map<ClientId, FuzzyMessage>();
+  for (const clientId of to) pending.set(clientId, { kind: "change", to: clientId, service, attempts });
+  state.fuzzy.sent.set(requestId, pending);
+  const key = serviceKey(service);
+  effects.push({ type: "fuzzyChange", requestId, to, service: key, change: existence(state, key) });
 }
 
 function sendSync(turn: Turn, to: ClientId, pattern: string, sync: FuzzySync, attempts: number): void {
@@ -87,17 +97,20 @@ export function watch(
   const { patterns } = state.fuzzy;
   let watched = patterns.get(text);
   if (watched === undefined) {
+    const pattern = readPattern(text);
+    if ("failure" in pattern) return pattern;
     dropUnused(state);
     if (patterns.size >= state.options.fuzzyPatternsMax)
       return refusal(
         "fuzzyPatternsOverLimit",
         `fuzzy watch pattern over limit: at most ${state.options.fuzzyPatternsMax} patterns may be watched (nacos.naming.fuzzy.watch.max.pattern.count)`,
       );
-    watched = { text, pattern: parsePattern(text), matched: new Set(), overLimit: true, watchers: new Map() };
+    watched = { text, pattern, matched: new Set(), overLimit: true, watchers: new Map() };
     patterns.set(text, watched);
   }
   if (watched.overLimit) findMatches(state, watched);
-  watched.watchers.set(clientId, { initialBatches: 0 });
+  const watcher = watched.watchers.get(clientId) ?? { initialBatches: 0 };
+  watched.watchers.set(clientId, watcher);
   if (watched.overLimit)
     return refusal(
       "fuzzyMatchesOverLimit",
@@ -105,12 +118,11 @@ export function watch(
     );
   const has = new Set(received);
   const contexts: { serviceKey: ServiceKey; changedType: ServiceChange }[] = [];
-  for (const serviceKey of watched.matched)
-    if (!has.has(serviceKey)) contexts.push({ serviceKey, changedType: "ADD_SERVICE" });
-  for (const serviceKey of has)
-    if (!watched.matched.has(serviceKey)) contexts.push({ serviceKey, changedType: "DELETE_SERVICE" });
+  for (const key of watched.matched) if (!has.has(key)) contexts.push({ serviceKey: key, changedType: "ADD_SERVICE" });
+  for (const key of has)
+    if (!watched.matched.has(key)) contexts.push({ serviceKey: key, changedType: "DELETE_SERVICE" });
   const totalBatch = Math.ceil(contexts.length / BATCH_SIZE);
-  if (initializing) watched.watchers.set(clientId, { initialBatches: totalBatch });
+  if (initializing) watcher.initialBatches = totalBatch;
   const type = initializing ? "FUZZY_WATCH_INIT_NOTIFY" : "FUZZY_WATCH_DIFF_SYNC_NOTIFY";
   for (let batch = 0; batch < totalBatch; batch++)
     sendSync(
@@ -129,6 +141,16 @@ export function watch(
   return undefined;
 }
 
+/** The pattern, or what is wrong with it. */
+function readPattern(text: string): FuzzyPattern | Refusal {
+  try {
+    return parsePattern(text);
+  } catch (err) {
+    if (err instanceof RegistryError) return refusal(err.failure, err.message);
+    throw err;
+  }
+}
+
 function findMatches(state: NamingState, watched: WatchedPattern): void {
   watched.matched.clear();
   watched.overLimit = false;
@@ -140,7 +162,7 @@ function findMatches(state: NamingState, watched: WatchedPattern): void {
         watched.overLimit = true;
         return;
       }
-      watched.matched.add(`${namespace}@@${group}@@${name}`);
+      watched.matched.add(serviceKey({ namespace, group, name }));
     }
 }
 
@@ -180,13 +202,23 @@ export function fuzzySettled(turn: Turn, clientId: ClientId, requestId: number, 
   return true;
 }
 
+/** Sends a message again, with what is true by now: a change that it missed may have gone out since. */
 export function retryFuzzy(turn: Turn, message: FuzzyMessage): void {
-  const { patterns } = turn.state.fuzzy;
+  const { state } = turn;
+  const patterns = [...state.fuzzy.patterns.values()].filter((watched) => watched.watchers.has(message.to));
   const attempts = message.attempts + 1;
-  if (message.kind === "sync") {
-    if (patterns.get(message.pattern)?.watchers.has(message.to))
-      sendSync(turn, message.to, message.pattern, message.sync, attempts);
+  if (message.kind === "change") {
+    const { service, to } = message;
+    if (patterns.some((watched) => matches(watched.pattern, service))) sendChange(turn, [to], service, attempts);
     return;
   }
-  if (turn.state.clients.has(message.to)) sendChange(turn, [message.to], message.service, message.change, attempts);
+  const watched = patterns.find(({ text }) => text === message.pattern);
+  if (watched === undefined) return;
+  const { sync, pattern, to } = message;
+  if (sync.type === "FINISH_FUZZY_WATCH_INIT_NOTIFY") return sendSync(turn, to, pattern, sync, attempts);
+  const contexts = sync.contexts.map((context) => ({
+    ...context,
+    changedType: watched.matched.has(context.serviceKey) ? ("ADD_SERVICE" as const) : ("DELETE_SERVICE" as const),
+  }));
+  sendSync(turn, to, pattern, { ...sync, contexts }, attempts);
 }

@@ -1,10 +1,13 @@
 export * from "./causes.ts";
 export * from "./commands.ts";
-export { DEFAULT_CLUSTER_METADATA, ROW, refuses, rowsOf } from "./durable.ts";
+export { refuses } from "./durable.ts";
 export * from "./events.ts";
 export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
 export * from "./listing.ts";
 export * from "./model.ts";
+export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
+export { contentHashOf } from "./publish.ts";
+export { ROW, rowsOf } from "./rows.ts";
 export * from "./selector.ts";
 export {
   DEFAULT_NAMING_OPTIONS,

@@ -27,6 +27,11 @@ export function instanceKey(instance: { ip: string; port: number; cluster: strin
   return `${instance.ip}:${instance.port}:${instance.cluster}`;
 }
 
+/** The key that an instance will have once it is published. */
+export function inputKey(input: InstanceInput): InstanceKey {
+  return `${input.ip.trim()}:${input.port}:${clusterOf(input.clusterName)}`;
+}
+
 /** `ip#port#cluster#group@@name`, or the id the client or the snowflake generator gave. */
 export function instanceIdOf(service: ServiceName, instance: Instance): string {
   return instance.instanceId ?? `${instance.ip}#${instance.port}#${instance.cluster}#${groupedName(service)}`;
@@ -89,7 +94,7 @@ export function instanceRefused(
   return undefined;
 }
 
-/** The instance as it is kept. `snowflake` gives the next id of that generator, and is only asked for when the metadata names it. */
+/** The instance as it is kept. `snowflake` gives the id of that generator, and is only asked for when it is needed. */
 export function instanceOf(
   service: ServiceName,
   input: InstanceInput,
@@ -97,10 +102,11 @@ export function instanceOf(
   snowflake: () => string,
 ): Instance {
   const cluster = clusterOf(input.clusterName);
-  const generated =
-    idGeneratorOf(input.metadata) === "snowflake" ? `${snowflake()}#${cluster}#${groupedName(service)}` : undefined;
   const derived = `${input.ip.trim()}#${input.port}#${cluster}#${groupedName(service)}`;
-  const given = input.instanceId === "" || input.instanceId === derived ? generated : input.instanceId;
+  let instanceId: string | undefined = input.instanceId;
+  if (instanceId === "" || instanceId === derived)
+    instanceId =
+      idGeneratorOf(input.metadata) === "snowflake" ? `${snowflake()}#${cluster}#${groupedName(service)}` : undefined;
   return withHash({
     ip: input.ip.trim(),
     port: input.port,
@@ -110,22 +116,26 @@ export function instanceOf(
     ephemeral,
     cluster,
     metadata: input.metadata,
-    instanceId: given,
+    instanceId,
   });
 }
 
 export function withHealth(instance: Instance, healthy: boolean): Instance {
-  const { hash: _, ...content } = instance;
-  return withHash({ ...content, healthy });
+  return instance.healthy === healthy ? instance : withHash({ ...instance, healthy });
 }
 
+/** Takes a whole instance too, and puts a new hash in the place of its old one. */
 function withHash(content: Omit<Instance, "hash">): Instance {
-  let hash = hashText(`${content.ip}#${content.port}#${content.cluster}#${content.weight}#${content.instanceId ?? ""}`);
+  // No address holds a null character, so that no two instances can write the same text.
+  let hash = hashText(
+    `${content.ip}\0${content.port}\0${content.cluster}\0${content.weight}\0${content.instanceId ?? ""}`,
+  );
   hash = hashNumber((content.healthy ? 1 : 0) | (content.enabled ? 2 : 0) | (content.ephemeral ? 4 : 0), hash);
   let metadata = 0;
   // A set hash: two clients may write the same entries in another order.
+  // The length tells `ab=c` from `a=bc`.
   for (const key of Object.keys(content.metadata))
-    metadata = addToSet(metadata, hashText(content.metadata[key] as string, hashText(key)));
+    metadata = addToSet(metadata, hashText(content.metadata[key] as string, hashNumber(key.length, hashText(key))));
   return { ...content, hash: hashNumber(metadata, hash) };
 }
 
@@ -155,12 +165,12 @@ export function sameText(a: TextMap, b: TextMap): boolean {
 /** What consumers see once an operator's record is laid over the instance. */
 export function overridden(instance: Instance, override: Override | undefined): Instance {
   if (override === undefined) return instance;
-  return {
+  return withHash({
     ...instance,
     weight: override.weight ?? instance.weight,
     enabled: override.enabled ?? instance.enabled,
     metadata: mergedText(instance.metadata, override.metadata),
-  };
+  });
 }
 
 export function mergedText(under: TextMap, over: TextMap): TextMap {

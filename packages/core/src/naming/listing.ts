@@ -1,7 +1,7 @@
 import type { ServiceName } from "@nacre/protocol";
 import type { CauseRecord } from "./causes.ts";
 import type { Service, Subscription } from "./model.ts";
-import type { NamingState } from "./state.ts";
+import { findService, type NamingState } from "./state.ts";
 
 /** One page of a list, and how long the whole list is. Pages count from 1; one past the end is empty. */
 export interface Page<T> {
@@ -59,14 +59,14 @@ export function clusterNames(service: Service): string[] {
   return [...names].sort();
 }
 
-/** Subscribers of services whose names contain the given parts; the exact service is found first. */
+/** Subscribers of one service, or of all whose group and name contain the given parts; the exact service comes first. */
 export function subscribersOf(state: NamingState, name: ServiceName, exact: boolean): Subscription[] {
-  const found: Subscription[] = [];
+  const named = findService(state, name);
+  const found = [...(named?.subscribers?.values() ?? [])];
+  if (exact) return found;
   for (const service of state.services.values()) {
-    const { namespace, group, name: serviceName } = service.name;
-    if (namespace !== name.namespace || service.subscribers === undefined) continue;
-    const same = group === name.group && serviceName === name.name;
-    if (same || (!exact && group.includes(name.group) && serviceName.includes(name.name)))
+    if (service === named || service.subscribers === undefined || service.name.namespace !== name.namespace) continue;
+    if (service.name.group.includes(name.group) && service.name.name.includes(name.name))
       found.push(...service.subscribers.values());
   }
   return found;

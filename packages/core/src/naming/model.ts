@@ -123,12 +123,16 @@ export interface Service {
   subscribers: Map<Client, Subscription> | undefined;
   /** Grows with every change that a consumer could see. */
   revision: number;
-  /** Epoch milliseconds, strictly growing with the revision; clients drop what is not newer. */
+  /** Epoch milliseconds, strictly growing with the revisions that anybody was shown; clients drop what is not newer. */
   lastRefTime: number;
+  /** Whether anybody was shown the present revision. */
+  shown: boolean;
   /** Has a publisher or was made by hand: only then is the service listed and seen by fuzzy watches. */
   listed: boolean;
   /** When this service last had neither publisher nor subscriber. */
   emptySince: Millis;
+  /** Whether a look at it as an empty service is on its way: one at a time. */
+  emptyCheck: boolean;
   /** Operators' records whose instance is gone, and since when: they outlive it for a while. */
   vanished: Map<InstanceKey, Millis> | undefined;
   /** Changes counted for the top list of the metrics. */

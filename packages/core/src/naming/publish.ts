@@ -1,13 +1,13 @@
 import { type ServiceName, serviceKey } from "@nacre/protocol";
 import { addToSet, hashNumber, hashText, takeFromSet } from "../lib/hash.ts";
 import type { Cause } from "./causes.ts";
-import type { Caller, InstanceInput } from "./events.ts";
+import type { InstanceInput } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
-import { instanceKey, instanceOf, instanceRefused, sameInstance } from "./instance.ts";
+import { inputKey, instanceKey, instanceOf, instanceRefused, sameInstance } from "./instance.ts";
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
 import { type Refusal, refusal } from "./refusal.ts";
-import { ensureService, findService, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
+import { ensureService, findService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */
 export interface Removal {
@@ -53,17 +53,25 @@ export function publishRefused(
 
 /**
  * Makes `instances` the whole of what the client publishes for the service. What is equal stays untouched: publishing
- * the same again changes no version and pushes nothing.
+ * the same again changes no version and pushes nothing. Publishing nothing is taking everything back.
+ *
+ * @param newId  the next id of the snowflake generator, for instances that ask for one.
  */
 export function publish(
   turn: Turn,
   client: Client,
   name: ServiceName,
   inputs: readonly InstanceInput[],
-  caller: Caller,
+  from: string,
+  newId: () => string = () => nextSnowflake(turn),
 ): void {
   const { state, now } = turn;
   const ephemeral = client.kind !== "persistent";
+  if (inputs.length === 0) {
+    const held = findService(state, name);
+    if (held !== undefined) withdraw(turn, client, held, { cause: "deregistered", from, detail: "" });
+    return;
+  }
   const service = ensureService(turn, name, ephemeral);
   if (service.publications.size === 0 && service.metadata === undefined) service.ephemeral = ephemeral;
   let publication = service.publications.get(client);
@@ -74,45 +82,48 @@ export function publish(
   }
   publication.beatAt = now;
 
+  const before = new Map(publication.entries.map((entry) => [instanceKey(entry.instance), entry]));
   const wanted = new Map<InstanceKey, Instance>();
   for (const input of inputs) {
-    const instance = instanceOf(name, input, ephemeral, () => nextSnowflake(turn));
-    wanted.set(instanceKey(instance), instance);
+    const key = inputKey(input);
+    wanted.set(
+      key,
+      instanceOf(name, input, ephemeral, () => heldSnowflake(before.get(key)) ?? newId()),
+    );
   }
   let changed = false;
+  let visible = false;
   const kept: Entry[] = [];
-  for (const entry of publication.entries) {
-    const key = instanceKey(entry.instance);
+  for (const [key, entry] of before) {
     const next = wanted.get(key);
     wanted.delete(key);
     if (next === undefined) {
-      unlist(turn, service, key, entry, { cause: "replaced", from: caller.ip, detail: "" });
+      dropUnder(turn, service, key, entry, from);
+      visible = unlist(turn, service, key, entry, { cause: "replaced", from, detail: "" }) || visible;
       changed = true;
       continue;
     }
     kept.push(entry);
-    if (unchanged(entry.instance, next)) continue;
-    setInstance(service, key, entry, next);
+    if (sameInstance(entry.instance, next)) continue;
+    visible = setInstance(service, key, entry, next) || visible;
     changed = true;
   }
   for (const [key, instance] of wanted) {
-    kept.push(list(state, service, key, { publication, instance, under: undefined }));
+    const entry: Entry = { publication, instance, under: undefined };
+    kept.push(entry);
+    visible = list(state, service, key, entry) || visible;
     changed = true;
   }
   if (!changed) return;
   publication.entries = kept;
   advance(publication);
   noteExistence(turn, service);
-  touch(turn, service);
+  if (visible) touch(turn, service);
 }
 
-/** A generated snowflake id is new at every registration, so it does not count as a difference. */
-function unchanged(held: Instance, next: Instance): boolean {
-  if (held.instanceId === next.instanceId) return sameInstance(held, next);
-  const generated = next.instanceId !== undefined && /^\d+#/.test(next.instanceId) && held.instanceId !== undefined;
-  return (
-    generated && sameInstance({ ...held, instanceId: undefined, hash: 0 }, { ...next, instanceId: undefined, hash: 0 })
-  );
+/** An instance that its client publishes again keeps the id that was generated for it. */
+function heldSnowflake(entry: Entry | undefined): string | undefined {
+  return /^(\d+)#/.exec(entry?.instance.instanceId ?? "")?.[1];
 }
 
 /**
@@ -124,36 +135,53 @@ export function withdraw(turn: Turn, client: Client, service: Service, removal: 
   if (publication === undefined) return;
   service.publications.delete(client);
   client.publications.delete(service);
+  let visible = false;
   for (const entry of publication.entries) {
     const key = instanceKey(entry.instance);
     if (removal.cause === "deregistered") dropUnder(turn, service, key, entry, removal.from);
-    unlist(turn, service, key, entry, removal);
+    visible = unlist(turn, service, key, entry, removal) || visible;
   }
   publication.entries = [];
   advance(publication);
   noteExistence(turn, service);
   noteEmpty(turn, service);
-  touch(turn, service);
+  if (visible) touch(turn, service);
 }
 
-/** Removes the copies of an instance that older clients publish under `top`. */
+/**
+ * Removes the copies of an instance that older clients publish under `top`. A persistent one stays: the two kinds meet
+ * only when a registration overtook the log, and neither speaks for the other.
+ */
 function dropUnder(turn: Turn, service: Service, key: InstanceKey, top: Entry, from: string): void {
-  if (service.hosts.get(key) !== top) return;
-  for (let older = top.under; older !== undefined; older = older.under) {
-    const { publication } = older;
-    publication.entries = publication.entries.filter((entry) => entry !== older);
-    uncount(turn.state, older);
+  if (service.hosts.get(key) !== top || !top.instance.ephemeral) return;
+  let older = top.under;
+  top.under = undefined;
+  for (let next: Entry | undefined; older !== undefined; older = next) {
+    next = older.under;
+    older.under = undefined;
+    if (!older.instance.ephemeral) {
+      top.under = older;
+      continue;
+    }
+    const dropped = older;
+    const { publication } = dropped;
+    publication.entries = publication.entries.filter((entry) => entry !== dropped);
+    uncount(turn.state, dropped);
     advance(publication);
-    record(turn, service, key, older, "removed", { cause: "superseded", from, detail: "" });
+    record(turn, service, key, dropped, "removed", { cause: "superseded", from, detail: "" });
     if (publication.entries.length > 0) continue;
     service.publications.delete(publication.client);
     publication.client.publications.delete(service);
+    forgetIdle(turn.state, publication.client);
   }
-  top.under = undefined;
 }
 
-/** Shows an entry under its key; what showed before waits under it. */
-function list(state: NamingState, service: Service, key: InstanceKey, entry: Entry): Entry {
+/**
+ * Shows an entry under its key; what showed before waits under it.
+ *
+ * @returns whether consumers can see the difference.
+ */
+function list(state: NamingState, service: Service, key: InstanceKey, entry: Entry): boolean {
   const shown = service.hosts.get(key);
   entry.under = shown;
   service.hosts.set(key, entry);
@@ -162,26 +190,31 @@ function list(state: NamingState, service: Service, key: InstanceKey, entry: Ent
   const { client } = entry.publication;
   client.contentHash = addToSet(client.contentHash, contentOf(entry));
   service.vanished?.delete(key);
-  return entry;
+  return shown === undefined || !sameInstance(shown.instance, entry.instance);
 }
 
-/** Takes an entry out. The journal records it when the instance no longer shows at all. */
-function unlist(turn: Turn, service: Service, key: InstanceKey, entry: Entry, removal: Removal): void {
+/**
+ * Takes an entry out. The journal records it when the instance no longer shows at all.
+ *
+ * @returns whether consumers can see the difference.
+ */
+function unlist(turn: Turn, service: Service, key: InstanceKey, entry: Entry, removal: Removal): boolean {
   uncount(turn.state, entry);
   const shown = service.hosts.get(key);
   if (shown !== entry) {
     for (let above = shown; above !== undefined; above = above.under)
       if (above.under === entry) above.under = entry.under;
-    return;
+    return false;
   }
   service.healthyCount += health(entry.under) - health(entry);
   if (entry.under !== undefined) {
     service.hosts.set(key, entry.under);
-    return;
+    return !sameInstance(entry.instance, entry.under.instance);
   }
   service.hosts.delete(key);
   record(turn, service, key, entry, "removed", removal);
   noteVanished(turn, service, key);
+  return true;
 }
 
 /** An operator's record outlives its instance for a while, so that a restart keeps "taken offline". */
@@ -192,19 +225,30 @@ export function noteVanished(turn: Turn, service: Service, key: InstanceKey): vo
   turn.state.tasks.add(turn.now + turn.state.options.expiredMetadataMs, { type: "override", service, instance: key });
 }
 
-export function setInstance(service: Service, key: InstanceKey, entry: Entry, next: Instance): void {
+/** @returns whether the instance shows, so that consumers can see the difference. */
+export function setInstance(service: Service, key: InstanceKey, entry: Entry, next: Instance): boolean {
   const { client } = entry.publication;
   client.contentHash = takeFromSet(client.contentHash, contentOf(entry));
   const before = health(entry);
   entry.instance = next;
-  if (service.hosts.get(key) === entry) service.healthyCount += health(entry) - before;
   client.contentHash = addToSet(client.contentHash, contentOf(entry));
+  if (service.hosts.get(key) !== entry) return false;
+  service.healthyCount += health(entry) - before;
+  return true;
 }
 
 function uncount(state: NamingState, entry: Entry): void {
   const { client } = entry.publication;
   client.contentHash = takeFromSet(client.contentHash, contentOf(entry));
   state.instanceCount--;
+}
+
+/** `contentHash` of a client, counted from nothing. */
+export function contentHashOf(client: Client): number {
+  let hash = 0;
+  for (const { entries } of client.publications.values())
+    for (const entry of entries) hash = addToSet(hash, contentOf(entry));
+  return hash;
 }
 
 /** An instance as part of its client's content: which service, and everything of the instance. */
@@ -249,6 +293,10 @@ function nextSnowflake(turn: Turn): string {
   snowflake.sequence = at === snowflake.at ? snowflake.sequence + 1 : 0;
   snowflake.at = snowflake.sequence > 4095 ? at + 1 : at;
   if (snowflake.sequence > 4095) snowflake.sequence = 0;
-  const id = ((BigInt(snowflake.at) - SNOWFLAKE_EPOCH) << 22n) | (BigInt(self.incarnation & 1023) << 12n);
-  return String(id | BigInt(snowflake.sequence));
+  return snowflakeOf(snowflake.at, ((self.incarnation & 1023) << 12) | snowflake.sequence);
+}
+
+/** @param low  22 bits that tell ids of one millisecond apart. */
+export function snowflakeOf(at: number, low: number): string {
+  return String(((BigInt(at) - SNOWFLAKE_EPOCH) << 22n) | BigInt(low));
 }

@@ -17,7 +17,10 @@ export function touch(turn: Turn, service: Service): void {
   const { state, now } = turn;
   service.revision++;
   service.changes++;
-  service.lastRefTime = Math.max(wallAt(state, now), service.lastRefTime + 1);
+  // Only a time that somebody was shown is stepped over: a thousand changes in a millisecond must not carry it ahead of
+  // the clock, because a member that starts anew would then be taken for an old one.
+  service.lastRefTime = Math.max(wallAt(state, now), service.lastRefTime + (service.shown ? 1 : 0));
+  service.shown = false;
   state.views.drop(service);
   schedule(turn, service);
 }
@@ -45,7 +48,7 @@ export function fanOut(turn: Turn, service: Service): void {
   service.scheduledAt = undefined;
   const changedAt = service.dirtySince ?? now;
   service.dirtySince = undefined;
-  if (service.subscribers === undefined) return;
+  if (service.subscribers === undefined || !state.switches.pushEnabled) return;
   const groups = new Map<string, { clusters: string; consumerIp: string | undefined; to: ClientId[] }>();
   let messages = 0;
   const requestId = state.nextRequestId++;
@@ -58,7 +61,7 @@ export function fanOut(turn: Turn, service: Service): void {
     if (Number.isFinite(subscription.expiresAt)) {
       const own = state.nextRequestId++;
       subscription.inFlight = own;
-      state.fanOuts.set(own, { service, left: 1 });
+      state.fanOuts.set(own, { service, left: 1, changedAt });
       effects.push({
         type: "pushUdp",
         requestId: own,
@@ -84,7 +87,7 @@ export function fanOut(turn: Turn, service: Service): void {
     left += to.length;
     effects.push({ type: "push", requestId, service: service.key, clusters, consumerIp, to, changedAt });
   }
-  if (left > 0) state.fanOuts.set(requestId, { service, left });
+  if (left > 0) state.fanOuts.set(requestId, { service, left, changedAt });
   state.pushes.total += messages;
   if (service.hosts.size === 0) state.pushes.empty += messages;
   service.pauseUntil = now + pauseAfter(messages, state.options.pushPauseMaxMs);

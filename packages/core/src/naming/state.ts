@@ -78,7 +78,7 @@ export interface NamingState {
   readonly tasks: Deadlines<Task>;
   readonly beats: Deadlines<Publication>;
   /** Pushes on their way, by request id. */
-  readonly fanOuts: Map<number, { readonly service: Service; left: number }>;
+  readonly fanOuts: Map<number, { readonly service: Service; readonly changedAt: Millis; left: number }>;
   nextRequestId: number;
   /** Epoch milliseconds are `now + wallOffset`; renewed by every tick. */
   wallOffset: number;
@@ -154,8 +154,10 @@ export function ensureService(turn: Turn, name: ServiceName, ephemeral: boolean)
     subscribers: undefined,
     revision: 0,
     lastRefTime: Math.max(wallAt(state, now), state.lastRefFloor + 1),
+    shown: false,
     listed: false,
     emptySince: now,
+    emptyCheck: false,
     vanished: undefined,
     changes: 0,
     dirtySince: undefined,
@@ -163,7 +165,7 @@ export function ensureService(turn: Turn, name: ServiceName, ephemeral: boolean)
     pauseUntil: 0,
   };
   state.services.set(key, service);
-  state.tasks.add(now + state.options.emptyServiceMs, { type: "empty", service });
+  checkEmpty(state, service);
   return service;
 }
 
@@ -171,7 +173,14 @@ export function ensureService(turn: Turn, name: ServiceName, ephemeral: boolean)
 export function noteEmpty(turn: Turn, service: Service): void {
   if (!isEmpty(service)) return;
   service.emptySince = turn.now;
-  turn.state.tasks.add(turn.now + turn.state.options.emptyServiceMs, { type: "empty", service });
+  checkEmpty(turn.state, service);
+}
+
+/** One look per service is on its way at most, however often it becomes empty. */
+function checkEmpty(state: NamingState, service: Service): void {
+  if (service.emptyCheck) return;
+  service.emptyCheck = true;
+  state.tasks.add(service.emptySince + state.options.emptyServiceMs, { type: "empty", service });
 }
 
 function isEmpty(service: Service): boolean {
@@ -181,13 +190,21 @@ function isEmpty(service: Service): boolean {
 /** Removes a service that has been empty for long enough; one that an operator made or edited stays. */
 export function removeIfEmpty(turn: Turn, service: Service): void {
   const { state, now } = turn;
+  service.emptyCheck = false;
   if (!isEmpty(service) || service.metadata !== undefined || service.overrides !== undefined) return;
-  if (now - service.emptySince < state.options.emptyServiceMs || state.services.get(service.key) !== service) return;
-  forgetService(state, service);
+  if (state.services.get(service.key) !== service) return;
+  if (now - service.emptySince < state.options.emptyServiceMs) checkEmpty(state, service);
+  else forgetService(state, service);
 }
 
 export function forgetService(state: NamingState, service: Service): void {
   state.lastRefFloor = Math.max(state.lastRefFloor, service.lastRefTime);
   state.services.delete(service.key);
   state.views.drop(service);
+}
+
+/** An address client that neither publishes nor subscribes any more is forgotten. */
+export function forgetIdle(state: NamingState, client: Client): void {
+  if (client.kind !== "address" || client.publications.size > 0 || (client.subscriptions?.size ?? 0) > 0) return;
+  state.clients.delete(client.id);
 }

@@ -3,11 +3,12 @@ import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from ".
 import { apply, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
 import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
-import type { Client, ClientId } from "./model.ts";
+import type { Client, ClientId, Publication } from "./model.ts";
+import { expireOverride } from "./overrides.ts";
 import { publish, publishRefused, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
 import { refusal } from "./refusal.ts";
-import { findService, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
+import { findService, forgetIdle, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 
 /** The only way naming changes. A case left out of this switch does not compile. */
@@ -50,7 +51,7 @@ function handle(turn: Turn, event: Event): void {
       const what = event.instances.length === 1 ? "register" : "batch register";
       const refused = publishRefused(state, client, event.service, event.instances, what);
       if (refused !== undefined) effects.push(refused);
-      else publish(turn, client, event.service, event.instances, event.caller);
+      else publish(turn, client, event.service, event.instances, event.caller.ip);
       return;
     }
     case "withdraw": {
@@ -69,7 +70,7 @@ function handle(turn: Turn, event: Event): void {
       const client = state.clients.get(addressId(event.ip, event.port));
       if (service === undefined || client === undefined) return;
       withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
-      dropIdle(state, client);
+      forgetIdle(state, client);
       return;
     }
     case "beat": {
@@ -82,10 +83,14 @@ function handle(turn: Turn, event: Event): void {
         effects.push({ type: "beatAnswer", known: true, intervalMs: beatIntervalOf(state, service, entry) });
         return;
       }
-      const known = event.instance !== undefined;
-      if (event.instance !== undefined) publishAddress(turn, { ...event, instance: event.instance });
-      if (effects.some((effect) => effect.type === "refuse")) return;
-      effects.push({ type: "beatAnswer", known, intervalMs: state.switches.clientBeatInterval });
+      if (event.instance === undefined) {
+        effects.push({ type: "beatAnswer", known: false, intervalMs: state.switches.clientBeatInterval });
+        return;
+      }
+      const made = publishAddress(turn, { ...event, instance: event.instance });
+      const [shown] = made?.entries ?? [];
+      if (made === undefined || shown === undefined) return;
+      effects.push({ type: "beatAnswer", known: true, intervalMs: beatIntervalOf(state, made.service, shown) });
       return;
     }
     case "subscribe": {
@@ -107,6 +112,7 @@ function handle(turn: Turn, event: Event): void {
       const client = ensureClient(turn, addressId(event.ip, event.port), "address", event.ip, event.port, event.caller);
       const refused = subscribe(turn, client, event.service, event.clusters, now + state.options.udpSubscriberMs);
       if (refused !== undefined) effects.push(refused);
+      forgetIdle(state, client);
       return;
     }
     case "watch": {
@@ -123,7 +129,7 @@ function handle(turn: Turn, event: Event): void {
         settled(turn, event.clientId, event.requestId, event.outcome);
       return;
     case "apply":
-      apply(turn, event.command);
+      apply(turn, event);
       return;
     case "labels":
       state.labels = event.byIp;
@@ -144,7 +150,7 @@ function tick(turn: Turn, wall: number): void {
   for (let due = state.beats.due(now); due !== undefined; due = state.beats.due(now))
     for (const publication of due) {
       checkBeat(turn, publication);
-      dropIdle(state, publication.client);
+      forgetIdle(state, publication.client);
     }
 }
 
@@ -166,23 +172,11 @@ function perform(turn: Turn, task: Task): void {
         return;
       }
       unsubscribe(turn, subscription);
-      dropIdle(turn.state, subscription.client);
+      forgetIdle(turn.state, subscription.client);
       return;
     }
-    case "override": {
-      const { service, instance } = task;
-      const since = service.vanished?.get(instance);
-      if (since === undefined || turn.now - since < turn.state.options.expiredMetadataMs) return;
-      const caller = { ip: "", app: "", agent: "" };
-      const command = {
-        type: "setOverrides",
-        service: service.name,
-        instances: [instance],
-        edit: { how: "drop" },
-        caller,
-      } as const;
-      turn.effects.push({ type: "propose", command });
-    }
+    case "override":
+      return expireOverride(turn, task.service, task.instance);
   }
 }
 
@@ -190,20 +184,25 @@ export function addressId(ip: string, port: number): ClientId {
   return `${ip.trim()}:${port}#true`;
 }
 
-function publishAddress(turn: Turn, event: Omit<Extract<Event, { type: "publishAddress" }>, "type">): void {
+/** @returns the publication, or undefined when it was refused. */
+function publishAddress(
+  turn: Turn,
+  event: Omit<Extract<Event, { type: "publishAddress" }>, "type">,
+): Publication | undefined {
   const { state } = turn;
   const { ip, port } = event.instance;
   const id = addressId(ip, port);
   const refused = publishRefused(state, state.clients.get(id), event.service, [event.instance], "register");
   if (refused !== undefined) {
     turn.effects.push(refused);
-    return;
+    return undefined;
   }
   const client = ensureClient(turn, id, "address", ip.trim(), port, event.caller);
-  publish(turn, client, event.service, [event.instance], event.caller);
+  publish(turn, client, event.service, [event.instance], event.caller.ip);
   const service = findService(state, event.service);
   const publication = service && client.publications.get(service);
-  if (publication !== undefined) scheduleBeatCheck(state, publication);
+  if (publication !== undefined) scheduleBeatCheck(turn, publication);
+  return publication;
 }
 
 function ensureClient(
@@ -262,10 +261,4 @@ function removeClient(turn: Turn, client: Client, cause: string): void {
   for (const subscription of [...(client.subscriptions?.values() ?? [])]) unsubscribe(turn, subscription);
   unwatchAll(turn.state, client.id);
   turn.state.clients.delete(client.id);
-}
-
-/** An address client that neither publishes nor subscribes any more is forgotten. */
-function dropIdle(state: NamingState, client: Client): void {
-  if (client.kind !== "address" || client.publications.size > 0 || (client.subscriptions?.size ?? 0) > 0) return;
-  state.clients.delete(client.id);
 }

@@ -1,7 +1,7 @@
 import { DEFAULT_CLUSTER, doubleText, groupedName, type ServiceName } from "@nacre/protocol";
 import { addToSet, hex } from "../lib/hash.ts";
 import type { Millis } from "../lib/units.ts";
-import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden } from "./instance.ts";
+import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden, withHealth } from "./instance.ts";
 import type { Entry, Instance, Service } from "./model.ts";
 import { select } from "./selector.ts";
 import { findService, type NamingState, wallAt } from "./state.ts";
@@ -32,10 +32,11 @@ export interface View {
 export function viewOf(state: NamingState, name: ServiceName, query: ViewQuery, now: Millis): View {
   const service = findService(state, name);
   if (service === undefined) {
-    // A service that comes to exist later must look newer than this answer.
-    state.lastRefFloor = Math.max(state.lastRefFloor + 1, wallAt(state, now));
+    // A service that comes to exist later must look newer than this answer; another such answer says the same.
+    state.lastRefFloor = Math.max(state.lastRefFloor, wallAt(state, now));
     return emptyView(state.lastRefFloor);
   }
+  service.shown = true;
   const key = `${query.healthyOnly ? "h" : "a"}${selectorKey(state, service, query.consumerIp)}${query.clusters}`;
   const cached = state.views.get(service, key);
   if (cached !== undefined) return cached;
@@ -48,15 +49,15 @@ export function viewOf(state: NamingState, name: ServiceName, query: ViewQuery, 
 /** What of the consumer the selector of a service looks at: consumers with equal keys see the same list. */
 export function selectorKey(state: NamingState, service: Service, consumerIp: string | undefined): string {
   const selector = service.metadata?.selector;
-  if (selector === undefined || selector.type === "none" || consumerIp === undefined) return "";
-  const labels = state.labels.get(consumerIp);
+  if (selector === undefined || selector.type === "none") return "";
+  const labels = consumerIp === undefined ? undefined : state.labels.get(consumerIp);
   return JSON.stringify(
     selector.labels.map((label) => (labels !== undefined && Object.hasOwn(labels, label) ? labels[label] : "")),
   );
 }
 
 function emptyView(lastRefTime: number): View {
-  return { hosts: "[]", count: 0, lastRefTime, checksum: "", reachProtectionThreshold: false, encoded: new Map() };
+  return { hosts: "[]", count: 0, lastRefTime, checksum: hex(0), reachProtectionThreshold: false, encoded: new Map() };
 }
 
 /** Instances as operators see them: disabled ones too, with operators' records laid over. `clusters` blank means all. */
@@ -92,7 +93,7 @@ export function choose(
     instances = [...select(instances, metadata.selector, query.consumerIp ?? "", (ip) => state.labels.get(ip))];
     const healthy = instances.reduce((count, instance) => count + (instance.healthy ? 1 : 0), 0);
     if (protectionFires(healthy, instances.length, metadata.protectThreshold, state.options.zeroThresholdProtects))
-      return { instances: instances.map((instance) => ({ ...instance, healthy: true })), protects: true };
+      return { instances: instances.map((instance) => withHealth(instance, true)), protects: true };
   }
   if (query.healthyOnly) instances = instances.filter((instance) => instance.healthy);
   return { instances, protects: false };

@@ -1,0 +1,122 @@
+import type { ServiceName } from "@nacre/protocol";
+import { checkSkipped } from "../health/checker.ts";
+import { targetKey } from "../health/state.ts";
+import { changeHealth } from "./beats.ts";
+import type { HealthChange } from "./commands.ts";
+import type { InstanceInput } from "./events.ts";
+import { instanceKey, overridden } from "./instance.ts";
+import type { Client, ClientId, ClusterMetadata, Entry, Service } from "./model.ts";
+import { publish, snowflakeOf, withdraw } from "./publish.ts";
+import { ROW, rowKey, store } from "./rows.ts";
+import { findService, type NamingState, type Turn, wallAt } from "./state.ts";
+
+/** Persistent instances: published through the log, kept in rows, checked by the server. */
+
+export const DEFAULT_CLUSTER_METADATA: ClusterMetadata = {
+  healthChecker: { type: "TCP" },
+  healthyCheckPort: 80,
+  useInstancePort: true,
+  metadata: {},
+};
+
+export function persistentId(ip: string, port: number): ClientId {
+  return `${ip.trim()}:${port}#false`;
+}
+
+/** The client that publishes at this address, made when it is not there; it is not yet in the table of clients. */
+export function persistentClient(state: NamingState, at: { ip: string; port: number }, now: number): Client {
+  const id = persistentId(at.ip, at.port);
+  return (
+    state.clients.get(id) ?? {
+      id,
+      kind: "persistent",
+      owner: state.self.memberId,
+      incarnation: state.self.incarnation,
+      counter: 0,
+      contentHash: 0,
+      ip: at.ip.trim(),
+      port: at.port,
+      app: "",
+      agent: "",
+      createdAt: wallAt(state, now),
+      activeAt: now,
+      publications: new Map(),
+      subscriptions: undefined,
+    }
+  );
+}
+
+/** Whether the service is one for persistent instances by what is durable alone. */
+export function holdsPersistent(service: Service): boolean {
+  for (const client of service.publications.keys()) if (client.kind === "persistent") return true;
+  return false;
+}
+
+/** @param entry  where the registration stands in the log: a generated id derives from it, equal on every member. */
+export function registerPersistent(
+  turn: Turn,
+  name: ServiceName,
+  input: InstanceInput,
+  from: string,
+  entry: { index: number; at: number },
+): void {
+  const { state } = turn;
+  const client = persistentClient(state, input, turn.now);
+  state.clients.set(client.id, client);
+  publish(turn, client, name, [input], from, () => snowflakeOf(entry.at, entry.index & 0x3fffff));
+  const service = findService(state, name);
+  const published = service?.publications.get(client)?.entries[0];
+  if (service === undefined || published === undefined) return;
+  // The log decides, also when an ephemeral registration came between the proposal and this.
+  service.ephemeral = false;
+  storePersistent(turn, published);
+  track(turn, published);
+}
+
+export function deregisterPersistent(turn: Turn, name: ServiceName, clientId: ClientId, from: string): void {
+  const { state } = turn;
+  const client = state.clients.get(clientId);
+  const service = findService(state, name);
+  if (client === undefined || service === undefined || !service.publications.has(client)) return;
+  turn.effects.push({ type: "untrack", key: targetKey(service.key, clientId) });
+  withdraw(turn, client, service, { cause: "deregistered", from, detail: "" });
+  if (client.publications.size === 0) state.clients.delete(clientId);
+  store(turn, ROW.persistent, rowKey(service.key, clientId), undefined);
+}
+
+export function setHealth(turn: Turn, change: HealthChange): void {
+  const service = findService(turn.state, change.service);
+  let entry = service?.hosts.get(change.instance);
+  // An ephemeral copy may lie over it here and not elsewhere.
+  while (entry?.instance.ephemeral) entry = entry.under;
+  if (service === undefined || entry === undefined) return;
+  changeHealth(turn, service, entry, change.healthy, { cause: change.cause, from: "", detail: change.detail });
+  storePersistent(turn, entry);
+  const key = targetKey(service.key, entry.publication.client.id);
+  turn.effects.push({ type: "healthChanged", key, healthy: change.healthy });
+}
+
+/** Tells health checking of a persistent instance, and how its cluster is checked. */
+function track(turn: Turn, { instance, publication }: Entry): void {
+  const { ip, port, cluster, healthy } = instance;
+  const { metadata, key, overrides } = publication.service;
+  const described = Object.hasOwn(metadata?.clusters ?? {}, cluster) ? metadata?.clusters[cluster] : undefined;
+  const { healthChecker, healthyCheckPort, useInstancePort } = described ?? DEFAULT_CLUSTER_METADATA;
+  const shown = overridden(instance, overrides?.get(instanceKey(instance)));
+  const check = { checker: healthChecker, port: healthyCheckPort, useInstancePort };
+  const skipped = checkSkipped(shown.metadata, metadata?.metadata ?? {});
+  const target = { service: key, clientId: publication.client.id, ip, port, cluster, check, skipped };
+  turn.effects.push({ type: "track", target, healthy });
+}
+
+/** How the persistent instances of a service are checked may have changed. */
+export function trackAll(turn: Turn, service: Service): void {
+  for (const [client, { entries }] of service.publications)
+    if (client.kind === "persistent") for (const entry of entries) track(turn, entry);
+}
+
+function storePersistent(turn: Turn, { instance, publication }: Entry): void {
+  const { hash: _, ephemeral: __, cluster, instanceId, ...rest } = instance;
+  const row = { ...rest, clusterName: cluster, instanceId: instanceId ?? "" };
+  store(turn, ROW.persistent, rowKey(publication.service.key, publication.client.id), row);
+}
