@@ -45,6 +45,7 @@ export async function grpcOptions(options: Options, port: number): Promise<Trans
     messageBytesMax: options.grpcMessageBytesMax,
     queuedBytesMax: options.queuedBytesMax,
     connectionsMax: options.connectionsMax,
+    keepAlive: { timeMs: options.grpcKeepAliveMs, timeoutMs: options.grpcKeepAliveTimeoutMs },
     ...(options.tlsEnabled ? { tls: await tlsOptions(options) } : {}),
   };
 }

@@ -15,6 +15,7 @@ const CONFIG = "configuration management comes in a later release";
 const CLUSTER = "this release runs as a single member; clusters come in a later release";
 const CONSOLE = "the console comes in a later release";
 const AI = "the AI registry is not part of this release";
+const ON_TIME = "nothing is searched at intervals; whatever has to go is looked at when its time comes";
 const STORE = "Nacre keeps its data in its own folder (nacre.data.dir) and needs no database";
 const JVM = "Nacre does not run on a Java machine";
 const SPRING = "it configures the Java framework of Nacos";
@@ -41,6 +42,13 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.naming.distro.*", why: CLUSTER },
   { key: "nacos.naming.data.warmup", why: "Nacre always loads its data before it says it is ready" },
   { key: "nacos.naming.empty-service.*", why: "it has none in Nacos either; see nacos.naming.clean.empty-service.*" },
+  { key: "nacos.naming.clean.empty-service.interval", why: ON_TIME },
+  { key: "nacos.naming.clean.expired-metadata.interval", why: ON_TIME },
+  { key: "nacos.core.namespace.validation.enabled", why: "managing namespaces comes in a later release" },
+  {
+    key: "nacos.remote.server.grpc.sdk.permit-keep-alive-time",
+    why: "Nacre never closes a connection because its client pings often",
+  },
   { key: "nacos.core.member.*", why: CLUSTER },
   { key: "nacos.member.list", why: CLUSTER, relied: (value) => value.trim() !== "" },
   { key: "nacos.member-change-event.*", why: CLUSTER },

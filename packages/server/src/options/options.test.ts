@@ -109,8 +109,14 @@ describe("options", () => {
       [options.mode, options.port, options.contextPath, options.dataDir],
       ["standalone", 8000, "/reg", "/d"],
     );
-    assert.equal(read([], { NACOS_NAMING_CLEAN_EMPTY_SERVICE_INTERVAL: "90s" }).options.emptyServiceIntervalMs, 90_000);
-    assert.equal(read([], { NACOS_NAMING_CLEAN_EMPTYSERVICE_INTERVAL: "90s" }).options.emptyServiceIntervalMs, 90_000);
+    assert.equal(
+      read([], { NACOS_NAMING_CLEAN_EMPTY_SERVICE_EXPIRED_TIME: "90s" }).options.emptyServiceExpiredMs,
+      90_000,
+    );
+    assert.equal(
+      read([], { NACOS_NAMING_CLEAN_EMPTYSERVICE_EXPIREDTIME: "90s" }).options.emptyServiceExpiredMs,
+      90_000,
+    );
   });
 
   test("ignore the service variables of Kubernetes, and a MODE that is somebody else's, and say so", () => {

@@ -25,9 +25,9 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
   const options = Object.freeze(
     Object.fromEntries(ROWS.map(([key, option]) => [key, given[key] ?? option.default])),
   ) as Options;
-  if ((options.grpcPort === undefined || options.memberPort === undefined) && options.port > MAIN_PORT_MAX) {
+  if (options.grpcPort === undefined && options.port > MAIN_PORT_MAX) {
     throw new OptionError(
-      `${OPTIONS.port.name} is ${options.port}, but the gRPC ports are this plus 1000 and 1001, ` +
+      `${OPTIONS.port.name} is ${options.port}, but SDKs look for gRPC at this plus 1000, ` +
         `so it must be at most ${MAIN_PORT_MAX}.`,
     );
   }

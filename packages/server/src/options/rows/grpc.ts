@@ -32,16 +32,6 @@ export const grpcRows = {
     what: "how long an HTTP/2 ping may stay unanswered before the connection is closed",
     why: "the usual gRPC value",
   },
-  grpcPermitKeepAliveMs: {
-    name: "nacos.remote.server.grpc.sdk.permit-keep-alive-time",
-    type: "duration",
-    default: 10_000,
-    min: 0,
-    max: 3_600_000,
-    group: "grpc",
-    what: "pings of a client that come faster than this may be answered by closing the connection",
-    why: "SDKs ping every minute or slower; the 5 min of Nacos would close some of them",
-  },
   connectionIdleMs: {
     name: "nacre.connections.idle",
     type: "duration",

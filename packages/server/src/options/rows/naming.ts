@@ -21,16 +21,6 @@ export const namingRows = {
     what: "time without any sign of life after which an HTTP client is forgotten with all it published",
     why: "as in Nacos: six delete timeouts",
   },
-  emptyServiceIntervalMs: {
-    name: "nacos.naming.clean.empty-service.interval",
-    type: "duration",
-    default: 60_000,
-    min: 1000,
-    max: DAY_MS,
-    group: "naming",
-    what: "time between two looks for services without instances",
-    why: "as in Nacos",
-  },
   emptyServiceExpiredMs: {
     name: "nacos.naming.clean.empty-service.expired-time",
     type: "duration",
@@ -40,16 +30,6 @@ export const namingRows = {
     group: "naming",
     what: "age at which a service without instances is removed",
     why: "as in Nacos: longer than a restart of its only provider",
-  },
-  expiredMetadataIntervalMs: {
-    name: "nacos.naming.clean.expired-metadata.interval",
-    type: "duration",
-    default: 5000,
-    min: 1000,
-    max: DAY_MS,
-    group: "naming",
-    what: "time between two looks for operator settings of things that are gone",
-    why: "as in Nacos",
   },
   expiredMetadataAgeMs: {
     name: "nacos.naming.clean.expired-metadata.expired-time",
@@ -90,14 +70,6 @@ export const namingRows = {
     group: "naming",
     what: "services that one pattern may match; beyond: the watch is refused",
     why: "as in Nacos; each watcher receives each of them one by one",
-  },
-  namespaceValidation: {
-    name: "nacos.core.namespace.validation.enabled",
-    type: "boolean",
-    default: false,
-    group: "naming",
-    what: "refuses names in a namespace that was never created",
-    why: "as in Nacos: SDKs name namespaces that nobody created",
   },
   protectionZeroFires: {
     name: "nacre.naming.protection.zeroFires",

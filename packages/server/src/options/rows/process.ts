@@ -40,16 +40,6 @@ export const processRows = {
     what: "gRPC port for SDKs; absent: main port + 1000; 0 takes a free one",
     why: "SDKs compute main port + 1000 by themselves, so another port only suits tests and embedding",
   },
-  memberPort: {
-    name: "nacre.member.port",
-    type: "port",
-    default: undefined,
-    min: 0,
-    max: 65_535,
-    group: "process",
-    what: "gRPC port between members; absent: main port + 1001; 0 takes a free one",
-    why: "members compute main port + 1001 from the address list",
-  },
   bindAddress: {
     name: "server.address",
     flag: "bind",

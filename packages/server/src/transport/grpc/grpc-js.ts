@@ -51,6 +51,10 @@ export class GrpcJsTransport implements GrpcTransport {
       // The C# client opens a second TCP connection at the limit, whose calls would be unregistered.
       "grpc.max_concurrent_streams": 0x7fffffff,
       "grpc.enable_channelz": 0,
+      ...(options.keepAlive && {
+        "grpc.keepalive_time_ms": options.keepAlive.timeMs,
+        "grpc.keepalive_timeout_ms": options.keepAlive.timeoutMs,
+      }),
     });
     const unused = (_call: unknown, answer?: sendUnaryData<Buffer>): void => answer?.(null, Buffer.alloc(0));
     this.#grpc.register(UNARY, unused, asBuffer, asBuffer, "unary");

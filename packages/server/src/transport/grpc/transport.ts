@@ -64,6 +64,8 @@ export interface TransportOptions {
   readonly connectionsMax: number;
   /** A TCP connection that makes no call for this long after it was accepted is dropped. Default 10 s. */
   readonly silentMs?: number;
+  /** Idle time after which the server sends an HTTP/2 ping, and how long the answer may take. Default: no pings. */
+  readonly keepAlive?: { readonly timeMs: number; readonly timeoutMs: number };
   /** With TLS a connection is recognised by its first byte; `plaintext` also accepts HTTP/2 without TLS. */
   readonly tls?: TlsOptions;
 }
