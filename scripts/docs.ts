@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { renderRoutesDoc } from "@nacre/server/http-doc";
 import { ROWS } from "@nacre/server/options";
 import { failuresPage, optionsPage } from "./lib/reference.ts";
 import { sources } from "./lib/sources.ts";
@@ -12,6 +13,7 @@ import { checkStep, ROOT, say } from "./lib/steps.ts";
 const PAGES: Record<string, () => string> = {
   "docs/reference/options.md": optionsPage,
   "docs/reference/failures.md": failuresPage,
+  "docs/reference/http.md": renderRoutesDoc,
 };
 
 export function checkDocs(): { wrong: string[]; warnings: string[] } {

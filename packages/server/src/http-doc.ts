@@ -1,5 +1,5 @@
 import { consoleRoutes, type HttpDeps, httpRoutes } from "./http-routes.ts";
-import { type Gate, methodsOf, type Route } from "./transport/http/route.ts";
+import { ANY_METHOD, type Gate, methodsOf, type Route } from "./transport/http/route.ts";
 
 const SECTIONS: readonly (readonly [title: string, below: RegExp])[] = [
   ["v3: client API", /^\/v3\/client\//],
@@ -10,7 +10,9 @@ const SECTIONS: readonly (readonly [title: string, below: RegExp])[] = [
   ["Metrics, probes and discovery", /^/],
 ];
 
-const CLOSED_BY: Readonly<Record<Gate, string>> = { open: "client", admin: "admin", console: "console", none: "–" };
+const NONE = "–";
+const COLUMNS = ["Method", "Path", "Switch", "Instead", "Also at"];
+const CLOSED_BY: Readonly<Record<Gate, string>> = { open: "client", admin: "admin", console: "console", none: NONE };
 
 /** The page `docs/reference/http.md`, from the route tables. */
 export function renderRoutesDoc(): string {
@@ -24,12 +26,13 @@ export function renderRoutesDoc(): string {
   return [
     "# HTTP endpoints",
     "",
-    "Generated from the route tables in `packages/server/src`; do not edit.",
+    "<!-- Written by scripts/docs.ts from the source; run `npm run docs` after a change. -->",
     "",
     "The main port answers every path below its context path (`/nacos`) and without it. Paths marked with 8080 are answered",
     "by the console's port (`nacos.console.port`) too. Parameters are read from the query and from a form, whatever the",
     "method. The switch that closes an endpoint is `nacos.core.api.compatibility.<switch>.enabled`; a closed one answers 410",
-    "and names the endpoint to use instead.",
+    "and names the endpoint to use instead. `/actuator` answers what `management.endpoints.web.exposure.include` names, and",
+    "`/prometheus` what `nacos.prometheus.metrics.enabled` switches on.",
     ...sections,
     "",
   ].join("\n");
@@ -39,12 +42,15 @@ function table(routes: readonly Route[], atConsole: ReadonlySet<string>): readon
   const rows = routes
     .map(({ method, path, gate, instead }) => {
       const methods = methodsOf({ method });
-      const shown = methods.length === 5 ? "any" : methods.join(", ");
-      const cells = [shown, `\`${path}\``, CLOSED_BY[gate], instead === undefined ? "–" : `\`${instead}\``];
-      return { path, shown, line: `| ${[...cells, atConsole.has(path) ? "8080" : "–"].join(" | ")} |` };
+      const shown = methods.length === ANY_METHOD.length ? "any" : methods.join(", ");
+      const cells = [shown, `\`${path}\``, CLOSED_BY[gate], instead === undefined ? NONE : `\`${instead}\``];
+      return { path, shown, cells: [...cells, atConsole.has(path) ? "8080" : NONE] };
     })
     .sort((a, b) => (a.path === b.path ? order(a.shown, b.shown) : order(a.path, b.path)));
-  return ["| Method | Path | Switch | Instead | Also at |", "|---|---|---|---|---|", ...rows.map(({ line }) => line)];
+  // A column in which no row has anything to say is left out.
+  const said = COLUMNS.map((_, at) => rows.some(({ cells }) => cells[at] !== NONE));
+  const line = (cells: readonly string[]): string => `| ${cells.filter((_, at) => said[at]).join(" | ")} |`;
+  return [line(COLUMNS), line(COLUMNS.map(() => "---")), ...rows.map(({ cells }) => line(cells))];
 }
 
 function order(a: string, b: string): number {

@@ -1,16 +1,19 @@
 import type { Gate, Method, Route } from "./route.ts";
 
-/** Route tables of one line per endpoint: the family and what goes with it are in the name of the function. */
+/**
+ * Route tables of one line per endpoint: the family and what goes with it are in the name of the function. `instead` is
+ * blank where nothing takes the place of an endpoint.
+ */
 
 type Handle = Route["handle"];
 type Methods = Method | readonly Method[];
 
 export function v1(method: Methods, path: string, gate: Gate, instead: string, handle: Handle): Route {
-  return { method, path, gate, family: "v1", instead, handle };
+  return { method, path, gate, family: "v1", ...(instead !== "" && { instead }), handle };
 }
 
 export function v2(method: Methods, path: string, gate: Gate, instead: string, handle: Handle): Route {
-  return { method, path, gate, family: "v2", instead, handle };
+  return { method, path, gate, family: "v2", ...(instead !== "" && { instead }), handle };
 }
 
 /** v3 is the current interface: nothing closes it. */
