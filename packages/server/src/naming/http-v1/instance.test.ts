@@ -156,6 +156,15 @@ describe("an instance over v1", () => {
     );
   });
 
+  test("is disabled by either name of the field", async () => {
+    for (const [port, field] of [
+      ["1", "enabled"],
+      ["2", "enable"],
+    ] as const)
+      await http.register("orders", `10.1.1.5:${port}`, { [field]: "no" });
+    assert.deepEqual(await hosts("orders"), []);
+  });
+
   test("is overridden as a whole by PUT", async () => {
     await http.register("orders", "10.1.1.5:8080", { metadata: "zone=a" });
     const form = { serviceName: "orders", ip: "10.1.1.5", port: "8080", weight: "3", metadata: "color=b" };
@@ -280,6 +289,11 @@ describe("a list call with a UDP port", () => {
     });
     http.clock.advance(181_000);
     assert.equal((await subscribers()).count, 0);
+  });
+
+  test("shows a subscriber without an application as unknown", async () => {
+    await http.call(list);
+    assert.equal((await subscribers()).subscribers[0].app, "unknown");
   });
 
   test("subscribes nobody who does not understand, and nobody while pushes are switched off", async () => {

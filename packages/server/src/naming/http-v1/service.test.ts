@@ -65,6 +65,11 @@ describe("a service over v1", () => {
     await http.register("other@@d", "10.1.1.5:8080");
     const list = (query: string) => http.call(`GET /v1/ns/service/list?${query}`);
     assert.deepEqual((await list("pageNo=1&pageSize=2")).json, { count: 3, doms: ["a", "b"] });
+    assert.deepEqual(
+      (await list("pageNo=0&pageSize=2")).json,
+      { count: 3, doms: ["a", "b"] },
+      "the first is the least",
+    );
     assert.deepEqual((await list("pageNo=2&pageSize=2")).json, { count: 3, doms: ["c"] });
     assert.deepEqual((await list("pageNo=9&pageSize=2")).json, { count: 3, doms: [] });
     assert.deepEqual((await list("pageNo=1&pageSize=2&groupName=other")).json, { count: 1, doms: ["d"] });

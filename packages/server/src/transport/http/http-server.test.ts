@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { RegistryError } from "@nacre/protocol";
 import { TestHttp } from "../../naming/test-http.ts";
-import { result, text } from "./answers.ts";
+import { type Answer, pageBody, pageText, result, text } from "./answers.ts";
 import type { Call } from "./call.ts";
 import type { HttpServerSetup } from "./http-server.ts";
 import type { Route } from "./route.ts";
@@ -169,6 +169,14 @@ describe("a request", () => {
   });
 });
 
+describe("a page", () => {
+  test("counts the pages that are there, and an empty one has none", () => {
+    const counts = (total: number, size: number) => pageBody(total, 1, size, []).pagesAvailable;
+    assert.deepEqual([counts(0, 10), counts(10, 10), counts(11, 10), counts(5, 0)], [0, 1, 2, 0]);
+    assert.deepEqual(JSON.parse(pageText(2, 1, 1, ['{"a":1}'])), pageBody(2, 1, 1, [{ a: 1 }]));
+  });
+});
+
 describe("a gate", () => {
   test("that is closed answers 410 with JSON in JSON", async () => {
     const test = serving([], { gates: { open: true, admin: false, console: true } });
@@ -243,6 +251,31 @@ describe("the port", () => {
     assert.equal(await answerOf(`http://127.0.0.1:${port}/nacos/v1/ns/operator/metrics`, agent), 200);
     await server.close(0);
     agent.destroy();
+  });
+
+  test("lets a call finish that runs when it closes, and ends it once the grace is over", async () => {
+    const running = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const answer = Promise.withResolvers<Answer>();
+    const hold = (which: number, held: Promise<Answer>) => () => {
+      running[which]?.resolve();
+      return held;
+    };
+    const never = new Promise<Answer>(() => {});
+    const { server, clock } = serving([plain("/slow", hold(0, answer.promise)), plain("/stuck", hold(1, never))]);
+    const port = await server.listen(local);
+    const agent = new Agent();
+    const slow = answerOf(`http://127.0.0.1:${port}/slow`, agent);
+    const stuck = answerOf(`http://127.0.0.1:${port}/stuck`, agent).then(
+      () => "answered",
+      () => "ended",
+    );
+    await Promise.all(running.map(({ promise }) => promise));
+    const closed = server.close(1000);
+    answer.resolve(text("x"));
+    assert.equal(await slow, 200);
+    clock.advance(1000);
+    assert.equal(await stuck, "ended");
+    await closed;
   });
 
   test("takes no more connections of one address than it may", async () => {

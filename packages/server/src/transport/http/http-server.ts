@@ -64,7 +64,6 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     bodyLimit: setup.bodyBytesMax,
     keepAliveTimeout: setup.keepAliveMs,
     requestTimeout: REQUEST_MS_MAX,
-    forceCloseConnections: "idle",
     http: { maxHeaderSize: setup.headerBytesMax },
     frameworkErrors: (error, request, reply) => {
       const { uri } = arrivalOf(setup, request);

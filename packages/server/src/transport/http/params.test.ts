@@ -47,6 +47,7 @@ describe("parameters on the wire", () => {
   for (const [what, query, rule] of [
     ["a percent sign at the end", "a=1&zone=5%", /Param 'zone' is illegal, a % must be followed by two hex/],
     ["an escape that is not hexadecimal", "zone=%zz", /Param 'zone' is illegal/],
+    ["an escape that is only half hexadecimal", "zone=%4z", /Param 'zone' is illegal/],
     ["escaped bytes that are not UTF-8", "zone=%ff", /Param 'zone' is illegal, it must be UTF-8/],
   ] as const)
     test(`are refused by name for ${what}`, () => {
