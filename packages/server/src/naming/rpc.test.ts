@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { NacosClient } from "@nacre/testkit/nacos-client";
+import { type Message, RegistryClient } from "@nacre/testkit/registry-client";
 import type { RunningServer } from "../running.ts";
 import { IN_MEMORY, startServer } from "../start.ts";
 
 /** The exchanges of grpc.md 8.4 to 8.7 and 8.11, and points 9 to 11 of its check list that concern naming. */
 describe("naming over gRPC", () => {
   let server: RunningServer;
-  const open: NacosClient[] = [];
+  const open: RegistryClient[] = [];
   before(async () => {
     server = await startServer({ port: 0, dataDir: IN_MEMORY, logLevel: "error", bindAddress: "127.0.0.1" });
   });
@@ -16,8 +16,8 @@ describe("naming over gRPC", () => {
     await server.stop(0);
   });
 
-  async function connect(setup?: Record<string, unknown>): Promise<NacosClient> {
-    const client = await NacosClient.connect(server.grpcPort, setup);
+  async function connect(setup?: Record<string, unknown>): Promise<RegistryClient> {
+    const client = await RegistryClient.connect(server.grpcPort, setup);
     open.push(client);
     return client;
   }
@@ -32,10 +32,11 @@ describe("naming over gRPC", () => {
     metadata: {},
     ...more,
   });
-  const register = (client: NacosClient, serviceName: string, port: number, more = {}) =>
+  const register = (client: RegistryClient, serviceName: string, port: number, more = {}) =>
     client.call("InstanceRequest", { ...base, serviceName, type: "registerInstance", instance: instance(port, more) });
-  const query = (client: NacosClient, serviceName: string, more = {}) =>
+  const query = (client: RegistryClient, serviceName: string, more = {}) =>
     client.call("ServiceQueryRequest", { ...base, serviceName, cluster: "", healthyOnly: false, udpPort: 0, ...more });
+  const wire = ({ type, body }: Message) => ({ type, body });
   const hostsOf =
     (service: string, count: number) =>
     (message: { type: string; body: { serviceInfo?: { name: string; hosts: unknown[] } } }) =>
@@ -46,7 +47,7 @@ describe("naming over gRPC", () => {
   test("registers, is queried and deregisters as in the golden exchanges 8.4 and 8.7", async () => {
     const client = await connect();
     const registered = await register(client, "cart", 8081, { clusterName: "DEFAULT", metadata: { zone: "b" } });
-    assert.deepEqual(registered, {
+    assert.deepEqual(wire(registered), {
       type: "InstanceResponse",
       body: { resultCode: 200, errorCode: 0, success: true, type: "registerInstance" },
     });
@@ -159,7 +160,7 @@ describe("naming over gRPC", () => {
     await consumer.call("SubscribeServiceRequest", { ...base, serviceName: "again", subscribe: true });
     await register(provider, "again", 1);
     const first = await consumer.pushed((message) => message.type === "NotifySubscriberRequest");
-    consumer.say("NotifySubscriberResponse", { requestId: first.body.requestId, resultCode: 500, errorCode: 500 });
+    consumer.send("NotifySubscriberResponse", { requestId: first.body.requestId, resultCode: 500, errorCode: 500 });
     const second = await consumer.pushed(
       (message) => message.type === "NotifySubscriberRequest" && message.body.requestId !== first.body.requestId,
     );
@@ -197,7 +198,7 @@ describe("naming over gRPC", () => {
       type: "registerInstance",
       instance: instance(9, { ephemeral: false }),
     });
-    assert.deepEqual(answer, {
+    assert.deepEqual(wire(answer), {
       type: "InstanceResponse",
       body: { resultCode: 200, errorCode: 0, success: true, type: "registerInstance" },
     });
@@ -239,7 +240,7 @@ describe("naming over gRPC", () => {
       watchType: "WATCH",
       initializing: true,
     });
-    assert.deepEqual(answer, {
+    assert.deepEqual(wire(answer), {
       type: "NamingFuzzyWatchResponse",
       body: { resultCode: 200, errorCode: 0, success: true },
     });
