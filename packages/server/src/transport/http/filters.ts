@@ -64,7 +64,7 @@ const SWITCH_OF: Readonly<Record<Exclude<Gate, "none">, string>> = {
 export function gateRefusal(setup: FilterSetup, route: Route, uri: string, at: number): Answer | undefined {
   const { gate } = route;
   if (gate === "none" || setup.gates[gate]) return undefined;
-  const instead = (route.instead ?? "") === "" ? "" : ` use API(s) ${route.instead} instead, or`;
+  const instead = route.instead === undefined ? "" : ` use API(s) ${route.instead} instead, or`;
   const message = `Current API will be deprecated, please${instead} set ${SWITCH_OF[gate]}=true and restart.`;
   return errorObject(410, JSON.stringify({ code: 40000, message, data: null }), uri, at);
 }

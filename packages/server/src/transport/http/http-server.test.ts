@@ -186,6 +186,8 @@ describe("a gate", () => {
     assert.equal(inner.code, 40000);
     assert.match(inner.message, /use API\(s\) GET \/v3\/admin\/ns\/ops\/switches instead/);
     assert.match(inner.message, /set nacos\.core\.api\.compatibility\.admin\.enabled=true/);
+    const replaced = await test.call("GET /v1/ns/instance/statuses?key=g@@s");
+    assert.match(JSON.parse(replaced.json.message).message, /deprecated, please set nacos/, "nothing took its place");
     assert.equal((await test.call("GET /v1/ns/operator/metrics")).status, 200);
     assert.equal((await test.call("GET /v1/ns/catalog/services?pageNo=1&pageSize=1")).status, 200);
   });

@@ -21,7 +21,7 @@ export interface Route {
   readonly path: string;
   readonly gate: Gate;
   readonly family: Family;
-  /** What to call instead, for the answer of a closed gate; absent or blank when nothing took its place. */
+  /** What to call instead, for the answer of a closed gate; absent when nothing took its place. */
   readonly instead?: string;
   /** False: names in the parameters are not held against the rules of names. Default true. */
   readonly checked?: boolean;
