@@ -55,7 +55,8 @@ export class ServerProcess {
   }
 
   async #run(): Promise<void> {
-    const words = ["start", "--port", String(this.port), "--bind", "127.0.0.1", "--data", this.#folder];
+    const ports = ["--port", String(this.port), "--bind", "127.0.0.1", "--nacos.console.port", "-1"];
+    const words = ["start", ...ports, "--data", this.#folder];
     const child = spawn(process.execPath, [MAIN, ...words, ...this.#flags], { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#printed = tail(child.stdout, child.stderr);
