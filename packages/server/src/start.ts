@@ -3,7 +3,7 @@ import { newHealth } from "@nacre/core/health";
 import type { Command } from "@nacre/core/naming";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
-import { alone } from "./cluster/members.ts";
+import { alone, memberState } from "./cluster/members.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freePortPair, GRPC_OFFSET } from "./free-ports.ts";
@@ -124,7 +124,10 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     readiness,
     switches,
     status: () => statusOf({ readiness, switches }),
-    members: alone(() => ({ ...address, state: "UP", version: VERSION, refreshedAt: clock.wall() })),
+    members: alone(() => {
+      const state = memberState(readiness.state().status);
+      return { ...address, state, version: VERSION, refreshedAt: clock.wall() };
+    }),
     load,
     facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
     setLogLevel: levelSetter(log),

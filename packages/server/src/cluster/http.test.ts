@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { TestHttp } from "../naming/test-http.ts";
 import { allHttp } from "../test-all-http.ts";
-import { alone } from "./members.ts";
+import { alone, memberState } from "./members.ts";
 
 let http: TestHttp;
 beforeEach(() => {
@@ -92,5 +92,15 @@ describe("a member that is not up", () => {
     } finally {
       await down.close();
     }
+  });
+
+  test("is one that is starting or down, not one that an operator narrowed", () => {
+    assert.deepEqual((["STARTING", "DOWN", "UP", "READ_ONLY", "PAUSED"] as const).map(memberState), [
+      "STARTING",
+      "DOWN",
+      "UP",
+      "UP",
+      "UP",
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { RegistryError } from "@nacre/protocol";
+import type { ServerStatus } from "../readiness.ts";
 
 export const MEMBER_STATES = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"] as const;
 export type MemberState = (typeof MEMBER_STATES)[number];
@@ -28,6 +29,11 @@ export function alone(self: () => Member): Members {
 
 export function addressOf({ ip, port }: { ip: string; port: number }): string {
   return `${ip.includes(":") ? `[${ip}]` : ip}:${port}`;
+}
+
+/** A member that an operator narrowed is still a member that is up. */
+export function memberState(status: ServerStatus): MemberState {
+  return status === "STARTING" || status === "DOWN" ? status : "UP";
 }
 
 /** The name of the durable log among the groups that monitoring scripts look for. */

@@ -22,12 +22,18 @@ describe("what Prometheus reads", () => {
     await http.register("orders", "10.1.1.5:8080", { metadata: "app.zone=a" });
     await http.register("orders", "10.1.1.6:8080", { enabled: "false", groupName: "other" });
     await http.register("users", "10.1.1.7:8080", { namespaceId: "dev" });
+    await http.register("users", "10.1.1.8:8080");
     const targets = async (path: string) => {
       const { headers, json } = await http.call(`GET ${path}`);
       assert.match(String(headers["content-type"]), /^application\/json; charset=utf-8$/i);
       return json.flatMap((one: { targets: string[] }) => one.targets);
     };
-    assert.deepEqual(await targets("/prometheus"), ["10.1.1.5:8080", "10.1.1.6:8080", "10.1.1.7:8080"]);
+    assert.deepEqual(await targets("/prometheus"), [
+      "10.1.1.5:8080",
+      "10.1.1.6:8080",
+      "10.1.1.7:8080",
+      "10.1.1.8:8080",
+    ]);
     assert.deepEqual(await targets("/prometheus/namespaceId/dev"), ["10.1.1.7:8080"]);
     assert.deepEqual(await targets("/prometheus/namespaceId/nowhere"), []);
     assert.deepEqual(await targets("/prometheus/namespaceId/public/service/orders"), [

@@ -13,7 +13,7 @@ export interface LeveledLog extends Log {
 export function levelSetter(log: LeveledLog): SetLogLevel {
   return (logName, wanted) => {
     const [before, level] = [log.level, wanted === "off" ? "silent" : wanted];
-    const said = { before, level, logName: logName.slice(0, 128) };
+    const said = { before, after: level, logName: logName.slice(0, 128) };
     // Said while the louder of the two levels holds, so that the log itself shows why it went quiet.
     if (level === "silent" || level === "error") log.warn(said, "the log level was changed");
     log.level = level;

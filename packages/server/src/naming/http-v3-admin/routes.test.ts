@@ -51,6 +51,9 @@ describe("an instance over the v3 admin API", () => {
     assert.equal((await data("GET /v3/console/ns/instance/list?serviceName=orders")).totalCount, 1);
     assert.equal((await data("GET /v2/ns/catalog/instances?serviceName=orders&pageNo=1&pageSize=10")).count, 1);
     assert.deepEqual(await data("GET /v3/client/ns/instance/list?serviceName=orders"), []);
+    await data(`POST ${base}/instance?serviceName=orders&ip=10.1.1.6&port=8080&healthy=false&enabled=false`);
+    assert.equal((await data(`GET ${base}/instance/list?serviceName=orders`)).length, 2);
+    assert.equal((await data(`GET ${base}/instance/list?serviceName=orders&healthyOnly=true`)).length, 1);
     assert.deepEqual((await data("GET /v2/ns/instance/list?serviceName=orders")).hosts, []);
   });
 
@@ -84,7 +87,7 @@ describe("an instance over the v3 admin API", () => {
   });
 
   test("is the same in an object as in text", async () => {
-    await data(`POST ${base}/instance?${at}&weight=2.5&metadata=preserved.heart.beat.interval=3000`);
+    await data(`POST ${base}/instance?${at}&weight=2&metadata=preserved.heart.beat.interval=3000`);
     const name = { namespace: "public", group: "DEFAULT_GROUP", name: "orders" };
     const service = findService(http.naming.state, name);
     const [instance] = service === undefined ? [] : instancesOf(service, "");
