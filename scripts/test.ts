@@ -31,6 +31,6 @@ process.exitCode = failed.length === 0 ? 0 : 1;
 /** The official clients have a runner of their own: they need other toolchains and a server each. */
 function testFiles(): string[] {
   const exclude = (path: string): boolean => /(^|\/)(node_modules|\.cache|interop)(\/|$)/.test(path);
-  const patterns = ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "test/**/*.test.ts"];
+  const patterns = ["packages/*/src/**/*.test.ts", "examples/*.test.ts", "scripts/**/*.test.ts", "test/**/*.test.ts"];
   return patterns.flatMap((pattern) => globSync(pattern, { cwd: ROOT, exclude })).sort();
 }
