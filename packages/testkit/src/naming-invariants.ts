@@ -30,6 +30,7 @@ export function assertNamingInvariants(state: NamingState): void {
   assert.equal(state.subscriptionCount, subscriptions, "N12 subscriptionCount");
   for (const service of state.services.values()) assertService(state, service);
   assertListed(state);
+  assertInFlight(state);
   assert.ok(state.views.chars <= state.options.viewCharsMax || state.services.size === 1, "N16 views");
   assert.ok(state.journal.size <= state.options.journalMax, "N16 journal");
 }
@@ -58,8 +59,18 @@ function assertService(state: NamingState, service: Service): void {
   }
   for (const [client, { inFlight, clusters }] of service.subscribers ?? []) {
     assert.equal(state.clients.get(client.id), client, `${client.id} subscribes and is in the table`);
-    if (inFlight !== 0) assert.equal(state.fanOuts.get(inFlight)?.service, service, `N6 a push for ${clusters}`);
+    if (inFlight !== 0)
+      assert.equal(state.fanOuts.get(inFlight)?.service.key, service.key, `N6 a push for ${clusters}`);
   }
+}
+
+function assertInFlight(state: NamingState): void {
+  const counted = new Map<number, number>();
+  for (const service of state.services.values())
+    for (const { inFlight } of service.subscribers?.values() ?? [])
+      if (inFlight !== 0) counted.set(inFlight, (counted.get(inFlight) ?? 0) + 1);
+  const held = new Map([...state.fanOuts].map(([requestId, { left }]) => [requestId, left]));
+  assert.deepEqual(held, counted, "N6 pushes on their way");
 }
 
 function assertListed(state: NamingState): void {

@@ -103,17 +103,23 @@ export function settled(turn: Turn, clientId: ClientId, requestId: number, outco
   const { state, now } = turn;
   const sent = state.fanOuts.get(requestId);
   if (sent === undefined) return;
-  sent.left--;
-  if (sent.left === 0) state.fanOuts.delete(requestId);
   const client = state.clients.get(clientId);
   const subscription = client && sent.service.subscribers?.get(client);
   if (subscription === undefined || subscription.inFlight !== requestId) return;
-  subscription.inFlight = 0;
+  land(state, subscription);
   if (outcome === "acked" || outcome === "gone") subscription.misses = 0;
   else missed(state, subscription, now, outcome !== "busy");
   if (subscription.sentRevision === sent.service.revision) return;
   if (subscription.retryAt <= now) schedule(turn, sent.service);
   else state.tasks.add(subscription.retryAt, { type: "retry", service: sent.service });
+}
+
+/** Nothing is on its way to the subscriber any more. Only its own push counts: an answer of another time changes nothing. */
+export function land(state: NamingState, subscription: Subscription): void {
+  const sent = state.fanOuts.get(subscription.inFlight);
+  if (sent !== undefined) sent.left--;
+  if (sent?.left === 0) state.fanOuts.delete(subscription.inFlight);
+  subscription.inFlight = 0;
 }
 
 function missed(state: NamingState, subscription: Subscription, now: Millis, counts: boolean): void {

@@ -1,7 +1,7 @@
 import type { ServiceName } from "@nacre/protocol";
 import type { Millis } from "../lib/units.ts";
 import type { Client, Subscription } from "./model.ts";
-import { schedule } from "./push.ts";
+import { land, schedule } from "./push.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import { ensureService, findService, noteEmpty, type Turn } from "./state.ts";
 
@@ -66,6 +66,7 @@ export function unsubscribe(turn: Turn, subscription: Subscription): void {
   if (client.subscriptions?.get(service) !== subscription) return;
   client.subscriptions.delete(service);
   service.subscribers?.delete(client);
+  land(turn.state, subscription);
   turn.state.subscriptionCount--;
   noteEmpty(turn, service);
 }
