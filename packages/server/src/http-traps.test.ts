@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import fc from "fast-check";
 import type { TestHttp } from "./naming/test-http.ts";
 import { allHttp } from "./test-all-http.ts";
+import { methodsOf } from "./transport/http/route.ts";
 
 let http: TestHttp;
 beforeEach(() => {
@@ -83,4 +85,65 @@ describe("beyond v1", () => {
     const method = await http.call("DELETE /v3/admin/core/state");
     assert.deepEqual([method.status, method.json.error], [405, "Method Not Allowed"]);
   });
+});
+
+describe("every endpoint", () => {
+  const NAMES =
+    "namespaceId serviceName groupName ip port clusterName weight healthy enabled ephemeral metadata beat heartBeat " +
+    "instances consistencyType pageNo pageSize healthyOnly enabledOnly entry value protectThreshold selector checkPort " +
+    "useInstancePort4Check healthChecker logName logLevel clientId connectionId count redirectAddress loaderFactor type " +
+    "address state keyword language show customNamespaceId withInstances serviceNameParam ignoreEmptyService";
+  const VALUES = [
+    ..."orders g@@orders @@ ## 10.1.1.5 fe80::1 8080 0 -1 99999999999999999999 true false NaN 1e400 __proto__".split(
+      " ",
+    ),
+    ...[
+      "constructor",
+      "10.0.0.2:8848",
+      ":",
+      "all",
+      "UP",
+      "",
+      " ",
+      "{",
+      "[]",
+      "null",
+      "a=b,c",
+      "\u0000",
+      "\n",
+      "(",
+      "*",
+    ],
+    ...['{"type":"NONE"}', '{"type":null}', '{"__proto__":{"a":"b"}}', '[{"ip":"10.1.1.5","port":8080},null]', "[[]]"],
+    "x".repeat(2000),
+  ];
+  const BODIES = ["", "{", "null", "[]", "[null]", "[[]]", '"text"', '{"logName":1}', '{"__proto__":{"logName":"x"}}'];
+
+  for (const checkParams of [true, false])
+    test(`is answered or refused and none fails, with names ${checkParams ? "checked" : "unchecked"}`, async (t) => {
+      const hostile = allHttp({ checkParams });
+      t.after(() => hostile.close());
+      await hostile.register("g@@orders", "10.1.1.5:8080");
+      const pairs = fc.array(fc.tuple(fc.constantFrom(...NAMES.split(" ")), fc.constantFrom(...VALUES)), {
+        maxLength: 12,
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...hostile.server.routes.filter(({ path }) => !path.startsWith("/v1/ns/"))),
+          fc.nat(),
+          pairs,
+          fc.constantFrom(...BODIES),
+          async (route, at, query, body) => {
+            const methods = methodsOf(route);
+            const method = methods[at % methods.length];
+            const path = route.path.replace(/:\w+/g, encodeURIComponent(query[0]?.[1] || "x"));
+            const line = `${method} ${path}?${new URLSearchParams(query)}`;
+            const { status, text } = await hostile.call(line, method === "GET" ? undefined : body);
+            assert.ok(status < 500, `${line}: ${status} ${text}`);
+          },
+        ),
+        { numRuns: 600 },
+      );
+      assert.deepEqual(hostile.log.errors, []);
+    });
 });
