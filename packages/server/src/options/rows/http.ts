@@ -88,7 +88,7 @@ export const httpRows = {
     min: -1,
     max: 65_535,
     group: "http",
-    what: "second port for the console's paths and its health probes, without the context path; absent: 8080, and none beside a main port of 0; 0 takes a free one, -1 opens none",
+    what: "second port for the console's paths, health probes and the server list; absent: 8080, and none beside a main port of 0; 0 takes a free one, -1 opens none",
     why: "charts and probes for Nacos 3 ask there; when the port is taken, the server says so and goes on, because the main port answers the same paths",
   },
   prometheusSd: {
