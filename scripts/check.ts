@@ -15,6 +15,7 @@ const PROJECTS = [
   "packages/cli/tsconfig.json",
   "test/tsconfig.json",
   "bench/tsconfig.json",
+  "examples/tsconfig.json",
   "scripts/tsconfig.json",
 ];
 

@@ -75,7 +75,6 @@ describe("the nacre process", () => {
     const running = await nacreStart(context, [
       `--port=${address.port}`,
       "--nacre.grpc.port=0",
-      "--nacre.member.port=0",
     ]);
     assert.deepEqual(await running.exit, [1, null]);
     assert.match(lastSentence(running.text.err), new RegExp(`^Port ${address.port} is in use by another process; `));

@@ -61,6 +61,8 @@ export class Naming {
   #health: HealthChecks | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
+  readonly #effects: Effect[] = [];
+  #performing = false;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -177,8 +179,17 @@ export class Naming {
     return this.#setup.clock.now();
   }
 
+  /** In the order of their events, also when performing one of them leads to the next event. */
   #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#do(effect);
+    for (const effect of effects) this.#effects.push(effect);
+    if (this.#performing) return;
+    this.#performing = true;
+    try {
+      for (let at = 0; at < this.#effects.length; at++) this.#do(this.#effects[at] as Effect);
+    } finally {
+      this.#effects.length = 0;
+      this.#performing = false;
+    }
     this.#wake();
   }
 
