@@ -33,7 +33,7 @@ import { VERSION } from "./version.ts";
 /** The data folder that is none: nothing outlives the process. For tests and for programs that embed a server. */
 export const IN_MEMORY = ":memory:";
 
-/** Ends one of the started parts. */
+/** Ends one of the started parts; what still runs after `graceMs` is cut off. */
 type Stop = (graceMs: number) => Promise<void> | void;
 
 /**
@@ -163,7 +163,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
     readiness.stopping();
-    for (const end of stops.reverse()) await end(graceMs);
+    const until = clock.now() + graceMs;
+    for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
     log.flush();
   }
   return {
