@@ -1,0 +1,60 @@
+/** Load generator: changes instances at a steady rate over one connection. */
+import { GrpcConnection, message } from "../lib/grpc-connection.ts";
+import { instanceJson, serviceJson } from "../lib/operations.ts";
+import { answer } from "../lib/remote.ts";
+
+export interface Change {
+  readonly services: readonly string[];
+  readonly perSecond: number;
+  readonly count: number;
+}
+
+export interface Changed {
+  /** Epoch milliseconds with fractions at which each change was sent; change `n` was of service `n % services`. */
+  readonly sentAt: Float64Array;
+  readonly failed: number;
+}
+
+let connection: GrpcConnection | undefined;
+
+answer({
+  open: async (port: number) => {
+    connection = await GrpcConnection.open(port);
+  },
+  /** Registers an instance in the service; `change` stands in its metadata. */
+  register: ({ service, change }: { service: string; change: number }) =>
+    connection?.ask(registration(service, change)).then(() => undefined),
+  change,
+});
+
+function registration(service: string, change: number): Uint8Array {
+  const instance = instanceJson("10.50.0.1", 8080, `{"zone":"a","change":"${change}"}`);
+  return message(
+    "InstanceRequest",
+    `{"headers":{},${serviceJson(service)},"type":"registerInstance","instance":${instance}}`,
+  );
+}
+
+/** Sends what is due each millisecond: a timer for each change could not keep a rate of a thousand a second. */
+function change({ services, perSecond, count }: Change): Promise<Changed> {
+  const sentAt = new Float64Array(count);
+  const startedAt = performance.now();
+  let sent = 0;
+  let settled = 0;
+  let failed = 0;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(count, Math.floor(((performance.now() - startedAt) * perSecond) / 1000));
+      for (; sent < due; sent++) {
+        const payload = registration(services[sent % services.length] as string, sent);
+        sentAt[sent] = performance.timeOrigin + performance.now();
+        connection?.call(payload, (ok) => {
+          if (!ok) failed++;
+          settled++;
+          if (settled === count) resolve({ sentAt, failed });
+        });
+      }
+      if (sent === count) clearInterval(timer);
+    }, 1);
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * Measures Nacre and writes `docs/reference/performance.md`.
+ *
+ * `npm run bench` measures everything and writes the page; `--only NAME[,NAME]` measures a part and leaves the figures of
+ * the rest as they stand; `--quick` measures less, prints, and writes nothing.
+ */
+import { parseArgs } from "node:util";
+import { fanOut } from "./benches/fan-out.ts";
+import { idleConnections } from "./benches/idle-connections.ts";
+import { push } from "./benches/push.ts";
+import { grpcRates, httpRates } from "./benches/rates.ts";
+import { repeated } from "./benches/repeated.ts";
+import { start } from "./benches/start.ts";
+import { type Bench, type Section, say, scaleOf } from "./lib/bench.ts";
+import { tableText } from "./lib/page.ts";
+import { readResults, writeResults } from "./lib/results.ts";
+
+const BENCHES: readonly Bench[] = [start, grpcRates, httpRates, push, fanOut, repeated, idleConnections];
+
+const { values } = parseArgs({ options: { only: { type: "string" }, quick: { type: "boolean", default: false } } });
+const only = values.only?.split(",");
+for (const name of only ?? [])
+  if (!BENCHES.some((bench) => bench.name === name)) {
+    const names = BENCHES.map((bench) => bench.name).join(", ");
+    process.stderr.write(`There is no bench ${name}; there are ${names}.\n`);
+    process.exit(2);
+  }
+
+const sections: Record<string, Section> = {};
+for (const bench of BENCHES) {
+  if (only !== undefined && !only.includes(bench.name)) continue;
+  say(`\n${bench.title} (${bench.name})`);
+  const startedAt = performance.now();
+  const table = await bench.run(scaleOf(values.quick));
+  const { title, method } = bench;
+  const tookSeconds = Math.round((performance.now() - startedAt) / 1000);
+  sections[bench.name] = { title, method, ...table, measuredAt: new Date().toISOString(), tookSeconds };
+  say(tableText(table));
+  for (const remark of table.remarks) say(`- ${remark}`);
+}
+if (!values.quick) {
+  const held = only === undefined ? {} : readResults();
+  const order = BENCHES.flatMap(({ name }) => {
+    const section = sections[name] ?? held[name];
+    return section === undefined ? [] : [[name, section] as const];
+  });
+  for (const path of writeResults(Object.fromEntries(order))) say(`wrote ${path}`);
+}
+process.exit(0);
