@@ -104,6 +104,9 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const { uri } = arrivals.get(request) ?? arrivalOf(setup, request);
     const status = error.statusCode ?? 500;
+    // Closing while the client still sends would reset the connection, and the answer with it. What is left of the body
+    // is read and dropped, for as long as a request may take.
+    if (status === 413) reply.removeHeader("connection");
     if (status >= 500) log.error({ err: error, method: request.method, path: uri }, "a request failed");
     const message = status >= 500 ? "the server failed to handle this request" : error.message;
     send(reply, errorObject(status, message, uri, clock.wall()));
