@@ -10,6 +10,7 @@ export class Bystander {
   readonly #consumer: RegistryClient;
   readonly #service: string;
   #rounds = 0;
+  #waiting: { readonly from: number; readonly resolve: () => void }[] = [];
 
   private constructor(provider: RegistryClient, consumer: RegistryClient, service: string) {
     this.#provider = provider;
@@ -47,7 +48,15 @@ export class Bystander {
       found.body.serviceInfo.hosts.map((host: { metadata: unknown }) => host.metadata),
       [{ round }],
     );
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ from }) => from > this.#rounds);
+    for (const { from, resolve } of waiting) if (from <= this.#rounds) resolve();
     return performance.now() - startedAt;
+  }
+
+  /** Resolves after a round that began after the call. */
+  served(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ from: this.#rounds + 1, resolve }));
   }
 
   /** @returns the milliseconds of the slowest round. */

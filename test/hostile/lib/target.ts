@@ -88,13 +88,10 @@ export class Target {
     for (let warm = 0; warm < 3; warm++) await bystander.round();
     const before = await this.heapBytes();
     let over = false;
-    const watching = bystander.roundsUntil(() => over);
-    try {
-      await attack(bystander);
-    } finally {
+    const attacked = attack(bystander).finally(() => {
       over = true;
-    }
-    const slowestMs = await watching;
+    });
+    const [slowestMs] = await Promise.all([bystander.roundsUntil(() => over), attacked]);
     await bystander.round();
     bystander.close();
     const grown = (await this.heapBytes()) - before;
