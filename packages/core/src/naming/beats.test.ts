@@ -114,6 +114,20 @@ describe("an address client that stops beating", () => {
   });
 });
 
+describe("an address client that comes back after it was taken back", () => {
+  test("is not forgotten by the checks of its former life", () => {
+    const bench = new NamingBench();
+    bench.publishAddress(orders, a);
+    bench.withdrawAddress(orders, a);
+    bench.forward(seconds(10));
+    bench.publishAddress(orders, a);
+    bench.forward(seconds(10));
+    assert.deepEqual(answerOf(bench.beat(orders, a)), { known: true, intervalMs: 5000 });
+    bench.withdrawAddress(orders, a);
+    assert.deepEqual(bench.addresses(orders), []);
+  });
+});
+
 describe("heartbeat times in the metadata of an instance", () => {
   const CASES: readonly [string, TextMap, string[]][] = [
     ["shorter ones", times("3000", "6000"), ["unhealthy@3", "gone@6"]],

@@ -206,5 +206,6 @@ export function forgetService(state: NamingState, service: Service): void {
 /** An address client that neither publishes nor subscribes any more is forgotten. */
 export function forgetIdle(state: NamingState, client: Client): void {
   if (client.kind !== "address" || client.publications.size > 0 || (client.subscriptions?.size ?? 0) > 0) return;
-  state.clients.delete(client.id);
+  // An old heartbeat check may still hold a client that was forgotten before and has come back as another since.
+  if (state.clients.get(client.id) === client) state.clients.delete(client.id);
 }
