@@ -31,7 +31,7 @@ export function assertNamingInvariants(state: NamingState): void {
   for (const service of state.services.values()) assertService(state, service);
   assertListed(state);
   assertInFlight(state);
-  assert.ok(state.views.chars <= state.options.viewCharsMax || state.services.size === 1, "N16 views");
+  assert.ok(state.views.chars <= state.options.viewCharsMax || state.views.size === 1, "N16 views");
   assert.ok(state.journal.size <= state.options.journalMax, "N16 journal");
 }
 

@@ -280,6 +280,13 @@ describe("after a pause of this process (N10)", () => {
     assert.deepEqual(silence(bench), ["unhealthy@15", "gone@30"]);
   });
 
+  test("a short pause soon after a long one does not cut the respite short", () => {
+    const bench = paused(seconds(29));
+    bench.forward(seconds(1));
+    bench.pause(seconds(4));
+    assert.deepEqual(silence(bench), ["gone@24"]);
+  });
+
   test("a tick that comes a second late is no pause", () => {
     const bench = new NamingBench();
     bench.publishAddress(orders, a);

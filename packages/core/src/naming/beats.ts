@@ -102,5 +102,6 @@ export function checkBeat(turn: Turn, publication: Publication): void {
 export function notePause(state: NamingState, now: Millis): void {
   const pausedMs = state.lastTickAt === undefined ? 0 : now - state.lastTickAt;
   state.lastTickAt = now;
-  if (pausedMs > PAUSE_MS) state.holdExpiryUntil = now + Math.min(pausedMs, 30_000);
+  // A short pause soon after a long one does not end the time that the long one needs.
+  if (pausedMs > PAUSE_MS) state.holdExpiryUntil = Math.max(state.holdExpiryUntil, now + Math.min(pausedMs, 30_000));
 }

@@ -221,6 +221,18 @@ describe("a view (N5)", () => {
     assert.ok(bench.state.views.chars <= 16 * bench.view(orders).hosts.length);
   });
 
+  test("makes room for itself first when the lists of its service fill the cache", () => {
+    const bench = published(5, 5, { viewCharsMax: 3000 });
+    for (const name of ["a", "b"]) bench.publish("one", service(name), instance("10.0.0.1:80"));
+    bench.view(orders);
+    bench.view(service("a"));
+    bench.view(service("b"));
+    for (const clusters of ["DEFAULT", "DEFAULT,A", "DEFAULT,B"]) {
+      bench.view(orders, { clusters });
+      assert.ok(bench.state.views.chars <= 3000);
+    }
+  });
+
   test("has a checksum over its content, in whatever order it was published", () => {
     const bench = new NamingBench();
     bench.connect("one");
