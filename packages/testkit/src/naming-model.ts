@@ -1,0 +1,202 @@
+import type { InstanceInput, Override, ServiceMetadata } from "@nacre/core/naming";
+import { clusterOf, type ServiceName, serviceKey } from "@nacre/protocol";
+
+/** What consumers may see of an instance, in the model. */
+export interface ModelInstance {
+  readonly ip: string;
+  readonly port: number;
+  readonly cluster: string;
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly enabled: boolean;
+  readonly ephemeral: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface Published {
+  readonly client: string;
+  readonly service: string;
+  readonly key: string;
+  readonly order: number;
+  instance: ModelInstance;
+}
+
+const HEARTBEAT_MS = 5_000;
+const TIMEOUT_MS = 15_000;
+const DELETE_MS = 30_000;
+/** Naming looks at heartbeats in steps of this, so that one may be judged up to a step late. */
+const SLOT_MS = 250;
+
+/**
+ * Naming written a second time, slow and plain: flat lists, and everything that is asked is worked out from scratch.
+ * It knows nothing of pushes, revisions and counts; those are what it is there to check.
+ */
+export class NamingModel {
+  readonly connections = new Set<string>();
+  published: Published[] = [];
+  readonly beats = new Map<string, number>();
+  readonly metadata = new Map<string, ServiceMetadata>();
+  readonly overrides = new Map<string, Override>();
+  readonly instancesMax: number;
+  #order = 0;
+
+  constructor(instancesMax: number) {
+    this.instancesMax = instancesMax;
+  }
+
+  /** Whether a client of this kind may publish these; the reasons in the order of the wire do not matter here. */
+  mayPublish(client: string, service: ServiceName, instances: readonly InstanceInput[], ephemeral: boolean): boolean {
+    const key = serviceKey(service);
+    const kind =
+      this.metadata.get(key)?.ephemeral ?? this.published.find((one) => one.service === key)?.instance.ephemeral;
+    if (kind !== undefined && kind !== ephemeral) return false;
+    if (instances.some(({ weight }) => weight < 0)) return false;
+    const own = this.#own(client, key).length;
+    return this.published.length - own + instances.length <= this.instancesMax;
+  }
+
+  publish(
+    client: string,
+    service: ServiceName,
+    inputs: readonly InstanceInput[],
+    ephemeral: boolean,
+    now: number,
+  ): void {
+    const key = serviceKey(service);
+    const wanted = new Map(inputs.map((input) => [keyOf(input), toInstance(input, ephemeral)]));
+    for (const one of this.#own(client, key)) if (!wanted.has(one.key)) this.#takeBack(one);
+    for (const [instanceKey, instance] of wanted) {
+      const held = this.#own(client, key).find((one) => one.key === instanceKey);
+      if (held !== undefined) held.instance = instance;
+      else this.published.push({ client, service: key, key: instanceKey, order: this.#order++, instance });
+    }
+    this.beats.set(`${client} ${key}`, now);
+  }
+
+  withdraw(client: string, service: ServiceName): void {
+    for (const one of this.#own(client, serviceKey(service))) this.#takeBack(one);
+  }
+
+  disconnect(client: string): void {
+    this.connections.delete(client);
+    this.published = this.published.filter((one) => one.client !== client);
+  }
+
+  /** @returns whether the client publishes something there. */
+  beat(client: string, service: ServiceName, now: number): boolean {
+    const own = this.#own(client, serviceKey(service));
+    for (const one of own) one.instance = { ...one.instance, healthy: true };
+    this.beats.set(`${client} ${serviceKey(service)}`, now);
+    return own.length > 0;
+  }
+
+  /** What silence does to address clients; `now` is a multiple of 250. */
+  judge(now: number, heldUntil: number): void {
+    if (now < heldUntil) return;
+    for (const one of [...this.published]) {
+      if (!one.client.endsWith("#true")) continue;
+      const { timeoutMs, deleteMs } = this.#times(one);
+      const silentFrom = this.beats.get(`${one.client} ${one.service}`) ?? assertNever();
+      const over = (ms: number) => Math.ceil((silentFrom + ms) / SLOT_MS) * SLOT_MS <= now;
+      if (over(timeoutMs)) one.instance = { ...one.instance, healthy: false };
+      if (over(deleteMs)) this.published = this.published.filter((other) => other !== one);
+    }
+  }
+
+  setHealth(service: ServiceName, key: string, healthy: boolean): void {
+    for (const one of this.published)
+      if (one.service === serviceKey(service) && one.key === key && !one.instance.ephemeral)
+        one.instance = { ...one.instance, healthy };
+  }
+
+  listed(): string[] {
+    return [...new Set([...this.published.map(({ service }) => service), ...this.metadata.keys()])].sort();
+  }
+
+  /** Everything of a service that operators see, as sorted texts; or what its clients publish, without operators' records. */
+  shown(service: string, overridden = true): string[] {
+    return this.#top(service, overridden).map(textOf).sort();
+  }
+
+  /** `ip:port:cluster` of what shows. */
+  shownKeys(service: string): string[] {
+    return this.#top(service).map(({ ip, port, cluster }) => `${ip}:${port}:${cluster}`);
+  }
+
+  seen(service: string, clusters: string, healthyOnly: boolean): { texts: string[]; protects: boolean } {
+    const wanted = clusters === "" ? undefined : clusters.split(",");
+    let list = this.#top(service).filter(({ enabled, cluster }) => enabled && (wanted?.includes(cluster) ?? true));
+    const threshold = this.metadata.get(service)?.protectThreshold ?? 0;
+    const healthy = list.filter((one) => one.healthy).length;
+    const protects = list.length > 0 && threshold > 0 && healthy / list.length <= threshold;
+    if (protects) list = list.map((one) => ({ ...one, healthy: true }));
+    else if (healthyOnly) list = list.filter((one) => one.healthy);
+    return { texts: list.map(textOf).sort(), protects };
+  }
+
+  #own(client: string, service: string): Published[] {
+    return this.published.filter((one) => one.client === client && one.service === service);
+  }
+
+  #newest(one: Published): boolean {
+    return !this.published.some(
+      (other) => other.service === one.service && other.key === one.key && other.order > one.order,
+    );
+  }
+
+  #takeBack(one: Published): void {
+    const all = this.#newest(one);
+    this.published = this.published.filter(
+      (other) => other !== one && !(all && other.service === one.service && other.key === one.key),
+    );
+  }
+
+  #top(service: string, overridden = true): ModelInstance[] {
+    return this.published
+      .filter((one) => one.service === service && this.#newest(one))
+      .map(({ key, instance }) => {
+        const over = overridden ? this.overrides.get(`${service} ${key}`) : undefined;
+        return {
+          ...instance,
+          weight: over?.weight ?? instance.weight,
+          enabled: over?.enabled ?? instance.enabled,
+          metadata: { ...instance.metadata, ...over?.metadata },
+        };
+      });
+  }
+
+  #times({ service, key, instance }: Published): { timeoutMs: number; deleteMs: number } {
+    const metadata = { ...instance.metadata, ...this.overrides.get(`${service} ${key}`)?.metadata };
+    return {
+      timeoutMs: Number(metadata["preserved.heart.beat.timeout"] ?? TIMEOUT_MS),
+      deleteMs: Number(metadata["preserved.ip.delete.timeout"] ?? DELETE_MS),
+    };
+  }
+}
+
+/** Heartbeat times that an instance may ask for: every combination is legal. */
+export const HEARTBEATS: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { "preserved.heart.beat.timeout": String(HEARTBEAT_MS + 1000), "preserved.ip.delete.timeout": "9000" },
+  { "preserved.heart.beat.timeout": "20000", "preserved.ip.delete.timeout": "7000" },
+];
+
+function keyOf(input: InstanceInput): string {
+  return `${input.ip}:${input.port}:${clusterOf(input.clusterName)}`;
+}
+
+function toInstance(input: InstanceInput, ephemeral: boolean): ModelInstance {
+  const { ip, port, weight, healthy, enabled, clusterName, metadata } = input;
+  return { ip, port, weight, healthy, enabled, cluster: clusterOf(clusterName), ephemeral, metadata };
+}
+
+/** An instance as one line, for comparing lists without their order. */
+export function textOf(instance: ModelInstance): string {
+  const { ip, port, cluster, weight, healthy, enabled, ephemeral, metadata } = instance;
+  const state = `${healthy ? "healthy" : "unhealthy"} ${enabled ? "on" : "off"} ${ephemeral ? "ephemeral" : "persistent"}`;
+  return `${ip}:${port}:${cluster} ${weight} ${state} ${JSON.stringify(Object.entries(metadata).sort())}`;
+}
+
+function assertNever(): never {
+  throw new Error("the model lost a heartbeat");
+}
