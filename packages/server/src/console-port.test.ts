@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { FakeClock } from "@nacre/testkit/fake-clock";
+import { allHttp } from "./all-http.fixture.ts";
 import { CONSOLE_OFF, openConsolePort } from "./console-port.ts";
 import { consoleRoutes } from "./http-routes.ts";
-import { allHttp } from "./test-all-http.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
 const HOST = "127.0.0.1";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { allHttp } from "./all-http.fixture.ts";
 import { renderRoutesDoc } from "./http-doc.ts";
-import { allHttp } from "./test-all-http.ts";
 import { methodsOf } from "./transport/http/route.ts";
 
 test("the page of endpoints has a line for every route, and no two routes are the same", async (t) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import fc from "fast-check";
-import type { TestHttp } from "./naming/test-http.ts";
-import { allHttp } from "./test-all-http.ts";
+import { allHttp } from "./all-http.fixture.ts";
+import type { TestHttp } from "./naming/http.fixture.ts";
 import { methodsOf } from "./transport/http/route.ts";
 
 let http: TestHttp;

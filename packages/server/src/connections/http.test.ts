@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { encodePayload, encodeUtf8 } from "@nacre/protocol";
-import type { TestHttp } from "../naming/test-http.ts";
-import { allHttp } from "../test-all-http.ts";
+import { allHttp } from "../all-http.fixture.ts";
+import type { TestHttp } from "../naming/http.fixture.ts";
 import type { TransportConnection } from "../transport/grpc/transport.ts";
 
 let http: TestHttp;

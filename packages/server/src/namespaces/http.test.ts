@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allHttp } from "../test-all-http.ts";
+import { allHttp } from "../all-http.fixture.ts";
 
 test("namespaces are public and those that have services, in every dialect", async (t) => {
   const http = allHttp();

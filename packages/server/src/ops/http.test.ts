@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import type { TestHttp } from "../naming/test-http.ts";
-import { allHttp } from "../test-all-http.ts";
+import { allHttp } from "../all-http.fixture.ts";
+import type { TestHttp } from "../naming/http.fixture.ts";
 import { type LeveledLog, levelSetter } from "./log-level.ts";
 
 let http: TestHttp;

@@ -4,7 +4,7 @@ import { createServer as createTcpServer } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { CHECKERS, type HttpChecker } from "@nacre/core/health";
 import { newHttpCheck } from "./http.ts";
-import { closedPort, listening, never } from "./test-targets.ts";
+import { closedPort, listening, never } from "./targets.fixture.ts";
 
 const check = newHttpCheck({ connectMs: 10_000, answerMs: 10_000 });
 const order = (port: number, given: Partial<HttpChecker> = {}) => ({

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { type Database, databaseBinary, startDatabase } from "./database.fixture.ts";
 import { newMysqlCheck } from "./mysql.ts";
-import { type Database, databaseBinary, startDatabase } from "./test-database.ts";
-import { closedPort, listening, never } from "./test-targets.ts";
+import { closedPort, listening, never } from "./targets.fixture.ts";
 
 const check = newMysqlCheck({ connectMs: 10_000, queryMs: 10_000 });
 const readOnly = "show global variables where variable_name='read_only'";

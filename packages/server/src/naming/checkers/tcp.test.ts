@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
+import { closedPort, listening, never } from "./targets.fixture.ts";
 import { newTcpCheck } from "./tcp.ts";
-import { closedPort, listening, never } from "./test-targets.ts";
 
 const patient = { connectMs: 10_000 };
 const order = (ip: string, port: number) => ({ ip, port, checker: { type: "TCP" } }) as const;

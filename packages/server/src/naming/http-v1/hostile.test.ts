@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { methodsOf } from "../../transport/http/route.ts";
-import { TestHttp } from "../test-http.ts";
+import { TestHttp } from "../http.fixture.ts";
 
 const NAMES = [
   ..."namespaceId serviceName groupName ip port clusterName cluster clusters weight healthy enabled ephemeral".split(

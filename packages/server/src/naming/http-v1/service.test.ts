@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { TestHttp } from "../test-http.ts";
+import { TestHttp } from "../http.fixture.ts";
 
 let http: TestHttp;
 beforeEach(() => {

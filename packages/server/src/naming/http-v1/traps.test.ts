@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { TestHttp } from "../test-http.ts";
+import { TestHttp } from "../http.fixture.ts";
 
 /**
  * What servers for clients of 1.x get wrong, as far as naming can: how real clients write their calls, on real sockets

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { findService, instancesOf, instanceText } from "@nacre/core/naming";
-import { allHttp } from "../../test-all-http.ts";
+import { allHttp } from "../../all-http.fixture.ts";
 import { instanceBody } from "../bodies.ts";
-import type { TestHttp } from "../test-http.ts";
+import type { TestHttp } from "../http.fixture.ts";
 
 let http: TestHttp;
 beforeEach(() => {

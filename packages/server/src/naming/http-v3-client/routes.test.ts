@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { allHttp } from "../../test-all-http.ts";
-import type { TestHttp } from "../test-http.ts";
+import { allHttp } from "../../all-http.fixture.ts";
+import type { TestHttp } from "../http.fixture.ts";
 
 let http: TestHttp;
 beforeEach(() => {

@@ -4,7 +4,7 @@ import { Agent, get } from "node:http";
 import { connect } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { RegistryError } from "@nacre/protocol";
-import { TestHttp } from "../../naming/test-http.ts";
+import { TestHttp } from "../../naming/http.fixture.ts";
 import { type Answer, pageBody, pageText, result, text } from "./answers.ts";
 import type { Call } from "./call.ts";
 import type { HttpServerSetup } from "./http-server.ts";

@@ -1,6 +1,6 @@
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
 import { newMetrics } from "./metrics/metrics.ts";
-import { TestHttp } from "./naming/test-http.ts";
+import { TestHttp } from "./naming/http.fixture.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 

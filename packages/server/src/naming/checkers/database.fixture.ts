@@ -6,7 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import mysql from "mysql2/promise";
-import { closedPort } from "./test-targets.ts";
+import { closedPort } from "./targets.fixture.ts";
 
 /** A MariaDB server of its own for one test file, in a directory that is removed with it. */
 export interface Database {
