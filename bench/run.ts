@@ -5,8 +5,10 @@
  * the rest as they stand; `--quick` measures less, prints, and writes nothing.
  */
 import { parseArgs } from "node:util";
+import { durableLog } from "./benches/durable-log.ts";
 import { fanOut } from "./benches/fan-out.ts";
 import { idleConnections } from "./benches/idle-connections.ts";
+import { namingSize } from "./benches/naming-size.ts";
 import { push } from "./benches/push.ts";
 import { grpcRates, httpRates } from "./benches/rates.ts";
 import { repeated } from "./benches/repeated.ts";
@@ -15,7 +17,17 @@ import { type Bench, type Section, say, scaleOf } from "./lib/bench.ts";
 import { tableText } from "./lib/page.ts";
 import { readResults, writeResults } from "./lib/results.ts";
 
-const BENCHES: readonly Bench[] = [start, grpcRates, httpRates, push, fanOut, repeated, idleConnections];
+const BENCHES: readonly Bench[] = [
+  start,
+  grpcRates,
+  httpRates,
+  push,
+  fanOut,
+  repeated,
+  idleConnections,
+  namingSize,
+  durableLog,
+];
 
 const { values } = parseArgs({ options: { only: { type: "string" }, quick: { type: "boolean", default: false } } });
 const only = values.only?.split(",");

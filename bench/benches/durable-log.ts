@@ -3,12 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type Applied, type LogEntry, openDurableLog, type StateMachine } from "@nacre/server/storage";
+import { type Bench, type Cell, percentile, round, type Scale, type Table } from "../lib/bench.ts";
 
-/**
- * Measures the durable log by itself: appends per second of 400-byte commands with 1, 64 and 256 writers that each wait
- * for their answer, the longest hold of the event loop meanwhile, and the time to open 100,000 entries again.
- * Run: `node bench/durable-log.ts [folder]`; the folder decides which disk is measured.
- */
 interface Command {
   readonly key: string;
   readonly value: string;
@@ -27,17 +23,36 @@ class Machine implements StateMachine<Command, number> {
   }
 }
 
-const SECONDS = 3;
-const ENTRIES = 100_000;
 const value = "x".repeat(370);
-const parent = process.argv[2] ?? tmpdir();
-const print = (line: string) => process.stdout.write(`${line}\n`);
+const MIB = 1024 * 1024;
 
-async function appends(writers: number, snapshotLogBytes: number): Promise<void> {
-  const directory = await mkdtemp(join(parent, "nacre-bench-"));
+/** Where the log is written decides which disk is measured: `TMPDIR` moves it. */
+export const durableLog: Bench = {
+  name: "durable-log",
+  title: "The durable log",
+  method:
+    "The log by itself, in the bench's own process: appends of 400-byte commands by writers that each wait for their " +
+    "answer, which comes when the entry is synced to the disk and applied; how long the event loop was held meanwhile; " +
+    "and the time to open a log again. It is written to the folder for temporary files.",
+  async run(scale: Scale): Promise<Table> {
+    const seconds = scale.pick(3, 0.5);
+    const rows: Cell[][] = [];
+    for (const writers of [1, 64, 256]) rows.push(await appends(writers, 64 * MIB, seconds));
+    rows.push(await appends(256, 4 * MIB, seconds));
+    const opened = await reopen(scale.pick(100_000, 10_000));
+    return {
+      columns: ["writers", "snapshot every", "appends/s", "p50 ms", "p99 ms", "event loop held, p99 ms", "longest ms"],
+      rows,
+      remarks: opened,
+    };
+  },
+};
+
+async function appends(writers: number, snapshotLogBytes: number, seconds: number): Promise<Cell[]> {
+  const directory = await mkdtemp(join(tmpdir(), "nacre-bench-"));
   const log = await openDurableLog({ directory, machine: new Machine(), limits: { snapshotLogBytes } });
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  const endsAt = performance.now() + SECONDS * 1000;
+  const endsAt = performance.now() + seconds * 1000;
   const times: number[] = [];
   let next = 0;
   delay.enable();
@@ -50,25 +65,28 @@ async function appends(writers: number, snapshotLogBytes: number): Promise<void>
     }),
   );
   delay.disable();
-  times.sort((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(2);
-  print(
-    `${writers} writers, snapshot every ${snapshotLogBytes >> 20} MiB: ${Math.round(times.length / SECONDS)}/s, ` +
-      `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; event loop p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, ` +
-      `max ${(delay.max / 1e6).toFixed(1)} ms; last snapshot at ${log.status().snapshotIndex}`,
-  );
   await log.close();
   await rm(directory, { recursive: true });
+  times.sort((a, b) => a - b);
+  return [
+    writers,
+    `${snapshotLogBytes / MIB} MiB`,
+    Math.round(times.length / seconds),
+    round(percentile(times, 0.5), 2),
+    round(percentile(times, 0.99), 2),
+    round(delay.percentile(99) / 1e6, 1),
+    round(delay.max / 1e6, 1),
+  ];
 }
 
-async function reopen(): Promise<void> {
-  const directory = await mkdtemp(join(parent, "nacre-bench-"));
+async function reopen(entries: number): Promise<string[]> {
+  const directory = await mkdtemp(join(tmpdir(), "nacre-bench-"));
   const limits = { snapshotLogBytes: 1024 ** 3 };
   const log = await openDurableLog({ directory, machine: new Machine(), limits });
-  for (let done = 0; done < ENTRIES; done += 1000) {
+  for (let done = 0; done < entries; done += 1000)
     await Promise.all(Array.from({ length: 1000 }, (_, i) => log.propose({ key: `key-${done + i}`, value })));
-  }
   await log.close();
+  const lines: string[] = [];
   for (const [kind, mark] of [
     ["after a clean stop", undefined],
     ["after a kill within one boot", { boot: "here", cleanAt: null }],
@@ -77,12 +95,10 @@ async function reopen(): Promise<void> {
     if (mark !== undefined) await writeFile(join(directory, "run.json"), JSON.stringify(mark));
     const startedAt = performance.now();
     const again = await openDurableLog({ directory, machine: new Machine(), limits, boot: "here" });
-    print(`open ${ENTRIES} entries ${kind}: ${Math.round(performance.now() - startedAt)} ms`);
+    const tookMs = Math.round(performance.now() - startedAt);
+    lines.push(`Opening ${entries.toLocaleString("en-US")} entries ${kind} took ${tookMs} ms.`);
     await again.close();
   }
   await rm(directory, { recursive: true });
+  return lines;
 }
-
-for (const writers of [1, 64, 256]) await appends(writers, 64 * 1024 * 1024);
-await appends(256, 4 * 1024 * 1024);
-await reopen();

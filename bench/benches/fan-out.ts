@@ -6,6 +6,8 @@ import { Remote } from "../lib/remote.ts";
 import { ServerProcess } from "../lib/server-process.ts";
 
 const SERVICE = "wide";
+/** Instances of one publisher: what fits into one frame of HTTP/2. */
+const BATCH = 50;
 /** Fan-outs end before the next change is sent. */
 const QUIET_MS = 1500;
 
@@ -20,26 +22,30 @@ export const fanOut: Bench = {
     const size = scale.pick(1000, 300);
     const server = await ServerProcess.start();
     const subscribers = Remote.load("subscribers.ts");
-    const publisher = await GrpcConnection.open(server.grpcPort);
+    const publishers = await Promise.all(
+      Array.from({ length: size / BATCH }, () => GrpcConnection.open(server.grpcPort)),
+    );
     try {
-      const instances = (change: number): string[] =>
-        Array.from({ length: size }, (_, n) =>
-          instanceJson(`10.60.${n >> 8}.${n & 255}`, 8080, n === 0 ? `{"zone":"a","change":"${change}"}` : undefined),
+      const publish = async (publisher: number, change: number): Promise<number> => {
+        const instances = Array.from({ length: BATCH }, (_, n) =>
+          instanceJson(`10.60.${publisher}.${n}`, 8080, n === 0 ? `{"zone":"a","change":"${change}"}` : undefined),
         );
-      await publisher.ask(batch(SERVICE, instances(0)));
+        const payload = batch(SERVICE, instances);
+        await publishers[publisher]?.ask(payload);
+        return payload.length;
+      };
+      let bytes = 0;
+      for (let n = 0; n < publishers.length; n++) bytes += await publish(n, 0);
       const services = Array.from({ length: size }, () => SERVICE);
       await subscribers.call("subscribe", { port: server.grpcPort, services, mark: '"change":"' });
       await wait(QUIET_MS);
       const tookMs: number[] = [];
-      let bytes = 0;
       await server.watchLoop();
       for (let change = 1; change <= scale.pick(7, 3); change++) {
         await subscribers.call("reset");
-        const payload = batch(SERVICE, instances(change));
-        bytes = payload.length;
         const arrived = subscribers.call("untilPushes", size);
         const startedAt = performance.now();
-        await Promise.all([publisher.ask(payload), arrived]);
+        await Promise.all([publish(0, change), arrived]);
         tookMs.push(performance.now() - startedAt);
         await wait(QUIET_MS);
       }
@@ -59,7 +65,7 @@ export const fanOut: Bench = {
         ],
       };
     } finally {
-      publisher.close();
+      for (const publisher of publishers) publisher.close();
       await subscribers.end();
       await server.stop();
     }

@@ -16,6 +16,9 @@ const PADDED = 0x8;
 const STREAM_WINDOW = 16 * 1024 * 1024;
 const CONNECTION_WINDOW = 1024 * 1024 * 1024;
 
+/** One frame; HTTP/2 allows 16 KiB unless the peer says otherwise. */
+const PAYLOAD_BYTES_MAX = 16 * 1024 - 5;
+
 const UNARY = headerBlock("/Request/request");
 const BIDI = headerBlock("/BiRequestStream/requestBiStream");
 
@@ -237,6 +240,8 @@ function frame(type: number, flags: number, stream: number, content: Uint8Array 
 }
 
 function writeMessage(out: Buffer, at: number, stream: number, flags: number, payload: Uint8Array): void {
+  if (payload.length > PAYLOAD_BYTES_MAX)
+    throw new Error(`a payload of ${payload.length} bytes does not fit into a frame`);
   frameHeader(out, 5 + payload.length, FRAME.data, flags, stream, at);
   out[at + 9] = 0;
   out.writeUInt32BE(payload.length, at + 10);

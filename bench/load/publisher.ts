@@ -7,10 +7,12 @@ export interface Change {
   readonly services: readonly string[];
   readonly perSecond: number;
   readonly count: number;
+  /** Number of the first change: one that was sent before would change nothing. */
+  readonly first: number;
 }
 
 export interface Changed {
-  /** Epoch milliseconds with fractions at which each change was sent; change `n` was of service `n % services`. */
+  /** Epoch milliseconds with fractions at which each change was sent; change `first + n` was of service `n % services`. */
   readonly sentAt: Float64Array;
   readonly failed: number;
 }
@@ -21,12 +23,10 @@ answer({
   open: async (port: number) => {
     connection = await GrpcConnection.open(port);
   },
-  /** Registers an instance in the service; `change` stands in its metadata. */
-  register: ({ service, change }: { service: string; change: number }) =>
-    connection?.ask(registration(service, change)).then(() => undefined),
   change,
 });
 
+/** `change` stands in the metadata. */
 function registration(service: string, change: number): Uint8Array {
   const instance = instanceJson("10.50.0.1", 8080, `{"zone":"a","change":"${change}"}`);
   return message(
@@ -36,7 +36,7 @@ function registration(service: string, change: number): Uint8Array {
 }
 
 /** Sends what is due each millisecond: a timer for each change could not keep a rate of a thousand a second. */
-function change({ services, perSecond, count }: Change): Promise<Changed> {
+function change({ services, perSecond, count, first }: Change): Promise<Changed> {
   const sentAt = new Float64Array(count);
   const startedAt = performance.now();
   let sent = 0;
@@ -46,7 +46,7 @@ function change({ services, perSecond, count }: Change): Promise<Changed> {
     const timer = setInterval(() => {
       const due = Math.min(count, Math.floor(((performance.now() - startedAt) * perSecond) / 1000));
       for (; sent < due; sent++) {
-        const payload = registration(services[sent % services.length] as string, sent);
+        const payload = registration(services[sent % services.length] as string, first + sent);
         sentAt[sent] = performance.timeOrigin + performance.now();
         connection?.call(payload, (ok) => {
           if (!ok) failed++;
