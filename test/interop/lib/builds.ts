@@ -1,6 +1,6 @@
 /** Builds the client programs into a cache folder; what is built already from the same sources is left alone. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { missingCommand, runCommand } from "./command.ts";
 
@@ -17,10 +17,10 @@ export interface Build {
   ready(): Promise<Program>;
 }
 
-/** The Java client of one version: Maven finds its class path, javac compiles the program against it. */
+/** The Java client of one version: Maven brings its jars, javac compiles the program against them. */
 export function java(version: string, folders: readonly string[]): Build {
   const output = join(CACHE, "java", version);
-  const pathFile = join(output, "class-path");
+  const jars = join(output, "jars");
   return {
     missing: () =>
       missingCommand([
@@ -31,23 +31,18 @@ export function java(version: string, folders: readonly string[]): Build {
     async ready() {
       const sources = join(INTEROP, "java");
       await once(output, ["java"], version, async () => {
-        await runCommand(
-          "mvn",
-          ["-q", "-B", `-Dnacos.version=${version}`, "dependency:build-classpath", `-Dmdep.outputFile=${pathFile}`],
-          { cwd: sources },
-        );
+        const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${jars}`];
+        await runCommand("mvn", ["-q", "-B", `-Dnacos.version=${version}`, ...goal], { cwd: sources });
         const files = await Promise.all(
           folders.map(async (folder) => (await readdir(join(sources, folder))).map((name) => join(folder, name))),
         );
-        const classPath = await readFile(pathFile, "utf8");
-        await runCommand("javac", ["-nowarn", "-cp", classPath, "-d", output, ...files.flat()], { cwd: sources });
+        await runCommand("javac", ["-nowarn", "-cp", `${jars}/*`, "-d", output, ...files.flat()], { cwd: sources });
       });
-      const classPath = `${output}:${await readFile(pathFile, "utf8")}`;
       // Small and quick to start: nothing here runs long enough for the second compiler to pay.
       const flags = ["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
       // Its files and logs would otherwise go to the home folder of whoever runs this.
       const files = ["-Duser.home=.", "-DJM.LOG.PATH=log", "-DJM.SNAPSHOT.PATH=snapshot"];
-      return ["java", ...flags, ...files, "-cp", classPath, "Main", version];
+      return ["java", ...flags, ...files, "-cp", `${output}:${jars}/*`, "Main", version];
     },
   };
 }
@@ -124,6 +119,7 @@ async function once(
   const stamp = hash.digest("hex");
   if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return;
   await mkdir(output, { recursive: true });
+  await rm(stampFile, { force: true });
   await build();
   await writeFile(stampFile, stamp);
 }
