@@ -30,7 +30,12 @@ export class ServerProcess {
   static async start(...flags: string[]): Promise<ServerProcess> {
     const folder = await mkdtemp(join(tmpdir(), "nacre-interop-"));
     const server = new ServerProcess(await freePort(), folder, flags);
-    await server.#run();
+    try {
+      await server.#run();
+    } catch (failed) {
+      await server.stop();
+      throw failed;
+    }
     return server;
   }
 
