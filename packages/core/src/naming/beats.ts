@@ -93,8 +93,8 @@ export function checkBeat(turn: Turn, publication: Publication): void {
   const silentMs = now - publication.beatAt;
   const detail = `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`;
   const why = { cause: "heartbeatExpired", from: "", detail } as const;
-  if (silentMs >= timeoutMs) changeHealth(turn, service, entry, false, why);
   if (silentMs >= deleteMs && state.options.expireInstances) return withdraw(turn, client, service, why);
+  if (silentMs >= timeoutMs) changeHealth(turn, service, entry, false, why);
   scheduleBeatCheck(turn, publication);
 }
 

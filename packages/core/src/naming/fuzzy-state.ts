@@ -10,8 +10,14 @@ export interface WatchedPattern {
   /** Listed services that match, at most the limit; when there are more, `overLimit` is set. */
   readonly matched: Set<ServiceKey>;
   overLimit: boolean;
-  /** Watcher, and how many batches of its first transfer are not acknowledged yet. */
-  readonly watchers: Map<ClientId, { initialBatches: number }>;
+  readonly watchers: Map<ClientId, Watcher>;
+}
+
+export interface Watcher {
+  /** Batches of its first transfer that are not acknowledged yet. */
+  initialBatches: number;
+  /** How often it began and how often it reconciled: sync messages of an earlier time are not sent again. */
+  readonly rounds: { initial: number; diff: number };
 }
 
 /** A message to a watcher that has not been acknowledged. */
@@ -21,6 +27,8 @@ export type FuzzyMessage =
       readonly to: ClientId;
       readonly pattern: string;
       readonly sync: FuzzySync;
+      /** Of its kind of sync; see `Watcher.rounds`. */
+      readonly round: number;
       attempts: number;
     }
   | {

@@ -238,3 +238,22 @@ describe("the limits of watches (N16)", () => {
     assert.deepEqual(brief(watch(bench, ALL, { received, initializing: false })), ["DIFF 1/1: +s3"]);
   });
 });
+
+describe("a watcher that asks again and again without an answer", () => {
+  test("is sent the batches of its newest round again, and no older ones", () => {
+    const bench = listing(["orders"]);
+    const [first] = syncs(watch(bench, ALL, { received: [keyOf("old")], initializing: false }));
+    const [second] = syncs(watch(bench, ALL, { received: [keyOf("older")], initializing: false }));
+    for (const sync of [first, second]) if (sync !== undefined) bench.settle("watcher", sync, "timeout");
+    assert.deepEqual(brief(bench.forward(seconds(1))), ["DIFF 1/1: +orders -older"]);
+  });
+
+  test("claims at most as many services that are gone as may match at all; the next round has the rest", () => {
+    const bench = listing(["orders"], { fuzzyMatchesMax: 2 });
+    const received = ["a", "b", "c"].map(keyOf);
+    const first = watch(bench, ALL, { received, initializing: false });
+    assert.deepEqual(brief(first), ["DIFF 1/1: +orders -a -b"]);
+    const rest = watch(bench, ALL, { received: [keyOf("orders"), keyOf("c")], initializing: false });
+    assert.deepEqual(brief(rest), ["DIFF 1/1: -c"]);
+  });
+});

@@ -2,7 +2,7 @@ import { namespaceOf, RegistryError, type ServiceKey, type ServiceName, serviceK
 import { SortedNames } from "../lib/sorted-names.ts";
 import type { FuzzySync, PushOutcome, ServiceChange } from "./events.ts";
 import { type FuzzyPattern, matches, parsePattern } from "./fuzzy-pattern.ts";
-import type { FuzzyMessage, WatchedPattern } from "./fuzzy-state.ts";
+import type { FuzzyMessage, WatchedPattern, Watcher } from "./fuzzy-state.ts";
 import type { ClientId, Service } from "./model.ts";
 import { type Refusal, refusal } from "./refusal.ts";
 import type { NamingState, Turn } from "./state.ts";
@@ -76,9 +76,22 @@ function sendChange(turn: Turn, to: readonly ClientId[], service: ServiceName, a
   effects.push({ type: "fuzzyChange", requestId, to, service: key, change: existence(state, key) });
 }
 
-function sendSync(turn: Turn, to: ClientId, pattern: string, sync: FuzzySync, attempts: number): void {
+/** The counter that decides whether a sync message is still meant. */
+function roundOf({ type }: FuzzySync): keyof Watcher["rounds"] {
+  return type === "FUZZY_WATCH_DIFF_SYNC_NOTIFY" ? "diff" : "initial";
+}
+
+function sendSync(
+  turn: Turn,
+  to: ClientId,
+  { rounds }: Watcher,
+  pattern: string,
+  sync: FuzzySync,
+  attempts: number,
+): void {
   const requestId = turn.state.nextRequestId++;
-  turn.state.fuzzy.sent.set(requestId, new Map([[to, { kind: "sync", to, pattern, sync, attempts }]]));
+  const round = rounds[roundOf(sync)];
+  turn.state.fuzzy.sent.set(requestId, new Map([[to, { kind: "sync", to, pattern, sync, round, attempts }]]));
   turn.effects.push({ type: "fuzzySync", requestId, to, pattern, sync });
 }
 
@@ -109,8 +122,10 @@ export function watch(
     patterns.set(text, watched);
   }
   if (watched.overLimit) findMatches(state, watched);
-  const watcher = watched.watchers.get(clientId) ?? { initialBatches: 0 };
+  const watcher = watched.watchers.get(clientId) ?? { initialBatches: 0, rounds: { initial: 0, diff: 0 } };
   watched.watchers.set(clientId, watcher);
+  // What an earlier round has not delivered is part of this one: a client that asks again and again is owed it once.
+  watcher.rounds[initializing ? "initial" : "diff"]++;
   if (watched.overLimit)
     return refusal(
       "fuzzyMatchesOverLimit",
@@ -119,8 +134,13 @@ export function watch(
   const has = new Set(received);
   const contexts: { serviceKey: ServiceKey; changedType: ServiceChange }[] = [];
   for (const key of watched.matched) if (!has.has(key)) contexts.push({ serviceKey: key, changedType: "ADD_SERVICE" });
-  for (const key of has)
-    if (!watched.matched.has(key)) contexts.push({ serviceKey: key, changedType: "DELETE_SERVICE" });
+  // A client holds little more than it was told of. One that claims more is told of the rest when it reconciles next.
+  let surplus = 0;
+  for (const key of has) {
+    if (watched.matched.has(key)) continue;
+    if (++surplus > state.options.fuzzyMatchesMax) break;
+    contexts.push({ serviceKey: key, changedType: "DELETE_SERVICE" });
+  }
   const totalBatch = Math.ceil(contexts.length / BATCH_SIZE);
   if (initializing) watcher.initialBatches = totalBatch;
   const type = initializing ? "FUZZY_WATCH_INIT_NOTIFY" : "FUZZY_WATCH_DIFF_SYNC_NOTIFY";
@@ -128,6 +148,7 @@ export function watch(
     sendSync(
       turn,
       clientId,
+      watcher,
       text,
       {
         type,
@@ -137,7 +158,8 @@ export function watch(
       },
       1,
     );
-  if (initializing && totalBatch === 0) sendSync(turn, clientId, text, { type: "FINISH_FUZZY_WATCH_INIT_NOTIFY" }, 1);
+  if (initializing && totalBatch === 0)
+    sendSync(turn, clientId, watcher, text, { type: "FINISH_FUZZY_WATCH_INIT_NOTIFY" }, 1);
   return undefined;
 }
 
@@ -189,6 +211,7 @@ export function fuzzySettled(turn: Turn, clientId: ClientId, requestId: number, 
   pending.delete(clientId);
   if (pending.size === 0) sent.delete(requestId);
   if (message === undefined || outcome === "gone") return true;
+  if (outdated(turn.state, message)) return true;
   if (outcome !== "acked" && message.attempts < ATTEMPTS_MAX) {
     turn.state.tasks.add(turn.now + turn.state.options.pushRetryMs, { type: "fuzzyRetry", message });
     return true;
@@ -198,8 +221,15 @@ export function fuzzySettled(turn: Turn, clientId: ClientId, requestId: number, 
   if (watcher === undefined || watcher.initialBatches === 0) return true;
   watcher.initialBatches--;
   if (watcher.initialBatches === 0)
-    sendSync(turn, clientId, message.pattern, { type: "FINISH_FUZZY_WATCH_INIT_NOTIFY" }, 1);
+    sendSync(turn, clientId, watcher, message.pattern, { type: "FINISH_FUZZY_WATCH_INIT_NOTIFY" }, 1);
   return true;
+}
+
+/** Whether a later round of its watcher has taken the place of a sync message. */
+function outdated(state: NamingState, message: FuzzyMessage): boolean {
+  if (message.kind === "change") return false;
+  const watcher = state.fuzzy.patterns.get(message.pattern)?.watchers.get(message.to);
+  return watcher?.rounds[roundOf(message.sync)] !== message.round;
 }
 
 /** Sends a message again, with what is true by now: a change that it missed may have gone out since. */
@@ -213,12 +243,13 @@ export function retryFuzzy(turn: Turn, message: FuzzyMessage): void {
     return;
   }
   const watched = patterns.find(({ text }) => text === message.pattern);
-  if (watched === undefined) return;
+  const watcher = watched?.watchers.get(message.to);
+  if (watched === undefined || watcher === undefined || outdated(state, message)) return;
   const { sync, pattern, to } = message;
-  if (sync.type === "FINISH_FUZZY_WATCH_INIT_NOTIFY") return sendSync(turn, to, pattern, sync, attempts);
+  if (sync.type === "FINISH_FUZZY_WATCH_INIT_NOTIFY") return sendSync(turn, to, watcher, pattern, sync, attempts);
   const contexts = sync.contexts.map((context) => ({
     ...context,
     changedType: watched.matched.has(context.serviceKey) ? ("ADD_SERVICE" as const) : ("DELETE_SERVICE" as const),
   }));
-  sendSync(turn, to, pattern, { ...sync, contexts }, attempts);
+  sendSync(turn, to, watcher, pattern, { ...sync, contexts }, attempts);
 }
