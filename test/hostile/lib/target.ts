@@ -62,15 +62,6 @@ export class Target {
     while (!pattern.test(this.printed)) await once(this.#child.stderr, "data");
   }
 
-  /** A figure of the metrics: the sum over the labels of one name. */
-  async metric(name: string, label = ""): Promise<number> {
-    const text = await (await fetch(`${this.url}/actuator/prometheus`)).text();
-    const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-    return lines
-      .filter((line) => line.includes(label))
-      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-  }
-
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = once(this.#child, "exit");
