@@ -16,6 +16,9 @@ import { type Refusal, refusal } from "./refusal.ts";
 export const HEARTBEAT = { intervalMs: 5_000, timeoutMs: 15_000, deleteMs: 30_000 } as const;
 export const WEIGHT_MAX = 10_000;
 
+/** Shared by all who have none. */
+const NO_METADATA: TextMap = Object.freeze({});
+
 const KEY = {
   interval: "preserved.heart.beat.interval",
   timeout: "preserved.heart.beat.timeout",
@@ -115,7 +118,7 @@ export function instanceOf(
     enabled: input.enabled,
     ephemeral,
     cluster,
-    metadata: input.metadata,
+    metadata: Object.keys(input.metadata).length === 0 ? NO_METADATA : input.metadata,
     instanceId,
   });
 }

@@ -1,5 +1,6 @@
 import type { ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
 import type { Checker } from "../health/checker.ts";
+import type { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Selector } from "./selector.ts";
 
@@ -65,8 +66,8 @@ export interface Client {
   /** Epoch milliseconds, shown to people. */
   readonly createdAt: Millis;
   activeAt: Millis;
-  readonly publications: Map<Service, Publication>;
-  subscriptions: Map<Service, Subscription> | undefined;
+  readonly publications: SmallMap<Service, Publication>;
+  subscriptions: SmallMap<Service, Subscription> | undefined;
 }
 
 export interface Subscription {

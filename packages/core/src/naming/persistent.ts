@@ -1,6 +1,7 @@
 import type { ServiceName } from "@nacre/protocol";
 import { checkSkipped } from "../health/checker.ts";
 import { targetKey } from "../health/state.ts";
+import { SmallMap } from "../lib/small-map.ts";
 import { changeHealth } from "./beats.ts";
 import type { HealthChange } from "./commands.ts";
 import type { InstanceInput } from "./events.ts";
@@ -40,7 +41,7 @@ export function persistentClient(state: NamingState, at: { ip: string; port: num
       agent: "",
       createdAt: wallAt(state, now),
       activeAt: now,
-      publications: new Map(),
+      publications: new SmallMap(),
       subscriptions: undefined,
     }
   );

@@ -115,7 +115,8 @@ export function publish(
     changed = true;
   }
   if (!changed) return;
-  publication.entries = kept;
+  // A copy of its exact length: an array that grew by `push` keeps room for sixteen.
+  publication.entries = kept.slice();
   advance(publication);
   noteExistence(turn, service);
   if (visible) touch(turn, service);

@@ -1,3 +1,4 @@
+import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
 import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from "./beats.ts";
 import { apply, loadRow } from "./durable.ts";
@@ -233,7 +234,7 @@ function ensureClient(
     agent: caller.agent,
     createdAt: wallAt(state, now),
     activeAt: now,
-    publications: new Map(),
+    publications: new SmallMap(),
     subscriptions: undefined,
   };
   state.clients.set(id, client);

@@ -1,4 +1,5 @@
 import type { ServiceName } from "@nacre/protocol";
+import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Client, Subscription } from "./model.ts";
 import { land, schedule } from "./push.ts";
@@ -53,7 +54,7 @@ export function subscribe(
   };
   service.subscribers ??= new Map();
   service.subscribers.set(client, subscription);
-  client.subscriptions ??= new Map();
+  client.subscriptions ??= new SmallMap();
   client.subscriptions.set(service, subscription);
   state.subscriptionCount++;
   if (Number.isFinite(expiresAt)) state.tasks.add(expiresAt, { type: "udp", subscription });
