@@ -43,7 +43,8 @@ describe("a reader", () => {
         fc.double({ noNaN: true, noDefaultInfinity: true }),
         (a, b, c, d) => {
           const read = object({ a: text(), b: bool(false), c: integer(0), d: number(0), e: list(text(), 2) });
-          assert.deepEqual(read.read({ a, b, c, d, e: [a, a], ignored: 1 }, ""), { a, b, c, d, e: [a, a] });
+          // JSON has no negative zero, so that none is kept.
+          assert.deepEqual(read.read({ a, b, c, d, e: [a, a], ignored: 1 }, ""), { a, b, c, d: d + 0, e: [a, a] });
         },
       ),
     );

@@ -65,7 +65,8 @@ export function number(otherwise: number): Field<number> {
       if (value === undefined || value === null) return otherwise;
       const read = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
       if (typeof read !== "number" || !Number.isFinite(read)) throw wrongType(path, "a number", value);
-      return read;
+      // Makes 0 of -0, which JSON cannot write.
+      return read + 0;
     },
   };
 }

@@ -1,5 +1,8 @@
 import { isIP } from "node:net";
 
+/** Problems of a JSON file that are given with their line. */
+const LOCATED_MAX = 100;
+
 export type Labels = Readonly<Record<string, string>>;
 
 export interface LabelsProblem {
@@ -69,10 +72,15 @@ function readJson(text: string): LabelsRead {
   const labels = new Map<string, Labels>();
   const problems: LabelsProblem[] = [];
   for (const [ip, own] of Object.entries(parsed)) {
-    const line = lineOf(text, text.indexOf(JSON.stringify(ip)));
-    if (isIP(ip) === 0) problems.push({ line, message: `${show(ip)} is not an IP address` });
-    else if (!isLabels(own)) problems.push({ line, message: `the labels of ${ip} must be an object of texts` });
-    else labels.set(ip, own);
+    if (isIP(ip) !== 0 && isLabels(own)) {
+      labels.set(ip, own);
+      continue;
+    }
+    const message =
+      isIP(ip) === 0 ? `${show(ip)} is not an IP address` : `the labels of ${ip} must be an object of texts`;
+    // To count lines takes as long as the file is: the first problems say where they are, the others only what they are.
+    const line = problems.length < LOCATED_MAX ? lineOf(text, text.indexOf(JSON.stringify(ip))) : 0;
+    problems.push({ line, message });
   }
   return { labels, problems, usable: true };
 }

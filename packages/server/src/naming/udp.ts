@@ -194,7 +194,7 @@ function encodePacket(body: string, lastRefTime: number): Buffer {
 }
 
 /** The `lastRefTime` of an acknowledgement, written as text or as a number; undefined for anything else. */
-function readAck(data: Buffer): string | undefined {
+export function readAck(data: Buffer): string | undefined {
   if (data.length > ACK_BYTES_MAX) return undefined;
   try {
     const { type, lastRefTime } = JSON.parse(data.toString("utf8")) as { type?: unknown; lastRefTime?: unknown };
