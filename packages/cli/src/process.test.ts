@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { RegistryClient } from "@nacre/testkit/registry-client";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const STOP_MAX_MS = 15_000;
@@ -72,10 +73,7 @@ describe("the nacre process", () => {
     context.after(() => other.close());
     const address = other.address();
     assert.ok(address !== null && typeof address === "object");
-    const running = await nacreStart(context, [
-      `--port=${address.port}`,
-      "--nacre.grpc.port=0",
-    ]);
+    const running = await nacreStart(context, [`--port=${address.port}`, "--nacre.grpc.port=0"]);
     assert.deepEqual(await running.exit, [1, null]);
     assert.match(lastSentence(running.text.err), new RegExp(`^Port ${address.port} is in use by another process; `));
   });
@@ -95,7 +93,89 @@ describe("the nacre process", () => {
     assert.deepEqual(await running.exit, [2, null]);
     assert.equal(running.text.err.trimEnd().split("\n").length, 1);
   });
+
+  test("answers a gRPC port in use with one sentence that says where the port comes from, and exit code 1", async (context) => {
+    const taken = await nacreStart(context, ["--port=0"]);
+    await taken.printed(/^Ready/m);
+    const grpcPort = Number(/gRPC {5}port (\d+)/.exec(taken.text.out)?.[1]);
+    const running = await nacreStart(context, ["--port=0", `--nacre.grpc.port=${grpcPort}`]);
+    assert.deepEqual(await running.exit, [1, null]);
+    assert.match(lastSentence(running.text.err), new RegExp(`^Port ${grpcPort}.* is in use by another process; `));
+  });
+
+  test("answers a data folder that another process holds with one sentence and exit code 1", async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), "nacre-cli-"));
+    context.after(() => rm(folder, { recursive: true, force: true }));
+    const first = await nacreStart(context, ["--port=0", `--data=${folder}`]);
+    await first.printed(/^Ready/m);
+    const second = await nacreStart(context, ["--port=0", `--data=${folder}`]);
+    assert.deepEqual(await second.exit, [1, null]);
+    assert.match(lastSentence(second.text.err), /is in use by another process/);
+    first.child.kill("SIGKILL");
+    await first.exit;
+    const third = await nacreStart(context, ["--port=0", `--data=${folder}`]);
+    await third.printed(/^Ready/m);
+  });
+
+  test("answers a data folder that cannot be made with one sentence and exit code 1", async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), "nacre-cli-"));
+    context.after(() => rm(folder, { recursive: true, force: true }));
+    await writeFile(join(folder, "file"), "");
+    // A file in the way stops every user; a folder without write access does not stop root.
+    const running = await nacreStart(context, ["--port=0", `--data=${join(folder, "file", "below")}`]);
+    assert.deepEqual(await running.exit, [1, null]);
+    assert.match(lastSentence(running.text.err), /file.*below/);
+  });
+
+  test("exits 0 within 15 s of SIGTERM although clients hold on to every kind of connection", async (context) => {
+    const running = await nacreStart(context, ["--port=0"]);
+    await running.printed(/^Ready/m);
+    const { httpPort, grpcPort } = portsOf(running);
+    const client = await RegistryClient.connect(grpcPort);
+    context.after(() => client.close());
+    await held(context, httpPort, "GET /nacos/v1/console/health/liveness HTTP/1.1\r\nHost: a\r\n\r\n");
+    await held(context, httpPort, "POST /nacos/v1/ns/instance HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+    await held(context, httpPort, "GET /nac");
+    const unread = "GET /nacos/actuator/prometheus HTTP/1.1\r\nHost: a\r\n\r\n".repeat(5000);
+    await held(context, httpPort, unread, false);
+    await held(context, grpcPort, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    await held(context, grpcPort, "");
+    const signalledAt = performance.now();
+    running.child.kill("SIGTERM");
+    assert.deepEqual(await running.exit, [0, null], running.text.err);
+    assert.ok(performance.now() - signalledAt < STOP_MAX_MS);
+  });
+
+  test("leaves at once with 130 on a second SIGINT while it waits for clients", async (context) => {
+    const running = await nacreStart(context, ["--port=0"]);
+    await running.printed(/^Ready/m);
+    await held(context, portsOf(running).grpcPort, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    running.child.kill("SIGINT");
+    await running.printed(/^Stopping on SIGINT/m);
+    // Two signals in quick succession are one keypress, which npm and the terminal each pass on.
+    const again = setInterval(() => running.child.kill("SIGINT"), 100);
+    context.after(() => clearInterval(again));
+    const signalledAt = performance.now();
+    assert.deepEqual(await running.exit, [130, null], running.text.err);
+    assert.ok(performance.now() - signalledAt < 5000);
+  });
 });
+
+function portsOf({ text }: Running): { httpPort: number; grpcPort: number } {
+  return {
+    httpPort: Number(/HTTP {5}http:\/\/[^:]+:(\d+)/.exec(text.out)?.[1]),
+    grpcPort: Number(/gRPC {5}port (\d+)/.exec(text.out)?.[1]),
+  };
+}
+
+/** A connection whose client writes this, perhaps reads what comes back, and never ends its half. */
+async function held(context: TestContext, port: number, bytes: string, reads = true): Promise<void> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => {});
+  context.after(() => socket.destroy());
+  await once(socket, "connect");
+  if (reads) socket.resume();
+  socket.write(bytes);
+}
 
 /** Logs share stderr with the sentence and are JSON lines. */
 function lastSentence(err: string): string {
