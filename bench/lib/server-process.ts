@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Memory } from "./probe.ts";
 import { Remote } from "./remote.ts";
 
-const MAIN = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../packages/cli/bin/nacre.mjs", import.meta.url));
 const PROBE = new URL("./probe.ts", import.meta.url).href;
 const START_MAX_MS = 30_000;
 

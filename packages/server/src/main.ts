@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { collectGarbage } from "./collect-garbage.ts";
 import {
   type Environment,
   OptionError,
@@ -26,6 +27,8 @@ export interface Host {
   readonly err: (line: string) => void;
   /** Calls back for each signal until the function it returns is called. */
   readonly onSignal: (handle: (signal: "SIGINT" | "SIGTERM") => void) => () => void;
+  /** Called once, when the server is ready. */
+  readonly started?: () => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly stopMaxMs: number;
@@ -56,7 +59,10 @@ export async function runServer(argv: readonly string[], env: Environment, host:
     if (typeof server === "number") return server;
     for (const line of startLines(read, server, host.now() - startedAt)) host.out(line);
     void server.ready().then(
-      () => host.out(`Ready after ${Math.round(host.now() - startedAt)} ms.`),
+      () => {
+        host.out(`Ready after ${Math.round(host.now() - startedAt)} ms.`);
+        host.started?.();
+      },
       // A server that is stopped before it is ready says so here; the stop itself reports what matters.
       () => undefined,
     );
@@ -124,6 +130,7 @@ const processHost: Host = {
     process.on("SIGINT", handle).on("SIGTERM", handle);
     return () => void process.off("SIGINT", handle).off("SIGTERM", handle);
   },
+  started: () => void collectGarbage(),
   now: () => performance.now(),
   stopMaxMs: STOP_MAX_MS,
 };

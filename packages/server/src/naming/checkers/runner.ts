@@ -8,7 +8,6 @@ import {
 } from "@nacre/core/health";
 import type { Clock, Timer } from "../../clock.ts";
 import { newHttpCheck } from "./http.ts";
-import { newMysqlCheck } from "./mysql.ts";
 import type { Check } from "./probe.ts";
 import { newTcpCheck } from "./tcp.ts";
 
@@ -96,5 +95,18 @@ export function startHealthChecks({
 }
 
 export function newChecks(): Checks {
-  return { TCP: newTcpCheck(), HTTP: newHttpCheck(), MYSQL: newMysqlCheck() };
+  return {
+    TCP: newTcpCheck(),
+    HTTP: newHttpCheck(),
+    MYSQL: lazily(async () => (await import("./mysql.ts")).newMysqlCheck()),
+  };
+}
+
+/** Loaded with the first check that needs it: most members have no such target, and its library is a large one. */
+function lazily(load: () => Promise<Check>): Check {
+  let loaded: Promise<Check> | undefined;
+  return async (order, signal) => {
+    loaded ??= load();
+    return (await loaded)(order, signal);
+  };
 }

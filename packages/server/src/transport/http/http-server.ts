@@ -65,6 +65,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     keepAliveTimeout: setup.keepAliveMs,
     requestTimeout: REQUEST_MS_MAX,
     http: { maxHeaderSize: setup.headerBytesMax },
+    // No route has a schema. Fastify would load its compilers at start all the same: a hundred files, several MB.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (error, request, reply) => {
       const { uri } = arrivalOf(setup, request);
       send(reply as FastifyReply, errorObject(error.statusCode ?? 400, error.message, uri, clock.wall()));
@@ -265,6 +267,10 @@ function methodsAt(routes: readonly Route[], path: string): readonly Method[] {
 
 function segmentsOf(path: string): readonly string[] {
   return path.split("/").filter((segment) => segment !== "");
+}
+
+function noSchemas(): never {
+  throw new Error("routes are declared without schemas");
 }
 
 function limitPerIp(app: FastifyInstance, max: number): void {

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// Plain JavaScript: the cache of compiled code counts for what is loaded after it is switched on, and one file with
+// types before that would load the whole type stripper at every start.
+import { existsSync } from "node:fs";
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { join } from "node:path";
+
+/** A start is over by then. */
+const FLUSH_AFTER_MS = 5000;
+
+/**
+ * Where compiled code is kept from one start to the next: a folder of the user's own. Node would take the folder for
+ * temporary files, which is shared with other users, and what lies in the cache is run. Undefined when the environment
+ * names no such folder, as for users of services whose home is none; nothing is kept then.
+ */
+function cacheFolder({ LOCALAPPDATA, XDG_CACHE_HOME, HOME }) {
+  const home = existsSync(HOME ?? "") ? HOME : undefined;
+  if (process.platform === "win32") return LOCALAPPDATA && join(LOCALAPPDATA, "nacre", "compiled");
+  if (process.platform === "darwin") return home && join(home, "Library", "Caches", "nacre", "compiled");
+  const base = XDG_CACHE_HOME || (home && join(home, ".cache"));
+  return base && join(base, "nacre", "compiled");
+}
+
+// A folder that cannot be written is no failure: the start takes longer. NODE_COMPILE_CACHE goes before ours.
+const folder = cacheFolder(process.env);
+if (folder) enableCompileCache(folder);
+// Node writes it at exit too, but a server may be killed, and should start as quickly after that.
+setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref();
+
+await import("../src/main.ts");
