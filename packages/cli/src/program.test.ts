@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { VERSION } from "@nacre/server/version";
 
-const NACRE = fileURLToPath(new URL("./nacre.mjs", import.meta.url));
+const NACRE = fileURLToPath(new URL("../bin/nacre.mjs", import.meta.url));
 const run = promisify(execFile);
 
 async function version(env: Record<string, string>): Promise<string> {
