@@ -1,5 +1,5 @@
 import type { Millis } from "../lib/units.ts";
-import type { PushOutcome } from "./events.ts";
+import type { Effect, PushOutcome } from "./events.ts";
 import type { ClientId, Service, Subscription } from "./model.ts";
 import { type NamingState, type Turn, wallAt } from "./state.ts";
 import { selectorKey } from "./view.ts";
@@ -49,9 +49,8 @@ export function fanOut(turn: Turn, service: Service): void {
   const changedAt = service.dirtySince ?? now;
   service.dirtySince = undefined;
   if (service.subscribers === undefined || !state.switches.pushEnabled) return;
-  const groups = new Map<string, { clusters: string; consumerIp: string | undefined; to: ClientId[] }>();
+  const groups = new Map<string, Extract<Effect, { type: "push" }> & { readonly to: ClientId[] }>();
   let messages = 0;
-  const requestId = state.nextRequestId++;
   for (const subscription of service.subscribers.values()) {
     if (subscription.inFlight !== 0 || subscription.sentRevision === service.revision) continue;
     if (subscription.retryAt > now) continue;
@@ -71,23 +70,23 @@ export function fanOut(turn: Turn, service: Service): void {
       });
       continue;
     }
-    subscription.inFlight = requestId;
-    const key = `${selectorKey(state, service, client.ip)}${clusters}`;
-    const group = groups.get(key);
-    if (group !== undefined) group.to.push(client.id);
-    else
-      groups.set(key, {
-        clusters,
-        consumerIp: selectorKey(state, service, client.ip) === "" ? undefined : client.ip,
-        to: [client.id],
-      });
+    const selected = selectorKey(state, service, client.ip);
+    const key = `${selected}${clusters}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      // Each message has an id of its own: connections keep one record for each pending id.
+      const requestId = state.nextRequestId++;
+      const consumerIp = selected === "" ? undefined : client.ip;
+      group = { type: "push", requestId, service: service.key, clusters, consumerIp, to: [], changedAt };
+      groups.set(key, group);
+    }
+    group.to.push(client.id);
+    subscription.inFlight = group.requestId;
   }
-  let left = 0;
-  for (const { clusters, consumerIp, to } of groups.values()) {
-    left += to.length;
-    effects.push({ type: "push", requestId, service: service.key, clusters, consumerIp, to, changedAt });
+  for (const group of groups.values()) {
+    state.fanOuts.set(group.requestId, { service, left: group.to.length, changedAt });
+    effects.push(group);
   }
-  if (left > 0) state.fanOuts.set(requestId, { service, left, changedAt });
   state.pushes.total += messages;
   if (service.hosts.size === 0) state.pushes.empty += messages;
   service.pauseUntil = now + pauseAfter(messages, state.options.pushPauseMaxMs);

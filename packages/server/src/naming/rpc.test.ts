@@ -154,6 +154,29 @@ describe("naming over gRPC", () => {
     assert.ok(none.serviceInfo.lastRefTime > one.serviceInfo.lastRefTime);
   });
 
+  test("pushes one change to subscribers with different clusters, each under a request id of its own", async () => {
+    const [provider, ...readers] = [await connect(), await connect(), await connect()];
+    for (const [at, reader] of readers.entries()) {
+      await reader.call("SubscribeServiceRequest", {
+        ...base,
+        serviceName: "filters",
+        subscribe: true,
+        clusters: ["", "A"][at],
+      });
+      await reader.pushed(hostsOf("filters", 0));
+      // By its answer the acknowledgement before it has been read, so that both are ready for the change.
+      await reader.call("HealthCheckRequest");
+    }
+    const { body } = await register(provider, "filters", 1, { clusterName: "A" });
+    assert.equal(body.success, true, body.message);
+    const got = await Promise.all(readers.map((reader) => reader.pushed(hostsOf("filters", 1))));
+    assert.deepEqual(
+      got.map((push) => push.body.serviceInfo.clusters),
+      ["", "A"],
+    );
+    assert.equal(new Set(got.map((push) => push.body.requestId)).size, 2);
+  });
+
   test("sends the newest content again when a push is refused or not answered (check list 10)", async () => {
     const [provider, consumer] = [await connect(), await connect()];
     consumer.acknowledging = false;
