@@ -652,4 +652,17 @@ describe("stopping", () => {
     hurried.at(seconds(2), { type: "drain", withinMs: 0 });
     assert.equal(hurried.table.byId.size, 0);
   });
+
+  test("more connections than a call takes as arguments may miss a push, and are closed, at one moment", () => {
+    const table = newConnectionTable({ connectionsMax: 150_000 });
+    const ids = Array.from({ length: 150_000 }, (_, at) => `c${at}`);
+    for (const id of ids) {
+      step(table, opened(id), START);
+      step(table, setupOf(id), START);
+    }
+    step(table, push("1", ids), START);
+    assert.equal(step(table, { type: "tick" }, START + seconds(6)).length, 150_000);
+    // Each: gone to the features, and closed.
+    assert.equal(step(table, { type: "drain", withinMs: 0 }, START + seconds(6)).length, 300_000);
+  });
 });

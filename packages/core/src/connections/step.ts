@@ -173,29 +173,29 @@ function tick(table: ConnectionTable, now: Millis): readonly Effect[] {
     for (const entry of due) lookAt(table, entry, now, idle, effects);
   // One request id for all: a probe is answered by any activity, so nobody waits for this id.
   if (idle.length > 0) effects.push({ type: "probe", requestId: takeRequestId(table), to: idle });
-  if (table.drain !== undefined) effects.push(...drainOn(table, table.drain, now));
+  if (table.drain !== undefined) append(effects, drainOn(table, table.drain, now));
   return effects.length === 0 ? NOTHING : effects;
 }
 
 function lookAt(table: ConnectionTable, due: Due, now: Millis, idle: ConnectionId[], effects: Effect[]): void {
   if (due.type === "push") {
-    effects.push(...expirePush(table, due.push));
+    append(effects, expirePush(table, due.push));
     return;
   }
   const held = table.byId.get(due.id);
   if (held === undefined) return;
   switch (due.type) {
     case "check":
-      if (held.checkAt === due.at) effects.push(...check(table, held, now, idle));
+      if (held.checkAt === due.at) append(effects, check(table, held, now, idle));
       return;
     case "blocked":
       if (held.blockedAt === due.since) {
         const allowed = table.options.blockedMs / 1000;
-        effects.push(...remove(table, held, `its send queue was over the limit for ${allowed} s`, "close"));
+        append(effects, remove(table, held, `its send queue was over the limit for ${allowed} s`, "close"));
       }
       return;
     case "leave":
-      effects.push(...remove(table, held, "it was told to leave", "close"));
+      append(effects, remove(table, held, "it was told to leave", "close"));
       return;
   }
 }
@@ -248,9 +248,9 @@ function drain(table: ConnectionTable, withinMs: Millis, now: Millis): readonly 
   } else {
     table.drain = { until: now + withinMs, perSecond: Math.max(1, Math.ceil(table.registered / 10)), nextAt: now };
     for (const held of [...table.byId.values()])
-      if (held.phase === "opened") effects.push(...remove(table, held, "the server is stopping", "close"));
+      if (held.phase === "opened") append(effects, remove(table, held, "the server is stopping", "close"));
   }
-  effects.push(...tick(table, now));
+  append(effects, tick(table, now));
   return effects;
 }
 
@@ -264,8 +264,13 @@ function drainOn(table: ConnectionTable, order: NonNullable<ConnectionTable["dra
   for (const held of table.byId.values()) {
     if (told === order.perSecond) break;
     if (held.phase === "leaving") continue;
-    effects.push(...leave(table, held, undefined, now));
+    append(effects, leave(table, held, undefined, now));
     told++;
   }
   return effects;
+}
+
+/** One by one: a list of every connection is more than a call takes as arguments. */
+function append(effects: Effect[], more: readonly Effect[]): void {
+  for (const effect of more) effects.push(effect);
 }

@@ -67,7 +67,7 @@ export function subscribersOf(state: NamingState, name: ServiceName, exact: bool
   for (const service of state.services.values()) {
     if (service === named || service.subscribers === undefined || service.name.namespace !== name.namespace) continue;
     if (service.name.group.includes(name.group) && service.name.name.includes(name.name))
-      found.push(...service.subscribers.values());
+      for (const subscription of service.subscribers.values()) found.push(subscription);
   }
   return found;
 }

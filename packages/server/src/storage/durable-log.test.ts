@@ -123,6 +123,19 @@ describe("a log that is opened again", () => {
     assert.equal((await data.open()).machine.registers.size, 0);
   });
 
+  test("replays a record of more rows than a call takes as arguments", async (t) => {
+    const data = await folder(t);
+    const rows = Array.from({ length: 150_000 }, (_, at) => ({ kind: "row", key: `${at % 10}`, value: `${at}` }));
+    const machine = { load: () => {}, apply: () => ({ ok: true as const, result: undefined, rows }) };
+    const first = await openDurableLog({ directory: data.directory, machine });
+    await first.propose({});
+    await first.close();
+    await rm(data.path("store.db"));
+    const again = await openDurableLog({ directory: data.directory, machine });
+    assert.equal(again.appliedIndex, 1);
+    await again.close();
+  });
+
   test("does not start over a record that cannot be applied (L10)", async (t) => {
     const data = await folder(t);
     const { log } = await data.open();

@@ -174,7 +174,8 @@ async function replay<C, R>(log: LogFile, machine: StateMachine<C, R>, store: St
   let count = 0;
   for await (const record of log.recordsAfter(store.mark.index)) {
     try {
-      rows.push(...applyRecord(machine, record.index, record).rows);
+      // One by one: an edit of many instances has more rows than a call takes as arguments.
+      for (const row of applyRecord(machine, record.index, record).rows) rows.push(row);
     } catch (thrown) {
       const sentence = `record ${record.index} of the log cannot be applied: report this as a bug`;
       throw new RegistryError("dataAccess", sentence, { cause: thrown });
