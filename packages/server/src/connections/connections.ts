@@ -315,12 +315,21 @@ export class Connections {
     if (this.#performing) return;
     this.#performing = true;
     try {
-      for (let at = 0; at < this.#effects.length; at++) this.#do(this.#effects[at] as Effect);
+      for (let at = 0; at < this.#effects.length; at++) this.#attempt(this.#effects[at] as Effect);
     } finally {
       this.#effects.length = 0;
       this.#performing = false;
     }
     this.#nowEmpty();
+  }
+
+  /** A fault in one effect must not keep those behind it, for example that a connection ended, from happening. */
+  #attempt(effect: Effect): void {
+    try {
+      this.#do(effect);
+    } catch (err) {
+      this.#log.error({ err, effect: effect.type }, "the connections failed to do what they had decided");
+    }
   }
 
   #do(effect: Effect): void {

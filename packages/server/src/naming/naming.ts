@@ -185,12 +185,25 @@ export class Naming {
     if (this.#performing) return;
     this.#performing = true;
     try {
-      for (let at = 0; at < this.#effects.length; at++) this.#do(this.#effects[at] as Effect);
+      for (let at = 0; at < this.#effects.length; at++) this.#attempt(this.#effects[at] as Effect);
     } finally {
       this.#effects.length = 0;
       this.#performing = false;
     }
     this.#wake();
+  }
+
+  /** A fault in one effect must not keep those behind it from happening: they are decided, and the core relies on them. */
+  #attempt(effect: Effect): void {
+    try {
+      this.#do(effect);
+    } catch (err) {
+      this.#setup.log.error({ err, effect: effect.type }, "naming failed to do what it had decided");
+      // Nobody will answer what was not sent, and a subscriber that is owed an answer is pushed nothing.
+      for (const clientId of receiversOf(effect))
+        if ("requestId" in effect)
+          this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "refused" });
+    }
   }
 
   #do(effect: Effect): void {
@@ -298,5 +311,19 @@ export class Naming {
       this.#timerAt = Number.POSITIVE_INFINITY;
       this.#perform(step(this.state, { type: "tick", wallAt: this.#setup.clock.wall() }, this.#now()));
     });
+  }
+}
+
+function receiversOf(effect: Effect): readonly string[] {
+  switch (effect.type) {
+    case "push":
+    case "fuzzyChange":
+      return effect.to;
+    case "fuzzySync":
+      return [effect.to];
+    case "pushUdp":
+      return [effect.to.clientId];
+    default:
+      return [];
   }
 }
