@@ -14,6 +14,7 @@ function newHost(start: Host["start"], stopMaxMs = 60_000) {
   const err: string[] = [];
   const clock = { now: 1000 };
   let handle: ((signal: Signal) => void) | undefined;
+  let fault: ((thrown: unknown) => void) | undefined;
   const host: Host = {
     start,
     readFile: () => undefined,
@@ -25,10 +26,24 @@ function newHost(start: Host["start"], stopMaxMs = 60_000) {
         handle = undefined;
       };
     },
+    onFault: (given) => {
+      fault = given;
+      return () => {
+        fault = undefined;
+      };
+    },
     now: () => clock.now,
     stopMaxMs,
   };
-  return { host, out, err, clock, signal: (signal: Signal) => handle?.(signal), listening: () => handle !== undefined };
+  return {
+    host,
+    out,
+    err,
+    clock,
+    signal: (signal: Signal) => handle?.(signal),
+    fault: (thrown: unknown) => fault?.(thrown),
+    listening: () => handle !== undefined || fault !== undefined,
+  };
 }
 
 function newServer(parts: Partial<RunningServer> = {}): RunningServer & { stops: (number | undefined)[] } {
@@ -105,6 +120,20 @@ describe("a server process", () => {
       assert.equal(process.listening(), false);
     });
   }
+
+  test("stops in order after an error that nobody caught, shows each, and exits 1", async () => {
+    const server = newServer();
+    const process = newHost(async () => server);
+    const exit = runServer(["--nacre.stop.grace=3s"], {}, process.host);
+    await new Promise(setImmediate);
+    process.fault(new Error("a bug"));
+    process.fault("a rejection");
+    assert.equal(await exit, 1);
+    assert.deepEqual(server.stops, [3000]);
+    assert.match(process.err[0] ?? "", /^Nacre stops because of a bug in it: Error: a bug\n +at /);
+    assert.equal(process.err[1], "Nacre stops because of a bug in it: a rejection");
+    assert.equal(process.listening(), false);
+  });
 
   test("exits 130 at once on a second SIGINT, but not on the echo of the first", async () => {
     const process = newHost(async () => newServer({ stop: () => new Promise(() => undefined) }));

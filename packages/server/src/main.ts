@@ -27,6 +27,11 @@ export interface Host {
   readonly err: (line: string) => void;
   /** Calls back for each signal until the function it returns is called. */
   readonly onSignal: (handle: (signal: "SIGINT" | "SIGTERM") => void) => () => void;
+  /**
+   * Calls back for each error that nobody caught, until the function it returns is called. Whatever threw it may have
+   * left half of its work behind.
+   */
+  readonly onFault: (handle: (thrown: unknown) => void) => () => void;
   /** Called once, when the server is ready. */
   readonly started?: () => void;
   /** Monotonic milliseconds. */
@@ -35,11 +40,11 @@ export interface Host {
 }
 
 /**
- * Runs a server until a signal stops it.
+ * Runs a server until a signal or a bug stops it.
  *
  * @param argv words after the command.
- * @returns the exit code: 0 after a clean stop, 1 when the start or the stop failed, 2 for bad options, 130 when a second
- * SIGINT asked to leave at once.
+ * @returns the exit code: 0 after a clean stop, 1 when the start or the stop failed and after a bug, 2 for bad options,
+ * 130 when a second SIGINT asked to leave at once.
  */
 export async function runServer(argv: readonly string[], env: Environment, host: Host = processHost): Promise<number> {
   const startedAt = host.now();
@@ -66,11 +71,11 @@ export async function runServer(argv: readonly string[], env: Environment, host:
       // A server that is stopped before it is ready says so here; the stop itself reports what matters.
       () => undefined,
     );
-    await stopping.requested;
-    return await Promise.race([server.stop(read.options.stopGraceMs).then(() => 0), stopping.overdue]);
+    const code = await stopping.requested;
+    return await Promise.race([server.stop(read.options.stopGraceMs).then(() => code), stopping.overdue]);
   } catch (thrown) {
     const sentence = startFailure(thrown, read.options);
-    host.err(sentence ?? `Nacre failed because of a bug in it: ${(thrown as Error)?.stack ?? String(thrown)}`);
+    host.err(sentence ?? `Nacre failed because of a bug in it: ${stackOf(thrown)}`);
     return 1;
   } finally {
     stopping.end();
@@ -94,27 +99,43 @@ export function startLines(read: ReadOptions, server: RunningServer, tookMs: num
   ];
 }
 
-/** Turns signals into one request to stop, and into an exit code when stopping takes too long or is asked for twice. */
-function stopRequest(host: Host): { requested: Promise<void>; overdue: Promise<number>; end: () => void } {
-  const requested = Promise.withResolvers<void>();
+function stackOf(thrown: unknown): string {
+  return (thrown as Error | undefined)?.stack ?? String(thrown);
+}
+
+/**
+ * Turns signals into one request to stop, and into an exit code when stopping takes too long or is asked for twice. So
+ * does an error that nobody caught: what is in memory cannot be trusted any more, while the log holds what was
+ * acknowledged and clients bring back the rest.
+ */
+function stopRequest(host: Host): { requested: Promise<number>; overdue: Promise<number>; end: () => void } {
+  const requested = Promise.withResolvers<number>();
   const overdue = Promise.withResolvers<number>();
   let firstAt: number | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const unsubscribe = host.onSignal((signal) => {
-    if (firstAt !== undefined) {
-      if (signal === "SIGINT" && host.now() - firstAt > SAME_KEYPRESS_MS) overdue.resolve(130);
-      return;
-    }
+  const stop = (code: number): void => {
     firstAt = host.now();
-    host.out(`Stopping on ${signal}.`);
-    requested.resolve();
+    requested.resolve(code);
     timer = setTimeout(() => {
       host.err(`Nacre did not stop within ${host.stopMaxMs / 1000} s; it leaves with work unfinished.`);
       overdue.resolve(1);
     }, host.stopMaxMs);
+  };
+  const offSignals = host.onSignal((signal) => {
+    if (firstAt !== undefined) {
+      if (signal === "SIGINT" && host.now() - firstAt > SAME_KEYPRESS_MS) overdue.resolve(130);
+      return;
+    }
+    host.out(`Stopping on ${signal}.`);
+    stop(0);
+  });
+  const offFaults = host.onFault((thrown) => {
+    host.err(`Nacre stops because of a bug in it: ${stackOf(thrown)}`);
+    if (firstAt === undefined) stop(1);
   });
   const end = (): void => {
-    unsubscribe();
+    offSignals();
+    offFaults();
     clearTimeout(timer);
   };
   return { requested: requested.promise, overdue: overdue.promise, end };
@@ -129,6 +150,10 @@ const processHost: Host = {
   onSignal: (handle) => {
     process.on("SIGINT", handle).on("SIGTERM", handle);
     return () => void process.off("SIGINT", handle).off("SIGTERM", handle);
+  },
+  onFault: (handle) => {
+    process.on("uncaughtException", handle).on("unhandledRejection", handle);
+    return () => void process.off("uncaughtException", handle).off("unhandledRejection", handle);
   },
   started: () => void collectGarbage(),
   now: () => performance.now(),
