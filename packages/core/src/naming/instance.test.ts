@@ -73,6 +73,12 @@ describe("the hash of an instance", () => {
     }
   });
 
+  test("tells apart addresses that hold the characters between the parts", () => {
+    const one = instance("a:1", { clusterName: "2", weight: 3, instanceId: "4#id" });
+    const other = instance("a#1:2", { clusterName: "3", weight: 4, instanceId: "id" });
+    assert.notEqual(kept(one).hash, kept(other).hash);
+  });
+
   test("is new with an operator's record and with another health, and back with it", () => {
     fc.assert(
       fc.property(input, textMap, fc.constantFrom(undefined, 3), (drawn, metadata, weight) => {

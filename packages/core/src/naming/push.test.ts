@@ -216,6 +216,18 @@ describe("a subscriber (N6)", () => {
     assert.deepEqual(bench.publish("one", orders, a), [], "still in flight");
   });
 
+  test("that answers twice keeps its next push in flight", () => {
+    const bench = quiet("twice", "never");
+    const first = onlyPush(bench.publish("one", orders, b));
+    bench.forward(100);
+    bench.publish("one", orders, { ...b, weight: 2 });
+    const second = onlyPush(bench.settle("twice", first, "acked"));
+    bench.settle("twice", first, "acked");
+    bench.forward(100);
+    assert.deepEqual(bench.publish("one", orders, { ...b, weight: 3 }), [], "both have a push in flight");
+    assert.deepEqual(onlyPush(bench.settle("twice", second, "acked")).to, ["twice"]);
+  });
+
   test("that changes its filter while a push is in flight gets the new list after it", () => {
     const bench = quiet("reader");
     const push = onlyPush(bench.publish("one", orders, b));

@@ -1,5 +1,4 @@
 import { clusterOf, type ServiceName } from "@nacre/protocol";
-import { scheduleBeatCheck } from "./beats.ts";
 import type { ServiceEdit } from "./commands.ts";
 import { noteExistence } from "./fuzzy.ts";
 import type { ClusterMetadata, Service, ServiceMetadata } from "./model.ts";
@@ -46,7 +45,6 @@ export function putMetadata(turn: Turn, service: Service, metadata: ServiceMetad
   service.ephemeral = metadata.ephemeral;
   noteExistence(turn, service);
   trackAll(turn, service);
-  for (const publication of service.publications.values()) scheduleBeatCheck(turn, publication);
 }
 
 /** Takes away everything that operators said about a service and its instances. */
