@@ -4,6 +4,7 @@ import { GrpcConnection } from "../lib/grpc-connection.ts";
 import { batch, instanceJson } from "../lib/operations.ts";
 import { Remote } from "../lib/remote.ts";
 import { ServerProcess } from "../lib/server-process.ts";
+import type { Arrivals } from "../load/subscribers.ts";
 
 const SERVICE = "wide";
 /** Instances of one publisher: what fits into one frame of HTTP/2. */
@@ -26,16 +27,13 @@ export const fanOut: Bench = {
       Array.from({ length: size / BATCH }, () => GrpcConnection.open(server.grpcPort)),
     );
     try {
-      const publish = async (publisher: number, change: number): Promise<number> => {
+      const publish = async (publisher: number, change: number): Promise<void> => {
         const instances = Array.from({ length: BATCH }, (_, n) =>
           instanceJson(`10.60.${publisher}.${n}`, 8080, n === 0 ? `{"zone":"a","change":"${change}"}` : undefined),
         );
-        const payload = batch(SERVICE, instances);
-        await publishers[publisher]?.ask(payload);
-        return payload.length;
+        await publishers[publisher]?.ask(batch(SERVICE, instances));
       };
-      let bytes = 0;
-      for (let n = 0; n < publishers.length; n++) bytes += await publish(n, 0);
+      for (let n = 0; n < publishers.length; n++) await publish(n, 0);
       const services = Array.from({ length: size }, () => SERVICE);
       await subscribers.call("subscribe", { port: server.grpcPort, services, mark: '"change":"' });
       await wait(QUIET_MS);
@@ -50,6 +48,7 @@ export const fanOut: Bench = {
         await wait(QUIET_MS);
       }
       const holdMs = await server.loopHoldMs();
+      const { bytes } = await subscribers.call<Arrivals>("arrivals");
       const { all } = await server.residentBytes();
       return {
         columns: ["figure", "value", "unit"],
@@ -60,7 +59,7 @@ export const fanOut: Bench = {
           ["resident set of the server afterwards", mib(all), "MiB"],
         ],
         remarks: [
-          `The list has about ${round(bytes / 1000)} kB, so that one change sends ${round((bytes * size) / 1e6)} MB over the loopback; ` +
+          `The list has ${round(bytes / size / 1000)} kB, so that one change sends ${round(bytes / 1e6)} MB over the loopback; ` +
             "writing and reading them share the processors of this machine.",
         ],
       };

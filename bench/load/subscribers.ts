@@ -18,11 +18,14 @@ export interface Arrivals {
   readonly at: Float64Array;
   /** Every push, with the mark or without. */
   readonly pushes: number;
+  /** Of all pushes together. */
+  readonly bytes: number;
 }
 
 const connections: GrpcConnection[] = [];
 let arrived: { subscriber: number[]; change: number[]; at: number[] } = { subscriber: [], change: [], at: [] };
 let pushes = 0;
+let bytes = 0;
 let wanted = 0;
 let reached: (() => void) | undefined;
 
@@ -32,6 +35,7 @@ answer({
   reset: () => {
     arrived = { subscriber: [], change: [], at: [] };
     pushes = 0;
+    bytes = 0;
   },
   /** Resolves when so many pushes have arrived since the last reset. */
   untilPushes: (count: number) =>
@@ -45,6 +49,7 @@ answer({
     change: Int32Array.from(arrived.change),
     at: Float64Array.from(arrived.at),
     pushes,
+    bytes,
   }),
   close: () => {
     for (const connection of connections.splice(0)) connection.close();
@@ -58,16 +63,17 @@ function check(): void {
 }
 
 async function subscribe({ port, services, mark }: Subscribe): Promise<void> {
-  const bytes = Buffer.from(mark);
+  const marked = Buffer.from(mark);
   async function open(service: string, subscriber: number): Promise<void> {
     const connection = await GrpcConnection.open(port, (from, payload) => {
       const at = performance.timeOrigin + performance.now();
       acknowledge(from, payload);
       if (!headText(payload).includes("NotifySubscriberRequest")) return;
       pushes++;
-      const found = payload.indexOf(bytes);
+      bytes += payload.length;
+      const found = payload.indexOf(marked);
       if (found !== -1) {
-        const from = found + bytes.length;
+        const from = found + marked.length;
         arrived.subscriber.push(subscriber);
         arrived.change.push(Number.parseInt(payload.toString("latin1", from, from + 12), 10));
         arrived.at.push(at);

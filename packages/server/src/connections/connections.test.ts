@@ -4,6 +4,7 @@ import { describe, type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { encodePayload, namingMessages, RegistryError } from "@nacre/protocol";
 import { connectionsOnPort, type OnPort } from "@nacre/testkit/connections-on-port";
+import { FakeClock } from "@nacre/testkit/fake-clock";
 import { framed, RawClient } from "@nacre/testkit/grpc-client";
 import { type Answer, type Feature, type Filter, feature, type RequestContext } from "./handlers.ts";
 
@@ -484,6 +485,22 @@ describe("pushes", { timeout: 20_000 }, () => {
       server.logged.filter(({ level }) => level === "error"),
       [],
     );
+  });
+
+  test("of large lists leave in slices of 8 MiB", async () => {
+    const { Outbox } = await import("./outbox.ts");
+    const clock = new FakeClock();
+    const sent: string[] = [];
+    const outbox = new Outbox(clock, (to) => sent.push(to));
+    outbox.add(
+      new Uint8Array(1024 * 1024),
+      Array.from({ length: 20 }, (_, n) => `c${n}`),
+    );
+    assert.equal(sent.length, 8);
+    clock.advance(1);
+    assert.equal(sent.length, 16);
+    clock.advance(1);
+    assert.equal(sent.length, 20);
   });
 
   test("to very many leave in slices and keep their order", async (t) => {
