@@ -50,15 +50,13 @@ export function serviceBody(service: Service, withHosts: boolean): Body {
     namespaceId: namespace,
     serviceName: name,
     groupName: group,
-    clusterMap: clusterMap(service, (clusterName, metadata) => ({
+    clusterMap: clusterMap(service, withHosts, (clusterName, metadata, hosts) => ({
       clusterName,
       healthChecker: metadata.healthChecker,
       healthyCheckPort: metadata.healthyCheckPort,
       useInstancePortForCheck: metadata.useInstancePort,
       metadata: metadata.metadata,
-      ...(withHosts && {
-        hosts: instancesOf(service, clusterName).map((instance) => instanceBody(service.name, instance)),
-      }),
+      ...(withHosts && { hosts: hosts.map((instance) => instanceBody(service.name, instance)) }),
     })),
     ...operatorFields(service),
   };
@@ -70,11 +68,11 @@ export function serviceBodyV2(service: Service): Body {
     namespace,
     serviceName: name,
     groupName: group,
-    clusterMap: clusterMap(service, (clusterName, metadata) => ({
+    clusterMap: clusterMap(service, true, (clusterName, metadata, hosts) => ({
       clusterName,
       healthChecker: metadata.healthChecker,
       metadata: metadata.metadata,
-      hosts: instancesOf(service, clusterName).map(({ healthy, metadata, port, ip, weight, enabled }) => ({
+      hosts: hosts.map(({ healthy, metadata, port, ip, weight, enabled }) => ({
         valid: healthy,
         metadata,
         port,
@@ -87,13 +85,19 @@ export function serviceBodyV2(service: Service): Body {
   };
 }
 
-function clusterMap(service: Service, show: (name: string, metadata: ClusterMetadata) => Body): Record<string, Body> {
+function clusterMap(
+  service: Service,
+  withHosts: boolean,
+  show: (name: string, metadata: ClusterMetadata, hosts: readonly Instance[]) => Body,
+): Record<string, Body> {
   const described = service.metadata?.clusters ?? {};
+  // In one pass: a service may have as many clusters as instances.
+  const hosts = Map.groupBy(withHosts ? instancesOf(service, "") : [], ({ cluster }) => cluster);
   return Object.fromEntries(
-    clusterNames(service).map((name) => [
-      name,
-      show(name, Object.hasOwn(described, name) ? (described[name] as ClusterMetadata) : DEFAULT_CLUSTER_METADATA),
-    ]),
+    clusterNames(service).map((name) => {
+      const metadata = Object.hasOwn(described, name) ? (described[name] as ClusterMetadata) : DEFAULT_CLUSTER_METADATA;
+      return [name, show(name, metadata, hosts.get(name) ?? [])];
+    }),
   );
 }
 

@@ -107,8 +107,9 @@ function catalogInstances(naming: Naming, params: Params): Answer {
   const pageSize = Math.max(0, params.boundInteger("pageSize"));
   const service = shown(naming, name);
   const [healthyOnly, enabledOnly] = [params.boolean("healthyOnly", false), params.boolean("enabledOnly", false)];
+  const byCluster = Map.groupBy(instancesOf(service, ""), ({ cluster }) => cluster);
   const found = clusterNames(service)
-    .flatMap((cluster) => instancesOf(service, cluster))
+    .flatMap((cluster) => byCluster.get(cluster) ?? [])
     .filter(({ healthy, enabled }) => (healthy || !healthyOnly) && (enabled || !enabledOnly));
   const { total, items } = page(found, pageNo, pageSize);
   const list = items.map((instance) => instanceText(name, instance)).join(",");

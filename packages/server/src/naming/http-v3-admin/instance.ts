@@ -1,4 +1,4 @@
-import { clusterNames, findService, instancesOf, instanceText } from "@nacre/core/naming";
+import { clusterNames, findService, type Instance, instancesOf, instanceText } from "@nacre/core/naming";
 import { clusterOf, groupedName, type ServiceName } from "@nacre/protocol";
 import { type Answer, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
@@ -66,19 +66,18 @@ export function instanceRoutes(naming: Naming): readonly Route[] {
     v3("GET", `${path}/list`, (params) => {
       const service = serviceOf(params);
       const found = operatorList(naming, service, params);
-      return typeof found === "string" ? resultFailure(404, 30000, "server error", found) : resultText(`[${found}]`);
+      if (typeof found === "string") return resultFailure(404, 30000, "server error", found);
+      return resultText(`[${found.map((instance) => instanceText(service, instance)).join(",")}]`);
     }),
   ];
 }
 
-/** The instances of one cluster as operators see them, as JSON texts; or what is not found. */
-export function operatorList(naming: Naming, name: ServiceName, params: Params): readonly string[] | string {
+/** The instances of one cluster as operators see them; or what is not found, as a sentence. */
+export function operatorList(naming: Naming, name: ServiceName, params: Params): readonly Instance[] | string {
   const service = findService(naming.state, name);
   const cluster = clusterOf(params.optional("clusterName"));
   if (service?.listed !== true) return `service ${groupedName(name)} is not found!`;
   if (!clusterNames(service).includes(cluster)) return `cluster ${cluster} is not found!`;
   const healthyOnly = params.boolean("healthyOnly", false);
-  return instancesOf(service, cluster)
-    .filter(({ healthy }) => healthy || !healthyOnly)
-    .map((instance) => instanceText(name, instance));
+  return instancesOf(service, cluster).filter(({ healthy }) => healthy || !healthyOnly);
 }

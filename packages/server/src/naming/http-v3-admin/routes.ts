@@ -1,5 +1,5 @@
 import { CHECKERS } from "@nacre/core/health";
-import { page } from "@nacre/core/naming";
+import { instanceText, page } from "@nacre/core/naming";
 import { RegistryError } from "@nacre/protocol";
 import { pageText, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
@@ -65,10 +65,12 @@ export function namingV3ConsoleRoutes({ naming }: Pick<NamingDeps, "naming">): r
     updateRoute(naming, `${base}/instance`),
     v3(ANY_METHOD, `${base}/instance/list`, (params) => {
       const { pageNo, pageSize } = pageIn(params);
-      const found = operatorList(naming, serviceOf(params), params);
+      const service = serviceOf(params);
+      const found = operatorList(naming, service, params);
       if (typeof found === "string") return resultFailure(404, 30000, "server error", found);
       const { total, items } = page(found, pageNo, pageSize);
-      return resultText(pageText(total, pageNo, pageSize, items));
+      const shown = items.map((instance) => instanceText(service, instance));
+      return resultText(pageText(total, pageNo, pageSize, shown));
     }),
   ];
 }
