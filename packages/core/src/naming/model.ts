@@ -79,6 +79,8 @@ export interface Subscription {
   sentRevision: number;
   /** Request id of the push that waits for its acknowledgement, 0 when there is none. One at a time. */
   inFlight: number;
+  /** When that push was sent. */
+  sentAt: Millis;
   /** Pushes in a row without an acknowledgement. */
   misses: number;
   /** Not pushed before this moment, after a failed push. */

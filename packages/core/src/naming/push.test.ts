@@ -148,6 +148,19 @@ describe("a subscriber (N6)", () => {
     assert.deepEqual(bench.settle("reader", second, "acked"), [], "nothing is left to say");
   });
 
+  test("that leaves a push unanswered for a second gets the newer one, and its late answer counts for nothing", () => {
+    const bench = quiet("reader");
+    const first = onlyPush(bench.publish("one", orders, b));
+    bench.forward(100);
+    assert.deepEqual(bench.publish("one", orders, { ...b, weight: 2 }), []);
+    assert.deepEqual(bench.forward(899), []);
+    const second = onlyPush(bench.forward(1));
+    assert.deepEqual(second.to, ["reader"]);
+    assert.deepEqual(bench.settle("reader", first, "timeout"), []);
+    assert.deepEqual(bench.forward(seconds(2)), [], "the newer push is still on its way");
+    assert.deepEqual(bench.settle("reader", second, "acked"), []);
+  });
+
   test("that is slow delays nobody else (N8)", () => {
     const bench = quiet("slow", "fast");
     const first = onlyPush(bench.publish("one", orders, b));

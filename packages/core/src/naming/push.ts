@@ -41,7 +41,7 @@ export function schedule(turn: Turn, service: Service): void {
 
 /**
  * Sends the newest revision to every subscriber that is behind and has no push on its way; the others get theirs when
- * their acknowledgement arrives. Subscribers with the same filter share one message.
+ * their acknowledgement arrives, or when it is overdue. Subscribers with the same filter share one message.
  */
 export function fanOut(turn: Turn, service: Service): void {
   const { state, now, effects } = turn;
@@ -51,11 +51,21 @@ export function fanOut(turn: Turn, service: Service): void {
   if (service.subscribers === undefined || !state.switches.pushEnabled) return;
   const groups = new Map<string, Extract<Effect, { type: "push" }> & { readonly to: ClientId[] }>();
   let messages = 0;
+  let overdueAt = Number.POSITIVE_INFINITY;
   for (const subscription of service.subscribers.values()) {
-    if (subscription.inFlight !== 0 || subscription.sentRevision === service.revision) continue;
-    if (subscription.retryAt > now) continue;
+    if (subscription.sentRevision === service.revision || subscription.retryAt > now) continue;
+    if (subscription.inFlight !== 0) {
+      // Whoever leaves a push unanswered that long gets the newer one all the same: some SDKs answer late or never.
+      const freeAt = subscription.sentAt + state.options.pushRetryMs;
+      if (freeAt > now) {
+        overdueAt = Math.min(overdueAt, freeAt);
+        continue;
+      }
+      land(state, subscription);
+    }
     messages++;
     subscription.sentRevision = service.revision;
+    subscription.sentAt = now;
     const { client, clusters } = subscription;
     if (Number.isFinite(subscription.expiresAt)) {
       const own = state.nextRequestId++;
@@ -87,6 +97,7 @@ export function fanOut(turn: Turn, service: Service): void {
     state.fanOuts.set(group.requestId, { service, left: group.to.length, changedAt });
     effects.push(group);
   }
+  if (overdueAt < Number.POSITIVE_INFINITY) state.tasks.add(overdueAt, { type: "retry", service });
   state.pushes.total += messages;
   if (service.hosts.size === 0) state.pushes.empty += messages;
   service.pauseUntil = now + pauseAfter(messages, state.options.pushPauseMaxMs);

@@ -48,6 +48,7 @@ export function subscribe(
     clusters,
     sentRevision: -1,
     inFlight: 0,
+    sentAt: 0,
     misses: 0,
     retryAt: 0,
     expiresAt,
