@@ -1,4 +1,4 @@
-import type { InstanceInput, Override, ServiceMetadata } from "@nacre/core/naming";
+import type { Command, InstanceInput, Override, ServiceMetadata } from "@nacre/core/naming";
 import { clusterOf, type ServiceName, serviceKey } from "@nacre/protocol";
 
 /** What consumers may see of an instance, in the model. */
@@ -109,18 +109,65 @@ export class NamingModel {
         one.instance = { ...one.instance, healthy };
   }
 
+  /** Whether a command is let into the log. */
+  mayPropose(command: Command): boolean {
+    if (command.type === "registerPersistent") {
+      const { service: name, instance: input } = command;
+      return this.mayPublish(`${input.ip}:${input.port}#false`, name, [input], false);
+    }
+    const key = "service" in command ? serviceKey(command.service) : "";
+    if (command.type === "createService") return !this.listed().includes(key);
+    if (command.type === "updateService") return this.listed().includes(key);
+    if (command.type === "deleteService") return this.listed().includes(key) && this.shown(key).keys.length === 0;
+    return true;
+  }
+
+  apply(command: Command, now: number): void {
+    switch (command.type) {
+      case "registerPersistent": {
+        const { service: name, instance: input } = command;
+        return this.publish(`${input.ip}:${input.port}#false`, name, [input], false, now);
+      }
+      case "deregisterPersistent":
+        return this.withdraw(`${command.ip}:${command.port}#false`, command.service);
+      case "setHealth":
+        for (const { service: name, instance: key, healthy } of command.changes) this.setHealth(name, key, healthy);
+        return;
+      case "createService":
+      case "updateService": {
+        const key = serviceKey(command.service);
+        const kind = this.published.find((one) => one.service === key)?.instance.ephemeral ?? true;
+        const ephemeral =
+          command.type === "createService" ? command.ephemeral : (this.metadata.get(key)?.ephemeral ?? kind);
+        this.metadata.set(key, { ...command.edit, ephemeral, clusters: {} });
+        return;
+      }
+      case "deleteService": {
+        const key = serviceKey(command.service);
+        this.metadata.delete(key);
+        for (const at of [...this.overrides.keys()]) if (at.startsWith(`${key} `)) this.overrides.delete(at);
+        return;
+      }
+      case "setOverrides":
+        for (const at of command.instances) {
+          const key = `${serviceKey(command.service)} ${at}`;
+          if (command.edit.how === "replace") this.overrides.set(key, command.edit.override);
+          else this.overrides.delete(key);
+        }
+    }
+  }
+
   listed(): string[] {
     return [...new Set([...this.published.map(({ service }) => service), ...this.metadata.keys()])].sort();
   }
 
-  /** Everything of a service that operators see, as sorted texts; or what its clients publish, without operators' records. */
-  shown(service: string, overridden = true): string[] {
-    return this.#top(service, overridden).map(textOf).sort();
-  }
-
-  /** `ip:port:cluster` of what shows. */
-  shownKeys(service: string): string[] {
-    return this.#top(service).map(({ ip, port, cluster }) => `${ip}:${port}:${cluster}`);
+  /** Everything of a service that operators see, as sorted texts and keys; or what its clients publish. */
+  shown(service: string, overridden = true): { shown: string[]; keys: string[] } {
+    const top = this.#top(service, overridden);
+    return {
+      shown: top.map(textOf).sort(),
+      keys: top.map(({ ip, port, cluster }) => `${ip}:${port}:${cluster}`),
+    };
   }
 
   seen(service: string, clusters: string, healthyOnly: boolean): { texts: string[]; protects: boolean } {
@@ -152,17 +199,18 @@ export class NamingModel {
   }
 
   #top(service: string, overridden = true): ModelInstance[] {
-    return this.published
-      .filter((one) => one.service === service && this.#newest(one))
-      .map(({ key, instance }) => {
-        const over = overridden ? this.overrides.get(`${service} ${key}`) : undefined;
-        return {
-          ...instance,
-          weight: over?.weight ?? instance.weight,
-          enabled: over?.enabled ?? instance.enabled,
-          metadata: { ...instance.metadata, ...over?.metadata },
-        };
-      });
+    const newest = new Map<string, Published>();
+    for (const one of this.published)
+      if (one.service === service && (newest.get(one.key)?.order ?? -1) < one.order) newest.set(one.key, one);
+    return [...newest.values()].map(({ key, instance }) => {
+      const over = overridden ? this.overrides.get(`${service} ${key}`) : undefined;
+      return {
+        ...instance,
+        weight: over?.weight ?? instance.weight,
+        enabled: over?.enabled ?? instance.enabled,
+        metadata: { ...instance.metadata, ...over?.metadata },
+      };
+    });
   }
 
   #times({ service, key, instance }: Published): { timeoutMs: number; deleteMs: number } {

@@ -5,7 +5,7 @@ const STEPS = 400;
 const SEEDS = 100;
 /** Seeds that once failed, and what it was. */
 const FAILED: readonly [number, string][] = [
-  [54, "an instance became unhealthy and was removed in one tick, over an equal copy"],
+  [21, "an instance became unhealthy and was removed in one tick, over an equal copy"],
 ];
 
 describe("naming under random events", () => {

@@ -8,13 +8,12 @@ import {
   findService,
   type InstanceInput,
   instancesOf,
-  type PushOutcome,
   refuses,
-  type ServiceChange,
 } from "@nacre/core/naming";
 import { type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
 import { CALLER, instance, NamingBench, service } from "./naming-bench.ts";
 import { HEARTBEATS, NamingModel, textOf } from "./naming-model.ts";
+import { SimClients } from "./naming-sim-clients.ts";
 import { Random } from "./random.ts";
 
 const SERVICES = [service("orders"), service("stock"), service("users", "OTHER"), service("mails", "OTHER", "dev")];
@@ -23,23 +22,16 @@ const CONNECTIONS = ["c1", "c2", "c3", "c4", "c5"];
 const ADDRESSES = ["10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80", "10.0.0.3:80"];
 const FILTERS = ["", "", "A", "DEFAULT", "A,DEFAULT"];
 const PATTERNS = ["public>>*>>*", "public>>OTHER>>*", "dev>>*>>mail*", "public>>*>>nothing"];
+const UDP_CLIENT = addressId("10.5.0.1", 5000);
 const TICK_MS = 250;
 /** Longer than every heartbeat and every retry: after it, nothing is left that time alone would change. */
 const HEAL_MS = 45_000;
 
-/** A message that a client was sent. What arrives does so in order; only the answers come in any order, or never. */
-interface Sent {
-  readonly to: string;
-  readonly requestId: number;
-  readonly arrived: boolean;
-}
-
-/** What a subscriber holds, as an SDK would: newer lists replace older ones. */
-interface Held {
-  clusters: string;
-  texts: string[];
-  lastRefTime: number;
-}
+/** Of each service: what shows with and without operators' records, its instance keys, and its revision. */
+type Look = Map<
+  ServiceKey,
+  { shown: readonly string[]; stored: readonly string[]; keys: readonly string[]; revision: number | undefined }
+>;
 
 /**
  * One run: random events go to naming and to the model, and after each of them everything that can be compared is.
@@ -58,16 +50,12 @@ class Sim {
   readonly #bench: NamingBench;
   readonly #model: NamingModel;
   readonly #trace: string[] = [];
-  #sent: Sent[] = [];
-  /** By client and service. */
-  readonly #held = new Map<string, Held>();
-  readonly #subscribed = new Map<string, { client: string; name: ServiceName; clusters: string; udp: boolean }>();
-  /** By client and pattern: the services that a watcher believes to exist. */
-  readonly #believed = new Map<string, Set<ServiceKey>>();
+  readonly #clients: SimClients;
+  /** What was seen after the last event. */
+  #before: Look;
   #heldUntil = 0;
   #lastTickAt: number | undefined;
   #pushEnabled = true;
-  #healing = false;
   #logIndex = 0;
 
   constructor(seed: number) {
@@ -80,6 +68,8 @@ class Sim {
       viewCharsMax: 3000,
     });
     this.#model = new NamingModel(instancesMax);
+    this.#clients = new SimClients(this.#random, this.#bench, this.#model);
+    this.#before = this.#look();
   }
 
   guarded(when: string, act: () => void): void {
@@ -112,24 +102,14 @@ class Sim {
 
   /** Everything is acknowledged and time goes on: every subscriber and watcher must end with what is true. */
   heal(): void {
-    this.#healing = true;
+    this.#clients.reliable = true;
     this.#apply({ type: "setSwitch", entry: "pushEnabled", value: "true" });
     const until = this.#bench.now + HEAL_MS;
-    while (this.#bench.now < until || this.#sent.length > 0) {
-      while (this.#sent.length > 0) this.#settle(this.#sent[0] ?? assert.fail());
+    while (this.#bench.now < until || this.#clients.waiting > 0) {
+      while (this.#clients.waiting > 0) this.#settleOne();
       this.#tick(TICK_MS);
     }
-    for (const { client, name, clusters } of this.#subscribed.values()) {
-      const held = this.#held.get(`${client} ${serviceKey(name)}`);
-      const seen = this.#model.seen(serviceKey(name), clusters, false);
-      assert.ok(held !== undefined, `N6 ${client} was never pushed ${name.name}`);
-      assert.deepEqual(held.texts, seen.texts, `N6 ${client} has the newest list of ${name.name}`);
-    }
-    for (const [watcher, believed] of this.#believed) {
-      const pattern = watcher.slice(watcher.indexOf(" ") + 1);
-      const expected = this.#model.listed().filter((key) => matches(pattern, key));
-      assert.deepEqual([...believed].sort(), expected, `N11 what ${watcher} believes to exist`);
-    }
+    this.#clients.assertHealed();
     assert.equal(this.#bench.state.fanOuts.size + this.#bench.state.fuzzy.sent.size, 0, "nothing is on its way");
   }
 
@@ -138,38 +118,51 @@ class Sim {
     const { refused = false, act = () => {}, mayTouch = false } = about;
     this.#trace.push(`${this.#bench.now} ${shortly(event)}`);
     const { state } = this.#bench;
-    const before = new Map(SERVICES.map((name) => [serviceKey(name), this.#model.shown(serviceKey(name))]));
-    const storedBefore = new Map(
-      SERVICES.map((name) => [serviceKey(name), this.#model.shown(serviceKey(name), false)]),
-    );
-    const keysBefore = new Map(SERVICES.map((name) => [serviceKey(name), this.#model.shownKeys(serviceKey(name))]));
-    const revisions = new Map(SERVICES.map((name) => [serviceKey(name), findService(state, name)?.revision]));
+    const before = this.#before;
     const journalBefore = state.journal.size;
     const effects = this.#bench.send(event);
     const refusal = effects.find((effect) => effect.type === "refuse");
     assert.equal(refusal !== undefined, refused, `refused: ${refusal?.message}`);
     if (refused) assert.equal(effects.length, 1, "N14 a refused event does nothing else");
     else act();
+    this.#before = this.#look();
     this.#compare();
-    const causes = state.journal.find(() => true, state.journal.size - journalBefore);
-    for (const name of SERVICES) {
-      const key = serviceKey(name);
-      const changed = !same(before.get(key) ?? [], this.#model.shown(key));
-      const was = revisions.get(key);
-      const is = findService(state, name)?.revision;
-      const untouched = !changed && !mayTouch && same(storedBefore.get(key) ?? [], this.#model.shown(key, false));
-      if (untouched && was !== undefined && is !== undefined && is !== 0)
-        assert.equal(is, was, `N2 a revision of ${key} for nothing`);
-      if (changed && was !== undefined && is !== undefined) assert.ok(is > was, `N4 no new revision of ${key}`);
-      const gone = (keysBefore.get(key) ?? []).filter((one) => !this.#model.shownKeys(key).includes(one));
-      for (const one of gone)
-        assert.ok(
-          causes.some(({ what, service: of, instance: at }) => what === "removed" && of === key && at === one),
-          `N9 no cause for ${one} of ${key}`,
-        );
-    }
-    this.#receive(effects);
+    this.#assertChanges(before, state.journal.size - journalBefore, mayTouch);
+    if (!this.#pushEnabled) assert.ok(!effects.some(({ type }) => type === "push"), "pushes are switched off");
+    this.#clients.receive(effects);
     return effects;
+  }
+
+  #look(): Look {
+    return new Map(
+      SERVICES.map((name) => {
+        const key = serviceKey(name);
+        const { shown, keys } = this.#model.shown(key);
+        const stored = this.#model.shown(key, false).shown;
+        return [key, { shown, keys, stored, revision: findService(this.#bench.state, name)?.revision }];
+      }),
+    );
+  }
+
+  /** A change has a new revision, no change has none (N2, N4), and what is gone has its cause (N9). */
+  #assertChanges(before: Look, written: number, mayTouch: boolean): void {
+    const causes = this.#bench.state.journal.find(() => true, written).filter(({ what }) => what === "removed");
+    for (const [key, now] of this.#before) {
+      const then = before.get(key) ?? assert.fail();
+      const changed = !same(then.shown, now.shown);
+      const { revision } = now;
+      if (then.revision !== undefined && revision !== undefined && revision !== 0) {
+        if (changed) assert.ok(revision > then.revision, `N4 no new revision of ${key}`);
+        else if (!mayTouch && same(then.stored, now.stored))
+          assert.equal(revision, then.revision, `N2 a revision of ${key} for nothing`);
+      }
+      for (const at of then.keys)
+        if (!now.keys.includes(at))
+          assert.ok(
+            causes.some((one) => one.service === key && one.instance === at),
+            `N9 no cause for ${at} of ${key}`,
+          );
+    }
   }
 
   #compare(): void {
@@ -183,8 +176,8 @@ class Sim {
       const held = findService(state, name);
       const key = serviceKey(name);
       const shown = held === undefined ? [] : instancesOf(held, "").map(textOf).sort();
-      if (!same(shown, this.#model.shown(key)))
-        assert.deepEqual(shown, this.#model.shown(key), `N3 what shows of ${key}`);
+      const expected = this.#before.get(key)?.shown ?? assert.fail();
+      if (!same(shown, expected)) assert.deepEqual(shown, expected, `N3 what shows of ${key}`);
       if (held === undefined) continue;
       const chosen = choose(state, held, { clusters, healthyOnly, consumerIp: undefined });
       const seen = this.#model.seen(key, clusters, healthyOnly);
@@ -194,75 +187,9 @@ class Sim {
     }
   }
 
-  /** Takes the messages out of the effects, as a network would: what they say is fixed when they are sent. */
-  #receive(effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      if (effect.type === "push") {
-        assert.ok(this.#pushEnabled, "nothing is pushed while pushes are switched off");
-        for (const to of effect.to) this.#sendList(to, effect);
-      } else if (effect.type === "pushUdp") this.#sendList(effect.to.clientId, effect);
-      else if (effect.type === "fuzzyChange") for (const to of effect.to) this.#sendChange(to, effect);
-      else if (effect.type === "fuzzySync") {
-        const contexts = "contexts" in effect.sync ? effect.sync.contexts : [];
-        assert.ok(contexts.length <= 10, "batches of ten");
-        const believed = this.#believed.get(`${effect.to} ${effect.pattern}`);
-        this.#send(effect.to, effect.requestId, () => {
-          for (const { serviceKey: key, changedType } of contexts)
-            if (believed !== undefined) learn(believed, key, changedType);
-        });
-      }
-    }
-  }
-
-  #send(to: string, requestId: number, deliver: () => void): void {
-    const arrived = this.#healing || to.includes("#") || this.#random.chance(0.8);
-    this.#sent.push({ to, requestId, arrived });
-    if (arrived) deliver();
-  }
-
-  #sendList(
-    to: string,
-    { service: key, clusters, requestId }: { service: string; clusters: string; requestId: number },
-  ): void {
-    const at = `${to} ${key}`;
-    assert.equal(this.#subscribed.get(at)?.clusters, clusters, `a push to ${at} with the filter of its subscription`);
-    const name = SERVICES.find((one) => serviceKey(one) === key) ?? assert.fail();
-    const view = this.#bench.view(name, { clusters });
-    const hosts = this.#bench.hosts(name, { clusters });
-    const texts = hosts
-      .map(({ clusterName, ephemeral, ...rest }) =>
-        textOf({ ...rest, cluster: clusterName, ephemeral: ephemeral === true }),
-      )
-      .sort();
-    assert.deepEqual(texts, this.#model.seen(key, clusters, false).texts, `a push to ${at} says what is true`);
-    const before = this.#held.get(at);
-    if (before?.clusters === clusters && !same(before.texts, texts))
-      assert.ok(view.lastRefTime > before.lastRefTime, `N4 ${at} would take the newer list for the older`);
-    this.#send(to, requestId, () => {
-      const held = this.#held.get(at);
-      if (held?.clusters === clusters) assert.ok(view.lastRefTime >= held.lastRefTime, `N6 ${at} goes back`);
-      this.#held.set(at, { clusters, texts, lastRefTime: view.lastRefTime });
-    });
-  }
-
-  #sendChange(to: string, { service: key, change, requestId }: Extract<Effect, { type: "fuzzyChange" }>): void {
-    this.#send(to, requestId, () => {
-      for (const [watcher, believed] of this.#believed)
-        if (watcher.startsWith(`${to} `) && matches(watcher.slice(to.length + 1), key)) learn(believed, key, change);
-    });
-  }
-
   #settleOne(): void {
-    if (this.#sent.length > 0) this.#settle(this.#random.pick(this.#sent));
-  }
-
-  #settle(sent: Sent): void {
-    this.#sent = this.#sent.filter((other) => other !== sent);
-    const reliable = this.#healing || sent.to.includes("#");
-    const { arrived, to: clientId, requestId } = sent;
-    const lost = this.#random.pick<PushOutcome>(arrived ? ["refused", "timeout"] : ["refused", "timeout", "busy"]);
-    const outcome = arrived && (reliable || this.#random.chance(0.9)) ? "acked" : lost;
-    this.#feed({ type: "pushSettled", clientId, requestId, outcome });
+    const settled = this.#clients.settle();
+    if (settled !== undefined) this.#feed({ type: "pushSettled", ...settled });
   }
 
   #connect(): void {
@@ -275,23 +202,14 @@ class Sim {
 
   #disconnect(): void {
     const clientId = this.#random.pick(CONNECTIONS);
-    const gone = (): void => {
-      const lost = this.#sent.filter(({ to }) => to === clientId);
-      this.#sent = this.#sent.filter(({ to }) => to !== clientId);
-      for (const { requestId } of lost) this.#feed({ type: "pushSettled", clientId, requestId, outcome: "gone" });
+    const lose = (): void => {
+      for (const settled of this.#clients.lose(clientId)) this.#feed({ type: "pushSettled", ...settled });
     };
     // The shell may tell of lost messages before or after the lost connection.
-    if (this.#random.chance(0.5)) gone();
+    if (this.#random.chance(0.5)) lose();
     this.#feed({ type: "disconnected", clientId, cause: "reset" }, { act: () => this.#model.disconnect(clientId) });
-    for (const at of [...this.#subscribed.keys(), ...this.#held.keys(), ...this.#believed.keys()])
-      if (at.startsWith(`${clientId} `)) this.#forget(at);
-    gone();
-  }
-
-  #forget(at: string): void {
-    this.#subscribed.delete(at);
-    this.#held.delete(at);
-    this.#believed.delete(at);
+    this.#clients.forget(clientId);
+    lose();
   }
 
   #input(address: string): InstanceInput {
@@ -387,9 +305,9 @@ class Sim {
     const name = this.#random.pick(SERVICES);
     const clusters = this.#random.pick(FILTERS);
     const udp = this.#random.chance(0.1);
-    const clientId = udp ? addressId("10.5.0.1", 5000) : this.#random.pick(CONNECTIONS);
+    const clientId = udp ? UDP_CLIENT : this.#random.pick(CONNECTIONS);
     const there = udp || this.#model.connections.has(clientId);
-    if (there) this.#subscribed.set(`${clientId} ${serviceKey(name)}`, { client: clientId, name, clusters, udp });
+    if (there) this.#clients.subscribe(clientId, name, clusters);
     if (udp) this.#feed({ type: "subscribeUdp", service: name, clusters, ip: "10.5.0.1", port: 5000, caller: CALLER });
     else this.#feed({ type: "subscribe", clientId, service: name, clusters, caller: CALLER }, { refused: !there });
   }
@@ -397,24 +315,22 @@ class Sim {
   #unsubscribe(): void {
     const clientId = this.#random.pick(CONNECTIONS);
     const name = this.#random.pick(SERVICES);
-    this.#forget(`${clientId} ${serviceKey(name)}`);
+    this.#clients.unsubscribe(clientId, serviceKey(name));
     this.#feed({ type: "unsubscribe", clientId, service: name });
   }
 
   #watch(): void {
     const clientId = this.#random.pick(CONNECTIONS);
     const pattern = this.#random.pick(PATTERNS);
-    const at = `${clientId} ${pattern}`;
     if (this.#random.chance(0.2)) {
-      this.#believed.delete(at);
+      this.#clients.unwatch(clientId, pattern);
       this.#feed({ type: "unwatch", clientId, pattern });
       return;
     }
     const there = this.#model.connections.has(clientId);
-    const held = this.#believed.get(at);
-    if (there && held === undefined) this.#believed.set(at, new Set());
-    const received = [...(held ?? [])];
-    this.#feed({ type: "watch", clientId, pattern, received, initializing: held === undefined }, { refused: !there });
+    const known = there ? this.#clients.watch(clientId, pattern) : [];
+    const initializing = known === undefined;
+    this.#feed({ type: "watch", clientId, pattern, received: known ?? [], initializing }, { refused: !there });
   }
 
   #operate(): void {
@@ -449,64 +365,15 @@ class Sim {
 
   /** A command goes into the log unless it is refused before. */
   #apply(command: Command): void {
-    const allowed = this.#allowed(command);
+    const allowed = this.#model.mayPropose(command);
     assert.equal(refuses(this.#bench.state, command) === undefined, allowed, `${command.type} may be proposed`);
     if (!allowed) return;
     // The moment of switching on is the moment of its pushes.
     if (command.type === "setSwitch") this.#pushEnabled = command.value === "true";
     this.#feed(
       { type: "apply", index: ++this.#logIndex, at: this.#bench.now, command },
-      { act: () => this.#operated(command), mayTouch: true },
+      { act: () => this.#model.apply(command, this.#bench.now), mayTouch: true },
     );
-  }
-
-  #allowed(command: Command): boolean {
-    if (command.type === "registerPersistent") {
-      const { service: name, instance: input } = command;
-      return this.#model.mayPublish(`${input.ip}:${input.port}#false`, name, [input], false);
-    }
-    const key = "service" in command ? serviceKey(command.service) : "";
-    if (command.type === "createService") return !this.#model.listed().includes(key);
-    if (command.type === "updateService") return this.#model.listed().includes(key);
-    if (command.type === "deleteService")
-      return this.#model.listed().includes(key) && this.#model.shownKeys(key).length === 0;
-    return true;
-  }
-
-  #operated(command: Command): void {
-    const model = this.#model;
-    switch (command.type) {
-      case "registerPersistent": {
-        const { service: name, instance: input } = command;
-        return model.publish(`${input.ip}:${input.port}#false`, name, [input], false, this.#bench.now);
-      }
-      case "deregisterPersistent":
-        return model.withdraw(`${command.ip}:${command.port}#false`, command.service);
-      case "setHealth":
-        for (const { service: name, instance: key, healthy } of command.changes) model.setHealth(name, key, healthy);
-        return;
-      case "createService":
-      case "updateService": {
-        const key = serviceKey(command.service);
-        const kind = model.published.find((one) => one.service === key)?.instance.ephemeral ?? true;
-        const ephemeral =
-          command.type === "createService" ? command.ephemeral : (model.metadata.get(key)?.ephemeral ?? kind);
-        model.metadata.set(key, { ...command.edit, ephemeral, clusters: {} });
-        return;
-      }
-      case "deleteService": {
-        const key = serviceKey(command.service);
-        model.metadata.delete(key);
-        for (const at of [...model.overrides.keys()]) if (at.startsWith(`${key} `)) model.overrides.delete(at);
-        return;
-      }
-      case "setOverrides":
-        for (const at of command.instances) {
-          const key = `${serviceKey(command.service)} ${at}`;
-          if (command.edit.how === "replace") model.overrides.set(key, command.edit.override);
-          else model.overrides.delete(key);
-        }
-    }
   }
 
   /** Time goes on to a multiple of 250 ms at least `ms` from now, with one tick at the end. */
@@ -518,22 +385,14 @@ class Sim {
     if (pausedMs > 3000) this.#heldUntil = Math.max(this.#heldUntil, now + Math.min(pausedMs, 30_000));
     this.#lastTickAt = now;
     this.#feed({ type: "tick", wallAt: now }, { act: () => this.#model.judge(now, this.#heldUntil) });
-    // A UDP subscriber that was forgotten is not waited for.
-    for (const [at, { client, name, udp }] of this.#subscribed)
-      if (udp && ![...(findService(state, name)?.subscribers?.keys() ?? [])].some(({ id }) => id === client))
-        this.#forget(at);
+    // A UDP subscriber that was forgotten waits for nothing.
+    const udp = state.clients.get(UDP_CLIENT);
+    for (const name of this.#clients.subscriptionsOf(UDP_CLIENT)) {
+      const held = findService(state, name);
+      if (held === undefined || udp?.subscriptions?.has(held) !== true)
+        this.#clients.unsubscribe(UDP_CLIENT, serviceKey(name));
+    }
   }
-}
-
-function learn(believed: Set<ServiceKey>, key: ServiceKey, change: ServiceChange): void {
-  if (change === "ADD_SERVICE") believed.add(key);
-  else believed.delete(key);
-}
-
-/** The few patterns of this simulation, read without the core's help. */
-function matches(pattern: string, key: ServiceKey): boolean {
-  const expression = pattern.replace(">>", "@@").replace(">>", "@@").replaceAll("*", "[^@]*");
-  return new RegExp(`^${expression}$`).test(key);
 }
 
 /** An event as one line of a failure; `JSON.stringify(event)` says the rest. */

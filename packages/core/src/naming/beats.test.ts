@@ -263,6 +263,7 @@ describe("after a pause of this process (N10)", () => {
   test("nothing expires for as long as the pause was", () => {
     const bench = paused(seconds(20));
     assert.deepEqual(silence(bench), ["gone@20"]);
+    assert.deepEqual(bench.causes(), ["10.0.0.1:80:DEFAULT removed: heartbeatExpired"], "one change, not two");
   });
 
   test("nothing expires for 30 s at most", () => {
