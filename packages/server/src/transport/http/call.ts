@@ -1,5 +1,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { RegistryError } from "@nacre/protocol";
+import { ownText } from "./own-text.ts";
+
+/** What callers say about themselves is kept with their instances and in the journal: no more than a name takes. */
+const ADDRESS_LENGTH_MAX = 128;
+const NAME_LENGTH_MAX = 256;
 
 /** What a handler knows of a request besides its parameters. */
 export interface Call {
@@ -31,9 +36,9 @@ export function headerOf(headers: IncomingHttpHeaders, name: string): string | u
 
 export function sourceIpOf(headers: IncomingHttpHeaders, remoteAddress: string | undefined): string {
   const forwarded = headerOf(headers, "x-forwarded-for")?.split(",")[0]?.trim();
-  if (forwarded !== undefined && forwarded !== "") return forwarded;
+  if (forwarded !== undefined && forwarded !== "") return ownText(forwarded, ADDRESS_LENGTH_MAX);
   const real = headerOf(headers, "x-real-ip")?.trim();
-  if (real !== undefined && real !== "") return real;
+  if (real !== undefined && real !== "") return ownText(real, ADDRESS_LENGTH_MAX);
   return plainIp(remoteAddress ?? "");
 }
 
@@ -43,7 +48,12 @@ function plainIp(address: string): string {
 }
 
 export function agentOf(headers: IncomingHttpHeaders): string {
-  return headerOf(headers, "user-agent")?.trim() || headerOf(headers, "client-version")?.trim() || "";
+  const agent = headerOf(headers, "user-agent")?.trim() || headerOf(headers, "client-version")?.trim() || "";
+  return ownText(agent, NAME_LENGTH_MAX);
+}
+
+export function appOf(headers: IncomingHttpHeaders, parameter: string): string {
+  return ownText(headerOf(headers, "client-appname") ?? parameter, NAME_LENGTH_MAX);
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

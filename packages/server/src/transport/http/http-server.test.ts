@@ -141,6 +141,20 @@ describe("a request", () => {
     assert.deepEqual((await ask({}))[0], "127.0.0.1");
   });
 
+  test("says no more about its caller than a name takes", async () => {
+    const long = "n".repeat(5000);
+    const headers = { "x-forwarded-for": `${long}, 10.0.0.2`, "user-agent": long, "client-appname": long };
+    let seen: Call | undefined;
+    const test = serving([
+      plain("/who", (_params, call) => {
+        seen = call;
+        return text("");
+      }),
+    ]);
+    await test.call("GET /who", undefined, headers);
+    assert.deepEqual([seen?.sourceIp.length, seen?.agent.length, seen?.app.length], [128, 256, 256]);
+  });
+
   test("is counted under the pattern of its route", async () => {
     const test = serving([plain("/who/:name", () => text("x"))]);
     await test.call("GET /who/a");

@@ -5,7 +5,7 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
-import { agentOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
+import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
 import { Params } from "./params.ts";
 import { type Method, methodsOf, type Route } from "./route.ts";
@@ -230,7 +230,7 @@ function callOf(
     uri,
     sourceIp,
     agent,
-    app: headerOf(raw.headers, "client-appname") ?? params.text("app", ""),
+    app: appOf(raw.headers, params.text("app", "")),
     body,
     header: (name) => headerOf(raw.headers, name),
     segment(name) {

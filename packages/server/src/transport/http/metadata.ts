@@ -1,4 +1,5 @@
 import { RegistryError, type TextMap, textMap } from "@nacre/protocol";
+import { ownText } from "./own-text.ts";
 
 /** What the parameter is called in every family. */
 export const METADATA = "metadata";
@@ -26,7 +27,7 @@ export function parseMetadata(name: string, text: string): TextMap {
     const equals = part.indexOf("=");
     const key = part.slice(0, Math.max(equals, 0)).trim();
     if (key === "") throw wrong(name, undefined);
-    entries.push([key, part.slice(equals + 1).trim()]);
+    entries.push([ownText(key), ownText(part.slice(equals + 1).trim())]);
   }
   return Object.fromEntries(entries);
 }

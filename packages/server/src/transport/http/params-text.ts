@@ -1,7 +1,10 @@
 import { decodeUtf8, RegistryError } from "@nacre/protocol";
+import { ownText } from "./own-text.ts";
 
 /** Pairs of one request, over query and form; a batch of a thousand instances is one pair. */
 export const PAIRS_MAX = 10_000;
+/** Values out of a longer text than this do not keep it in memory. */
+const SHARED_LENGTH_MAX = 1024;
 
 /**
  * The pairs of a query or a form, as clients really write them: split on `&` and the first `=`, empty pairs left out,
@@ -22,7 +25,8 @@ export function pairsOf(encoded: string): [name: string, value: string][] {
       if (pairs.length === PAIRS_MAX)
         throw new RegistryError("invalidParameter", `a request may have ${PAIRS_MAX} parameters at most`);
       const name = decoded(rawName, rawName);
-      pairs.push([name, nameEnd === to ? "" : decoded(encoded.slice(nameEnd + 1, to), name)]);
+      const value = nameEnd === to ? "" : decoded(encoded.slice(nameEnd + 1, to), name);
+      pairs.push([name, encoded.length > SHARED_LENGTH_MAX ? ownText(value) : value]);
     }
     from = to + 1;
   }

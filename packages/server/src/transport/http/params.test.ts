@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { RegistryError } from "@nacre/protocol";
 import fc from "fast-check";
 import type { Family } from "./family.ts";
@@ -24,6 +26,28 @@ describe("parameters on the wire", () => {
       ["1", "2", "4"],
     );
     assert.deepEqual(params.list("a"), ["1", "3"]);
+  });
+
+  test("keep no request in memory that they were a small part of", () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const stringBytes = (): number => {
+      collectGarbage();
+      const { external, arrayBuffers } = process.memoryUsage();
+      return external - arrayBuffers;
+    };
+    const before = stringBytes();
+    const padding = "x".repeat(2_000_000);
+    const kept = Array.from({ length: 40 }, (_, at) => {
+      const form = Buffer.from(
+        `serviceName=${`orders-of-shop-${at}`}&pad=${padding}&metadata=zone=a-long-name,${padding}=`,
+      );
+      const params = read("", form.toString("latin1"));
+      return [params.optional("serviceName"), params.metadata()?.zone];
+    });
+    const grownBytes = stringBytes() - before;
+    assert.deepEqual(kept[7], ["orders-of-shop-7", "a-long-name"]);
+    assert.ok(grownBytes < 80_000_000, `${grownBytes} bytes`);
   });
 
   test("may be written with empty pairs, without a value, and with more than one equals sign", () => {
