@@ -38,7 +38,6 @@ export function metricSources({
   udp,
   process,
 }: Observed): MetricSources {
-  const settled: Record<string, number> = {};
   return {
     naming: () => namingCounts(naming),
     connections: () => ({
@@ -50,7 +49,7 @@ export function metricSources({
     http: () => ({ requests: requests() }),
     log: () => ({ ...durable.status(), commitLatency: naming.commits }),
     journal: () => ({ size: naming.state.journal.size, dropped: naming.state.journal.dropped }),
-    ...(udp === undefined ? {} : { udp: () => ({ pending: udp.pending, settled }) }),
+    ...(udp === undefined ? {} : { udp: () => ({ pending: udp.pending, settled: udp.settled }) }),
     health: () => ({
       started: health.started,
       targets: health.targets.size,

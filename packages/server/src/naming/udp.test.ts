@@ -91,6 +91,7 @@ describe("a UDP push", () => {
     reply(packet, ackOf(packet));
     assert.equal((await settled()).outcome, "acked");
     assert.deepEqual([push.pending, waiting.size], [0, 0]);
+    assert.deepEqual(push.settled, { acked: 1, unanswered: 0, failed: 0, superseded: 0, untracked: 0 });
   });
 
   test("is compressed from 1 KiB on", async (t) => {

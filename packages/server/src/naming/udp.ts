@@ -53,6 +53,8 @@ export interface UdpPush {
   readonly port: number;
   /** Messages that wait for an acknowledgement. */
   readonly pending: number;
+  /** Messages since the start, by how they ended. */
+  readonly settled: Readonly<Record<UdpSettled["outcome"], number>>;
   /** Sends, waits for the acknowledgement and sends once more without one. Never throws. */
   send(message: UdpMessage): void;
   /** Called once for every message; one listener. */
@@ -78,7 +80,8 @@ export async function openUdpPush(options: UdpPushOptions): Promise<UdpPush> {
   const { clock, ackTimeoutMs = ACK_TIMEOUT_MS, pendingMax = PENDING_MAX } = options;
   const pending = new Map<string, Pending>();
   const newest = new Map<string, Pending>();
-  let settle: (settled: UdpSettled) => void = () => {};
+  const counts = { acked: 0, unanswered: 0, failed: 0, superseded: 0, untracked: 0 };
+  let tell: (settled: UdpSettled) => void = () => {};
   let last: { body: string; refTime: number; packet: Buffer } | undefined;
   let lastRefTime = 0;
   let closed = false;
@@ -88,6 +91,11 @@ export async function openUdpPush(options: UdpPushOptions): Promise<UdpPush> {
   await once(v4, "listening");
   v4.on("error", () => {});
   let v6: Socket | undefined;
+
+  function settle(settled: UdpSettled): void {
+    counts[settled.outcome]++;
+    tell(settled);
+  }
 
   function onMessage(data: Buffer, from: RemoteInfo): void {
     const refTime = readAck(data);
@@ -173,9 +181,10 @@ export async function openUdpPush(options: UdpPushOptions): Promise<UdpPush> {
     get pending() {
       return pending.size;
     },
+    settled: counts,
     send,
     onSettled(listener) {
-      settle = listener;
+      tell = listener;
     },
     async close() {
       if (closed) return;
