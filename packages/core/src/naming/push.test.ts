@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CALLER, instance, NamingBench, pushedTo, pushesOf, refusalOf, service } from "@nacre/testkit/naming-bench";
 import { minutes, seconds } from "../lib/units.ts";
-import { findService } from "./state.ts";
+import { findService, newNaming } from "./state.ts";
+import { step } from "./step.ts";
 
 const orders = service();
 const a = instance("10.0.0.1:80");
@@ -123,6 +124,20 @@ describe("a change", () => {
     const push = onlyPush(bench.forward(1));
     assert.deepEqual([push.to.length, push.changedAt], [1000, start + 5]);
     assert.equal(bench.hosts(orders)[0]?.weight, 4);
+  });
+
+  test("is followed by a longer pause the more subscribers had to be looked at, whether they were behind or not", () => {
+    // Without the bench, which holds all of naming against its rules after every step.
+    const naming = newNaming({}, 1, 0);
+    const subscribe = (clientId: string, at: number): void => {
+      const caller = { ip: "10.0.0.9", app: "", agent: "" };
+      step(naming, { type: "connected", clientId, ip: "10.0.0.9", port: 1, caller }, at);
+      step(naming, { type: "subscribe", clientId, service: orders, clusters: "", caller }, at);
+    };
+    for (let reader = 0; reader < 20_000; reader++) subscribe(`r${reader}`, 1000);
+    step(naming, { type: "tick", wallAt: 2000 }, 2000);
+    subscribe("late", 3000);
+    assert.equal(findService(naming, orders)?.pauseUntil, 3000 + 1 + 4);
   });
 
   test("never waits longer than the longest pause", () => {

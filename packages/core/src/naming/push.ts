@@ -8,6 +8,8 @@ import { selectorKey } from "./view.ts";
 const MISSES_MAX = 10;
 /** What one message of a fan-out costs this member, roughly, in milliseconds: it decides how long the service pauses. */
 const COST_PER_SUBSCRIBER_MS = 0.05;
+/** What a look at one subscriber costs, whether it is behind or not. */
+const COST_PER_LOOK_MS = 0.0002;
 
 /**
  * A change that consumers can see: the service gets a new revision, and its subscribers are pushed. The first change
@@ -100,12 +102,15 @@ export function fanOut(turn: Turn, service: Service): void {
   if (overdueAt < Number.POSITIVE_INFINITY) state.tasks.add(overdueAt, { type: "retry", service });
   state.pushes.total += messages;
   if (service.hosts.size === 0) state.pushes.empty += messages;
-  service.pauseUntil = now + pauseAfter(messages, state.options.pushPauseMaxMs);
+  service.pauseUntil = now + pauseAfter(messages, service.subscribers.size, state.options.pushPauseMaxMs);
 }
 
-/** A fan-out that keeps this member busy for a while is followed by a pause of that length, so that bursts become one. */
-function pauseAfter(messages: number, maxMs: Millis): Millis {
-  return Math.min(maxMs, Math.ceil(messages * COST_PER_SUBSCRIBER_MS));
+/**
+ * A fan-out that keeps this member busy for a while is followed by a pause of that length, so that bursts become one.
+ * Looking for who is behind counts too: thousands who subscribe to one service each lead to a look at all of them.
+ */
+function pauseAfter(messages: number, looks: number, maxMs: Millis): Millis {
+  return Math.min(maxMs, Math.ceil(messages * COST_PER_SUBSCRIBER_MS) + Math.floor(looks * COST_PER_LOOK_MS));
 }
 
 /** A push came to its end at one subscriber: it may have the next one, or the same again a little later. */
