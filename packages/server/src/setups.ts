@@ -32,6 +32,7 @@ export function namingOptions(options: Options): Partial<NamingOptions> {
     emptyServiceMs: options.emptyServiceExpiredMs,
     expiredMetadataMs: options.expiredMetadataAgeMs,
     udpSubscriberMs: options.clientExpiredMs,
+    udpSubscriptionsMax: options.udpSubscriptionsMax,
     pushRetryMs: options.pushRetryMs,
     pushPauseMaxMs: options.pushDelayMs,
     zeroThresholdProtects: options.protectionZeroFires,

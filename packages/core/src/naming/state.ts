@@ -25,6 +25,8 @@ export interface NamingOptions {
   readonly emptyServiceMs: Millis;
   readonly expiredMetadataMs: Millis;
   readonly udpSubscriberMs: Millis;
+  /** Whoever sends one HTTP call can name any address, so these are few. */
+  readonly udpSubscriptionsMax: number;
   readonly pushRetryMs: Millis;
   readonly pushPauseMaxMs: Millis;
   /** The reference lets a threshold of 0 protect a service without one healthy instance; here 0 switches protection off. */
@@ -45,6 +47,7 @@ export const DEFAULT_NAMING_OPTIONS: NamingOptions = {
   emptyServiceMs: 60_000,
   expiredMetadataMs: 600_000,
   udpSubscriberMs: 180_000,
+  udpSubscriptionsMax: 10_000,
   pushRetryMs: 1_000,
   pushPauseMaxMs: 100,
   zeroThresholdProtects: false,
@@ -72,11 +75,14 @@ export interface NamingState {
   readonly clients: Map<ClientId, Client>;
   instanceCount: number;
   subscriptionCount: number;
+  udpSubscriptionCount: number;
   readonly journal: CauseJournal;
   readonly views: ViewCache;
   readonly fuzzy: FuzzyWatches;
   readonly tasks: Deadlines<Task>;
   readonly beats: Deadlines<Publication>;
+  /** Heartbeats that are due and not yet looked at, oldest first. */
+  readonly overdue: Publication[][];
   /** Pushes on their way, by request id. */
   readonly fanOuts: Map<number, { readonly service: Service; readonly changedAt: Millis; left: number }>;
   nextRequestId: number;
@@ -104,11 +110,13 @@ export function newNaming(options: Partial<NamingOptions>, incarnation: number, 
     clients: new Map(),
     instanceCount: 0,
     subscriptionCount: 0,
+    udpSubscriptionCount: 0,
     journal: new CauseJournal(all.journalMax),
     views: new ViewCache(all.viewCharsMax),
     fuzzy: newFuzzyWatches(),
     tasks: new Deadlines(1),
     beats: new Deadlines(250),
+    overdue: [],
     fanOuts: new Map(),
     nextRequestId: 1,
     wallOffset,

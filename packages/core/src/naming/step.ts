@@ -12,6 +12,9 @@ import { refusal } from "./refusal.ts";
 import { findService, forgetIdle, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 
+/** Heartbeats that one tick looks at: a few milliseconds of work, even when all of them have stopped. */
+const BEAT_CHECKS_MAX = 2_000;
+
 /** The only way naming changes. A case left out of this switch does not compile. */
 export function step(state: NamingState, event: Event, now: Millis): Effect[] {
   const turn: Turn = { state, now, effects: [], ready: new Set() };
@@ -29,6 +32,7 @@ export function load(state: NamingState, row: { kind: string; key: string; value
 
 /** When `step` next has something to do with a tick; undefined when nothing waits. */
 export function nextWakeAt(state: NamingState): Millis | undefined {
+  if (state.overdue.length > 0) return state.lastTickAt;
   const tasks = state.tasks.nextAt();
   const beats = state.beats.nextAt();
   if (tasks === undefined || beats === undefined) return tasks ?? beats;
@@ -110,6 +114,10 @@ function handle(turn: Turn, event: Event): void {
       return;
     }
     case "subscribeUdp": {
+      if (state.udpSubscriptionCount >= state.options.udpSubscriptionsMax && !hasUdp(state, event)) {
+        effects.push(refusal("overThreshold", udpBound(state)));
+        return;
+      }
       const client = ensureClient(turn, addressId(event.ip, event.port), "address", event.ip, event.port, event.caller);
       const refused = subscribe(turn, client, event.service, event.clusters, now + state.options.udpSubscriberMs);
       if (refused !== undefined) effects.push(refused);
@@ -148,11 +156,23 @@ function tick(turn: Turn, wall: number): void {
   notePause(state, now);
   for (let due = state.tasks.due(now); due !== undefined; due = state.tasks.due(now))
     for (const task of due) perform(turn, task);
-  for (let due = state.beats.due(now); due !== undefined; due = state.beats.due(now))
-    for (const publication of due) {
+  for (let due = state.beats.due(now); due !== undefined; due = state.beats.due(now)) state.overdue.push(due);
+  checkOverdue(turn);
+}
+
+/** Looks at heartbeats that are due, not more at a time than fit between two calls; the rest follows with the next tick. */
+function checkOverdue(turn: Turn): void {
+  const { state } = turn;
+  let left = BEAT_CHECKS_MAX;
+  for (let batch = state.overdue[0]; batch !== undefined && left > 0; batch = state.overdue[0]) {
+    const checked = batch.splice(-left);
+    left -= checked.length;
+    if (batch.length === 0) state.overdue.shift();
+    for (const publication of checked) {
       checkBeat(turn, publication);
       forgetIdle(state, publication.client);
     }
+  }
 }
 
 function perform(turn: Turn, task: Task): void {
@@ -179,6 +199,17 @@ function perform(turn: Turn, task: Task): void {
     case "override":
       return expireOverride(turn, task.service, task.instance);
   }
+}
+
+/** Whether the subscription is there already, so that this only renews it. */
+function hasUdp(state: NamingState, { service, ip, port }: Extract<Event, { type: "subscribeUdp" }>): boolean {
+  const held = findService(state, service);
+  const client = state.clients.get(addressId(ip, port));
+  return held !== undefined && client?.subscriptions?.get(held) !== undefined;
+}
+
+function udpBound({ options }: NamingState): string {
+  return `this member has the most UDP subscribers it may (nacre.udp.subscriptions.max = ${options.udpSubscriptionsMax})`;
 }
 
 export function addressId(ip: string, port: number): ClientId {

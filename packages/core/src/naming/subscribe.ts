@@ -58,6 +58,7 @@ export function subscribe(
   client.subscriptions ??= new SmallMap();
   client.subscriptions.set(service, subscription);
   state.subscriptionCount++;
+  if (Number.isFinite(expiresAt)) state.udpSubscriptionCount++;
   if (Number.isFinite(expiresAt)) state.tasks.add(expiresAt, { type: "udp", subscription });
   schedule(turn, service);
   return undefined;
@@ -70,5 +71,6 @@ export function unsubscribe(turn: Turn, subscription: Subscription): void {
   service.subscribers?.delete(client);
   land(turn.state, subscription);
   turn.state.subscriptionCount--;
+  if (Number.isFinite(subscription.expiresAt)) turn.state.udpSubscriptionCount--;
   noteEmpty(turn, service);
 }

@@ -33,27 +33,40 @@ export class ViewCache {
 
   put(service: Service, key: string, view: View): void {
     let views = this.#byService.get(service) ?? new Map<string, View>();
-    let own = view.hosts.length;
-    for (const { hosts } of views.values()) own += hosts.length;
+    let own = view.cost;
+    for (const { cost } of views.values()) own += cost;
     if (views.size >= VIEWS_PER_SERVICE_MAX || own > this.#charsMax) {
       this.drop(service);
       views = new Map();
     }
     views.set(key, view);
-    this.#chars += view.hosts.length;
+    this.#chars += view.cost;
     // Last in the order of the map, so that everybody else makes room first.
     this.#byService.delete(service);
     this.#byService.set(service, views);
+    this.#makeRoom(service);
+  }
+
+  #makeRoom(service: Service): void {
     for (const oldest of this.#byService.keys()) {
-      if (this.#chars <= this.#charsMax || oldest === service) break;
-      this.drop(oldest);
+      if (this.#chars <= this.#charsMax) break;
+      if (oldest !== service) this.drop(oldest);
     }
+  }
+
+  /** A complete message was made around a view and is kept with it. */
+  charge(service: Service, view: View, bytes: number): void {
+    const held = this.#byService.get(service);
+    if (held === undefined || ![...held.values()].includes(view)) return;
+    view.cost += bytes;
+    this.#chars += bytes;
+    this.#makeRoom(service);
   }
 
   drop(service: Service): void {
     const views = this.#byService.get(service);
     if (views === undefined) return;
-    for (const view of views.values()) this.#chars -= view.hosts.length;
+    for (const view of views.values()) this.#chars -= view.cost;
     this.#byService.delete(service);
   }
 }

@@ -26,6 +26,8 @@ export interface View {
   readonly reachProtectionThreshold: boolean;
   /** Complete messages around these hosts, by the form that their maker chose; they live as long as the view. */
   readonly encoded: Map<string, Uint8Array>;
+  /** What it takes in the view cache: characters of the hosts, and bytes of the messages. */
+  cost: number;
 }
 
 /** The view of a service; one that does not exist has an empty view, never an error. */
@@ -57,7 +59,15 @@ export function selectorKey(state: NamingState, service: Service, consumerIp: st
 }
 
 function emptyView(lastRefTime: number): View {
-  return { hosts: "[]", count: 0, lastRefTime, checksum: hex(0), reachProtectionThreshold: false, encoded: new Map() };
+  return {
+    hosts: "[]",
+    count: 0,
+    lastRefTime,
+    checksum: hex(0),
+    reachProtectionThreshold: false,
+    encoded: new Map(),
+    cost: 0,
+  };
 }
 
 /** Instances as operators see them: disabled ones too, with operators' records laid over. `clusters` blank means all. */
@@ -112,13 +122,15 @@ function encode(service: Service, instances: readonly Instance[], protects: bool
     checksum = addToSet(checksum, instance.hash);
     parts.push(instanceText(service.name, instance));
   }
+  const hosts = `[${parts.join(",")}]`;
   return {
-    hosts: `[${parts.join(",")}]`,
+    hosts,
     count: instances.length,
     lastRefTime: service.lastRefTime,
     checksum: hex(checksum),
     reachProtectionThreshold: protects,
     encoded: new Map(),
+    cost: hosts.length,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   type Command,
   type Effect,
   type Event,
+  findService,
   instanceKey,
   load,
   type NamingOptions,
@@ -172,6 +173,8 @@ export class Naming {
     if (held !== undefined) return held;
     const bytes = encodeUtf8(around(serviceInfoText(service, query.clusters, view, form, cacheMillis)));
     view.encoded.set(key, bytes);
+    const of = findService(this.state, service);
+    if (of !== undefined) this.state.views.charge(of, view, bytes.length);
     return bytes;
   }
 
@@ -270,11 +273,14 @@ export class Naming {
     const service = this.state.services.get(effect.service)?.name;
     if (service === undefined) return;
     const { clientId, ip, port } = effect.to;
+    // Without a UDP port nobody answers: the push has ended.
+    if (this.#udp === undefined)
+      return void this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "gone" });
     const view = this.view(service, { clusters: effect.clusters, healthyOnly: false, consumerIp: ip });
     const cacheMillis = this.state.switches.defaultPushCacheMillis;
     const body = serviceInfoText(service, effect.clusters, view, "v1", cacheMillis);
     const notice: UdpNotice = { ip, port, body, topic: effect.service, clientId, requestId: effect.requestId };
-    this.#udp?.send(notice);
+    this.#udp.send(notice);
   }
 
   #notify(

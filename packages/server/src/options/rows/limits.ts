@@ -41,6 +41,16 @@ export const limitRows = {
     what: "services that one client may subscribe to; beyond: refused",
     why: "gateways subscribe to whole namespaces, a loop subscribes to more",
   },
+  udpSubscriptionsMax: {
+    name: "nacre.udp.subscriptions.max",
+    type: "integer",
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    group: "limits",
+    what: "subscriptions of 1.x clients that are pushed over UDP; beyond: they find changes when they poll",
+    why: "one HTTP call can name any address as its subscriber, so the table must not follow the callers",
+  },
   connectionsMax: {
     name: "nacre.connections.max",
     type: "integer",

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Effect } from "./events.ts";
+import { newNaming } from "./state.ts";
+import { nextWakeAt, step } from "./step.ts";
+import { viewOf } from "./view.ts";
+
+const service = { namespace: "public", group: "DEFAULT_GROUP", name: "cart" };
+const caller = { ip: "10.9.9.9", app: "", agent: "" };
+const address = (n: number) => ({ ip: `10.0.${n >> 8}.${n & 255}`, port: 80 });
+const input = (n: number) => ({
+  ...address(n),
+  weight: 1,
+  healthy: true,
+  enabled: true,
+  clusterName: "",
+  metadata: {},
+  instanceId: "",
+});
+const ok = (effects: Effect[]): void => assert.ok(!effects.some(({ type }) => type === "refuse"));
+
+describe("naming at its limits (N16)", () => {
+  test("takes several ticks for thousands of heartbeats that stop together, and asks for the next one at once", () => {
+    const state = newNaming({}, 1, 0);
+    const count = 5_000;
+    for (let n = 0; n < count; n++) ok(step(state, { type: "publishAddress", service, instance: input(n), caller }, 0));
+    const unhealthy = () =>
+      count - [...state.services.values()].reduce((sum, { healthyCount }) => sum + healthyCount, 0);
+    const seen: number[] = [];
+    // Ticks on the way, as the shell makes them: without them this would look like a pause of the process.
+    for (let now = 500; now < 15_000; now += 500) step(state, { type: "tick", wallAt: now }, now);
+    for (let now = 15_000; seen.at(-1) !== count; now++) {
+      seen.push(unhealthy());
+      assert.ok((nextWakeAt(state) ?? Number.POSITIVE_INFINITY) <= now || seen.at(-1) === count);
+      step(state, { type: "tick", wallAt: now }, now);
+    }
+    assert.deepEqual([...new Set(seen)], [0, 2_000, 4_000, 5_000]);
+  });
+
+  test("refuses UDP subscribers beyond their bound, and renews those that are there", () => {
+    const state = newNaming({ udpSubscriptionsMax: 2 }, 1, 0);
+    const subscribe = (n: number) =>
+      step(state, { type: "subscribeUdp", service, clusters: "", ...address(n), caller }, 0);
+    for (const n of [1, 2, 1, 2]) ok(subscribe(n));
+    const [refused] = subscribe(3);
+    assert.ok(refused?.type === "refuse" && refused.failure === "overThreshold");
+    assert.match(refused.message, /nacre\.udp\.subscriptions\.max = 2/);
+    assert.equal(state.clients.size, 2);
+  });
+
+  test("counts complete messages into the view cache, and lets the oldest service make room for them", () => {
+    const state = newNaming({ viewCharsMax: 1_000 }, 1, 0);
+    const names = ["one", "two"].map((name) => ({ ...service, name }));
+    for (const name of names) ok(step(state, { type: "publishAddress", service: name, instance: input(1), caller }, 0));
+    const query = { clusters: "", healthyOnly: false, consumerIp: undefined };
+    const [one, two] = names.map((name) => viewOf(state, name, query, 0));
+    assert.ok(one !== undefined && two !== undefined);
+    assert.equal(state.views.size, 2);
+    const [, second] = [...state.services.values()];
+    assert.ok(second !== undefined);
+    state.views.charge(second, two, 500);
+    assert.deepEqual([state.views.size, state.views.chars], [1, two.hosts.length + 500]);
+  });
+});
