@@ -21,6 +21,12 @@ export function serviceKey(service: ServiceName): ServiceKey {
   return `${service.namespace}@@${service.group}@@${service.name}`;
 }
 
+/** The service of a key; only the first two separators count, so that a name may hold one where names are not checked. */
+export function serviceNameOfKey(key: ServiceKey): ServiceName {
+  const [namespace = "", group = "", ...name] = key.split(NAME_SEPARATOR);
+  return { namespace, group, name: name.join(NAME_SEPARATOR) };
+}
+
 /** `group@@name`, as v1 HTTP, instance ids and the `serviceName` of an instance write it. */
 export function groupedName(service: ServiceName): string {
   return `${service.group}@@${service.name}`;

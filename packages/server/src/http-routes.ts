@@ -1,3 +1,4 @@
+import { loginRoutes } from "./auth/http.ts";
 import { clusterRoutes } from "./cluster/http.ts";
 import { addressOf } from "./cluster/members.ts";
 import type { Connections } from "./connections/connections.ts";
@@ -30,6 +31,7 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...namingV3ClientRoutes(naming),
     ...namingV3AdminRoutes(deps),
     ...namingV3ConsoleRoutes(deps),
+    ...loginRoutes(),
     ...namespaceRoutes(naming),
     ...clusterRoutes(members),
     ...loaderRoutes({ connections, load, address: () => addressOf(members.self()) }),
@@ -44,4 +46,4 @@ export function consoleRoutes(routes: readonly Route[]): readonly Route[] {
   return routes.filter(({ path }) => CONSOLE.test(path));
 }
 
-const CONSOLE = /^\/(?:v[123]\/console\/.*|actuator\/health.*|serverlist|index\.html|)$/;
+const CONSOLE = /^\/(?:v[123]\/console\/.*|v[13]\/auth\/.*|actuator\/health.*|serverlist|index\.html|)$/;

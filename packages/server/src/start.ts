@@ -84,7 +84,6 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     incarnation: Math.floor(clock.wall() / 1000),
   });
   connections.serve(namingFeature(naming));
-  stops.push(() => naming.stop());
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
   const durable = await openStorage(options, naming, log);
@@ -163,6 +162,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
     readiness.stopping();
+    // Before any connection ends: the clients of this member are not to see the lists shrink with them.
+    naming.stop();
     const until = clock.now() + graceMs;
     for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
     log.flush();

@@ -22,6 +22,8 @@ function filled(): NamingBench {
   return bench;
 }
 
+const ALL = { namespace: "public", nameContains: "", groupContains: "", withoutEmpty: false };
+
 describe("lists of services", () => {
   test("are of one namespace and group, in order, without those that are only subscribed", () => {
     const bench = filled();
@@ -43,18 +45,24 @@ describe("lists of services", () => {
   test("are searched by parts of group and name in any case", () => {
     const { state } = filled();
     const found = (given: Partial<Parameters<typeof searchServices>[1]>) =>
-      searchServices(state, {
-        namespace: "public",
-        nameContains: "",
-        groupContains: "",
-        withoutEmpty: false,
-        ...given,
-      }).map(({ name }) => `${name.group}/${name.name}`);
+      searchServices(state, { ...ALL, ...given }, 1, 100).items.map(({ name }) => `${name.group}/${name.name}`);
     assert.deepEqual(found({ nameContains: "STOCK" }), ["DEFAULT_GROUP/Stock"]);
     assert.deepEqual(found({ nameContains: "order", groupContains: "oth" }), ["OTHER/orders"]);
     assert.equal(found({}).length, 5);
     assert.equal(found({ withoutEmpty: true }).length, 4);
     assert.deepEqual(found({ namespace: "none" }), []);
+  });
+
+  test("are searched by the page, and counted in full", () => {
+    const { state } = filled();
+    const all = searchServices(state, ALL, 1, 100).items;
+    assert.deepEqual(searchServices(state, ALL, 2, 2), { total: 5, items: all.slice(2, 4) });
+    assert.deepEqual(searchServices(state, ALL, 9, 2), { total: 5, items: [] });
+    const [some] = all;
+    assert.deepEqual(
+      searchServices(state, ALL, 1, 2, (service) => service === some),
+      { total: 1, items: [some] },
+    );
   });
 
   test("come in pages that count from 1", () => {

@@ -27,22 +27,41 @@ export interface ServiceSearch {
   readonly withoutEmpty: boolean;
 }
 
-/** Listed services by parts of their names, ordered by group and name. */
-export function searchServices(state: NamingState, search: ServiceSearch): Service[] {
-  const { namespace } = search;
+/**
+ * One page of the listed services whose names hold the given parts, ordered by group and name. Names are compared for all
+ * of them; the services themselves are only looked up where the page or `matches` needs them.
+ */
+export function searchServices(
+  state: NamingState,
+  search: ServiceSearch,
+  pageNo: number,
+  pageSize: number,
+  matches?: (service: Service) => boolean,
+): Page<Service> {
   const nameContains = search.nameContains.toLowerCase();
   const groupContains = search.groupContains.toLowerCase();
-  const found: Service[] = [];
-  const groups = state.listed.get(namespace);
+  const [from, to] = [(pageNo - 1) * pageSize, pageNo * pageSize];
+  const looksInside = search.withoutEmpty || matches !== undefined;
+  const items: Service[] = [];
+  let total = 0;
+  const groups = state.listed.get(search.namespace);
   for (const group of [...(groups?.keys() ?? [])].sort()) {
     if (groupContains !== "" && !group.toLowerCase().includes(groupContains)) continue;
     for (const name of groups?.get(group)?.all() ?? []) {
       if (nameContains !== "" && !name.toLowerCase().includes(nameContains)) continue;
-      const service = state.services.get(`${namespace}@@${group}@@${name}`);
-      if (service !== undefined && !(search.withoutEmpty && service.hosts.size === 0)) found.push(service);
+      const inPage = total >= from && total < to;
+      if (!inPage && !looksInside) {
+        total++;
+        continue;
+      }
+      const service = state.services.get(`${search.namespace}@@${group}@@${name}`);
+      if (service === undefined || (search.withoutEmpty && service.hosts.size === 0)) continue;
+      if (matches !== undefined && !matches(service)) continue;
+      if (inPage) items.push(service);
+      total++;
     }
   }
-  return found;
+  return { total, items };
 }
 
 /** Every namespace that has a listed service. */
@@ -84,15 +103,13 @@ export interface CauseQuery {
 export function causesOf(state: NamingState, query: CauseQuery, limit: number): CauseRecord[] {
   const address =
     query.ip === undefined ? undefined : `${query.ip}:${query.port === undefined ? "" : `${query.port}:`}`;
-  return state.journal.find(({ service, instance }) => {
-    const [namespace, group, name] = service.split("@@");
-    return (
-      namespace === query.namespace &&
-      (query.group === undefined || group === query.group) &&
-      (query.name === undefined || name === query.name) &&
-      (address === undefined || instance.startsWith(address))
-    );
-  }, limit);
+  const start = `${query.namespace}@@${query.group === undefined ? "" : `${query.group}@@`}`;
+  const end = query.name === undefined ? "" : `@@${query.name}`;
+  return state.journal.find(
+    ({ service, instance }) =>
+      service.startsWith(start) && service.endsWith(end) && (address === undefined || instance.startsWith(address)),
+    limit,
+  );
 }
 
 /** Figures of the whole of naming, for metrics and the operators' overview. */

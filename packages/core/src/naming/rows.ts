@@ -1,4 +1,4 @@
-import type { ServiceKey, ServiceName } from "@nacre/protocol";
+import { type ServiceKey, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
 import type { Effect } from "./events.ts";
 import type { Turn } from "./state.ts";
 
@@ -26,8 +26,7 @@ export function rowKey(service: ServiceKey, part: string): string {
 /** The service and the part that a row key names; rows about a whole service have a blank part. */
 export function readRowKey(key: string): { service: ServiceName; part: string } {
   const [service = "", part = ""] = key.split(KEY_SEPARATOR);
-  const [namespace = "", group = "", ...name] = service.split("@@");
-  return { service: { namespace, group, name: name.join("@@") }, part };
+  return { service: serviceNameOfKey(service), part };
 }
 
 /** Only the rows of these effects; the rest of a step of `apply` is for the shell. */

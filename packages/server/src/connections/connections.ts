@@ -19,6 +19,7 @@ import {
   parseJsonObject,
 } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
+import { escalate } from "../faults.ts";
 import type { TransportConnection, TransportHandlers } from "../transport/grpc/transport.ts";
 import { pushBody } from "./answers.ts";
 import { Counters } from "./counters.ts";
@@ -328,6 +329,7 @@ export class Connections {
     try {
       this.#do(effect);
     } catch (err) {
+      escalate(err);
       this.#log.error({ err, effect: effect.type }, "the connections failed to do what they had decided");
     }
   }

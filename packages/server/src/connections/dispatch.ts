@@ -1,6 +1,7 @@
 import type { Connection } from "@nacre/core/connections";
 import { decodePayload, type Payload, parseJsonObject, RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
+import { escalate } from "../faults.ts";
 import type { TransportConnection } from "../transport/grpc/transport.ts";
 import { errorReply, failureReply, type Reply, reply, replyTo } from "./answers.ts";
 import type { Counters } from "./counters.ts";
@@ -118,6 +119,7 @@ export class Dispatch {
     try {
       body = parseJsonObject(payload.body, payload.type);
     } catch (thrown) {
+      escalate(thrown);
       return errorReply(RegistryError.from(thrown));
     }
     this.#setup.active(from.id);
@@ -154,6 +156,7 @@ export class Dispatch {
       return failureReply(message, thrown, body);
     }
     this.#setup.log.error({ type, err: thrown }, "a handler failed");
+    escalate(thrown);
     return errorReply(RegistryError.from(thrown));
   }
 

@@ -18,9 +18,10 @@ import {
   type ViewQuery,
   viewOf,
 } from "@nacre/core/naming";
-import { encodeUtf8, namingPushes, RegistryError, type ServiceName } from "@nacre/protocol";
+import { encodeUtf8, namingPushes, RegistryError, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
+import { escalate } from "../faults.ts";
 import { Latency } from "../metrics/latency.ts";
 import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
@@ -72,7 +73,9 @@ export class Naming {
     this.#setup = setup;
     this.state = newNaming(setup.options, setup.incarnation, setup.clock.wall() - setup.clock.now());
     setup.connections.listen({
-      unregistered: (connection, cause) => this.submit({ type: "disconnected", clientId: connection.id, cause }),
+      // A member that stops takes its clients' connections away; that is no reason to tell anybody that they are gone.
+      unregistered: (connection, cause) =>
+        this.#stopped || this.submit({ type: "disconnected", clientId: connection.id, cause }),
       pushSettled: ({ connectionId, requestId, outcome }) => {
         const sent = this.state.fanOuts.get(Number(requestId));
         if (sent !== undefined && outcome === "acked") this.pushes.acked(this.#now() - sent.changedAt);
@@ -109,6 +112,7 @@ export class Naming {
     this.#wake();
   }
 
+  /** Nothing is pushed or judged from here on; calls that are still on their way are answered. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -137,9 +141,8 @@ export class Naming {
 
   /** The outcome of a health check, as it becomes durable. */
   setHealth(target: Target, healthy: boolean, reason: string): Promise<void> {
-    const [namespace = "", group = "", name = ""] = target.service.split("@@");
     const change = {
-      service: { namespace, group, name },
+      service: serviceNameOfKey(target.service),
       instance: instanceKey(target),
       healthy,
       cause: "healthCheck",
@@ -201,6 +204,7 @@ export class Naming {
     try {
       this.#do(effect);
     } catch (err) {
+      escalate(err);
       this.#setup.log.error({ err, effect: effect.type }, "naming failed to do what it had decided");
       // Nobody will answer what was not sent, and a subscriber that is owed an answer is pushed nothing.
       for (const clientId of receiversOf(effect))
@@ -210,6 +214,7 @@ export class Naming {
   }
 
   #do(effect: Effect): void {
+    if (this.#stopped && "requestId" in effect) return;
     switch (effect.type) {
       case "refuse":
       case "beatAnswer":

@@ -8,6 +8,8 @@ import type { Clock, Timer } from "../clock.ts";
 const GZIP_FROM_BYTES = 1024;
 /** The largest payload of one datagram over IPv4. */
 const DATAGRAM_BYTES_MAX = 65_507;
+/** The longest list that is compressed for a datagram: lists of services shrink to a tenth at best. */
+const BODY_CHARS_MAX = 1024 * 1024;
 /** An acknowledgement has under 100 bytes; what is larger is not one. */
 const ACK_BYTES_MAX = 1024;
 
@@ -119,6 +121,9 @@ export async function openUdpPush(options: UdpPushOptions): Promise<UdpPush> {
     const refuse = (reason: string) => settle({ message, outcome: "failed", tookMs: 0, reason });
     if (isIP(ip) === 0) return refuse(`${ip} is not an IP address`);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) return refuse(`port ${port} is not between 1 and 65535`);
+    // Larger bodies never fit, and finding that out would take the compressor longer than a turn of the event loop may.
+    if (body.length > BODY_CHARS_MAX)
+      return refuse(`the list has ${body.length} characters; at most ${BODY_CHARS_MAX} are sent`);
     const { refTime, packet } = packetOf(body, ip, port);
     if (packet.length > DATAGRAM_BYTES_MAX)
       return refuse(`the packet has ${packet.length} bytes; a datagram carries ${DATAGRAM_BYTES_MAX}`);

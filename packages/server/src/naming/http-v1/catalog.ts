@@ -86,13 +86,14 @@ function catalogInstances(naming: Naming, params: Params): Answer {
 function catalogServices(naming: Naming, params: Params): Answer {
   const { pageNo, pageSize } = pageIn(params);
   const address = params.text("instance", "");
-  const found = searchServices(naming.state, {
+  const search = {
     namespace: namespaceIn(params),
     nameContains: params.text("serviceNameParam", ""),
     groupContains: params.text("groupNameParam", ""),
     withoutEmpty: params.isTrue("hasIpCount"),
-  }).filter((service) => address === "" || hasInstance(service, address));
-  const { total, items } = page(found, pageNo, pageSize);
+  };
+  const matches = address === "" ? undefined : (service: Service) => hasInstance(service, address);
+  const { total, items } = searchServices(naming.state, search, pageNo, pageSize, matches);
   if (params.isTrue("withInstances")) return json(items.map(serviceBodyV2));
   const { zeroThresholdProtects } = naming.state.options;
   return json({ count: total, serviceList: items.map((service) => serviceLine(service, zeroThresholdProtects)) });

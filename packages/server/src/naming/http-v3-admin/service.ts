@@ -60,13 +60,13 @@ export function clusterRoute(naming: Naming, path: string): Route {
 
 function serviceList(naming: Naming, params: Params): unknown {
   const { pageNo, pageSize } = pageIn(params);
-  const found = searchServices(naming.state, {
+  const search = {
     namespace: namespaceIn(params),
     nameContains: params.text("serviceNameParam", ""),
     groupContains: params.text("groupNameParam", ""),
     withoutEmpty: params.boolean("ignoreEmptyService", false),
-  });
-  const { total, items } = page(found, pageNo, pageSize);
+  };
+  const { total, items } = searchServices(naming.state, search, pageNo, pageSize);
   const { zeroThresholdProtects } = naming.state.options;
   const show = params.boolean("withInstances", false)
     ? items.map((service) => serviceBody(service, true))

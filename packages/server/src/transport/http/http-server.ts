@@ -3,6 +3,7 @@ import { RegistryError } from "@nacre/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
+import { escalate } from "../../faults.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
@@ -178,6 +179,7 @@ async function answerTo(
     const params = Params.read(arrival.query, formOf(body, arrival.contentType), route.family);
     return paramRefusal(setup, route, params) ?? (await route.handle(params, callOf(request, arrival, body, params)));
   } catch (thrown) {
+    escalate(thrown);
     const failure = RegistryError.from(thrown);
     arrival.failure = failure.failure;
     if (failure.failure === "serverError") {
