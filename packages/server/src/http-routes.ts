@@ -6,7 +6,8 @@ import { loaderRoutes } from "./connections/http.ts";
 import { metricsRoutes } from "./metrics/http.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { namespaceRoutes } from "./namespaces/http.ts";
-import { type NamingV1, namingV1Routes } from "./naming/http-v1/routes.ts";
+import type { NamingDeps } from "./naming/http-deps.ts";
+import { namingV1Routes } from "./naming/http-v1/routes.ts";
 import { namingV2Routes } from "./naming/http-v2/routes.ts";
 import { namingV3AdminRoutes, namingV3ConsoleRoutes } from "./naming/http-v3-admin/routes.ts";
 import { namingV3ClientRoutes } from "./naming/http-v3-client/routes.ts";
@@ -15,7 +16,7 @@ import { type StateSetup, stateRoutes } from "./state/http.ts";
 import type { Route } from "./transport/http/route.ts";
 
 /** What the whole HTTP interface is answered from. */
-export interface HttpDeps extends NamingV1, StateSetup {
+export interface HttpDeps extends NamingDeps, StateSetup {
   readonly connections: Connections;
   readonly metrics: Metrics;
   /** Whether Prometheus may list instances. */

@@ -28,8 +28,8 @@ export interface CauseRecord {
 }
 
 /**
- * The journal of causes: a ring of the last `max` records, none older than 24 hours is promised, so "why is this
- * instance gone?" has an answer within that bound. The oldest record makes room for the newest.
+ * The journal of causes: a ring of the last `max` records, in which the oldest makes room for the newest. "Why is this
+ * instance gone?" has an answer for as far back as that reaches; the default is meant for a day of a busy registry.
  */
 export class CauseJournal {
   readonly #max: number;

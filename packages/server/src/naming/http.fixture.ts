@@ -6,7 +6,8 @@ import { openMemoryLog } from "../storage/memory-log.ts";
 import { statusOf } from "../transport/http/filters.ts";
 import { createHttpServer, type HttpServer, type HttpServerSetup } from "../transport/http/http-server.ts";
 import type { Route } from "../transport/http/route.ts";
-import { type NamingV1, namingV1Routes } from "./http-v1/routes.ts";
+import type { NamingDeps } from "./http-deps.ts";
+import { namingV1Routes } from "./http-v1/routes.ts";
 import { Naming } from "./naming.ts";
 
 /** A log for tests: what is worse than a warning is kept. */
@@ -69,7 +70,7 @@ export class TestHttp {
       refreshedAt: this.clock.wall(),
     }));
     const filters = { readiness: { state: () => this.ready }, switches: () => this.naming.state.switches };
-    const v1: NamingV1 = {
+    const v1: NamingDeps = {
       naming: this.naming,
       members: this.members,
       status: () => statusOf(filters),

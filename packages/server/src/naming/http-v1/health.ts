@@ -4,11 +4,11 @@ import { type Answer, json, text } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
 import { v1 } from "../../transport/http/rows.ts";
+import type { NamingDeps } from "../http-deps.ts";
 import { addressIn, serviceOf, setHealthByHand } from "../operations.ts";
-import type { NamingV1 } from "./deps.ts";
 
 /** `/v1/ns/health` and what lies below it. */
-export function healthRoutes({ naming, members }: NamingV1): Route[] {
+export function healthRoutes({ naming, members }: NamingDeps): Route[] {
   const path = "/v1/ns/health";
   const admin = "/v3/admin/ns/health";
 

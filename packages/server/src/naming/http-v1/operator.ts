@@ -3,15 +3,15 @@ import { type Answer, json, text } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
 import { v1 } from "../../transport/http/rows.ts";
+import type { NamingDeps } from "../http-deps.ts";
 import { metricsBody, setLogLevel, setSwitch, switchesBody } from "../operations.ts";
-import type { NamingV1 } from "./deps.ts";
 
 /** `/v1/ns/operator`, its alias `/v1/ns/ops`, and the read-only views of what 1.x had and documented. */
-export function operatorRoutes(deps: NamingV1): Route[] {
+export function operatorRoutes(deps: NamingDeps): Route[] {
   return [...["/v1/ns/operator", "/v1/ns/ops"].flatMap((path) => operatorsBelow(path, deps)), ...oldViews(deps)];
 }
 
-function operatorsBelow(path: string, { naming, members, status, load, setLogLevel: apply }: NamingV1): Route[] {
+function operatorsBelow(path: string, { naming, members, status, load, setLogLevel: apply }: NamingDeps): Route[] {
   const admin = "/v3/admin/ns/ops";
 
   const metrics = (params: Params): Answer =>
@@ -51,7 +51,7 @@ function operatorsBelow(path: string, { naming, members, status, load, setLogLev
 }
 
 /** The reference has dropped these; the curl calls of old documentation still get what they look for. */
-function oldViews({ members }: NamingV1): Route[] {
+function oldViews({ members }: NamingDeps): Route[] {
   const list = "GET /v3/admin/core/cluster/node/list";
 
   function servers(): Answer {

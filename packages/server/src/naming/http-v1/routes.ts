@@ -1,15 +1,13 @@
 import type { Route } from "../../transport/http/route.ts";
+import type { NamingDeps } from "../http-deps.ts";
 import { catalogRoutes } from "./catalog.ts";
-import type { NamingV1 } from "./deps.ts";
 import { healthRoutes } from "./health.ts";
 import { instanceRoutes } from "./instance.ts";
 import { operatorRoutes } from "./operator.ts";
 import { serviceRoutes } from "./service.ts";
 
-export type { NamingV1 } from "./deps.ts";
-
 /** Naming as clients of 1.x and their tools speak it. What is not here answers 501 below `/v1/ns`. */
-export function namingV1Routes(deps: NamingV1): Route[] {
+export function namingV1Routes(deps: NamingDeps): Route[] {
   const { naming } = deps;
   return [
     ...instanceRoutes(naming),

@@ -1,7 +1,7 @@
 import { result } from "../../transport/http/answers.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v2 } from "../../transport/http/rows.ts";
-import type { NamingV1 as NamingDeps } from "../http-v1/routes.ts";
+import type { NamingDeps } from "../http-deps.ts";
 import { metricsBody, setSwitch, switchesBody } from "../operations.ts";
 import { clientRoutes } from "./client.ts";
 import { instanceRoutes } from "./instance.ts";

@@ -4,7 +4,7 @@ import { RegistryError } from "@nacre/protocol";
 import { pageText, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
-import type { NamingV1 as NamingDeps } from "../http-v1/routes.ts";
+import type { NamingDeps } from "../http-deps.ts";
 import {
   addressIn,
   metricsBody,
