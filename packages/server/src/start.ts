@@ -64,9 +64,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   // A main port of 0 with a gRPC port given is known once it is open.
   const address = { ip, port: mainPort };
 
+  const load = watchLoad(clock);
   const connections = new Connections({
     clock,
     log,
+    load,
     abilities: {
       supportPersistentInstanceByGrpc: options.abilityPersistentInstance,
       fuzzyWatch: options.abilityFuzzyWatch,
@@ -111,7 +113,6 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
 
   const watch = watchProcess(clock);
   stops.push(() => watch.close());
-  const load = watchLoad(clock);
   const switches = () => naming.state.switches;
   const metrics = newMetrics(
     metricSources({ naming, connections, requests: () => http.requests, durable, health, udp, process: watch }),

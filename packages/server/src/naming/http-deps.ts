@@ -1,7 +1,8 @@
 import type { Members } from "../cluster/members.ts";
+import type { ProcessLoad } from "../metrics/load.ts";
 import type { ServerStatus } from "../readiness.ts";
 import type { Naming } from "./naming.ts";
-import type { ProcessLoad, SetLogLevel } from "./operations.ts";
+import type { SetLogLevel } from "./operations.ts";
 
 /** What the HTTP dialects of naming are answered from. */
 export interface NamingDeps {

@@ -1,14 +1,8 @@
 import { countsOf, type Switches } from "@nacre/core/naming";
 import { double, RegistryError } from "@nacre/protocol";
+import type { ProcessLoad } from "../../metrics/load.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Naming } from "../naming.ts";
-
-/** How busy this process is, from 0 to 1 where it is a share. */
-export interface ProcessLoad {
-  readonly cpu: number;
-  readonly load: number;
-  readonly mem: number;
-}
 
 /** The figures of `operator/metrics`. v3 leaves out what `withProcess` adds. */
 export function metricsBody(naming: Naming, status: string, load: ProcessLoad | undefined): Record<string, unknown> {
