@@ -12,6 +12,7 @@ import { namingSize } from "./benches/naming-size.ts";
 import { push } from "./benches/push.ts";
 import { grpcRates, httpRates } from "./benches/rates.ts";
 import { repeated } from "./benches/repeated.ts";
+import { serverSize } from "./benches/server-size.ts";
 import { start } from "./benches/start.ts";
 import { type Bench, type Section, say, scaleOf } from "./lib/bench.ts";
 import { tableText } from "./lib/page.ts";
@@ -26,6 +27,7 @@ const BENCHES: readonly Bench[] = [
   repeated,
   idleConnections,
   namingSize,
+  serverSize,
   durableLog,
 ];
 

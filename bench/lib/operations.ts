@@ -3,7 +3,7 @@ import { message } from "./grpc-connection.ts";
 /** What the load generators ask for. Connection `c` works through services `n`, so that every call does something new. */
 export type Operation = "register" | "deregister" | "query" | "subscribe" | "beat";
 
-const METADATA = '{"zone":"a","version":"1.2.3"}';
+export const METADATA = '{"zone":"a","version":"1.2.3"}';
 
 function address(c: number, n: number): { ip: string; port: number } {
   return { ip: `10.${c >> 8}.${c & 255}.1`, port: 1024 + (n % 60_000) };
@@ -65,7 +65,7 @@ export function httpRequest(operation: Operation, c: number, n: number, udpPort:
   }
 }
 
-function named(service: string): string {
+export function named(service: string): string {
   return `namespaceId=public&serviceName=DEFAULT_GROUP%40%40${service}`;
 }
 

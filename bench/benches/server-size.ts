@@ -1,0 +1,124 @@
+import { type Bench, type Cell, median, mib, round, type Scale, say, type Table } from "../lib/bench.ts";
+import { Remote } from "../lib/remote.ts";
+import { ServerProcess } from "../lib/server-process.ts";
+import { FILLED_EACH, type SizedOperation, type Wire } from "../lib/sized-operations.ts";
+import type { Round } from "../load/server-size.ts";
+
+const SIZES: readonly number[] = [10_000, 100_000, 1_000_000];
+const RATIO_AIM = 1.3;
+/** Calls of one operation before it is the next server's turn: few, so that a slow moment of the machine meets all. */
+const CALLS = 2000;
+/** Rounds before those that count: code that has not run often is not compiled yet. */
+const WARM_UP = 8;
+
+const OPERATIONS: Record<Wire, readonly SizedOperation[]> = {
+  grpc: ["register", "register again", "query", "query the same", "deregister"],
+  http: ["register", "register again", "beat", "query", "query the same", "deregister"],
+};
+const WIRES: Record<Wire, string> = { grpc: "gRPC", http: "HTTP v1" };
+
+/** One server of a size, and the process that makes its calls. */
+interface Sized {
+  readonly server: ServerProcess;
+  readonly load: Remote;
+  readonly rss: number;
+  /** Of the process, JavaScript heap and buffers outside of it, over the same process without the instances. */
+  readonly bytesEach: number;
+}
+
+export const serverSize: Bench = {
+  name: "server-size",
+  title: "The server by the number of instances",
+  method:
+    "The whole server process for each size, all at the same time and asked in turns of " +
+    `${CALLS.toLocaleString("en-US")} calls by one generator process with eight connections: user and system time of ` +
+    "all threads of the server process, collections included, divided by the calls; the mean over all turns. Every " +
+    `server is filled over gRPC with services of ${FILLED_EACH} instances, one batch each. Calls leap over all services; ` +
+    "one registration of five makes a service. What a turn registers is registered again, kept alive and taken back in " +
+    "the next ones. `query the same` reads the same thousand services, whatever the size; `query` any service, so that " +
+    "a large server has fewer of their lists at hand. Memory is read after full collections, before the first call.",
+  async run(scale: Scale): Promise<Table> {
+    const sizes = scale.pick(SIZES, SIZES.slice(0, 2));
+    const sized: Sized[] = [];
+    try {
+      for (const instances of sizes) sized.push(await filled(instances));
+      return await measured(sizes, sized, scale.pick(40, 3));
+    } finally {
+      for (const { load, server } of sized) {
+        await load.end();
+        await server.stop();
+      }
+    }
+  },
+};
+
+async function filled(instances: number): Promise<Sized> {
+  const server = await ServerProcess.start();
+  const load = Remote.load("server-size.ts");
+  const { grpcPort, httpPort } = server;
+  await load.call("open", { grpcPort, httpPort });
+  const before = await server.memory();
+  const startedAt = performance.now();
+  const failed = await load.call<number>("fill", instances);
+  if (failed > 0) throw new Error(`${failed} batches were refused`);
+  const tookMs = performance.now() - startedAt;
+  const { rss, heapUsed, external } = await server.memory();
+  const bytesEach = (heapUsed + external - before.heapUsed - before.external) / instances;
+  say(`  filled with ${instances.toLocaleString("en-US")} in ${round(tookMs / 1000, 1)} s`);
+  return { server, load, rss, bytesEach };
+}
+
+async function measured(sizes: readonly number[], sized: readonly Sized[], rounds: number): Promise<Table> {
+  const largest = (sizes.at(-1) as number).toLocaleString("en-US");
+  const rows: Cell[][] = [];
+  const over: string[] = [];
+  const remarks: string[] = [];
+  const ratioOf = (values: readonly number[]): number => round((values.at(-1) as number) / (values[0] as number), 2);
+  rows.push(["resident set", "MiB", ...sized.map(({ rss }) => mib(rss)), ""]);
+  const bytes = sized.map(({ bytesEach }) => round(bytesEach));
+  rows.push(["memory per instance", "bytes", ...bytes, ratioOf(bytes)]);
+
+  let failed = 0;
+  for (const wire of Object.keys(WIRES) as Wire[]) {
+    const operations = OPERATIONS[wire];
+    /** Microseconds of each call by operation, size and round. */
+    const costs = operations.map(() => sized.map(() => [] as number[]));
+    for (let number = 0; number < WARM_UP + rounds; number++)
+      for (const [at, operation] of operations.entries())
+        for (const size of turns(sized.length, number)) {
+          const { server, load } = sized[size] as Sized;
+          const before = await server.cpuMs();
+          const turn: Round = { wire, operation, number, calls: CALLS };
+          failed += await load.call<number>("run", turn);
+          const busyMs = (await server.cpuMs()) - before;
+          if (number >= WARM_UP) costs[at]?.[size]?.push((busyMs * 1000) / CALLS);
+        }
+    for (const [at, operation] of operations.entries()) {
+      const bySize = costs[at] as number[][];
+      const means = bySize.map((values) => values.reduce((sum, value) => sum + value, 0) / values.length);
+      const ratio = ratioOf(means);
+      const name = `${operation} (${WIRES[wire]})`;
+      rows.push([name, "CPU µs", ...means.map((value) => round(value, 1)), ratio]);
+      if (ratio > RATIO_AIM) over.push(name);
+      say(`  ${rows.at(-1)?.join("  ")}, medians ${bySize.map((values) => round(median(values), 1)).join("  ")}`);
+    }
+  }
+  if (over.length > 0) remarks.push(`Above the aim at ${largest} instances: ${over.join(", ")}.`);
+  if (failed > 0) remarks.push(`${failed} calls failed.`);
+  return {
+    columns: [
+      "operation",
+      "unit",
+      ...sizes.map((size) => size.toLocaleString("en-US")),
+      `ratio (aim ≤ ${RATIO_AIM} for calls)`,
+    ],
+    rows,
+    remarks,
+  };
+}
+
+/** Whose turn it is, one way and then the other: being the first after another operation must not always hit the same. */
+function turns(count: number, number: number): number[] {
+  const forth = Array.from({ length: count }, (_, at) => at);
+  return number % 2 === 0 ? forth : forth.toReversed();
+}
