@@ -19,7 +19,7 @@ import {
   parseJsonObject,
 } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
-import { escalate } from "../faults.ts";
+import { EffectQueue } from "../effect-queue.ts";
 import type { TransportConnection, TransportHandlers } from "../transport/grpc/transport.ts";
 import { pushBody } from "./answers.ts";
 import { Counters } from "./counters.ts";
@@ -105,8 +105,10 @@ export class Connections {
   readonly #carried = new Map<ConnectionId, TransportConnection>();
   readonly #listeners: ConnectionListener[] = [];
   /** Effects not yet performed. A listener that pushes adds to the end, so effects keep the order of their events. */
-  readonly #effects: Effect[] = [];
-  #performing = false;
+  readonly #effects = new EffectQueue<Effect>(
+    (effect) => this.#do(effect),
+    ({ type }, err) => this.#log.error({ err, effect: type }, "the connections failed to do what they had decided"),
+  );
   /** Payloads between the event of a push and its `send`. */
   readonly #payloads = new Map<string, Uint8Array>();
   readonly #complaints = new Set<string>();
@@ -311,27 +313,7 @@ export class Connections {
   }
 
   #perform(effects: readonly Effect[]): void {
-    if (effects.length === 0) return;
-    for (const effect of effects) this.#effects.push(effect);
-    if (this.#performing) return;
-    this.#performing = true;
-    try {
-      for (let at = 0; at < this.#effects.length; at++) this.#attempt(this.#effects[at] as Effect);
-    } finally {
-      this.#effects.length = 0;
-      this.#performing = false;
-    }
-    this.#nowEmpty();
-  }
-
-  /** A fault in one effect must not keep those behind it, for example that a connection ended, from happening. */
-  #attempt(effect: Effect): void {
-    try {
-      this.#do(effect);
-    } catch (err) {
-      escalate(err);
-      this.#log.error({ err, effect: effect.type }, "the connections failed to do what they had decided");
-    }
+    if (effects.length > 0 && this.#effects.add(effects)) this.#nowEmpty();
   }
 
   #do(effect: Effect): void {

@@ -21,7 +21,7 @@ import {
 import { encodeUtf8, namingPushes, RegistryError, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
-import { escalate } from "../faults.ts";
+import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
 import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
@@ -63,8 +63,10 @@ export class Naming {
   #health: HealthChecks | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
-  readonly #effects: Effect[] = [];
-  #performing = false;
+  readonly #effects = new EffectQueue<Effect>(
+    (effect) => this.#do(effect),
+    (effect, thrown) => this.#failed(effect, thrown),
+  );
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -185,32 +187,16 @@ export class Naming {
     return this.#setup.clock.now();
   }
 
-  /** In the order of their events, also when performing one of them leads to the next event. */
   #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#effects.push(effect);
-    if (this.#performing) return;
-    this.#performing = true;
-    try {
-      for (let at = 0; at < this.#effects.length; at++) this.#attempt(this.#effects[at] as Effect);
-    } finally {
-      this.#effects.length = 0;
-      this.#performing = false;
-    }
-    this.#wake();
+    if (this.#effects.add(effects)) this.#wake();
   }
 
-  /** A fault in one effect must not keep those behind it from happening: they are decided, and the core relies on them. */
-  #attempt(effect: Effect): void {
-    try {
-      this.#do(effect);
-    } catch (err) {
-      escalate(err);
-      this.#setup.log.error({ err, effect: effect.type }, "naming failed to do what it had decided");
-      // Nobody will answer what was not sent, and a subscriber that is owed an answer is pushed nothing.
-      for (const clientId of receiversOf(effect))
-        if ("requestId" in effect)
-          this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "refused" });
-    }
+  #failed(effect: Effect, err: unknown): void {
+    this.#setup.log.error({ err, effect: effect.type }, "naming failed to do what it had decided");
+    // Nobody will answer what was not sent, and a subscriber that is owed an answer is pushed nothing.
+    for (const clientId of receiversOf(effect))
+      if ("requestId" in effect)
+        this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "refused" });
   }
 
   #do(effect: Effect): void {
