@@ -27,7 +27,14 @@ export function refuses(state: NamingState, command: Command): Refusal | undefin
   switch (command.type) {
     case "registerPersistent": {
       const { instance, service } = command;
-      return publishRefused(state, persistentClient(state, instance, 0), service, [instance], "register");
+      return publishRefused(
+        state,
+        persistentClient(state, instance, 0),
+        service,
+        findService(state, service),
+        [instance],
+        "register",
+      );
     }
     case "createService":
       return findService(state, command.service)?.listed === true ? exists(command.service) : undefined;

@@ -105,9 +105,8 @@ export function instanceOf(
   snowflake: () => string,
 ): Instance {
   const cluster = clusterOf(input.clusterName);
-  const derived = `${input.ip.trim()}#${input.port}#${cluster}#${groupedName(service)}`;
   let instanceId: string | undefined = input.instanceId;
-  if (instanceId === "" || instanceId === derived)
+  if (instanceId === "" || instanceId === `${input.ip.trim()}#${input.port}#${cluster}#${groupedName(service)}`)
     instanceId =
       idGeneratorOf(input.metadata) === "snowflake" ? `${snowflake()}#${cluster}#${groupedName(service)}` : undefined;
   return withHash({

@@ -64,12 +64,13 @@ export function registerPersistent(
   const { state } = turn;
   const client = persistentClient(state, input, turn.now);
   state.clients.set(client.id, client);
-  publish(turn, client, name, [input], from, () => snowflakeOf(entry.at, entry.index & 0x3fffff));
-  const service = findService(state, name);
-  const published = service?.publications.get(client)?.entries[0];
-  if (service === undefined || published === undefined) return;
+  const found = findService(state, name);
+  const newId = () => snowflakeOf(entry.at, entry.index & 0x3fffff);
+  const publication = publish(turn, client, name, found, [input], from, newId);
+  const published = publication?.entries[0];
+  if (publication === undefined || published === undefined) return;
   // The log decides, also when an ephemeral registration came between the proposal and this.
-  service.ephemeral = false;
+  publication.service.ephemeral = false;
   storePersistent(turn, published);
   track(turn, published);
 }

@@ -7,7 +7,7 @@ import { inputKey, instanceKey, instanceOf, instanceRefused, sameInstance } from
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
 import { type Refusal, refusal } from "./refusal.ts";
-import { ensureService, findService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
+import { ensureService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */
 export interface Removal {
@@ -16,16 +16,16 @@ export interface Removal {
   readonly detail: string;
 }
 
-/** Why a publication is refused before anything changes, or undefined. */
+/** Why a publication is refused before anything changes, or undefined. `service` is what is found under `name`. */
 export function publishRefused(
   state: NamingState,
   client: Client | undefined,
   name: ServiceName,
+  service: Service | undefined,
   instances: readonly InstanceInput[],
   what: "register" | "batch register",
 ): Refusal | undefined {
   const persistent = client?.kind === "persistent";
-  const service = findService(state, name);
   if (service?.listed && service.ephemeral === persistent)
     return refusal(
       "invalidParameter",
@@ -55,24 +55,26 @@ export function publishRefused(
  * Makes `instances` the whole of what the client publishes for the service. What is equal stays untouched: publishing
  * the same again changes no version and pushes nothing. Publishing nothing is taking everything back.
  *
+ * @param found  the service under `name`, undefined when there is none.
  * @param newId  the next id of the snowflake generator, for instances that ask for one.
+ * @returns what the client publishes there now; undefined when that is nothing.
  */
 export function publish(
   turn: Turn,
   client: Client,
   name: ServiceName,
+  found: Service | undefined,
   inputs: readonly InstanceInput[],
   from: string,
   newId: () => string = () => nextSnowflake(turn),
-): void {
+): Publication | undefined {
   const { state, now } = turn;
   const ephemeral = client.kind !== "persistent";
   if (inputs.length === 0) {
-    const held = findService(state, name);
-    if (held !== undefined) withdraw(turn, client, held, { cause: "deregistered", from, detail: "" });
-    return;
+    if (found !== undefined) withdraw(turn, client, found, { cause: "deregistered", from, detail: "" });
+    return undefined;
   }
-  const service = ensureService(turn, name, ephemeral);
+  const service = ensureService(turn, name, ephemeral, found);
   if (service.publications.size === 0 && service.metadata === undefined) service.ephemeral = ephemeral;
   let publication = service.publications.get(client);
   if (publication === undefined) {
@@ -114,12 +116,13 @@ export function publish(
     visible = list(state, service, key, entry) || visible;
     changed = true;
   }
-  if (!changed) return;
+  if (!changed) return publication;
   // A copy of its exact length: an array that grew by `push` keeps room for sixteen.
   publication.entries = kept.slice();
   advance(publication);
   noteExistence(turn, service);
   if (visible) touch(turn, service);
+  return publication;
 }
 
 /** An instance that its client publishes again keeps the id that was generated for it. */

@@ -144,12 +144,20 @@ export function findService(state: NamingState, name: ServiceName): Service | un
   return state.services.get(serviceKey(name));
 }
 
-/** The service, made when it is not there. It is listed only once something is published or an operator made it. */
-export function ensureService(turn: Turn, name: ServiceName, ephemeral: boolean): Service {
+/**
+ * The service, made when it is not there. It is listed only once something is published or an operator made it.
+ *
+ * @param held  what `findService` gave to whoever has asked it already.
+ */
+export function ensureService(
+  turn: Turn,
+  name: ServiceName,
+  ephemeral: boolean,
+  held: Service | undefined = findService(turn.state, name),
+): Service {
+  if (held !== undefined) return held;
   const { state, now } = turn;
   const key = serviceKey(name);
-  const held = state.services.get(key);
-  if (held !== undefined) return held;
   const service: Service = {
     key,
     name,

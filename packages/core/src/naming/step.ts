@@ -54,9 +54,10 @@ function handle(turn: Turn, event: Event): void {
       const client = connectionClient(turn, event.clientId);
       if (client === undefined) return;
       const what = event.instances.length === 1 ? "register" : "batch register";
-      const refused = publishRefused(state, client, event.service, event.instances, what);
+      const found = findService(state, event.service);
+      const refused = publishRefused(state, client, event.service, found, event.instances, what);
       if (refused !== undefined) effects.push(refused);
-      else publish(turn, client, event.service, event.instances, event.caller.ip);
+      else publish(turn, client, event.service, found, event.instances, event.caller.ip);
       return;
     }
     case "withdraw": {
@@ -81,7 +82,7 @@ function handle(turn: Turn, event: Event): void {
     case "beat": {
       const service = findService(state, event.service);
       const client = state.clients.get(addressId(event.ip, event.port));
-      const publication = client && service?.publications.get(client);
+      const publication = service && client?.publications.get(service);
       const [entry] = publication?.entries ?? [];
       if (service !== undefined && publication !== undefined && entry !== undefined) {
         beat(turn, publication, event.caller.ip);
@@ -224,15 +225,14 @@ function publishAddress(
   const { state } = turn;
   const { ip, port } = event.instance;
   const id = addressId(ip, port);
-  const refused = publishRefused(state, state.clients.get(id), event.service, [event.instance], "register");
+  const found = findService(state, event.service);
+  const refused = publishRefused(state, state.clients.get(id), event.service, found, [event.instance], "register");
   if (refused !== undefined) {
     turn.effects.push(refused);
     return undefined;
   }
   const client = ensureClient(turn, id, "address", ip.trim(), port, event.caller);
-  publish(turn, client, event.service, [event.instance], event.caller.ip);
-  const service = findService(state, event.service);
-  const publication = service && client.publications.get(service);
+  const publication = publish(turn, client, event.service, found, [event.instance], event.caller.ip);
   if (publication !== undefined) scheduleBeatCheck(turn, publication);
   return publication;
 }
