@@ -33,36 +33,43 @@ const NEW_EVERY = 5;
 /** Visits all services in leaps; a prime, so that no number of services shares a factor with it. */
 const LEAP = 104_729;
 
-const fillers: GrpcConnection[] = [];
-const callers: Record<Wire, Caller[]> = { grpc: [], http: [] };
-let services = 0;
+type Done = (ok: boolean, body: Buffer) => void;
+type Caller = (operation: SizedOperation, at: number, service: string, done: Done) => void;
 
-type Caller = (operation: SizedOperation, at: number, service: string, done: (ok: boolean) => void) => void;
+const fillers: GrpcConnection[] = [];
+const callers: Partial<Record<Wire, readonly Caller[]>> = {};
+let ports: Open = { grpcPort: 0, httpPort: 0 };
+let services = 0;
 
 answer({ open, fill, run });
 
-async function open({ grpcPort, httpPort }: Open): Promise<void> {
-  for (let c = 0; c < CONNECTIONS; c++) {
-    fillers.push(await GrpcConnection.open(grpcPort));
-    const grpc = await GrpcConnection.open(grpcPort);
-    callers.grpc.push((operation, at, service, done) => grpc.call(grpcCall(operation, at, service), done));
-    const http = await HttpConnection.open(httpPort);
-    callers.http.push((operation, at, service, done) => http.call(...httpCall(operation, at, service), done));
-  }
+async function open(given: Open): Promise<void> {
+  ports = given;
+  for (let c = 0; c < CONNECTIONS; c++) fillers.push(await GrpcConnection.open(ports.grpcPort));
 }
 
-/** @returns calls that failed. */
-async function fill(instances: number): Promise<number> {
+function fill(instances: number): Promise<void> {
   services = instances / FILLED_EACH;
   return each(fillers, services, (connection, n, done) => connection.call(fillBatch(n), done));
 }
 
-/** @returns calls that failed. */
-function run({ wire, operation, number, calls }: Round): Promise<number> {
-  return each(callers[wire], calls, (call, n, done) => {
+async function run({ wire, operation, number, calls }: Round): Promise<void> {
+  // Only now: a server ends HTTP connections on which nothing comes while other servers are filled.
+  callers[wire] ??= await Promise.all(Array.from({ length: CONNECTIONS }, wire === "grpc" ? overGrpc : overHttp));
+  await each(callers[wire], calls, (call, n, done) => {
     const at = number * calls + n;
     call(operation, at, serviceOf(operation, at, n), done);
   });
+}
+
+async function overGrpc(): Promise<Caller> {
+  const connection = await GrpcConnection.open(ports.grpcPort);
+  return (operation, at, service, done) => connection.call(grpcCall(operation, at, service), done);
+}
+
+async function overHttp(): Promise<Caller> {
+  const connection = await HttpConnection.open(ports.httpPort);
+  return (operation, at, service, done) => connection.call(...httpCall(operation, at, service), done);
 }
 
 function serviceOf(operation: SizedOperation, at: number, n: number): string {
@@ -71,24 +78,25 @@ function serviceOf(operation: SizedOperation, at: number, n: number): string {
   return filledName((at * LEAP) % services);
 }
 
-/** Shares `calls` out among the connections; each takes the next when its last one is answered. */
+/**
+ * Shares `calls` out among the connections; each takes the next when its last one is answered. The first refusal ends it:
+ * a server that is over a limit answers late on purpose, and would be measured doing nothing.
+ */
 async function each<T>(
   connections: readonly T[],
   calls: number,
-  call: (connection: T, n: number, done: (ok: boolean) => void) => void,
-): Promise<number> {
-  let failed = 0;
+  call: (connection: T, n: number, done: Done) => void,
+): Promise<void> {
   const worker = (connection: T, first: number): Promise<void> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
       const next = (n: number): void => {
         if (n >= calls) return resolve();
-        call(connection, n, (ok) => {
-          if (!ok) failed++;
+        call(connection, n, (ok, body) => {
+          if (!ok) return reject(new Error(`call ${n} failed: ${body.toString("latin1")}`));
           next(n + connections.length);
         });
       };
       next(first);
     });
   await Promise.all(connections.map(worker));
-  return failed;
 }
