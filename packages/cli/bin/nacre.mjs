@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Plain JavaScript: the cache of compiled code counts for what is loaded after it is switched on, and one file with
 // types before that would load the whole type stripper at every start.
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A start is over by then. */
 const FLUSH_AFTER_MS = 5000;
@@ -21,9 +21,20 @@ function cacheFolder({ LOCALAPPDATA, XDG_CACHE_HOME, HOME }) {
   return base && join(base, "nacre", "compiled");
 }
 
+/** Level by level: where nothing can be made, as below `/proc`, Node's own way to make a path never returns. */
+function made(folder) {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch ({ code }) {
+    if (code === "EEXIST") return true;
+    return code === "ENOENT" && !existsSync(dirname(folder)) && made(dirname(folder)) && made(folder);
+  }
+}
+
 // A folder that cannot be written is no failure: the start takes longer. NODE_COMPILE_CACHE goes before ours.
 const folder = cacheFolder(process.env);
-if (folder) enableCompileCache(folder);
+if (folder && made(folder)) enableCompileCache(folder);
 // Node writes it at exit too, but a server may be killed, and should start as quickly after that.
 setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref();
 

@@ -88,6 +88,16 @@ describe("the nacre process", () => {
     assert.doesNotMatch(running.text.err, /^\s+at /m, "no stack");
   });
 
+  test("answers a data folder where nothing can be made with one sentence and exit code 1", async (context) => {
+    if (process.platform !== "linux") return;
+    const running = await nacreStart(context, ["--port=0", "--data=/proc/nacre/data"]);
+    assert.deepEqual(await running.exit, [1, null]);
+    assert.match(
+      lastSentence(running.text.err),
+      /\/proc\/nacre\/data cannot be made or written \(ENOENT\): choose another folder/,
+    );
+  });
+
   test("answers a bad option with one sentence and exit code 2", async (context) => {
     const running = await nacreStart(context, ["--port=x"]);
     assert.deepEqual(await running.exit, [2, null]);

@@ -7,6 +7,7 @@ const MENDS: Record<string, string> = {
   EIO: "check its disk for errors",
   EACCES: "let this user read and write the folder",
   EPERM: "let this user read and write the folder",
+  ENOENT: "choose another folder with --data, no folder can be made there",
   ENOTDIR: "name a folder, not a file",
   EEXIST: "name a folder, not a file",
   EMFILE: "raise the limit of open files",

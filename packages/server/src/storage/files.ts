@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** An open file. Every call is asynchronous, so that a slow disk never holds the event loop (L7). */
 export interface OpenFile {
@@ -63,7 +64,7 @@ export const nodeFiles: Files = {
     }
   },
   list: async (directory) => (await readdir(directory)).sort(),
-  makeDirectory: async (path) => void (await mkdir(path, { recursive: true })),
+  makeDirectory,
   async syncDirectory(path) {
     // Windows has no way to sync a folder; its file systems journal names themselves.
     if (process.platform === "win32") return;
@@ -91,4 +92,25 @@ export async function replaceFile(files: Files, directory: string, name: string,
   }
   await files.rename(temporary, path);
   await files.syncDirectory(directory);
+}
+
+/**
+ * Makes a folder and those above it. Node's own recursive `mkdir` never returns for a path below `/proc` or another
+ * file system in which nothing can be made.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    const above = dirname(path);
+    if (code !== "ENOENT" || above === path || (await isDirectory(above))) throw thrown;
+    await makeDirectory(above);
+    await mkdir(path);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
