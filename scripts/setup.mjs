@@ -1,6 +1,6 @@
 // Plain JavaScript: on a fresh clone this runs on whatever Node the machine has, before the pinned one is installed.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,14 +29,25 @@ function packagesOf(path) {
   return JSON.parse(readFileSync(join(root, path), "utf8")).packages;
 }
 
-if (!upToDate()) {
+/** The pinned runtime is put in place by the one install script that is run; see below. */
+function hasRuntime() {
+  return ["node", "node.exe"].some((name) => existsSync(join(root, "node_modules", "node", "bin", name)));
+}
+
+function npm(...words) {
+  const path = process.env.npm_execpath;
+  const [command, args] = path === undefined ? ["npm", []] : [process.execPath, [path]];
+  const flags = ["--no-audit", "--no-fund", "--loglevel=error", "--progress=false"];
+  const { status, stdout, stderr } = spawnSync(command, [...args, ...words, ...flags], { cwd: root, encoding: "utf8" });
+  if (status === 0) return;
+  process.stderr.write(`${stdout}${stderr}\nInstalling dependencies failed; the reason stands above.\n`);
+  process.exit(1);
+}
+
+if (!upToDate() || !hasRuntime()) {
   process.stdout.write("Installing dependencies ...\n");
-  const npm = process.env.npm_execpath;
-  const [command, args] = npm === undefined ? ["npm", []] : [process.execPath, [npm]];
-  const flags = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--progress=false"];
-  const { status, stdout, stderr } = spawnSync(command, [...args, ...flags], { cwd: root, encoding: "utf8" });
-  if (status !== 0) {
-    process.stderr.write(`${stdout}${stderr}\nInstalling dependencies failed; the reason stands above.\n`);
-    process.exit(1);
-  }
+  // Without install scripts: npm would compile the embedded store, which takes Python and a compiler, although its
+  // binaries are in the package. Only the runtime needs its script, which picks the binary for this machine.
+  npm("ci", "--ignore-scripts");
+  npm("rebuild", "node");
 }

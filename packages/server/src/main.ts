@@ -9,6 +9,7 @@ import {
   readTextFile,
 } from "./options.ts";
 import type { RunningServer, StartServer } from "./running.ts";
+import { memberIp } from "./setups.ts";
 import { startFailure } from "./start-failure.ts";
 import { VERSION } from "./version.ts";
 
@@ -85,7 +86,7 @@ export async function runServer(argv: readonly string[], env: Environment, host:
 /** The lines that say what runs where. */
 export function startLines(read: ReadOptions, server: RunningServer, tookMs: number): string[] {
   const { options } = read;
-  const member = `${options.ip ?? new URL(server.url).hostname}:${server.httpPort}`;
+  const member = `${memberIp(options)}:${server.httpPort}`;
   const given = Object.values(read.origins).filter(
     (where) => read.file === undefined || !where.startsWith(`${read.file}:`),
   );
@@ -93,6 +94,7 @@ export function startLines(read: ReadOptions, server: RunningServer, tookMs: num
     `Nacre ${VERSION} started in ${Math.round(tookMs)} ms.`,
     `  HTTP     ${server.url}`,
     `  gRPC     port ${server.grpcPort}${options.tlsEnabled ? ", TLS" : ""}`,
+    ...(server.consolePort === undefined ? [] : [`  console  port ${server.consolePort}, its API and health probes`]),
     `  member   ${member}, ${options.mode}`,
     `  data     ${options.dataDir === ":memory:" ? "in memory, gone after a stop" : resolve(options.dataDir)}`,
     `  options  ${read.file ?? "no properties file"}, ${given.length} from flags and environment`,

@@ -4,6 +4,8 @@ import type { Options } from "./options.ts";
 export interface RunningServer {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Undefined when none is open. */
+  readonly consolePort?: number | undefined;
   /** Base address of the HTTP API with the context path and without a slash at its end. */
   readonly url: string;
   /** Resolves when every subsystem accepts requests; rejects when the server stops before that. */

@@ -172,6 +172,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   return {
     httpPort: address.port,
     grpcPort,
+    consolePort: consolePort?.port,
     url: `http://${localHost(options)}:${address.port}${options.contextPath}`,
     ready: () => readiness.ready(),
     stop(graceMs = options.stopGraceMs) {
