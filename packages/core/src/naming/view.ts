@@ -1,4 +1,4 @@
-import { DEFAULT_CLUSTER, doubleText, groupedName, type ServiceName } from "@nacre/protocol";
+import { doubleText, groupedName, type ServiceName, type TextMap } from "@nacre/protocol";
 import { addToSet, hex } from "../lib/hash.ts";
 import type { Millis } from "../lib/units.ts";
 import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden, withHealth } from "./instance.ts";
@@ -136,18 +136,32 @@ function encode(service: Service, instances: readonly Instance[], protects: bool
 
 /** An instance as every dialect writes it. Weights are written as doubles: the C++ SDK refuses `1`. */
 export function instanceText(name: ServiceName, instance: Instance): string {
-  const beat = heartbeatOf(instance.metadata);
-  const metadata = JSON.stringify(instance.metadata);
-  const generator = idGeneratorOf(instance.metadata);
-  const cluster = instance.cluster === DEFAULT_CLUSTER ? '"DEFAULT"' : JSON.stringify(instance.cluster);
+  const { metadata } = instance;
+  // Most instances have no metadata, and what is derived from it is then the same for all of them.
+  const rest = Object.keys(metadata).length === 0 ? WITHOUT_METADATA : metadataText(metadata);
   return (
-    `{"instanceId":${JSON.stringify(instanceIdOf(name, instance))},"ip":${JSON.stringify(instance.ip)}` +
+    `{"instanceId":${quoted(instanceIdOf(name, instance))},"ip":${quoted(instance.ip)}` +
     `,"port":${instance.port},"weight":${doubleText(instance.weight)},"healthy":${instance.healthy}` +
-    `,"enabled":${instance.enabled},"ephemeral":${instance.ephemeral},"clusterName":${cluster}` +
-    `,"serviceName":${JSON.stringify(groupedName(name))},"metadata":${metadata}` +
-    `,"instanceHeartBeatInterval":${beat.intervalMs},"instanceHeartBeatTimeOut":${beat.timeoutMs}` +
-    `,"ipDeleteTimeout":${beat.deleteMs},"instanceIdGenerator":${JSON.stringify(generator)}}`
+    `,"enabled":${instance.enabled},"ephemeral":${instance.ephemeral},"clusterName":${quoted(instance.cluster)}` +
+    `,"serviceName":${quoted(groupedName(name))}${rest}}`
   );
+}
+
+/** The metadata of an instance, and the values that preserved keys in it decide. */
+function metadataText(metadata: TextMap): string {
+  const beat = heartbeatOf(metadata);
+  return (
+    `,"metadata":${JSON.stringify(metadata)},"instanceHeartBeatInterval":${beat.intervalMs}` +
+    `,"instanceHeartBeatTimeOut":${beat.timeoutMs},"ipDeleteTimeout":${beat.deleteMs}` +
+    `,"instanceIdGenerator":${JSON.stringify(idGeneratorOf(metadata))}`
+  );
+}
+
+const WITHOUT_METADATA = metadataText({});
+
+/** A JSON string. Names and addresses rarely hold anything that has to be escaped, and a look is cheaper than the writer. */
+function quoted(text: string): string {
+  return /^[\w.:@#-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /**
