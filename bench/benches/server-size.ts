@@ -11,7 +11,7 @@ const RATIO_AIM = 1.3;
 /** Calls of one operation before it is the next server's turn: few, so that a slow moment of the machine meets all. */
 const CALLS = 2000;
 /** Rounds before those that count: code that has not run often is not compiled yet. */
-const WARM_UP = 8;
+const WARM_UP = 4;
 
 const OPERATIONS: Record<Wire, readonly SizedOperation[]> = {
   grpc: ["register", "register again", "query", "query the same", "deregister"],
@@ -46,7 +46,7 @@ export const serverSize: Bench = {
     const sized: Sized[] = [];
     try {
       for (const instances of sizes) sized.push(await filled(instances));
-      return await measured(sizes, sized, scale.pick(40, 3));
+      return await measured(sizes, sized, scale.pick(12, 3));
     } finally {
       for (const { load, server } of sized) {
         await load.end();
