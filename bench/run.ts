@@ -40,6 +40,8 @@ for (const name of only ?? [])
     process.exit(2);
   }
 
+// Sections that are not measured now stay as they are in the results of an earlier run.
+const held = only === undefined ? {} : readResults();
 const sections: Record<string, Section> = {};
 for (const bench of BENCHES) {
   if (only !== undefined && !only.includes(bench.name)) continue;
@@ -51,13 +53,15 @@ for (const bench of BENCHES) {
   sections[bench.name] = { title, method, ...table, measuredAt: new Date().toISOString(), tookSeconds };
   say(tableText(table));
   for (const remark of table.remarks) say(`- ${remark}`);
+  if (!values.quick) save();
 }
-if (!values.quick) {
-  const held = only === undefined ? {} : readResults();
+process.exit(0);
+
+/** After each section, so that a run that is cut short keeps what it has measured. */
+function save(): void {
   const order = BENCHES.flatMap(({ name }) => {
     const section = sections[name] ?? held[name];
     return section === undefined ? [] : [[name, section] as const];
   });
   for (const path of writeResults(Object.fromEntries(order))) say(`wrote ${path}`);
 }
-process.exit(0);
