@@ -76,7 +76,12 @@ describe("an instance over v1", () => {
   for (const [what, params, status, text] of [
     ["a missing name", { ip: "10.1.1.5", port: "1" }, 400, "Param 'serviceName' is required."],
     ["a blank address", { serviceName: "s", ip: " ", port: "1" }, 400, "Param 'ip' is required."],
-    ["a port that is no number", { serviceName: "s", ip: "10.1.1.5", port: "abc" }, 400, 'For input string: "abc"'],
+    [
+      "a port that is no number",
+      { serviceName: "s", ip: "10.1.1.5", port: "abc" },
+      400,
+      "Param 'port' is illegal, it should be an integer, not 'abc'.",
+    ],
     [
       "a port out of range",
       { serviceName: "s", ip: "10.1.1.5", port: "65536" },

@@ -158,7 +158,10 @@ describe("the readers of parameters", () => {
     assert.equal(read("x=+8080").integer("x", 0), 8080);
     assert.equal(read("x=2.5").double("x", 1), 2.5);
     for (const bad of ["0x10", "1e3", "8080a", "1.5", "NaN"])
-      assert.throws(() => read(`x=${bad}`).integer("x", 0), refusal("invalidParameter", /^For input string: "/));
+      assert.throws(
+        () => read(`x=${bad}`).integer("x", 0),
+        refusal("invalidParameter", /^Param 'x' is illegal, it should be /),
+      );
     for (const bad of ["Infinity", "0x1", "NaN", "1,5"])
       assert.throws(
         () => read(`x=${bad}`, "", "v2").double("x", 0),

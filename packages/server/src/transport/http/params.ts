@@ -159,9 +159,7 @@ export class Params {
   #wrong(names: Names, wanted: string, value: string): RegistryError {
     return new RegistryError(
       "invalidParameter",
-      this.#family === "v1"
-        ? `For input string: "${value}"`
-        : `Param '${firstOf(names)}' is illegal, it should be ${wanted}, not '${value.slice(0, 128)}'.`,
+      `Param '${firstOf(names)}' is illegal, it should be ${wanted}, not '${value.slice(0, 128)}'.`,
     );
   }
 }
