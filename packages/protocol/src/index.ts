@@ -1,3 +1,4 @@
+export * from "./configs.ts";
 export * from "./failures.ts";
 export * from "./json.ts";
 export * from "./messages/connection.ts";

@@ -145,4 +145,6 @@ export interface Service {
   scheduledAt: Millis | undefined;
   /** No fan-out before this moment. */
   pauseUntil: Millis;
+  /** When the last list of this service was made, on the clock of the view cache. */
+  viewMadeAt: number | undefined;
 }

@@ -179,6 +179,7 @@ export function ensureService(
     dirtySince: undefined,
     scheduledAt: undefined,
     pauseUntil: 0,
+    viewMadeAt: undefined,
   };
   state.services.set(key, service);
   checkEmpty(state, service);

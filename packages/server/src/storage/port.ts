@@ -1,4 +1,6 @@
+import type { ConfigWrite, StagedHead } from "@nacre/core/config";
 import type { FailureName } from "@nacre/protocol";
+import type { ConfigHead } from "./config-store.ts";
 
 /**
  * The port through which all durable state changes: one ordered log in front of one deterministic state machine.
@@ -21,16 +23,44 @@ export interface RowWrite {
   readonly value: string | undefined;
 }
 
-/** What applying an entry led to: an answer or an expected failure, and the rows that changed either way. */
-export type Applied<R> =
-  | { readonly ok: true; readonly result: R; readonly rows: readonly RowWrite[] }
-  | { readonly ok: false; readonly failure: FailureName; readonly message: string; readonly rows: readonly RowWrite[] };
+/** What an entry changes in the store: all of it in one transaction, or none. */
+export interface Writes {
+  readonly rows: readonly RowWrite[];
+  /** Changes of configurations and their history, in order; absent for entries that have nothing to do with them. */
+  readonly configs?: readonly ConfigWrite[];
+}
+
+/** What applying an entry led to: an answer or an expected failure, and the writes that follow either way. */
+export type Applied<R> = Writes &
+  (
+    | { readonly ok: true; readonly result: R }
+    | { readonly ok: false; readonly failure: FailureName; readonly message: string }
+  );
 
 export interface StateMachine<C, R> {
   /** Called once at start for each row that the store holds, before any entry is applied. */
   load(row: { readonly kind: string; readonly key: string; readonly value: string }): void;
+  /** Called once at start for each configuration that the store holds, gray versions behind their formal one. */
+  loadConfig?(head: ConfigHead): void;
+  /** Called once at start for each item of an import that was never committed, in the order staged. */
+  loadStaged?(staged: StagedRow): void;
   /** Called once per entry, in log order. Deterministic: the same entries give the same rows on every member. */
   apply(entry: LogEntry<C>): Applied<R>;
+  /** How a command is written into a record, and read back; JSON when absent. */
+  readonly codec?: CommandCodec<C>;
+  /** Called after the writes of all entries up to this index are in the store: contents can be read there from now on. */
+  saved?(index: number): void;
+}
+
+export interface CommandCodec<C> {
+  encode(command: C): Uint8Array;
+  decode(payload: Uint8Array): C;
+}
+
+/** What a core keeps of a staged item. */
+export interface StagedRow {
+  readonly importId: string;
+  readonly head: StagedHead;
 }
 
 export interface DurableLog<C, R> {

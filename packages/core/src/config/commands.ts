@@ -1,0 +1,187 @@
+import type { ConfigName, ConfigType } from "@nacre/protocol";
+import type { GrayRule } from "./gray-rule.ts";
+import type { CapacityScope, Revision } from "./model.ts";
+
+/** Who changes something, for history and lists. Blank where unknown. */
+export interface Operator {
+  readonly user: string;
+  readonly ip: string;
+}
+
+/** What is known of a configuration besides its content. An absent field keeps what is stored; a blank one clears it. */
+export interface ConfigFields {
+  readonly type?: ConfigType;
+  readonly appName?: string;
+  /** Labels for search, without duplicates, in the order given. */
+  readonly tags?: readonly string[];
+  readonly description?: string;
+  readonly use?: string;
+  readonly effect?: string;
+  readonly schema?: string;
+}
+
+/** A content with what is computed from it once, by whoever proposes it. */
+export interface Content {
+  readonly text: string;
+  /** Lower-case hex MD5 of its UTF-8 bytes. */
+  readonly md5: string;
+  /** Its UTF-8 bytes. */
+  readonly bytes: number;
+  /** Blank when it is not encrypted. */
+  readonly encryptedDataKey: string;
+}
+
+export interface GrayTarget {
+  readonly name: string;
+  readonly rule: GrayRule;
+}
+
+/** What may be asked of a publish besides writing: all of it is decided when the entry is applied, in log order (G3). */
+export interface PublishTerms {
+  /** Only if the version it replaces (of the gray, when one is published) has this md5; blank md5: only if there is none. */
+  readonly expectedMd5?: string;
+  /** Only if there is no such version yet. */
+  readonly insertOnly?: boolean;
+}
+
+export const POLICIES = ["ABORT", "SKIP", "OVERWRITE"] as const;
+/** What an import does with a configuration that exists already. */
+export type ImportPolicy = (typeof POLICIES)[number];
+
+export interface StagedItem {
+  readonly name: ConfigName;
+  readonly content: Content;
+  readonly fields: ConfigFields;
+}
+
+/** How many items one `stageConfigs` may carry, and one `removeConfigs`: bounds how long applying an entry takes. */
+export const BATCH_ITEMS_MAX = 256;
+/** Entries of one import over all its batches. */
+export const IMPORT_ITEMS_MAX = 10_000;
+/** History rows that one entry prunes. */
+export const PRUNE_ROWS_MAX = 1_000;
+
+/** Changes of durable state: each is one entry of the log. */
+export type ConfigCommand =
+  | {
+      readonly type: "publishConfig";
+      readonly name: ConfigName;
+      readonly gray?: GrayTarget;
+      readonly content: Content;
+      readonly fields: ConfigFields;
+      readonly terms: PublishTerms;
+      readonly by: Operator;
+    }
+  /** Absent ones are left out silently. `gray`: only that gray version of each; else the formal version. */
+  | {
+      readonly type: "removeConfigs";
+      readonly names: readonly ConfigName[];
+      readonly gray?: string;
+      /** As in `PublishTerms`; only with a single name. */
+      readonly expectedMd5?: string;
+      readonly by: Operator;
+    }
+  /** Items of an import that wait for their commit: nobody sees them before it. */
+  | { readonly type: "stageConfigs"; readonly importId: string; readonly items: readonly StagedItem[] }
+  /** All that was staged becomes visible at once, as the policy says; or nothing does (G7). */
+  | { readonly type: "commitConfigs"; readonly importId: string; readonly policy: ImportPolicy; readonly by: Operator }
+  | { readonly type: "dropStaged"; readonly importId: string }
+  /** Drops the oldest history rows from before `before` (epoch ms), at most `PRUNE_ROWS_MAX`. */
+  | { readonly type: "pruneHistory"; readonly before: number }
+  | { readonly type: "createNamespace"; readonly id: string; readonly name: string; readonly description: string }
+  | { readonly type: "updateNamespace"; readonly id: string; readonly name: string; readonly description: string }
+  /** Refused while it holds a configuration. */
+  | { readonly type: "deleteNamespace"; readonly id: string }
+  | {
+      readonly type: "setCapacity";
+      readonly scope: CapacityScope;
+      readonly quota?: number;
+      readonly maxBytes?: number;
+      readonly maxAggrCount?: number;
+      readonly maxAggrSize?: number;
+    };
+
+const COMMAND_TYPES: Readonly<Record<ConfigCommand["type"], true>> = {
+  publishConfig: true,
+  removeConfigs: true,
+  stageConfigs: true,
+  commitConfigs: true,
+  dropStaged: true,
+  pruneHistory: true,
+  createNamespace: true,
+  updateNamespace: true,
+  deleteNamespace: true,
+  setCapacity: true,
+};
+
+/** Whether a command of the log is one of configuration. */
+export function isConfigCommand(command: { readonly type: string }): command is ConfigCommand {
+  return Object.hasOwn(COMMAND_TYPES, command.type);
+}
+
+/** What an applied command answers. */
+export type ConfigResult =
+  | { readonly type: "published"; readonly id: number; readonly revision: Revision; readonly created: boolean }
+  | { readonly type: "removed"; readonly removed: readonly ConfigName[] }
+  | {
+      readonly type: "imported";
+      readonly succeeded: number;
+      /** With ABORT: the first that exists, in the order staged; nothing was written then. */
+      readonly failed: readonly ConfigName[];
+      readonly skipped: readonly ConfigName[];
+    }
+  | { readonly type: "done" };
+
+/**
+ * One change of the store, in order, all of an entry in one transaction. The store copies what it holds already (the
+ * content before a change) by itself: the core does not keep contents.
+ */
+export type ConfigWrite =
+  /** A history row. `U` and `D` copy the row as it is before the writes behind this one; `I` as it is after the next. */
+  | {
+      readonly kind: "history";
+      readonly nid: number;
+      readonly name: ConfigName;
+      readonly gray: string | undefined;
+      readonly op: "I" | "U" | "D";
+      readonly at: number;
+      readonly by: Operator;
+    }
+  | {
+      readonly kind: "putConfig";
+      readonly name: ConfigName;
+      /** Of the row, when it is new; an existing row keeps its own. */
+      readonly id: number;
+      readonly content: Content;
+      readonly fields: ConfigFields;
+      readonly revision: Revision;
+      readonly at: number;
+      readonly by: Operator;
+    }
+  | { readonly kind: "removeConfig"; readonly name: ConfigName }
+  | {
+      readonly kind: "putGray";
+      readonly name: ConfigName;
+      readonly id: number;
+      readonly gray: GrayTarget;
+      readonly content: Content;
+      readonly fields: ConfigFields;
+      readonly revision: Revision;
+      readonly at: number;
+      readonly by: Operator;
+    }
+  | { readonly kind: "removeGray"; readonly name: ConfigName; readonly gray: string }
+  | { readonly kind: "stage"; readonly importId: string; readonly position: number; readonly item: StagedItem }
+  /** A staged item becomes the formal version, as `putConfig` would write it. */
+  | {
+      readonly kind: "promote";
+      readonly importId: string;
+      readonly position: number;
+      readonly name: ConfigName;
+      readonly id: number;
+      readonly revision: Revision;
+      readonly at: number;
+      readonly by: Operator;
+    }
+  | { readonly kind: "dropStaged"; readonly importId: string }
+  | { readonly kind: "pruneHistory"; readonly before: number; readonly max: number };

@@ -1,0 +1,14 @@
+export * from "./commands.ts";
+export * from "./events.ts";
+export * from "./gray.ts";
+export * from "./gray-rule.ts";
+export * from "./model.ts";
+export {
+  type ConfigOptions,
+  type ConfigState,
+  DEFAULT_CONFIG_OPTIONS,
+  findItem,
+  newConfig,
+  type StagedHead,
+} from "./state.ts";
+export { load, loadConfig, loadStaged, nextWakeAt, step } from "./step.ts";
