@@ -5,12 +5,15 @@
  * the rest as they stand; `--quick` measures less, prints, and writes nothing.
  */
 import { parseArgs } from "node:util";
+import { configNotify } from "./benches/config-notify.ts";
+import { configPolls } from "./benches/config-polls.ts";
+import { configSize } from "./benches/config-size.ts";
 import { durableLog } from "./benches/durable-log.ts";
 import { fanOut } from "./benches/fan-out.ts";
 import { idleConnections } from "./benches/idle-connections.ts";
 import { namingSize } from "./benches/naming-size.ts";
 import { push } from "./benches/push.ts";
-import { grpcRates, httpRates } from "./benches/rates.ts";
+import { configGrpcRates, configHttpRates, grpcRates, httpRates } from "./benches/rates.ts";
 import { repeated } from "./benches/repeated.ts";
 import { serverSize } from "./benches/server-size.ts";
 import { start } from "./benches/start.ts";
@@ -28,6 +31,11 @@ const BENCHES: readonly Bench[] = [
   idleConnections,
   namingSize,
   serverSize,
+  configGrpcRates,
+  configHttpRates,
+  configNotify,
+  configPolls,
+  configSize,
   durableLog,
 ];
 
