@@ -1,6 +1,7 @@
 export * from "./configs.ts";
 export * from "./failures.ts";
 export * from "./json.ts";
+export * from "./messages/config.ts";
 export * from "./messages/connection.ts";
 export * from "./messages/message.ts";
 export * from "./messages/naming.ts";
