@@ -1,4 +1,6 @@
 import type {
+  Capacity,
+  CapacityScope,
   Changed,
   ConfigFields,
   ConfigState,
@@ -52,6 +54,11 @@ export interface ConfigService {
   updateNamespace(id: string, name: string, description: string): Promise<void>;
   /** @param force  removes its configurations and the durable state of its services first; else it must be empty. */
   deleteNamespace(id: string, by: Operator, force: boolean): Promise<void>;
+
+  /** What counts for a namespace, or for a group in whatever namespace: as set, else the defaults of the options. */
+  capacity(scope: CapacityScope): CapacityInfo;
+  /** Absent limits stay as they are; 0 goes back to the default. */
+  setCapacity(scope: CapacityScope, limits: CapacityLimits): Promise<void>;
 
   /** Feeds an event that is answered at once. @throws RegistryError when the core refuses it. */
   submit(event: Event): void;
@@ -131,4 +138,11 @@ export interface NamespaceInfo extends Namespace {
   readonly quota: number;
   /** 0 for `public`, 1 for the others. */
   readonly kind: 0 | 1;
+}
+
+export type CapacityLimits = Partial<Pick<Capacity, "quota" | "maxBytes" | "maxAggrCount" | "maxAggrSize">>;
+
+export interface CapacityInfo extends Capacity {
+  /** Configurations that count against the quota. */
+  readonly usage: number;
 }
