@@ -1,4 +1,5 @@
 import { type ServiceName, serviceKey } from "@nacre/protocol";
+import { type Refusal, refusal } from "../lib/refusal.ts";
 import type { Command } from "./commands.ts";
 import type { InstanceInput } from "./events.ts";
 import type { Override, Service, ServiceMetadata } from "./model.ts";
@@ -13,7 +14,6 @@ import {
 } from "./persistent.ts";
 import { publishRefused } from "./publish.ts";
 import { schedule } from "./push.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 import { ROW, readRowKey, store } from "./rows.ts";
 import { deleteService, editService, putMetadata, updateCluster } from "./service-records.ts";
 import { ensureService, findService, type NamingState, type Turn } from "./state.ts";

@@ -1,10 +1,10 @@
 import { namespaceOf, RegistryError, type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
+import { type Refusal, refusal } from "../lib/refusal.ts";
 import { SortedNames } from "../lib/sorted-names.ts";
 import type { FuzzySync, PushOutcome, ServiceChange } from "./events.ts";
 import { type FuzzyPattern, matches, parsePattern } from "./fuzzy-pattern.ts";
 import type { FuzzyMessage, WatchedPattern, Watcher } from "./fuzzy-state.ts";
 import type { ClientId, Service } from "./model.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 import type { NamingState, Turn } from "./state.ts";
 
 /** Keys in one sync message, as the SDKs expect it. */

@@ -8,10 +8,10 @@ import {
   type TextMap,
 } from "@nacre/protocol";
 import { addToSet, hashNumber, hashText } from "../lib/hash.ts";
+import { type Refusal, refusal } from "../lib/refusal.ts";
 import type { Millis } from "../lib/units.ts";
 import type { InstanceInput } from "./events.ts";
 import type { Instance, InstanceKey, Override } from "./model.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 
 export const HEARTBEAT = { intervalMs: 5_000, timeoutMs: 15_000, deleteMs: 30_000 } as const;
 export const WEIGHT_MAX = 10_000;

@@ -1,12 +1,12 @@
 import { type ServiceName, serviceKey } from "@nacre/protocol";
 import { addToSet, hashNumber, hashText, takeFromSet } from "../lib/hash.ts";
+import { type Refusal, refusal } from "../lib/refusal.ts";
 import type { Cause } from "./causes.ts";
 import type { InstanceInput } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
 import { inputKey, instanceKey, instanceOf, instanceRefused, sameInstance } from "./instance.ts";
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 import { ensureService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */

@@ -1,3 +1,4 @@
+import { refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
 import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from "./beats.ts";
@@ -8,7 +9,6 @@ import type { Client, ClientId, Publication } from "./model.ts";
 import { expireOverride } from "./overrides.ts";
 import { publish, publishRefused, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
-import { refusal } from "./refusal.ts";
 import { findService, forgetIdle, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 

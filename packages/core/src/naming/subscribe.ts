@@ -1,9 +1,9 @@
 import type { ServiceName } from "@nacre/protocol";
+import { type Refusal, refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Client, Subscription } from "./model.ts";
 import { land, schedule } from "./push.ts";
-import { type Refusal, refusal } from "./refusal.ts";
 import { ensureService, findService, noteEmpty, type Turn } from "./state.ts";
 
 /**
