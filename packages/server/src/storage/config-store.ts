@@ -32,6 +32,8 @@ export interface ConfigStore {
   historyAfter(nid: number): Promise<HistoryRow | undefined>;
   /** The newest row of a configuration, whatever became of it. */
   newestHistory(name: ConfigName): Promise<HistoryRow | undefined>;
+  /** When the oldest change that is kept was made, in epoch ms: cleaning goes on until it is young enough. */
+  oldestHistoryAt(): Promise<number | undefined>;
 }
 
 /** `page` counts from 1. */
