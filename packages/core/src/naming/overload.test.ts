@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { ServiceName } from "@nacre/protocol";
 import type { Effect } from "./events.ts";
-import { newNaming } from "./state.ts";
+import type { Service } from "./model.ts";
+import { findService, newNaming } from "./state.ts";
 import { nextWakeAt, step } from "./step.ts";
 import { viewOf } from "./view.ts";
 
@@ -46,6 +48,25 @@ describe("naming at its limits (N16)", () => {
     assert.ok(refused?.type === "refuse" && refused.failure === "overThreshold");
     assert.match(refused.message, /nacre\.udp\.subscriptions\.max = 2/);
     assert.equal(state.clients.size, 2);
+  });
+
+  test("takes into a full view cache what is asked for again while it would still be there, nothing else", () => {
+    const state = newNaming({ viewCharsMax: 3_000 }, 1, 0);
+    const names = Array.from({ length: 100 }, (_, n) => ({ ...service, name: `s${n}` }));
+    for (const name of names) ok(step(state, { type: "publishAddress", service: name, instance: input(1), caller }, 0));
+    const view = (name: ServiceName) => viewOf(state, name, { clusters: "", healthyOnly: false, consumerIp: "" }, 0);
+    const held = () => names.filter((name) => state.views.get(findService(state, name) as Service, "a") !== undefined);
+
+    names.forEach(view);
+    const first = held();
+    assert.ok(first.length > 1 && first.length < 20);
+    assert.deepEqual(first, names.slice(0, first.length), "whoever asks when there is room");
+    names.forEach(view);
+    assert.deepEqual(held(), first, "all the others come between two calls of each");
+
+    const asked = names.slice(-2);
+    for (const name of [...asked, ...asked]) view(name);
+    assert.deepEqual(held(), [...first.slice(2), ...asked], "the oldest make room");
   });
 
   test("counts complete messages into the view cache, and lets the oldest service make room for them", () => {

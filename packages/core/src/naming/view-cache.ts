@@ -75,12 +75,12 @@ export class ViewCache {
   }
 
   /** A complete message was made around a view and is kept with it. */
-  charge(service: Service, view: View, bytes: number): void {
-    this.#made += bytes;
+  charge(service: Service, view: View, size: number): void {
+    this.#made += size;
     const held = this.#byService.get(service);
     if (held === undefined || ![...held.values()].includes(view)) return;
-    view.cost += bytes;
-    this.#chars += bytes;
+    view.cost += size;
+    this.#chars += size;
     this.#makeRoom(service);
   }
 

@@ -25,8 +25,8 @@ export interface View {
   readonly checksum: string;
   readonly reachProtectionThreshold: boolean;
   /** Complete messages around these hosts, by the form that their maker chose; they live as long as the view. */
-  readonly encoded: Map<string, Uint8Array>;
-  /** What it takes in the view cache: characters of the hosts, and bytes of the messages. */
+  readonly encoded: Map<string, Uint8Array | string>;
+  /** What it takes in the view cache: characters of the hosts, and bytes or characters of the messages. */
   cost: number;
 }
 

@@ -32,6 +32,8 @@ import type { UdpMessage, UdpPush } from "./udp.ts";
 const WAKE_MS_MAX = 500;
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
+/** A message of more characters is kept as bytes: writing it to a socket must not copy so much every time. */
+const TEXT_MAX = 16_384;
 
 /** A message to a 1.x subscriber, with what the core wants to hear when it has ended. */
 interface UdpNotice extends UdpMessage {
@@ -161,26 +163,53 @@ export class Naming {
   /**
    * A complete message around a service's content, encoded once for all who ask for the same.
    *
-   * @param form  names the message: equal forms of one view share their bytes.
+   * @param message  names the message: equal ones of one view share their bytes.
    * @param around  makes the message from the text of the `ServiceInfo`.
    */
   encoded(
     service: ServiceName,
     query: ViewQuery,
-    form: "grpc" | "v1" | "v2",
     message: string,
     around: (serviceInfo: string) => string,
   ): Uint8Array {
+    return this.#message(service, query, "grpc", message, around, encodeUtf8);
+  }
+
+  /**
+   * The same for HTTP, which takes text. Bytes lie outside of the JavaScript heap, and V8 collects the whole heap for
+   * every 64 MiB of them that have outlived a scavenge: only a long message is worth that.
+   */
+  written(
+    service: ServiceName,
+    query: ViewQuery,
+    form: "v1" | "v2",
+    message: string,
+    around: (serviceInfo: string) => string,
+  ): Uint8Array | string {
+    return this.#message(service, query, form, message, around, (text) =>
+      text.length > TEXT_MAX ? encodeUtf8(text) : text,
+    );
+  }
+
+  #message<T extends Uint8Array | string>(
+    service: ServiceName,
+    query: ViewQuery,
+    form: "grpc" | "v1" | "v2",
+    message: string,
+    around: (serviceInfo: string) => string,
+    finish: (text: string) => T,
+  ): T {
     const view = this.view(service, query);
     const cacheMillis = this.state.switches.defaultPushCacheMillis;
     const key = `${message}/${form}/${cacheMillis}`;
     const held = view.encoded.get(key);
-    if (held !== undefined) return held;
-    const bytes = encodeUtf8(around(serviceInfoText(service, query.clusters, view, form, cacheMillis)));
-    view.encoded.set(key, bytes);
+    // A form is asked for as bytes or as text, never as both.
+    if (held !== undefined) return held as T;
+    const made = finish(around(serviceInfoText(service, query.clusters, view, form, cacheMillis)));
+    view.encoded.set(key, made);
     const of = findService(this.state, service);
-    if (of !== undefined) this.state.views.charge(of, view, bytes.length);
-    return bytes;
+    if (of !== undefined) this.state.views.charge(of, view, made.length);
+    return made;
   }
 
   #now(): number {

@@ -58,7 +58,6 @@ export function namingFeature(naming: Naming): Feature {
       body: naming.encoded(
         service,
         query,
-        "grpc",
         extra,
         (text) => `{"resultCode":200,"errorCode":0,"success":true,${extra}"serviceInfo":${text}}`,
       ),

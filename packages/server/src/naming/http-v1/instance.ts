@@ -91,7 +91,7 @@ function detail(naming: Naming, params: Params): Record<string, unknown> {
 }
 
 /** Never fails for a service that does not exist: its list is empty. */
-function list(naming: Naming, params: Params, call: Call): Uint8Array {
+function list(naming: Naming, params: Params, call: Call): Uint8Array | string {
   const service = serviceOf(params);
   const clusters = params.text("clusters", "");
   const clientIp = params.text("clientIP", "");
@@ -99,7 +99,7 @@ function list(naming: Naming, params: Params, call: Call): Uint8Array {
   if (udpPort > 0 && udpPort <= 65_535)
     subscribeUdp(naming, service, clusters, clientIp || call.sourceIp, udpPort, call);
   const query = { clusters, healthyOnly: params.isTrue("healthyOnly"), consumerIp: clientIp || call.sourceIp };
-  return naming.encoded(service, query, "v1", "info", (info) => info);
+  return naming.written(service, query, "v1", "info", (info) => info);
 }
 
 /** A client that listens on a port is told of changes from now on, if it is one that understands. */

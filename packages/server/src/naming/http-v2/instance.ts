@@ -73,7 +73,7 @@ export function instanceRoutes(naming: Naming): readonly Route[] {
       if (udpPort > 0 && udpPort <= 65_535) subscribeUdp(naming, service, clusters, ip, udpPort, call);
       const query = { clusters, healthyOnly: params.boolean("healthyOnly", false), consumerIp: ip };
       return jsonText(
-        naming.encoded(service, query, "v2", "result", (info) => `{"code":0,"message":"success","data":${info}}`),
+        naming.written(service, query, "v2", "result", (info) => `{"code":0,"message":"success","data":${info}}`),
       );
     }),
     v2("PUT", `${path}/beat`, "admin", "POST /v3/client/ns/instance?heartBeat=true", (params, call) =>

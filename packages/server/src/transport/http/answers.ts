@@ -1,23 +1,24 @@
 import { STATUS_CODES } from "node:http";
-import { encodeUtf8, FAILURES, type RegistryError } from "@nacre/protocol";
+import { FAILURES, type RegistryError } from "@nacre/protocol";
 import type { Family } from "./family.ts";
 
-/** What goes back: a status, headers of its own, and a body that is already encoded. */
+/**
+ * What goes back: a status, headers of its own, and a body. Short ones stay text until they are written; long ones may
+ * be made while they are sent, and end the connection when that fails on the way.
+ */
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | string | AsyncIterable<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 const TEXT = "text/plain;charset=UTF-8";
 const JSON_TYPE = "application/json";
 
-const NO_BYTES = new Uint8Array(0);
-
 /** Bare text, as v1 answers most writes. */
 export function text(body: string, status = 200): Answer {
-  return { status, type: TEXT, body: encodeUtf8(body) };
+  return { status, type: TEXT, body };
 }
 
 /** An object without a wrapper. Doubles are marked with `double` of `@nacre/protocol`. */
@@ -27,11 +28,11 @@ export function json(value: unknown, status = 200): Answer {
 
 /** JSON that is text already, or bytes already. */
 export function jsonText(body: string | Uint8Array, status = 200): Answer {
-  return { status, type: JSON_TYPE, body: typeof body === "string" ? encodeUtf8(body) : body };
+  return { status, type: JSON_TYPE, body };
 }
 
 export function empty(status: number): Answer {
-  return { status, type: TEXT, body: NO_BYTES };
+  return { status, type: TEXT, body: "" };
 }
 
 /** The `Result` of v2 and v3 around a value; undefined is written as null. */
@@ -100,12 +101,16 @@ export function failureAnswer(family: Family, failure: RegistryError): Answer {
   }
 }
 
+/** The answer with further headers. */
+export function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
 /** Names that break their rules are refused with a line of text in v1, whose clients log the body, and never cached. */
 export function uncached(answer: Answer): Answer {
-  const headers = {
+  return withHeaders(answer, {
     Pragma: "no-cache",
     "Cache-Control": "no-cache,no-store",
     Expires: "Thu, 01 Jan 1970 00:00:00 GMT",
-  };
-  return { ...answer, headers: { ...answer.headers, ...headers } };
+  });
 }
