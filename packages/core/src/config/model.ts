@@ -1,4 +1,6 @@
 import type { ConfigKey, ConfigName, ConfigType, TextMap } from "@nacre/protocol";
+import type { SmallMap } from "../lib/small-map.ts";
+import type { Millis } from "../lib/units.ts";
 import type { GrayRule } from "./gray-rule.ts";
 
 /** Index of a log entry: the only order of changes there is. Times are shown, and never compared (G1). */
@@ -23,7 +25,21 @@ export interface GrayVersion extends Version {
   /** `beta`, `tag_<tag>`, or free. */
   readonly name: string;
   rule: GrayRule;
+  /** The rule, ready for matching. */
+  matcher: GrayMatcher;
 }
+
+/** A parsed rule. `never`: a stored rule that this version can not read. */
+export type GrayMatcher =
+  | { readonly type: "beta"; readonly ips: ReadonlySet<string> }
+  | { readonly type: "tag"; readonly tag: string }
+  /** Clients whose place, a hash of their address continued from `seed`, is among the first `slots` of 10,000. */
+  | { readonly type: "percentage"; readonly slots: number; readonly seed: number }
+  | {
+      readonly type: "label";
+      readonly terms: readonly { readonly label: string; readonly values: readonly string[] }[];
+    }
+  | { readonly type: "never" };
 
 /** One configuration in memory. It is kept as long as it has a formal version, a gray one, or somebody who listens. */
 export interface Item {
@@ -34,10 +50,10 @@ export interface Item {
   formal: Version | undefined;
   /** In the order in which they are tried: priority descending, then name ascending (G4). */
   grays: readonly GrayVersion[];
-  /** gRPC listeners by client; undefined while there is none. */
-  listeners: Map<ClientId, Listener> | undefined;
-  /** Parked polls; undefined while there is none. */
-  polls: Set<Poll> | undefined;
+  /** Over gRPC; undefined while there is none. */
+  listeners: SmallMap<ConfigClient, Listener> | undefined;
+  /** Held polls with the line that names this; undefined while there is none. */
+  polls: SmallMap<Poll, PollLine> | undefined;
 }
 
 /** Id of a gRPC connection. */
@@ -52,23 +68,47 @@ export type Labels = TextMap;
  */
 export type TenantForm = "absent" | "blank" | "given";
 
+/** A connection that listens. */
+export interface ConfigClient {
+  readonly id: ClientId;
+  /** As of its last `listen`. */
+  labels: Labels;
+  readonly listeners: Map<Item, Listener>;
+}
+
 /** One connection's interest in one configuration. */
 export interface Listener {
-  readonly clientId: ClientId;
+  readonly client: ConfigClient;
   readonly item: Item;
   form: TenantForm;
-  /** What the client said it holds when it last asked; blank for nothing. */
+  /** What the client holds, by what it last said or was given; blank for nothing. */
   md5: string;
-  /** A notice that the client has not taken yet. */
-  notice: Notice | undefined;
+  /**
+   * What it is owed (G5). Undefined: it said itself that it holds what `md5` says, and was told of no change since.
+   * `told`: nothing is owed, but it may be about to fetch, so that every further change is told whatever `md5` says.
+   */
+  notice: Notice | "told" | undefined;
 }
 
 export interface Notice {
-  /** Of the push on its way; undefined while the next attempt waits for its time. */
-  requestId: number | undefined;
+  /** `queued`: to be sent as soon as it is its turn. `sent`: on its way. `waiting`: for the time of the next attempt. */
+  phase: "queued" | "sent" | "waiting";
+  /** Of the push, while it is on its way. */
+  requestId: number;
+  /** Sends that were not acknowledged, of this change. */
   attempts: number;
   /** Set when the configuration changed while the push was on its way: one more follows. */
   again: boolean;
+  /** Of `waiting`. */
+  retryAt: Millis;
+}
+
+/** A push on its way to some listeners of one configuration. */
+export interface NoticePush {
+  readonly item: Item;
+  readonly sentAt: Millis;
+  /** Listeners that have not answered. */
+  left: number;
 }
 
 /** A long poll that is held. */
@@ -76,9 +116,10 @@ export interface Poll {
   readonly id: number;
   readonly ip: string;
   readonly labels: Labels;
-  readonly lines: readonly PollLine[];
+  /** Each configuration once; emptied when the poll ends. */
+  lines: readonly PollLine[];
   /** Monotonic milliseconds at which it is answered empty. */
-  readonly endsAt: number;
+  readonly endsAt: Millis;
 }
 
 export interface PollLine {

@@ -1,6 +1,16 @@
 import type { Event } from "./events.ts";
-import type { Item, Listener } from "./model.ts";
-import type { Turn } from "./state.ts";
+import { noteExistence } from "./fuzzy.ts";
+import { md5For } from "./gray.ts";
+import type { ClientId, Item, Listener, Notice, TenantForm } from "./model.ts";
+import { answerNext, noteForPolls } from "./polls.ts";
+import { type ConfigState, findItem, type Turn } from "./state.ts";
+
+/**
+ * Notices and answers of polls that one step may cause: a message to a connection costs the shell up to 0.05 ms, so
+ * that ten thousand at once would keep it from everything else for half a second. What is left follows with the next
+ * tick, a few milliseconds later.
+ */
+export const RECEIVERS_MAX = 250;
 
 /**
  * A version of the item was written or removed: notices for its listeners, answers for its polls, news for watchers of
@@ -8,14 +18,148 @@ import type { Turn } from "./state.ts";
  *
  * @param existed  whether it had a formal version before.
  */
-export function noteChange(_turn: Turn, _item: Item, _existed: boolean): void {
-  throw new Error("not built");
+export function noteChange(turn: Turn, item: Item, existed: boolean): void {
+  for (const listener of item.listeners?.values() ?? []) noteForListener(turn.state, listener);
+  noteForPolls(turn.state, item);
+  if (existed !== (item.formal !== undefined)) noteExistence(turn, item);
+  flush(turn);
 }
 
-export function notifyDue(_turn: Turn, _listener: Listener): void {
-  throw new Error("not built");
+/**
+ * A change of what a listener reads is told at once, unless the client itself has said that it holds just this: a gray
+ * version for one address is no news for all the others.
+ */
+function noteForListener(state: ConfigState, listener: Listener): void {
+  const { notice } = listener;
+  if (notice === undefined || notice === "told") {
+    if (notice === "told" || listener.md5 !== md5For(listener.item, listener.client.labels))
+      queue(state, listener, { phase: "queued", requestId: 0, attempts: 0, again: false, retryAt: 0 });
+    return;
+  }
+  if (notice.phase === "sent") notice.again = true;
+  else {
+    notice.attempts = 0;
+    if (notice.phase === "waiting") queue(state, listener, notice);
+  }
 }
 
-export function settled(_turn: Turn, _event: Extract<Event, { type: "pushSettled" }>): void {
-  throw new Error("not built");
+function queue(state: ConfigState, listener: Listener, notice: Notice): void {
+  notice.phase = "queued";
+  notice.again = false;
+  listener.notice = notice;
+  const queued = state.unsent.get(listener.item);
+  if (queued === undefined) state.unsent.set(listener.item, [listener]);
+  else queued.push(listener);
+}
+
+/** The time of the next attempt has come, unless the notice was settled or sent since. */
+export function notifyDue(turn: Turn, listener: Listener): void {
+  const { notice } = listener;
+  if (typeof notice !== "object" || notice.phase !== "waiting" || notice.retryAt > turn.now) return;
+  queue(turn.state, listener, notice);
+}
+
+/** Sends what is queued, as much as fits into one step, unless the rest of an earlier change is in front. */
+export function flush(turn: Turn): void {
+  if (!turn.state.flushing) flushNext(turn);
+}
+
+/** Sends the next of what is queued, and comes back for the rest. */
+export function flushNext(turn: Turn): void {
+  const { state } = turn;
+  let left = RECEIVERS_MAX;
+  for (const [item, queued] of state.unsent) {
+    if (left === 0) break;
+    left -= send(turn, item, queued.splice(0, left));
+    if (queued.length === 0) state.unsent.delete(item);
+  }
+  answerNext(turn, left);
+  state.flushing = state.unsent.size > 0 || state.answerable.size > 0;
+  // One millisecond later at least: a task of this moment would be part of the same tick.
+  if (state.flushing) state.tasks.add(turn.now + 1, { type: "flush" });
+}
+
+/** One message for all who spell the namespace alike. @returns how many receivers it has. */
+function send({ state, now, effects }: Turn, item: Item, listeners: readonly Listener[]): number {
+  const groups = new Map<TenantForm, { requestId: number; to: ClientId[] }>();
+  let receivers = 0;
+  for (const { notice, form, client } of listeners) {
+    if (typeof notice !== "object" || notice.phase !== "queued") continue;
+    let group = groups.get(form);
+    if (group === undefined) {
+      group = { requestId: state.nextRequestId++, to: [] };
+      groups.set(form, group);
+    }
+    notice.phase = "sent";
+    notice.requestId = group.requestId;
+    group.to.push(client.id);
+    receivers++;
+  }
+  for (const [form, { requestId, to }] of groups) {
+    state.notices.set(requestId, { item, sentAt: now, left: to.length });
+    effects.push({ type: "notify", requestId, to, name: item.name, form });
+  }
+  state.notifications.sent += receivers;
+  return receivers;
+}
+
+/** A notice came to its end at one listener. */
+export function settled(turn: Turn, event: Extract<Event, { type: "pushSettled" }>): void {
+  const { state, now } = turn;
+  const push = state.notices.get(event.requestId);
+  const listener = push && state.clients.get(event.clientId)?.listeners.get(push.item);
+  const notice = listener?.notice;
+  if (listener === undefined || typeof notice !== "object") return;
+  if (notice.phase !== "sent" || notice.requestId !== event.requestId) return;
+  land(state, notice);
+  const { outcome } = event;
+  if (outcome === "acked") state.notifications.acked++;
+  else if (outcome !== "gone") state.notifications.failed++;
+  if (notice.again) {
+    notice.attempts = 0;
+    // The others who were told the same answer at the same time: they share the next message too.
+    wait(turn, listener, notice, now);
+    return;
+  }
+  if (outcome === "acked" || outcome === "gone") {
+    listener.notice = "told";
+    return;
+  }
+  if (outcome !== "busy") notice.attempts++;
+  const { notifyAttemptsMax, notifyRetryMs } = state.options;
+  if (notice.attempts >= notifyAttemptsMax) {
+    state.notifications.givenUp++;
+    listener.notice = "told";
+  } else wait(turn, listener, notice, now + Math.max(1, notice.attempts) * notifyRetryMs);
+}
+
+function wait({ state }: Turn, listener: Listener, notice: Notice, until: number): void {
+  notice.phase = "waiting";
+  notice.again = false;
+  notice.retryAt = until;
+  state.tasks.add(until, { type: "notifyRetry", listener });
+}
+
+/** The push is no longer waited for at one listener. */
+function land(state: ConfigState, { requestId }: Notice): void {
+  const push = state.notices.get(requestId);
+  if (push !== undefined && --push.left === 0) state.notices.delete(requestId);
+}
+
+/** The listener is owed nothing any more. */
+export function release(state: ConfigState, listener: Listener, then: "told" | undefined): void {
+  const { notice } = listener;
+  if (typeof notice === "object" && notice.phase === "sent") land(state, notice);
+  listener.notice = then;
+}
+
+/** The client has just been given a version by a query: the newest one is what it is owed. */
+export function served({ state }: Turn, { clientId, name, md5 }: Extract<Event, { type: "served" }>): void {
+  const item = findItem(state, name);
+  const listener = item && state.clients.get(clientId)?.listeners.get(item);
+  if (listener === undefined) return;
+  const newest = md5For(item, listener.client.labels);
+  if (md5 !== newest) return;
+  listener.md5 = newest;
+  release(state, listener, "told");
 }

@@ -2,7 +2,17 @@ import { type ConfigKey, type ConfigName, type ConfigType, configKey } from "@na
 import { Deadlines } from "../lib/deadlines.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Effect } from "./events.ts";
-import type { Capacity, ClientId, Item, Listener, Namespace, Poll } from "./model.ts";
+import type {
+  Capacity,
+  ClientId,
+  ConfigClient,
+  Item,
+  Listener,
+  Namespace,
+  NoticePush,
+  Poll,
+  PollLine,
+} from "./model.ts";
 
 /** Bounds and times of configuration. Each is an option of the server, where its reason stands. */
 export interface ConfigOptions {
@@ -56,6 +66,7 @@ export const DEFAULT_CONFIG_OPTIONS: ConfigOptions = {
 
 /** What configuration has to look at again when its time comes. */
 export type Task =
+  | { readonly type: "flush" }
   | { readonly type: "notifyRetry"; readonly listener: Listener }
   | { readonly type: "pollEnd"; readonly poll: Poll };
 
@@ -63,20 +74,36 @@ export interface ConfigState {
   readonly options: ConfigOptions;
   readonly items: Map<ConfigKey, Item>;
   /** Formal versions, altogether, by namespace and by group in whatever namespace. */
-  readonly counts: { total: number; readonly byNamespace: Map<string, number>; readonly byGroup: Map<string, number> };
+  readonly counts: {
+    total: number;
+    readonly byNamespace: Map<string, number>;
+    readonly byGroup: Map<string, number>;
+    /** Items without a formal version that have gray ones, by namespace. */
+    readonly grayOnly: Map<string, number>;
+  };
+  /** Namespaces and groups, each kept once for all items that have it. */
+  readonly words: Map<string, string>;
   readonly namespaces: Map<string, Namespace>;
   readonly capacities: Map<string, Capacity>;
   /** Of imports that are not committed yet, by their id: what commit needs to know of each staged item, in order. */
   readonly staged: Map<string, StagedHead[]>;
-  readonly listenersByClient: Map<ClientId, Map<Item, Listener>>;
+  /** Connections that listen to something. */
+  readonly clients: Map<ClientId, ConfigClient>;
   listenerCount: number;
   readonly polls: Map<number, Poll>;
   pollLineCount: number;
-  /** Notices on their way, by request id: whom they went to. */
-  readonly notices: Map<number, Map<ClientId, Listener>>;
+  /** Notices on their way, by request id. */
+  readonly notices: Map<number, NoticePush>;
+  /** Listeners whose notice is to be sent next, by what changed; one may be settled by the time it is its turn. */
+  readonly unsent: Map<Item, Listener[]>;
+  /** Held polls that are to be answered next, with the lines that changed. */
+  readonly answerable: Map<Poll, PollLine[]>;
+  /** Whether a task for the rest of `unsent` and `answerable` waits. */
+  flushing: boolean;
   readonly tasks: Deadlines<Task>;
   nextRequestId: number;
-  readonly notifications: { sent: number; acked: number; failed: number };
+  /** By receiver. `failed`: unanswered, refused or not taken; each is sent again, unless it was the last (`givenUp`). */
+  readonly notifications: { sent: number; acked: number; failed: number; givenUp: number };
 }
 
 /** Of a staged item, everything but its content. */
@@ -95,18 +122,22 @@ export function newConfig(options: Partial<ConfigOptions> = {}): ConfigState {
   return {
     options: { ...DEFAULT_CONFIG_OPTIONS, ...options },
     items: new Map(),
-    counts: { total: 0, byNamespace: new Map(), byGroup: new Map() },
+    counts: { total: 0, byNamespace: new Map(), byGroup: new Map(), grayOnly: new Map() },
+    words: new Map(),
     namespaces: new Map(),
     capacities: new Map(),
     staged: new Map(),
-    listenersByClient: new Map(),
+    clients: new Map(),
     listenerCount: 0,
     polls: new Map(),
     pollLineCount: 0,
     notices: new Map(),
+    unsent: new Map(),
+    answerable: new Map(),
+    flushing: false,
     tasks: new Deadlines(5),
     nextRequestId: FIRST_REQUEST_ID,
-    notifications: { sent: 0, acked: 0, failed: 0 },
+    notifications: { sent: 0, acked: 0, failed: 0, givenUp: 0 },
   };
 }
 
@@ -126,9 +157,31 @@ export function ensureItem(state: ConfigState, name: ConfigName): Item {
   const key = configKey(name);
   const held = state.items.get(key);
   if (held !== undefined) return held;
-  const item: Item = { key, name, id: 0, formal: undefined, grays: [], listeners: undefined, polls: undefined };
+  const item: Item = {
+    key,
+    name: { namespace: word(state, name.namespace), group: word(state, name.group), dataId: name.dataId },
+    id: 0,
+    formal: undefined,
+    grays: NO_GRAYS,
+    listeners: undefined,
+    polls: undefined,
+  };
   state.items.set(key, item);
   return item;
+}
+
+/** Shared by all items without gray versions. */
+const NO_GRAYS: Item["grays"] = [];
+
+/** Names that nobody uses any more are let go with all others at this bound, which costs no more than the sharing. */
+const WORDS_MAX = 10_000;
+
+function word({ words }: ConfigState, text: string): string {
+  const held = words.get(text);
+  if (held !== undefined) return held;
+  if (words.size >= WORDS_MAX) words.clear();
+  words.set(text, text);
+  return text;
 }
 
 /** Forgets an item that has no version and that nobody listens to. */

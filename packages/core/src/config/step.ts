@@ -3,7 +3,7 @@ import { apply } from "./apply.ts";
 import type { Effect, Event } from "./events.ts";
 import { unwatch, unwatchAll, watch, watchSettled } from "./fuzzy.ts";
 import { disconnect, listen, served, unlisten } from "./listen.ts";
-import { notifyDue, settled } from "./notify.ts";
+import { flush, flushNext, notifyDue, settled } from "./notify.ts";
 import { endPoll, park, pollGone } from "./polls.ts";
 import type { ConfigState, Task, Turn } from "./state.ts";
 
@@ -49,11 +49,14 @@ function handle(turn: Turn, event: Event): void {
     case "tick":
       for (let due = state.tasks.due(turn.now); due !== undefined; due = state.tasks.due(turn.now))
         for (const task of due) perform(turn, task);
+      flush(turn);
   }
 }
 
 function perform(turn: Turn, task: Task): void {
   switch (task.type) {
+    case "flush":
+      return flushNext(turn);
     case "notifyRetry":
       return notifyDue(turn, task.listener);
     case "pollEnd":
