@@ -66,6 +66,7 @@ export const FAILURES = {
   starting: { rpc: 300, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   unregistered: { rpc: 301, api: 30000, http: 400, text: "connection not registered", retry: "later" },
   noHandler: { rpc: 302, api: 30000, http: 501, text: "no handler", retry: "never" },
+  bodyTooLarge: { rpc: 400, api: 20002, http: 413, text: "parameter validate error", retry: "never" },
   badRequest: { rpc: 502, api: 10000, http: 400, text: "request not readable", retry: "never" },
   overThreshold: { rpc: 503, api: 30000, http: 503, text: "over threshold", retry: "later" },
   disconnected: { rpc: -401, api: 30000, http: 400, text: "client disconnected", retry: "later" },

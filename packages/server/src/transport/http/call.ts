@@ -21,6 +21,13 @@ export interface Call {
   readonly app: string;
   /** The body as it came; empty when there is none. */
   readonly body: Uint8Array;
+  /**
+   * Aborted when waiting makes no sense any more: the caller has gone, or the port closes and wants its answer now.
+   * Made when it is first read, so only calls that wait pay for it.
+   */
+  readonly cut: AbortSignal;
+  /** A file of a `multipart/form-data` body by the name of its part. */
+  file(name: string): Uint8Array | undefined;
   /** A header by its lower-case name; the first value where it is repeated. */
   header(name: string): string | undefined;
   /** A `:name` of the route's path. @throws Error for a name that the path does not have. */

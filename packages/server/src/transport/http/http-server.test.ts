@@ -108,11 +108,74 @@ describe("a body", () => {
       assert.equal(answer.body, expected);
     });
 
-  test("of several parts is refused with the way out, and one too large with 413", async () => {
-    const test = serving([echo], { bodyBytesMax: 1000 });
-    const parts = await test.call("POST /v3/echo", "--x", { "content-type": "multipart/form-data; boundary=x" });
-    assert.deepEqual([parts.status, parts.json.code], [400, 20003]);
-    assert.equal((await test.call("POST /v3/echo", `a=${"x".repeat(2000)}`)).status, 413);
+  const parts = (boundary: string, ...given: readonly (readonly [head: string, body: string])[]) =>
+    `${given.map(([head, body]) => `--${boundary}\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`).join("")}--${boundary}--\r\n`;
+
+  test("of several parts gives its fields as parameters and its files to the handler", async () => {
+    const seen: unknown[] = [];
+    const test = serving([
+      v3("POST", "/v3/parts", (params, call) => {
+        seen.push(params.optional("a"), params.raw("text"), Buffer.from(call.file("file") ?? []).toString());
+        return result(call.file("other") === undefined);
+      }),
+    ]);
+    const body = parts(
+      "Xy",
+      ['name="a"', "from the form"],
+      ['name="text"', " 配置 %41+ "],
+      ['name="file"; filename="x.zip"', "PK"],
+    );
+    const answer = await test.call("POST /v3/parts?a=1", body, { "content-type": "multipart/form-data; boundary=Xy" });
+    assert.deepEqual([answer.json.data, seen], [true, ["1", " 配置 %41+ ", "PK"]]);
+  });
+
+  for (const [what, type, body] of [
+    ["has no boundary", "multipart/form-data", parts("x", ['name="a"', "1"])],
+    [
+      "ends in the middle",
+      "multipart/form-data; boundary=x",
+      '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nPK',
+    ],
+    [
+      "has more parts than a request needs",
+      "multipart/form-data; boundary=x",
+      parts("x", ...Array.from({ length: 101 }, (_, at) => [`name="a${at}"`, "1"] as const)),
+    ],
+  ] as const)
+    test(`of several parts is refused when it ${what}`, async () => {
+      const answer = await serving([echo]).call("POST /v3/echo", body, { "content-type": type });
+      assert.deepEqual([answer.status, answer.json.code], [400, 10000]);
+    });
+
+  test("that is too large is refused with 413 in the words of its family, and routes may take more", async () => {
+    const test = serving([echo, { ...echo, path: "/v3/large", bodyBytesMax: 3000 }], { bodyBytesMax: 1000 });
+    const large = `a=${"x".repeat(2000)}`;
+    const refused = await test.call("POST /v3/echo", large);
+    assert.deepEqual(
+      [refused.status, refused.json.code, refused.json.data],
+      [413, 20002, "the body of this call may have 1000 bytes at most"],
+    );
+    assert.equal((await test.call("POST /v3/large", large)).status, 200);
+    assert.match((await test.call("POST /v3/large", large + large)).json.data, /3000 bytes/);
+  });
+
+  test("of a megabyte is read like a short one, wherever its slices end", async () => {
+    let seen: string | undefined;
+    const test = serving([
+      {
+        ...v3("POST", "/v3/long", (params) => {
+          seen = params.raw("a");
+          return result(params.raw("b"));
+        }),
+        bodyBytesMax: 8_000_000,
+      },
+    ]);
+    const value = `${"配+%é\u{1F600}".repeat(40_000)}x`;
+    const answer = await test.call("POST /v3/long", { a: value, b: "2" });
+    assert.equal(answer.json.data, "2");
+    assert.ok(seen === value);
+    for (const bad of ["%f", "%zz", "%ff"])
+      assert.equal((await test.call("POST /v3/long", `a=${"x".repeat(1_000_000)}${bad}`)).status, 400, bad);
   });
 });
 
@@ -248,6 +311,79 @@ describe("a member that cannot serve", () => {
     const blocked = await test.call(list);
     assert.deepEqual([blocked.status, blocked.text], [429, ""]);
     assert.equal((await test.call("GET /v1/ns/service/list?pageNo=1&pageSize=1")).status, 200);
+  });
+});
+
+describe("an answer", () => {
+  async function* pieces(fails: boolean): AsyncIterable<Uint8Array> {
+    yield Buffer.from("one ");
+    if (fails) throw new Error("the disk is gone");
+    yield Buffer.from("two");
+  }
+  const streamed = (fails: boolean) =>
+    plain("/pieces", () => ({ status: 200, type: "application/zip", body: pieces(fails) }));
+
+  test("may be made while it is sent", async () => {
+    const answer = await serving([streamed(false)]).call("GET /pieces");
+    assert.deepEqual([answer.text, answer.headers["content-type"]], ["one two", "application/zip"]);
+  });
+
+  test("that fails on the way ends the connection, so that nobody takes it for complete", async () => {
+    const { server } = serving([streamed(true)]);
+    const port = await server.listen({ port: 0, host: "127.0.0.1" });
+    const ended = await fetch(`http://127.0.0.1:${port}/pieces`)
+      .then((response) => response.text())
+      .then(
+        () => "complete",
+        () => "cut",
+      );
+    assert.equal(ended, "cut");
+  });
+});
+
+describe("a call that waits", () => {
+  const local = { port: 0, host: "127.0.0.1" };
+  const aborted = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+
+  test("is told when its caller has gone", async () => {
+    const parked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const { server } = serving([
+      plain("/wait", async (_params, { cut }) => {
+        parked.resolve();
+        await aborted(cut);
+        gone.resolve();
+        return text("");
+      }),
+    ]);
+    const port = await server.listen(local);
+    const socket = connect(port, "127.0.0.1");
+    socket.write("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    await parked.promise;
+    socket.destroy();
+    await gone.promise;
+  });
+
+  test("is told when the port closes, and its answer closes the connection", async () => {
+    const parked = Promise.withResolvers<void>();
+    const { server } = serving([
+      plain("/wait", async (_params, { cut }) => {
+        parked.resolve();
+        await aborted(cut);
+        return text("over");
+      }),
+    ]);
+    const port = await server.listen(local);
+    const answered = fetch(`http://127.0.0.1:${port}/wait`);
+    await parked.promise;
+    const closed = server.close(60_000);
+    const answer = await answered;
+    assert.deepEqual([await answer.text(), answer.headers.get("connection")], ["over", "close"]);
+    await closed;
   });
 });
 

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { RegistryError } from "@nacre/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../clock.ts";
@@ -8,11 +9,17 @@ import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
+import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
+import { pairsOf } from "./params-text.ts";
 import { type Method, methodsOf, type Route } from "./route.ts";
 
 /** Connections that the system completes while the event loop is busy with others. */
 const BACKLOG = 4096;
+/** Forms beyond this are read in turns. */
+const FORM_BYTES_AT_ONCE = 256 * 1024;
+/** Waiting calls that are answered in one go when the port closes: some milliseconds. */
+const CUT_AT_ONCE = 250;
 /** How long a client may take to send one request. Answers may take longer: long polls do. */
 const REQUEST_MS_MAX = 60_000;
 
@@ -50,6 +57,7 @@ interface Arrival {
   readonly query: string;
   readonly sourceIp: string;
   readonly agent: string;
+  /** As the client wrote it; blank when it says nothing. */
   readonly contentType: string;
   /** The name of the failure that the call ended with. */
   failure: string | undefined;
@@ -60,6 +68,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const { clock, log, contextPath, routes } = setup;
   const requests = new Timings(clock, HTTP_LABELS);
   const arrivals = new WeakMap<object, Arrival>();
+  const waiting = new Set<AbortController>();
+  let closing = false;
   const app = Fastify({
     logger: false,
     bodyLimit: setup.bodyBytesMax,
@@ -110,6 +120,11 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     // Closing while the client still sends would reset the connection, and the answer with it. What is left of the body
     // is read and dropped, for as long as a request may take.
     if (status === 413) reply.removeHeader("connection");
+    const route = (request.routeOptions.config as { route?: Route }).route;
+    if (status === 413 && route !== undefined) {
+      const most = route.bodyBytesMax ?? setup.bodyBytesMax;
+      return void send(reply, failureAnswer(route.family, bodyTooLarge(most)));
+    }
     if (status >= 500) log.error({ err: error, method: request.method, path: uri }, "a request failed");
     const message = status >= 500 ? "the server failed to handle this request" : error.message;
     send(reply, errorObject(status, message, uri, clock.wall()));
@@ -134,8 +149,36 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
         method: [...methodsOf(route)],
         url: `${prefix}${route.path}`,
         config: { route },
-        handler: (request, reply) => handle(setup, route, request, arrivals.get(request) as Arrival, reply),
+        ...(route.bodyBytesMax !== undefined && { bodyLimit: Math.max(route.bodyBytesMax, setup.bodyBytesMax) }),
+        handler: async (request, reply) => {
+          const arrival = arrivals.get(request) as Arrival;
+          const answer = await answerTo(setup, route, request, arrival, () => cutOf(reply));
+          // A connection that stays open would hold up the close until its idle time is over.
+          if (closing) reply.header("Connection", "close");
+          return send(reply, answer);
+        },
       });
+
+  function cutOf(reply: FastifyReply): AbortSignal {
+    const controller = new AbortController();
+    if (closing) controller.abort();
+    waiting.add(controller);
+    reply.raw.once("close", () => {
+      waiting.delete(controller);
+      controller.abort();
+    });
+    return controller.signal;
+  }
+
+  /** Whoever waits is to be answered before connections end, a few at a time so that the answers get out. */
+  async function cutAll(): Promise<void> {
+    let count = 0;
+    for (const controller of waiting) {
+      waiting.delete(controller);
+      controller.abort();
+      if (++count % CUT_AT_ONCE === 0) await new Promise(setImmediate);
+    }
+  }
 
   return {
     app,
@@ -147,7 +190,9 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     },
     async close(graceMs) {
       const timer = clock.schedule(graceMs, () => app.server.closeAllConnections());
+      closing = true;
       try {
+        await cutAll();
         await app.close();
       } finally {
         timer.cancel();
@@ -156,28 +201,20 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   };
 }
 
-async function handle(
-  setup: HttpServerSetup,
-  route: Route,
-  request: FastifyRequest,
-  arrival: Arrival,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  return send(reply, await answerTo(setup, route, request, arrival));
-}
-
 async function answerTo(
   setup: HttpServerSetup,
   route: Route,
   request: FastifyRequest,
   arrival: Arrival,
+  cut: () => AbortSignal,
 ): Promise<Answer> {
   try {
     const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
     if (closed !== undefined) return closed;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const params = Params.read(arrival.query, formOf(body, arrival.contentType), route.family);
-    return paramRefusal(setup, route, params) ?? (await route.handle(params, callOf(request, arrival, body, params)));
+    const { params, files } = await contentsOf(arrival, body, route);
+    const call = callOf(request, arrival, body, params, files, cut);
+    return paramRefusal(setup, route, params) ?? (await route.handle(params, call));
   } catch (thrown) {
     escalate(thrown);
     const failure = RegistryError.from(thrown);
@@ -190,14 +227,28 @@ async function answerTo(
   }
 }
 
+interface Contents {
+  readonly params: Params;
+  readonly files: Parts["files"];
+}
+
+const NO_FILES: Parts["files"] = new Map();
+
+async function contentsOf({ query, contentType }: Arrival, body: Buffer, { family }: Route): Promise<Contents> {
+  const type = contentType.toLowerCase();
+  if (type.startsWith("multipart/") && body.length > 0) {
+    const { fields, files } = await partsOf(body, contentType);
+    return { params: Params.of([...pairsOf(query), ...fields], family), files };
+  }
+  const form = formOf(body, type);
+  if (form.length > FORM_BYTES_AT_ONCE)
+    return { params: await Params.readInTurns(query, form, family), files: NO_FILES };
+  return { params: Params.read(query, form, family), files: NO_FILES };
+}
+
 /** The body where it is a form. Clients leave the type out, or give one that says nothing. */
 function formOf(body: Buffer, contentType: string): string {
   if (body.length === 0) return "";
-  if (contentType.startsWith("multipart/"))
-    throw new RegistryError(
-      "mediaType",
-      "multipart/form-data is not read here; send the parameters in the query or as application/x-www-form-urlencoded",
-    );
   const form = contentType === "" || contentType.startsWith("application/x-www-form-urlencoded");
   return form || contentType.startsWith("text/") ? body.toString("latin1") : "";
 }
@@ -214,7 +265,7 @@ function arrivalOf({ clock, contextPath }: HttpServerSetup, { raw }: FastifyRequ
     query: mark === -1 ? "" : url.slice(mark + 1),
     sourceIp: sourceIpOf(raw.headers, raw.socket.remoteAddress),
     agent: agentOf(raw.headers),
-    contentType: headerOf(raw.headers, "content-type")?.trim().toLowerCase() ?? "",
+    contentType: headerOf(raw.headers, "content-type")?.trim() ?? "",
     failure: undefined,
   };
 }
@@ -224,8 +275,11 @@ function callOf(
   arrival: Arrival,
   body: Buffer,
   params: Params,
+  files: Parts["files"],
+  cut: () => AbortSignal,
 ): Call {
   const { path, uri, sourceIp, agent } = arrival;
+  let signal: AbortSignal | undefined;
   return {
     method,
     path,
@@ -234,6 +288,11 @@ function callOf(
     agent,
     app: appOf(raw.headers, params.text("app", "")),
     body,
+    get cut() {
+      signal ??= cut();
+      return signal;
+    },
+    file: (name) => files.get(name),
     header: (name) => headerOf(raw.headers, name),
     segment(name) {
       const value = (segments as Record<string, string | undefined>)[name];
@@ -250,7 +309,11 @@ function send(reply: FastifyReply, { status, type, body, headers }: Answer): Fas
     .headers(headers ?? {})
     .header("Content-Type", type)
     .serializer(asItIs)
-    .send(body);
+    .send(typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false }));
+}
+
+function bodyTooLarge(most: number): RegistryError {
+  return new RegistryError("bodyTooLarge", `the body of this call may have ${most} bytes at most`);
 }
 
 /** Without a serializer of its own, Fastify would name a charset in the type of JSON. */

@@ -1,7 +1,7 @@
 import { RegistryError, type TextMap } from "@nacre/protocol";
 import type { Family } from "./family.ts";
 import { METADATA, parseMetadata } from "./metadata.ts";
-import { pairsOf } from "./params-text.ts";
+import { type Pair, pairsInTurns, pairsOf } from "./params-text.ts";
 
 /** A parameter name, or several that mean the same; the first that is there counts. */
 export type Names = string | readonly string[];
@@ -37,8 +37,18 @@ export class Params {
    * @throws RegistryError `invalidParameter` for escapes or bytes that cannot be read.
    */
   static read(query: string, form: string, family: Family): Params {
+    return Params.of([...pairsOf(query), ...pairsOf(form)], family);
+  }
+
+  /** The same for a form of many megabytes, with the event loop free in between. */
+  static async readInTurns(query: string, form: string, family: Family): Promise<Params> {
+    return Params.of([...pairsOf(query), ...(await pairsInTurns(form))], family);
+  }
+
+  /** @param pairs  the first of a name counts where one value is wanted. */
+  static of(pairs: Iterable<Pair>, family: Family): Params {
     const values = new Map<string, string[]>();
-    for (const [name, value] of [...pairsOf(query), ...pairsOf(form)]) {
+    for (const [name, value] of pairs) {
       const held = values.get(name);
       if (held === undefined) values.set(name, [value]);
       else held.push(value);

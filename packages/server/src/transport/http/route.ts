@@ -23,8 +23,10 @@ export interface Route {
   readonly family: Family;
   /** What to call instead, for the answer of a closed gate; absent when nothing took its place. */
   readonly instead?: string;
-  /** False: names in the parameters are not held against the rules of names. Default true. */
-  readonly checked?: boolean;
+  /** Whether names in the parameters are held against the rules of names. Default true. */
+  readonly checked?: boolean | ((params: Params) => boolean);
+  /** The largest body, where it is more than that of the server. */
+  readonly bodyBytesMax?: number;
   /**
    * Answers a call. A thrown `RegistryError` becomes the failure of the family; anything else is logged and answered
    * with a 500 that says nothing of it.
