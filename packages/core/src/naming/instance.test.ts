@@ -33,6 +33,26 @@ function content({ hash: _, metadata, ...rest }: Instance): string {
   return JSON.stringify([rest.instanceId ?? null, rest, Object.entries(metadata).sort()]);
 }
 
+describe("an instance that resembles another", () => {
+  test("is what it would be without it", () => {
+    fc.assert(
+      fc.property(input, input, (drawn, other) => {
+        const next = instanceOf(orders, drawn, true, () => assert.fail(), kept(other));
+        assert.equal(JSON.stringify(next), JSON.stringify(kept(drawn)), "to the order of the metadata");
+      }),
+    );
+  });
+
+  test("shares the metadata with it, when both are equal in the same order", () => {
+    const like = kept(instance("10.0.0.1:80", { metadata: { zone: "a", version: "1" } }));
+    const beside = (metadata: TextMap): Instance =>
+      instanceOf(orders, instance("10.0.0.2:80", { metadata }), true, () => assert.fail(), like);
+    assert.equal(beside({ zone: "a", version: "1" }).metadata, like.metadata);
+    assert.notEqual(beside({ version: "1", zone: "a" }).metadata, like.metadata);
+    assert.notEqual(beside({ zone: "a", version: "2" }).metadata, like.metadata);
+  });
+});
+
 describe("the hash of an instance", () => {
   test("is equal where the content is, and differs where it differs", () => {
     const byHash = new Map<number, string>();

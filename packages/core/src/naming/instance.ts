@@ -97,33 +97,51 @@ export function instanceRefused(
   return undefined;
 }
 
-/** The instance as it is kept. `snowflake` gives the id of that generator, and is only asked for when it is needed. */
+/**
+ * The instance as it is kept. `snowflake` gives the id of that generator, and is only asked for when it is needed.
+ *
+ * @param like  an instance that this one may resemble: what both have in common is kept once.
+ */
 export function instanceOf(
   service: ServiceName,
   input: InstanceInput,
   ephemeral: boolean,
   snowflake: () => string,
+  like?: Instance,
 ): Instance {
-  const cluster = clusterOf(input.clusterName);
+  const given = input.ip.trim();
+  const ip = like?.ip === given ? like.ip : given;
+  const wanted = clusterOf(input.clusterName);
+  const cluster = like?.cluster === wanted ? like.cluster : wanted;
   let instanceId: string | undefined = input.instanceId;
-  if (instanceId === "" || instanceId === `${input.ip.trim()}#${input.port}#${cluster}#${groupedName(service)}`)
+  if (instanceId === "" || instanceId === `${ip}#${input.port}#${cluster}#${groupedName(service)}`)
     instanceId =
       idGeneratorOf(input.metadata) === "snowflake" ? `${snowflake()}#${cluster}#${groupedName(service)}` : undefined;
   return withHash({
-    ip: input.ip.trim(),
+    ip,
     port: input.port,
     weight: input.weight,
     healthy: input.healthy,
     enabled: input.enabled,
     ephemeral,
     cluster,
-    metadata: Object.keys(input.metadata).length === 0 ? NO_METADATA : input.metadata,
+    metadata: sharedText(input.metadata, like?.metadata),
     instanceId,
   });
 }
 
 export function withHealth(instance: Instance, healthy: boolean): Instance {
   return instance.healthy === healthy ? instance : withHash({ ...instance, healthy });
+}
+
+function sharedText(text: TextMap, like: TextMap | undefined): TextMap {
+  const keys = Object.keys(text);
+  if (keys.length === 0) return NO_METADATA;
+  if (like === undefined) return text;
+  // In the order of its keys too, because that is how it will be written.
+  const theirs = Object.keys(like);
+  if (keys.length !== theirs.length) return text;
+  return keys.every((key, at) => theirs[at] === key && like[key] === text[key]) ? like : text;
 }
 
 /** Takes a whole instance too, and puts a new hash in the place of its old one. */
@@ -138,7 +156,20 @@ function withHash(content: Omit<Instance, "hash">): Instance {
   // The length tells `ab=c` from `a=bc`.
   for (const key of Object.keys(content.metadata))
     metadata = addToSet(metadata, hashText(content.metadata[key] as string, hashNumber(key.length, hashText(key))));
-  return { ...content, hash: hashNumber(metadata, hash) };
+  const { ip, port, weight, healthy, enabled, ephemeral, cluster, instanceId } = content;
+  // Written out: what is added to a spread object lies in a second one. With its sign, a hash needs no object either.
+  return {
+    ip,
+    port,
+    weight,
+    healthy,
+    enabled,
+    ephemeral,
+    cluster,
+    metadata: content.metadata,
+    instanceId,
+    hash: hashNumber(metadata, hash) | 0,
+  };
 }
 
 /** Equal in everything a consumer can see; the hash decides quickly, the fields decide truly. */

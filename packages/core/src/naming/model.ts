@@ -19,7 +19,7 @@ export interface Instance {
   readonly metadata: TextMap;
   /** Undefined stands for the derived id `ip#port#cluster#group@@name`. */
   readonly instanceId: string | undefined;
-  /** Over everything above, so that equal content has equal hashes on every member. */
+  /** Over everything above, so that equal content has equal hashes on every member: 32 bits, with a sign. */
   readonly hash: number;
 }
 

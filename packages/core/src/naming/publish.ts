@@ -86,12 +86,13 @@ export function publish(
 
   const before = new Map(publication.entries.map((entry) => [instanceKey(entry.instance), entry]));
   const wanted = new Map<InstanceKey, Instance>();
+  const [neighbour] = service.hosts.values();
+  let like = neighbour?.instance;
   for (const input of inputs) {
     const key = inputKey(input);
-    wanted.set(
-      key,
-      instanceOf(name, input, ephemeral, () => heldSnowflake(before.get(key)) ?? newId()),
-    );
+    const held = before.get(key);
+    like = instanceOf(name, input, ephemeral, () => heldSnowflake(held) ?? newId(), held?.instance ?? like);
+    wanted.set(key, like);
   }
   let changed = false;
   let visible = false;

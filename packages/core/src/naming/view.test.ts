@@ -215,6 +215,33 @@ describe("a view (N5)", () => {
     assert.deepEqual(after, before);
   });
 
+  test("writes every instance with its own values, alike as they may be", () => {
+    const bench = new NamingBench();
+    bench.connect("one");
+    const differences = [{}, { weight: 2 }, { healthy: false }, { metadata: { a: "1" } }, { metadata: { a: "1" } }, {}];
+    const all = differences.map((fields, n) => instance(`10.0.0.${n}:80`, fields));
+    bench.publish("one", orders, ...all, instance("10.0.0.9:80", { clusterName: "B" }));
+    const hosts = JSON.parse(bench.view(orders).hosts);
+    assert.deepEqual(
+      hosts.map(({ ip, weight, healthy, metadata, clusterName }: Record<string, unknown>) => ({
+        ip,
+        weight,
+        healthy,
+        metadata,
+        clusterName,
+      })),
+      [...all, { ...instance("10.0.0.9:80"), clusterName: "B" }].map(
+        ({ ip, weight, healthy, metadata, clusterName }) => ({
+          ip,
+          weight,
+          healthy,
+          metadata,
+          clusterName: clusterName || "DEFAULT",
+        }),
+      ),
+    );
+  });
+
   test("of many filters takes a bounded place", () => {
     const bench = published(3, 3);
     for (let n = 0; n < 100; n++) bench.view(orders, { clusters: `DEFAULT,C${n}` });

@@ -117,12 +117,8 @@ export function protectionFires(healthy: number, total: number, threshold: numbe
 
 function encode(service: Service, instances: readonly Instance[], protects: boolean): View {
   let checksum = 0;
-  const parts: string[] = [];
-  for (const instance of instances) {
-    checksum = addToSet(checksum, instance.hash);
-    parts.push(instanceText(service.name, instance));
-  }
-  const hosts = `[${parts.join(",")}]`;
+  for (const instance of instances) checksum = addToSet(checksum, instance.hash);
+  const hosts = `[${instanceTexts(service.name, instances).join(",")}]`;
   return {
     hosts,
     count: instances.length,
@@ -134,17 +130,46 @@ function encode(service: Service, instances: readonly Instance[], protects: bool
   };
 }
 
-/** An instance as every dialect writes it. Weights are written as doubles: the C++ SDK refuses `1`. */
+/** Instances of one service as every dialect writes them, each as the text of an object. */
+export function instanceTexts(name: ServiceName, instances: readonly Instance[]): string[] {
+  const service = quoted(groupedName(name));
+  let before: Instance | undefined;
+  let tail = "";
+  return instances.map((instance) => {
+    // Instances of a service mostly differ in their address alone, and what follows it is written once.
+    if (before === undefined || !sameBesideAddress(before, instance)) tail = tailText(service, instance);
+    before = instance;
+    const id = quoted(instanceIdOf(name, instance));
+    return `{"instanceId":${id},"ip":${quoted(instance.ip)},"port":${instance.port}${tail}`;
+  });
+}
+
 export function instanceText(name: ServiceName, instance: Instance): string {
-  const { metadata } = instance;
-  // Most instances have no metadata, and what is derived from it is then the same for all of them.
-  const rest = Object.keys(metadata).length === 0 ? WITHOUT_METADATA : metadataText(metadata);
+  return instanceTexts(name, [instance]).join("");
+}
+
+/** The parts are compared by identity, metadata too: publishing shares it among equal instances of a service. */
+function sameBesideAddress(a: Instance, b: Instance): boolean {
   return (
-    `{"instanceId":${quoted(instanceIdOf(name, instance))},"ip":${quoted(instance.ip)}` +
-    `,"port":${instance.port},"weight":${doubleText(instance.weight)},"healthy":${instance.healthy}` +
-    `,"enabled":${instance.enabled},"ephemeral":${instance.ephemeral},"clusterName":${quoted(instance.cluster)}` +
-    `,"serviceName":${quoted(groupedName(name))}${rest}}`
+    a.metadata === b.metadata &&
+    a.weight === b.weight &&
+    a.healthy === b.healthy &&
+    a.enabled === b.enabled &&
+    a.ephemeral === b.ephemeral &&
+    a.cluster === b.cluster
   );
+}
+
+/** Weights are written as doubles: the C++ SDK refuses `1`. */
+function tailText(service: string, { weight, healthy, enabled, ephemeral, cluster, metadata }: Instance): string {
+  // Joined rather than added: the text of a sum stays in its pieces, and these would be gathered for every instance.
+  return [
+    `,"weight":${doubleText(weight)},"healthy":${healthy},"enabled":${enabled},"ephemeral":${ephemeral}`,
+    `,"clusterName":${quoted(cluster)},"serviceName":${service}`,
+    // Most instances have no metadata, and what is derived from it is then the same for all of them.
+    Object.keys(metadata).length === 0 ? WITHOUT_METADATA : metadataText(metadata),
+    "}",
+  ].join("");
 }
 
 /** The metadata of an instance, and the values that preserved keys in it decide. */
