@@ -20,7 +20,7 @@ import {
   serviceNameOf,
 } from "@nacre/protocol";
 import fc from "fast-check";
-import { matches, parsePattern } from "../../packages/core/src/naming/fuzzy-pattern.ts";
+import { matches, parsePattern } from "../../packages/core/src/fuzzy/pattern.ts";
 import { readLabels } from "../../packages/server/src/naming/cmdb-labels.ts";
 import { readAck } from "../../packages/server/src/naming/udp.ts";
 import { OptionError } from "../../packages/server/src/options/option.ts";

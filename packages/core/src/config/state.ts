@@ -1,7 +1,9 @@
 import { type ConfigKey, type ConfigName, type ConfigType, configKey } from "@nacre/protocol";
+import { type FuzzyMessage, type FuzzyWatches, newFuzzyWatches } from "../fuzzy/state.ts";
 import { Deadlines } from "../lib/deadlines.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Effect } from "./events.ts";
+import { NO_GRAYS } from "./gray.ts";
 import type {
   Capacity,
   ClientId,
@@ -68,6 +70,7 @@ export const DEFAULT_CONFIG_OPTIONS: ConfigOptions = {
 export type Task =
   | { readonly type: "flush" }
   | { readonly type: "notifyRetry"; readonly listener: Listener }
+  | { readonly type: "fuzzyRetry"; readonly message: FuzzyMessage }
   | { readonly type: "pollEnd"; readonly poll: Poll };
 
 export interface ConfigState {
@@ -78,6 +81,8 @@ export interface ConfigState {
     total: number;
     readonly byNamespace: Map<string, number>;
     readonly byGroup: Map<string, number>;
+    /** Items that have any version, formal or gray. */
+    items: number;
     /** Items without a formal version that have gray ones, by namespace. */
     readonly grayOnly: Map<string, number>;
   };
@@ -100,6 +105,7 @@ export interface ConfigState {
   readonly answerable: Map<Poll, PollLine[]>;
   /** Whether a task for the rest of `unsent` and `answerable` waits. */
   flushing: boolean;
+  readonly fuzzy: FuzzyWatches;
   readonly tasks: Deadlines<Task>;
   nextRequestId: number;
   /** By receiver. `failed`: unanswered, refused or not taken; each is sent again, unless it was the last (`givenUp`). */
@@ -122,7 +128,7 @@ export function newConfig(options: Partial<ConfigOptions> = {}): ConfigState {
   return {
     options: { ...DEFAULT_CONFIG_OPTIONS, ...options },
     items: new Map(),
-    counts: { total: 0, byNamespace: new Map(), byGroup: new Map(), grayOnly: new Map() },
+    counts: { total: 0, byNamespace: new Map(), byGroup: new Map(), items: 0, grayOnly: new Map() },
     words: new Map(),
     namespaces: new Map(),
     capacities: new Map(),
@@ -135,6 +141,7 @@ export function newConfig(options: Partial<ConfigOptions> = {}): ConfigState {
     unsent: new Map(),
     answerable: new Map(),
     flushing: false,
+    fuzzy: newFuzzyWatches(),
     tasks: new Deadlines(5),
     nextRequestId: FIRST_REQUEST_ID,
     notifications: { sent: 0, acked: 0, failed: 0, givenUp: 0 },
@@ -169,9 +176,6 @@ export function ensureItem(state: ConfigState, name: ConfigName): Item {
   state.items.set(key, item);
   return item;
 }
-
-/** Shared by all items without gray versions. */
-const NO_GRAYS: Item["grays"] = [];
 
 /** Names that nobody uses any more are let go with all others at this bound, which costs no more than the sharing. */
 const WORDS_MAX = 10_000;

@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { apply } from "./apply.ts";
 import type { Effect, Event } from "./events.ts";
-import { unwatch, unwatchAll, watch, watchSettled } from "./fuzzy.ts";
+import { retryFuzzy, unwatch, unwatchAll, watch, watchSettled } from "./fuzzy.ts";
 import { disconnect, listen, served, unlisten } from "./listen.ts";
 import { flush, flushNext, notifyDue, settled } from "./notify.ts";
 import { endPoll, park, pollGone } from "./polls.ts";
@@ -59,6 +59,8 @@ function perform(turn: Turn, task: Task): void {
       return flushNext(turn);
     case "notifyRetry":
       return notifyDue(turn, task.listener);
+    case "fuzzyRetry":
+      return retryFuzzy(turn, task.message);
     case "pollEnd":
       return endPoll(turn, task.poll);
   }

@@ -1,10 +1,10 @@
 import { type ServiceKey, type ServiceName, serviceKey, type TextMap } from "@nacre/protocol";
+import { type FuzzyMessage, type FuzzyWatches, newFuzzyWatches } from "../fuzzy/state.ts";
 import { Deadlines } from "../lib/deadlines.ts";
 import type { SortedNames } from "../lib/sorted-names.ts";
 import type { Millis } from "../lib/units.ts";
 import { CauseJournal } from "./causes.ts";
 import type { Effect } from "./events.ts";
-import { type FuzzyMessage, type FuzzyWatches, newFuzzyWatches } from "./fuzzy-state.ts";
 import type { Client, ClientId, InstanceKey, MemberId, Publication, Service, Subscription } from "./model.ts";
 import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
 import { ViewCache } from "./view-cache.ts";

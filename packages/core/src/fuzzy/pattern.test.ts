@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RegistryError, type ServiceName } from "@nacre/protocol";
 import fc from "fast-check";
-import { matches, PATTERN_LENGTH_MAX, parsePattern } from "./fuzzy-pattern.ts";
+import { matches, PATTERN_LENGTH_MAX, parsePattern } from "./pattern.ts";
 
 const orders: ServiceName = { namespace: "public", group: "DEFAULT_GROUP", name: "orders" };
 

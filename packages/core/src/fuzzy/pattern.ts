@@ -1,4 +1,4 @@
-import { namespaceOf, RegistryError, type ServiceName } from "@nacre/protocol";
+import { namespaceOf, RegistryError } from "@nacre/protocol";
 
 /** Characters of a pattern: the longest namespace, group and name, their stars and separators. */
 export const PATTERN_LENGTH_MAX = 800;
@@ -12,6 +12,13 @@ export type PatternItem =
   /** A star in the middle: accepted on the wire, and matched by no name. */
   | { readonly kind: "never" };
 
+/** What can be watched, by the three parts that a pattern looks at. */
+export interface Resource {
+  readonly namespace: string;
+  readonly group: string;
+  readonly name: string;
+}
+
 export interface FuzzyPattern {
   /** As the client wrote it: notifications must repeat this text, the client looks its watchers up by it. */
   readonly text: string;
@@ -23,30 +30,27 @@ export interface FuzzyPattern {
 /**
  * Reads `namespace>>groupPattern>>namePattern`. A blank namespace means `public`; it is never a pattern itself.
  *
+ * @param what  what is watched, for messages: `service` or `dataId`.
  * @throws RegistryError `invalidParameter` naming the part that is missing, surplus or too long.
  */
-export function parsePattern(text: string): FuzzyPattern {
+export function parsePattern(text: string, what = "service"): FuzzyPattern {
   if (text.length > PATTERN_LENGTH_MAX)
     throw invalid(`has ${text.length} characters; the longest one allowed has ${PATTERN_LENGTH_MAX}`);
   const parts = text.split(SEPARATOR);
   const [namespace, group, name] = parts;
   if (namespace === undefined || group === undefined || name === undefined || parts.length > 3)
-    throw invalid(`must be written namespace>>group>>service, with exactly two ">>"`);
+    throw invalid(`must be written namespace>>group>>${what}, with exactly two ">>"`);
   return {
     text,
     namespace: namespaceOf(namespace),
     group: parseItem(group, "group"),
-    name: parseItem(name, "service"),
+    name: parseItem(name, what),
   };
 }
 
-/** Whether a service belongs to the pattern. */
-export function matches(pattern: FuzzyPattern, service: ServiceName): boolean {
-  return (
-    pattern.namespace === service.namespace &&
-    itemMatches(pattern.group, service.group) &&
-    itemMatches(pattern.name, service.name)
-  );
+/** Whether something belongs to the pattern. */
+export function matches(pattern: FuzzyPattern, { namespace, group, name }: Resource): boolean {
+  return pattern.namespace === namespace && itemMatches(pattern.group, group) && itemMatches(pattern.name, name);
 }
 
 function parseItem(text: string, part: string): PatternItem {
