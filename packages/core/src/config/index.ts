@@ -1,8 +1,12 @@
+export { refuses } from "./apply.ts";
+export { capacityOf, type EffectiveCapacity } from "./capacity.ts";
 export * from "./commands.ts";
 export * from "./events.ts";
 export * from "./gray.ts";
 export * from "./gray-rule.ts";
+export * from "./listen-queries.ts";
 export * from "./model.ts";
+export { findNamespace, holdsConfigs, itemsIn, listNamespaces, type NamespaceFigures } from "./namespaces.ts";
 export {
   type ConfigOptions,
   type ConfigState,

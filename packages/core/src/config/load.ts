@@ -1,16 +1,32 @@
 import type { ConfigName, ConfigType } from "@nacre/protocol";
+import { withGray } from "./gray.ts";
 import type { GrayRule } from "./gray-rule.ts";
-import type { ConfigState, StagedHead } from "./state.ts";
+import { stagedHead } from "./import.ts";
+import type { Capacity, Namespace } from "./model.ts";
+import { ROW } from "./rows.ts";
+import { type ConfigState, ensureItem, type StagedHead } from "./state.ts";
+import { grayVersionOf, setVersions, versionOf } from "./versions.ts";
 
 /** A keyed row at start: a namespace or a capacity. @returns whether the kind is one of configuration's. */
-export function load(_state: ConfigState, _row: { kind: string; key: string; value: string }): boolean {
-  throw new Error("not built");
+export function load(state: ConfigState, { kind, key, value }: { kind: string; key: string; value: string }): boolean {
+  switch (kind) {
+    case ROW.namespace: {
+      const { name, description } = JSON.parse(value) as Omit<Namespace, "id">;
+      state.namespaces.set(key, { id: key, name, description });
+      return true;
+    }
+    case ROW.capacity:
+      state.capacities.set(key, JSON.parse(value) as Capacity);
+      return true;
+    default:
+      return false;
+  }
 }
 
-/** A stored configuration at start; gray versions behind their formal one, if there is one. */
+/** A stored configuration at start: its formal version, or a gray one. In any order; nobody is told. */
 export function loadConfig(
-  _state: ConfigState,
-  _head: {
+  state: ConfigState,
+  head: {
     readonly name: ConfigName;
     readonly id: number;
     readonly md5: string;
@@ -22,9 +38,18 @@ export function loadConfig(
     readonly gray?: { readonly name: string; readonly rule: GrayRule };
   },
 ): void {
-  throw new Error("not built");
+  const item = ensureItem(state, head.name);
+  if (head.gray === undefined) setVersions(state, item, { id: head.id, formal: versionOf(head), grays: item.grays });
+  else {
+    const { name, rule } = head.gray;
+    const grays = withGray(item.grays, grayVersionOf(head, name, rule, item.key));
+    setVersions(state, item, { id: item.id, formal: item.formal, grays });
+  }
 }
 
-export function loadStaged(_state: ConfigState, _importId: string, _head: StagedHead): void {
-  throw new Error("not built");
+/** A staged item at start, in the order staged. */
+export function loadStaged(state: ConfigState, importId: string, head: StagedHead): void {
+  const heads = state.staged.get(importId) ?? [];
+  state.staged.set(importId, heads);
+  heads.push(stagedHead(head.name, head, head.type));
 }
