@@ -1,5 +1,5 @@
 import { consoleRoutes, type HttpDeps, httpRoutes } from "./http-routes.ts";
-import { ANY_METHOD, type Gate, methodsOf, type Route } from "./transport/http/route.ts";
+import { ANY_METHOD, type Gate, methodsOf, type Route, shownPath } from "./transport/http/route.ts";
 
 const SECTIONS: readonly (readonly [title: string, below: RegExp])[] = [
   ["v3: client API", /^\/v3\/client\//],
@@ -40,11 +40,13 @@ export function renderRoutesDoc(): string {
 
 function table(routes: readonly Route[], atConsole: ReadonlySet<string>): readonly string[] {
   const rows = routes
-    .map(({ method, path, gate, instead }) => {
+    .map((route) => {
+      const { method, gate, instead } = route;
+      const path = shownPath(route);
       const methods = methodsOf({ method });
       const shown = methods.length === ANY_METHOD.length ? "any" : methods.join(", ");
       const cells = [shown, `\`${path}\``, CLOSED_BY[gate], instead === undefined ? NONE : `\`${instead}\``];
-      return { path, shown, cells: [...cells, atConsole.has(path) ? "8080" : NONE] };
+      return { path, shown, cells: [...cells, atConsole.has(route.path) ? "8080" : NONE] };
     })
     .sort((a, b) => (a.path === b.path ? order(a.shown, b.shown) : order(a.path, b.path)));
   // A column in which no row has anything to say is left out.

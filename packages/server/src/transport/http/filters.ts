@@ -85,8 +85,7 @@ const RULES: readonly (readonly [param: string, rule: RuleName])[] = [
 
 /** Holds the names in the parameters against their rules, whatever the endpoint makes of them. */
 export function paramRefusal(setup: FilterSetup, route: Route, params: Params): Answer | undefined {
-  const { checked = true } = route;
-  if (!setup.checkParams || !(typeof checked === "boolean" ? checked : checked(params))) return undefined;
+  if (!setup.checkParams || route.checked === false) return undefined;
   const broken = brokenParam(params, setup.metadataLengthMax);
   if (broken === undefined) return undefined;
   return route.family === "v1"

@@ -12,7 +12,7 @@ import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./f
 import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
 import { pairsOf } from "./params-text.ts";
-import { type Method, methodsOf, type Route } from "./route.ts";
+import { type Method, meant, methodsOf, type Route } from "./route.ts";
 
 /** Connections that the system completes while the event loop is busy with others. */
 const BACKLOG = 4096;
@@ -122,7 +122,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     if (status === 413) reply.removeHeader("connection");
     const route = (request.routeOptions.config as { route?: Route }).route;
     if (status === 413 && route !== undefined) {
-      const most = route.bodyBytesMax ?? setup.bodyBytesMax;
+      const most = request.routeOptions.bodyLimit ?? setup.bodyBytesMax;
       return void send(reply, failureAnswer(route.family, bodyTooLarge(most)));
     }
     if (status >= 500) log.error({ err: error, method: request.method, path: uri }, "a request failed");
@@ -143,16 +143,16 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     } else send(reply, errorObject(404, `nothing is served under ${uri}`, uri, clock.wall()));
   });
 
-  for (const route of routes)
+  for (const { method, path, all } of endpoints(routes))
     for (const prefix of new Set([contextPath, ""]))
       app.route({
-        method: [...methodsOf(route)],
-        url: `${prefix}${route.path}`,
-        config: { route },
-        ...(route.bodyBytesMax !== undefined && { bodyLimit: Math.max(route.bodyBytesMax, setup.bodyBytesMax) }),
+        method,
+        url: `${prefix}${path}`,
+        config: { route: all[0] },
+        bodyLimit: bodyLimit(setup, all),
         handler: async (request, reply) => {
           const arrival = arrivals.get(request) as Arrival;
-          const answer = await answerTo(setup, route, request, arrival, () => cutOf(reply));
+          const answer = await answerTo(setup, all, request, arrival, () => cutOf(reply));
           // A connection that stays open would hold up the close until its idle time is over.
           if (closing) reply.header("Connection", "close");
           return send(reply, answer);
@@ -201,18 +201,45 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   };
 }
 
+interface Endpoint {
+  readonly method: Method;
+  readonly path: string;
+  /** One, or several that differ in their markers; all of one family. */
+  readonly all: readonly [Route, ...Route[]];
+}
+
+function endpoints(routes: readonly Route[]): Iterable<Endpoint> {
+  const found = new Map<string, Endpoint & { readonly all: [Route, ...Route[]] }>();
+  for (const route of routes)
+    for (const method of methodsOf(route)) {
+      const key = `${method} ${route.path}`;
+      const held = found.get(key);
+      if (held === undefined) found.set(key, { method, path: route.path, all: [route] });
+      else held.all.push(route);
+    }
+  return found.values();
+}
+
+function bodyLimit({ bodyBytesMax }: HttpServerSetup, routes: readonly Route[]): number {
+  return Math.max(bodyBytesMax, ...routes.map((route) => route.bodyBytesMax ?? 0));
+}
+
 async function answerTo(
   setup: HttpServerSetup,
-  route: Route,
+  all: Endpoint["all"],
   request: FastifyRequest,
   arrival: Arrival,
   cut: () => AbortSignal,
 ): Promise<Answer> {
+  let [route] = all;
   try {
-    const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
-    if (closed !== undefined) return closed;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const { params, files } = await contentsOf(arrival, body, route);
+    const found = meant(all, params);
+    if (found === undefined) throw new RegistryError("parameterMissing", markersOf(all));
+    route = found;
+    const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
+    if (closed !== undefined) return closed;
     const call = callOf(request, arrival, body, params, files, cut);
     return paramRefusal(setup, route, params) ?? (await route.handle(params, call));
   } catch (thrown) {
@@ -225,6 +252,10 @@ async function answerTo(
     }
     return failureAnswer(route.family, failure);
   }
+}
+
+function markersOf(routes: readonly Route[]): string {
+  return `one of these parameters is required: ${routes.map(({ marker }) => marker).join(", ")}`;
 }
 
 interface Contents {

@@ -19,12 +19,17 @@ export interface Route {
   readonly method: Method | readonly Method[];
   /** Below the context path; `:name` stands for one segment. */
   readonly path: string;
+  /**
+   * A parameter that makes this another endpoint than others of the same path: `show=all`. Those with a marker are tried
+   * in the order of the table, before the one without.
+   */
+  readonly marker?: string;
   readonly gate: Gate;
   readonly family: Family;
   /** What to call instead, for the answer of a closed gate; absent when nothing took its place. */
   readonly instead?: string;
   /** Whether names in the parameters are held against the rules of names. Default true. */
-  readonly checked?: boolean | ((params: Params) => boolean);
+  readonly checked?: boolean;
   /** The largest body, where it is more than that of the server. */
   readonly bodyBytesMax?: number;
   /**
@@ -32,6 +37,24 @@ export interface Route {
    * with a 500 that says nothing of it.
    */
   handle(params: Params, call: Call): Answer | Promise<Answer>;
+}
+
+/** The endpoint that a call means, out of those of its method and path; undefined when all want a marker that it has not. */
+export function meant(routes: readonly Route[], params: Params): Route | undefined {
+  return (
+    routes.find(({ marker }) => marker !== undefined && marked(marker, params)) ??
+    routes.find(({ marker }) => marker === undefined)
+  );
+}
+
+function marked(marker: string, params: Params): boolean {
+  const [name = "", value = ""] = marker.split("=");
+  return params.optional(name)?.trim() === value;
+}
+
+/** The path as documents show it. */
+export function shownPath({ path, marker }: Pick<Route, "path" | "marker">): string {
+  return marker === undefined ? path : `${path}?${marker}`;
 }
 
 export function methodsOf({ method }: Pick<Route, "method">): readonly Method[] {
