@@ -1,0 +1,459 @@
+import {
+  type CapacityScope,
+  type Changed,
+  type ConfigCommand,
+  type ConfigOptions,
+  type ConfigResult,
+  type ConfigState,
+  type ConfigWrite,
+  capacityOf,
+  type Effect,
+  type Event,
+  type ImportPolicy,
+  load,
+  loadConfig,
+  loadStaged,
+  newConfig,
+  nextWakeAt,
+  type Operator,
+  refuses,
+  step,
+} from "@nacre/core/config";
+import { type ConfigName, configKey, configPushes, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
+import type { Clock, Timer } from "../clock.ts";
+import { pushBody } from "../connections/answers.ts";
+import type { Connections, Log } from "../connections/connections.ts";
+import { EffectQueue } from "../effect-queue.ts";
+import { Latency } from "../metrics/index.ts";
+import type { ConfigHead, ConfigStore } from "../storage/config-store.ts";
+import type { Applied, DurableLog, LogEntry, RowWrite, StagedRow } from "../storage/port.ts";
+import { Contents } from "./contents.ts";
+import { importAll } from "./importing.ts";
+import { NamespaceAdmin, type ServicesOfNamespaces } from "./namespace-admin.ts";
+import type { CheckContent, Cipher } from "./ports.ts";
+import type { ProposeConfig } from "./propose.ts";
+import { reachOf } from "./reach.ts";
+import { type Found, type Missing, Reader } from "./reader.ts";
+import { HistoryRetention } from "./retention.ts";
+import { rollback } from "./rollback.ts";
+import { Sealing } from "./sealing.ts";
+import type {
+  Asking,
+  CapacityInfo,
+  CapacityLimits,
+  ConfigService,
+  Imported,
+  ImportItem,
+  NamespaceInfo,
+  Publish,
+  Published,
+  Reach,
+  Read,
+} from "./service.ts";
+import { ConfigTimes } from "./times.ts";
+
+/** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
+const WAKE_MS_MIN = 1;
+/** Configurations whose rows are read at a time to learn their names; a row brings its content along. */
+const IDS_AT_A_TIME = 16;
+
+export interface ConfigsSetup {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connections: Connections;
+  readonly options: Partial<ConfigOptions>;
+  /** Bytes of contents and encoded answers in memory. */
+  readonly contentCacheBytes: number;
+  /** Days that history is kept. */
+  readonly retentionDays: number;
+  readonly ciphers: readonly Cipher[];
+  readonly checkContent: CheckContent;
+  /** What naming holds of a namespace, which keeps it from being removed. */
+  readonly services: ServicesOfNamespaces;
+}
+
+/** The shell of configuration: feeds events to the core one at a time and performs the effects in order. */
+export class Configs implements ConfigService {
+  readonly state: ConfigState;
+  readonly contents: Contents;
+  readonly reader: Reader;
+  /** What calls took, for the metrics. */
+  readonly times: ConfigTimes;
+  /** From a proposal until it is durable and applied. */
+  readonly commits = new Latency();
+  readonly #setup: ConfigsSetup;
+  readonly #sealing: Sealing;
+  readonly #namespaces: NamespaceAdmin;
+  readonly #firstRequestId: number;
+  #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose"> | undefined;
+  #store: ConfigStore | undefined;
+  #retention: HistoryRetention | undefined;
+  /** Who waits for the answer of a held poll. */
+  readonly #polls = new Map<number, (changed: readonly Changed[]) => void>();
+  #nextPollId = 1;
+  /** Entries whose writes are not in the store yet, for the metrics: index and monotonic milliseconds. */
+  readonly #unsaved: { readonly index: number; readonly at: number }[] = [];
+  readonly #effects = new EffectQueue<Effect>(
+    (effect) => this.#do(effect),
+    (effect, thrown) => this.#failed(effect, thrown),
+  );
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(setup: ConfigsSetup) {
+    const { clock, connections } = setup;
+    this.#setup = setup;
+    this.state = newConfig(setup.options);
+    this.times = new ConfigTimes(clock);
+    this.contents = new Contents({
+      read: (name, gray) => this.store.content(name, gray),
+      bytesMax: setup.contentCacheBytes,
+    });
+    this.reader = new Reader({
+      state: this.state,
+      contents: this.contents,
+      times: this.times,
+      now: () => clock.now(),
+      submit: (event) => this.submit(event),
+    });
+    this.#sealing = new Sealing(setup.ciphers);
+    this.#namespaces = new NamespaceAdmin({ state: this.state, services: setup.services, propose: this.propose });
+    this.#firstRequestId = this.state.nextRequestId;
+    connections.listen({
+      unregistered: ({ id }) => this.#stopped || this.submit({ type: "disconnected", clientId: id }),
+      pushSettled: ({ connectionId, requestId, outcome }) => {
+        const id = Number(requestId);
+        // Naming and the connections number their pushes below, and what clients are asked lies above.
+        if (id < this.#firstRequestId || id >= this.state.nextRequestId) return;
+        this.submit({ type: "pushSettled", clientId: connectionId, requestId: id, outcome });
+      },
+    });
+  }
+
+  /** The durable half of configuration, for the log to drive. */
+  readonly machine = {
+    /** @returns whether the row is one of configuration. */
+    load: (row: { readonly kind: string; readonly key: string; readonly value: string }): boolean =>
+      load(this.state, row),
+    loadConfig: (head: ConfigHead): void => loadConfig(this.state, head),
+    loadStaged: ({ importId, head }: StagedRow): void => loadStaged(this.state, importId, head),
+    apply: (entry: LogEntry<ConfigCommand>): Applied<ConfigResult> => this.#apply(entry),
+    saved: (index: number): void => this.#saved(index),
+  };
+
+  /** The parts that come to exist after configuration: the log in front of its state, and the store behind it. */
+  attach(parts: {
+    readonly durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "appliedIndex">;
+    readonly store: ConfigStore;
+  }): void {
+    const { clock, log, retentionDays } = this.#setup;
+    this.#durable = parts.durable;
+    this.#store = parts.store;
+    this.#saved(parts.durable.appliedIndex);
+    // Nobody will commit what a process staged that is gone (G7).
+    for (const importId of this.state.staged.keys())
+      this.propose({ type: "dropStaged", importId }, "done").catch((err: unknown) => {
+        log.warn({ err, importId }, "items of an unfinished import could not be dropped");
+      });
+    const { store } = parts;
+    this.#retention = new HistoryRetention({ clock, log, store, days: retentionDays, propose: this.propose });
+    this.#wake();
+  }
+
+  /** Nothing is told or cleaned from here on; calls on their way are answered, held polls with nothing. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#retention?.stop();
+    for (const answer of this.#polls.values()) answer([]);
+    this.#polls.clear();
+  }
+
+  get store(): ConfigStore {
+    if (this.#store === undefined) throw new RegistryError("starting", "the store of configurations is not open yet");
+    return this.#store;
+  }
+
+  submit(event: Event): void {
+    this.#feed(event);
+  }
+
+  listen(event: Omit<Extract<Event, { type: "listen" }>, "type">): readonly Changed[] {
+    const differing = this.#feed({ type: "listen", ...event }).find((effect) => effect.type === "differing");
+    return differing?.changed ?? [];
+  }
+
+  poll(event: Omit<Extract<Event, { type: "poll" }>, "type" | "id">, gone: AbortSignal): Promise<readonly Changed[]> {
+    const id = this.#nextPollId++;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        if (this.#polls.delete(id)) this.submit({ type: "pollGone", id });
+        resolve([]);
+      };
+      this.#polls.set(id, (changed) => {
+        gone.removeEventListener("abort", leave);
+        resolve(changed);
+      });
+      try {
+        if (this.#stopped) throw new RegistryError("unavailable", "the server is stopping: ask another member");
+        this.submit({ type: "poll", id, ...event });
+      } catch (thrown) {
+        this.#polls.delete(id);
+        reject(thrown);
+        return;
+      }
+      if (gone.aborted) leave();
+      else if (this.#polls.has(id)) gone.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  readonly propose: ProposeConfig = async (command, type) => {
+    if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
+    // Asked before it goes into the log: megabytes that change nothing need not be there.
+    const refused = refuses(this.state, command);
+    if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
+    const proposedAt = this.#now();
+    const result = (await this.#durable.propose(command)) as ConfigResult;
+    this.commits.observe((this.#now() - proposedAt) / 1000);
+    if (result.type !== type) throw new Error(`${command.type} was answered with ${result.type} instead of ${type}`);
+    return result as never;
+  };
+
+  async read(name: ConfigName, asking: Asking): Promise<Read> {
+    const reading = await this.find(name, asking);
+    if (reading.version === undefined) return { found: false, tagMissing: reading.tagMissing };
+    const { version, gray, held } = reading;
+    return { found: true, content: held.text, version, gray };
+  }
+
+  /** What `read` gives, at once if the content is in memory. */
+  find(name: ConfigName, asking: Asking): Found | Missing | Promise<Found | Missing> {
+    return this.reader.find(name, asking);
+  }
+
+  async publish(publish: Publish): Promise<Published> {
+    const { name, fields, gray, terms, by } = publish;
+    const startedAt = this.#now();
+    if (publish.validate === true) {
+      const problem = await this.#problemOf(publish);
+      if (problem !== undefined) throw new RegistryError("invalidParameter", problem);
+    }
+    const content = await this.#sealing.seal(name, publish.content, publish.encryptedDataKey);
+    const { id, revision, created } = await this.propose(
+      { type: "publishConfig", name, ...(gray === undefined ? {} : { gray }), content, fields, terms, by },
+      "published",
+    );
+    this.times.written(this.#now() - startedAt);
+    return { id, md5: content.md5, revision, created };
+  }
+
+  async remove(name: ConfigName, by: Operator, gray?: string, expectedMd5?: string): Promise<boolean> {
+    const startedAt = this.#now();
+    const { removed } = await this.propose(
+      {
+        type: "removeConfigs",
+        names: [name],
+        ...(gray === undefined ? {} : { gray }),
+        ...(expectedMd5 === undefined ? {} : { expectedMd5 }),
+        by,
+      },
+      "removed",
+    );
+    this.times.written(this.#now() - startedAt);
+    return removed.length > 0;
+  }
+
+  async removeByIds(ids: readonly number[], by: Operator): Promise<readonly ConfigName[]> {
+    const removed: ConfigName[] = [];
+    for (let from = 0; from < ids.length; from += IDS_AT_A_TIME) {
+      const stored = await this.store.byIds(ids.slice(from, from + IDS_AT_A_TIME));
+      if (stored.length === 0) continue;
+      const names = stored.map(({ name }) => name);
+      removed.push(...(await this.propose({ type: "removeConfigs", names, by }, "removed")).removed);
+    }
+    return removed;
+  }
+
+  rollback(nid: number, by: Operator, expectedMd5?: string): Promise<"published" | "removed"> {
+    return rollback({ state: this.state, store: this.store, propose: this.propose }, nid, by, expectedMd5);
+  }
+
+  importAll(
+    items: AsyncIterable<ImportItem> | Iterable<ImportItem>,
+    policy: ImportPolicy,
+    by: Operator,
+  ): Promise<Imported> {
+    return importAll({ propose: this.propose, sealing: this.#sealing }, items, policy, by);
+  }
+
+  async dryRun(publish: Publish): Promise<Reach> {
+    const problem = await this.#problemOf(publish);
+    const { state, store } = this;
+    const { connections } = this.#setup;
+    const reach = await reachOf({ state, store, connections, sealing: this.#sealing }, publish);
+    return { valid: problem === undefined, problem, ...reach };
+  }
+
+  decrypted(name: ConfigName, content: string, encryptedDataKey: string): Promise<string> {
+    return this.#sealing.open(name, content, encryptedDataKey);
+  }
+
+  namespaces(): readonly NamespaceInfo[] {
+    return this.#namespaces.list();
+  }
+
+  createNamespace(id: string | undefined, name: string, description: string): Promise<string> {
+    return this.#namespaces.create(id, name, description);
+  }
+
+  updateNamespace(id: string, name: string, description: string): Promise<void> {
+    return this.#namespaces.update(id, name, description);
+  }
+
+  deleteNamespace(id: string, by: Operator, force: boolean): Promise<void> {
+    return this.#namespaces.delete(id, by, force);
+  }
+
+  capacity(scope: CapacityScope): CapacityInfo {
+    return capacityOf(this.state, scope);
+  }
+
+  async setCapacity(scope: CapacityScope, limits: CapacityLimits): Promise<void> {
+    await this.propose({ type: "setCapacity", scope, ...limits }, "done");
+  }
+
+  /** What is wrong with a content of its type: as the publish says, else as it is stored. */
+  async #problemOf({ name, content, fields }: Publish): Promise<string | undefined> {
+    const stored =
+      fields.type === undefined || fields.schema === undefined ? (await this.store.config(name))?.fields : undefined;
+    const type = fields.type ?? stored?.type ?? DEFAULT_CONFIG_TYPE;
+    return this.#setup.checkContent(type, content, fields.schema ?? stored?.schema);
+  }
+
+  #apply(entry: LogEntry<ConfigCommand>): Applied<ConfigResult> {
+    const effects = step(this.state, { type: "apply", ...entry }, this.#now());
+    const rows: RowWrite[] = [];
+    const configs: ConfigWrite[] = [];
+    let result: ConfigResult = { type: "done" };
+    let refused: Extract<Effect, { type: "refuse" }> | undefined;
+    for (const effect of effects) {
+      if (effect.type === "store") rows.push({ kind: effect.kind, key: effect.key, value: effect.value });
+      else if (effect.type === "write") configs.push(effect.write);
+      else if (effect.type === "result") result = effect.result;
+      else if (effect.type === "refuse") refused = effect;
+    }
+    // Before anybody is told: who asks is to be given what it is told about (G5).
+    for (const write of configs) this.#hold(write);
+    if (configs.length > 0) this.#unsaved.push({ index: entry.index, at: this.#now() });
+    this.#perform(effects);
+    const writes = { rows, configs };
+    return refused === undefined
+      ? { ok: true, result, ...writes }
+      : { ok: false, failure: refused.failure, message: refused.message, ...writes };
+  }
+
+  #hold(write: ConfigWrite): void {
+    switch (write.kind) {
+      case "putConfig":
+        return this.contents.put(configKey(write.name), undefined, write.revision, write.content);
+      case "putGray":
+        return this.contents.put(configKey(write.name), write.gray.name, write.revision, write.content);
+      case "removeConfig":
+      case "promote":
+        return this.contents.drop(configKey(write.name), undefined);
+      case "removeGray":
+        return this.contents.drop(configKey(write.name), write.gray);
+    }
+  }
+
+  #saved(index: number): void {
+    this.contents.saved(index);
+    let count = 0;
+    for (; count < this.#unsaved.length; count++) {
+      const { index: written, at } = this.#unsaved[count] as { index: number; at: number };
+      if (written > index) break;
+      this.times.stored(this.#now() - at);
+    }
+    this.#unsaved.splice(0, count);
+  }
+
+  #now(): number {
+    return this.#setup.clock.now();
+  }
+
+  /** @throws RegistryError when the core refuses the event. */
+  #feed(event: Event): readonly Effect[] {
+    const effects = step(this.state, event, this.#now());
+    this.#perform(effects);
+    for (const effect of effects) if (effect.type === "refuse") throw new RegistryError(effect.failure, effect.message);
+    return effects;
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    if (this.#effects.add(effects)) this.#wake();
+  }
+
+  #failed(effect: Effect, err: unknown): void {
+    this.#setup.log.error({ err, effect: effect.type }, "configuration failed to do what it had decided");
+    if (!("requestId" in effect)) return;
+    // Nobody will answer what was not sent.
+    const to = effect.type === "fuzzySync" ? [effect.to] : effect.to;
+    for (const clientId of to)
+      this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "refused" });
+  }
+
+  #do(effect: Effect): void {
+    if (this.#stopped && "requestId" in effect) return;
+    switch (effect.type) {
+      case "refuse":
+      case "differing":
+      case "result":
+      case "write":
+      case "store":
+      case "changed":
+        // For whoever fed the event, who reads them from the list.
+        return;
+      case "notify": {
+        const { namespace: tenant, group, dataId } = effect.name;
+        const fields = effect.form === "given" ? { dataId, group, tenant } : { dataId, group };
+        return this.#push("ConfigChangeNotifyRequest", effect.requestId, effect.to, fields);
+      }
+      case "pollAnswer": {
+        const answer = this.#polls.get(effect.id);
+        this.#polls.delete(effect.id);
+        return answer?.(effect.changed);
+      }
+      case "fuzzySync": {
+        const { type: syncType, ...batch } = effect.sync;
+        const fields = { totalBatch: 0, currentBatch: 0, ...batch, syncType, groupKeyPattern: effect.pattern };
+        return this.#push("ConfigFuzzyWatchSyncRequest", effect.requestId, [effect.to], fields);
+      }
+      case "fuzzyChange": {
+        const changeType = effect.change === "ADD_CONFIG" ? "CONFIG_CHANGED" : effect.change;
+        const fields = { groupKey: effect.key, changeType };
+        return this.#push("ConfigFuzzyWatchChangeNotifyRequest", effect.requestId, effect.to, fields);
+      }
+    }
+  }
+
+  #push(type: keyof typeof configPushes, id: number, to: readonly string[], fields: Record<string, unknown>): void {
+    const requestId = String(id);
+    const body = pushBody(requestId, "config", fields);
+    const timeoutMs = this.state.options.notifyTimeoutMs;
+    this.#setup.connections.push({ to, requestId, type, body, expects: configPushes[type], timeoutMs });
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    const at = nextWakeAt(this.state);
+    if (at === undefined || (at >= this.#timerAt && this.#timer !== undefined)) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#setup.clock.schedule(Math.max(WAKE_MS_MIN, at - this.#now()), () => {
+      this.#timer = undefined;
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#perform(step(this.state, { type: "tick" }, this.#now()));
+    });
+  }
+}

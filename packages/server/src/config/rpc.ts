@@ -1,0 +1,181 @@
+import {
+  betaTarget,
+  type ConfigFields,
+  type Context,
+  type GrayTarget,
+  type TenantForm,
+  tagTarget,
+} from "@nacre/core/config";
+import type { Connection } from "@nacre/core/connections";
+import {
+  type ConfigName,
+  configMessages,
+  configTypeOf,
+  encodeUtf8,
+  namespaceOf,
+  RegistryError,
+  refuseBroken,
+  ruleBroken,
+  TAG_GRAY_PREFIX,
+  TAG_LABEL,
+  type TextMap,
+} from "@nacre/protocol";
+import { type Answer, type Feature, feature, type Handlers } from "../connections/handlers.ts";
+import type { Configs } from "./configs.ts";
+import { labelsOf } from "./labels.ts";
+import type { Found, Missing } from "./reader.ts";
+
+interface WireName {
+  readonly dataId: string;
+  readonly group: string;
+  readonly tenant: string | undefined;
+}
+
+/** The configuration messages of the gRPC wire. */
+export function configFeature(configs: Configs): Feature {
+  const { checkParams } = configs.state.options;
+
+  function nameOf({ dataId, group, tenant }: WireName): ConfigName {
+    if (dataId.trim() === "") throw new RegistryError("parameterMissing", "Param 'dataId' is required.");
+    if (group.trim() === "") throw new RegistryError("parameterMissing", "Param 'group' is required.");
+    const name = { namespace: namespaceOf(tenant), group: group.trim(), dataId: dataId.trim() };
+    if (checkParams)
+      refuseBroken(
+        ruleBroken("namespace", name.namespace),
+        ruleBroken("group", name.group),
+        ruleBroken("dataId", name.dataId),
+      );
+    return name;
+  }
+
+  function answerOf(reading: Found | Missing): Answer {
+    if (reading.version === undefined) throw new RegistryError("configNotFound", "config data not exist");
+    return { body: configs.reader.encoded(reading, encodeFound) };
+  }
+
+  return feature(configMessages, {
+    ConfigQueryRequest: {
+      handle({ tag, ...wire }, { connection, header }) {
+        const reading = configs.find(nameOf(wire), {
+          labels: labelsOf(connection, header(TAG_LABEL)),
+          clientId: connection.id,
+          ...(tag === undefined ? {} : { tag }),
+        });
+        return reading instanceof Promise ? reading.then(answerOf) : answerOf(reading);
+      },
+    },
+    ConfigPublishRequest: {
+      async handle({ content, casMd5, additionMap, type, ...wire }, { connection }) {
+        const name = nameOf(wire);
+        if (content.trim() === "") throw new RegistryError("invalidParameter", "Param 'content' is required.");
+        const gray = grayOf(additionMap);
+        await configs.publish({
+          name,
+          content,
+          encryptedDataKey: given(additionMap, "encryptedDataKey") ?? "",
+          fields: fieldsOf(additionMap, type),
+          ...(gray === undefined ? {} : { gray }),
+          terms: casMd5.trim() === "" ? {} : { expectedMd5: casMd5.trim() },
+          by: { user: given(additionMap, "src_user") ?? "", ip: ipOf(connection) },
+        });
+        return {};
+      },
+    },
+    ConfigRemoveRequest: {
+      async handle({ tag, ...wire }, { connection }) {
+        const gray = tag.trim() === "" ? undefined : TAG_GRAY_PREFIX + tag.trim();
+        await configs.remove(nameOf(wire), { user: "", ip: ipOf(connection) }, gray);
+        return {};
+      },
+    },
+    ConfigBatchListenRequest: {
+      handle({ listen, configListenContexts }, { connection, header }) {
+        const clientId = connection.id;
+        if (!listen) {
+          configs.submit({ type: "unlisten", clientId, names: configListenContexts.map(nameOf) });
+          return { changedConfigs: [] };
+        }
+        const contexts = configListenContexts.map((wire): Context => {
+          const name = nameOf(wire);
+          return { name, form: formOf(wire.tenant), md5: wire.md5 };
+        });
+        const changed = configs.listen({ clientId, labels: labelsOf(connection, header(TAG_LABEL)), contexts });
+        return {
+          changedConfigs: changed.map(({ name: { dataId, group, namespace }, form }) => ({
+            dataId,
+            group,
+            // Rust and Python cannot read an absent one.
+            tenant: form === "given" ? namespace : "",
+          })),
+        };
+      },
+    },
+    ConfigFuzzyWatchRequest: {
+      handle({ groupKeyPattern: pattern, receivedGroupKeys: received, watchType, initializing }, { connection }) {
+        const clientId = connection.id;
+        if (watchType === "CANCEL_WATCH") configs.submit({ type: "unwatch", clientId, pattern });
+        else if (watchType === "WATCH") configs.submit({ type: "watch", clientId, pattern, received, initializing });
+        else
+          throw new RegistryError(
+            "invalidParameter",
+            `Param 'watchType' must be WATCH or CANCEL_WATCH, not ${watchType}`,
+          );
+        return {};
+      },
+    },
+  } satisfies Handlers<typeof configMessages>);
+}
+
+/** The answer of a query. No `tag` in it: its type differs from SDK to SDK, and none needs it. */
+function encodeFound({ version, gray, held }: Found): Uint8Array {
+  const { md5, type, encryptedDataKey, modifiedAt } = version;
+  // Go, Python and C# look for `isBeta`, Java and Rust for `beta`.
+  const beta = gray?.rule.type === "beta" ? '"beta":true,"isBeta":true' : '"beta":false';
+  return encodeUtf8(
+    `{"resultCode":200,"errorCode":0,"success":true,"content":${JSON.stringify(held.text)},"md5":"${md5}","contentType":"${type}","encryptedDataKey":${JSON.stringify(encryptedDataKey)},"lastModified":${modifiedAt},${beta}}`,
+  );
+}
+
+function formOf(tenant: string | undefined): TenantForm {
+  if (tenant === undefined) return "absent";
+  return tenant.trim() === "" ? "blank" : "given";
+}
+
+function grayOf(addition: TextMap): GrayTarget | undefined {
+  const ips = given(addition, "betaIps");
+  const tag = given(addition, "tag");
+  if (ips !== undefined) return betaTarget(ips);
+  return tag === undefined ? undefined : tagTarget(tag);
+}
+
+/** Blank is absent here: Go writes every field it does not know as a blank one. */
+function fieldsOf(addition: TextMap, topLevelType: string): ConfigFields {
+  const type = configTypeOf(given(addition, "type") ?? topLevelType);
+  const appName = given(addition, "appName");
+  const labels = given(addition, "config_tags")
+    ?.split(",")
+    .map((label) => label.trim())
+    .filter((label) => label !== "");
+  const description = given(addition, "desc");
+  const use = given(addition, "use");
+  const effect = given(addition, "effect");
+  const schema = given(addition, "schema");
+  return {
+    ...(type === undefined ? {} : { type }),
+    ...(appName === undefined ? {} : { appName }),
+    ...(labels === undefined ? {} : { tags: [...new Set(labels)] }),
+    ...(description === undefined ? {} : { description }),
+    ...(use === undefined ? {} : { use }),
+    ...(effect === undefined ? {} : { effect }),
+    ...(schema === undefined ? {} : { schema }),
+  };
+}
+
+function given(addition: TextMap, key: string): string | undefined {
+  const value = Object.hasOwn(addition, key) ? addition[key] : undefined;
+  return value === undefined || value.trim() === "" ? undefined : value;
+}
+
+function ipOf(connection: Connection): string {
+  return connection.clientIp || connection.remoteIp;
+}
