@@ -22,7 +22,6 @@ export function noteChange(turn: Turn, item: Item, existed: boolean): void {
   for (const listener of item.listeners?.values() ?? []) noteForListener(turn.state, listener);
   noteForPolls(turn.state, item);
   if (existed !== (item.formal !== undefined)) noteExistence(turn, item);
-  flush(turn);
 }
 
 /**
@@ -61,7 +60,8 @@ export function notifyDue(turn: Turn, listener: Listener): void {
 
 /** Sends what is queued, as much as fits into one step, unless the rest of an earlier change is in front. */
 export function flush(turn: Turn): void {
-  if (!turn.state.flushing) flushNext(turn);
+  const { flushing, unsent, answerable } = turn.state;
+  if (!flushing && unsent.size + answerable.size > 0) flushNext(turn);
 }
 
 /** Sends the next of what is queued, and comes back for the rest. */

@@ -13,6 +13,8 @@ export { load, loadConfig, loadStaged } from "./load.ts";
 export function step(state: ConfigState, event: Event, now: Millis): Effect[] {
   const turn: Turn = { state, now, effects: [] };
   handle(turn, event);
+  // Behind everything else: what an entry changes in many places is one answer to a poll that waits for all of them.
+  flush(turn);
   return turn.effects;
 }
 
@@ -49,7 +51,6 @@ function handle(turn: Turn, event: Event): void {
     case "tick":
       for (let due = state.tasks.due(turn.now); due !== undefined; due = state.tasks.due(turn.now))
         for (const task of due) perform(turn, task);
-      flush(turn);
   }
 }
 

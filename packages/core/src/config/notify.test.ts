@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConfigBench, config, holding, noticed, noticesOf } from "@nacre/testkit/config-bench";
+import { seconds } from "../lib/units.ts";
+import { RECEIVERS_MAX } from "./notify.ts";
+
+const app = config("app");
+const log = config("log");
+
+/** Clients that listen to `app` and hold its content "old". */
+function listening(...clientIds: string[]): ConfigBench {
+  const bench = new ConfigBench();
+  bench.publish(app, "old");
+  for (const clientId of clientIds) bench.listen(clientId, holding(app, "old"));
+  return bench;
+}
+
+describe("a change", () => {
+  test("is told to all who listen to it, in one message, and to nobody else", () => {
+    const bench = listening("c1", "c2");
+    bench.listen("c3", holding(log));
+    const effects = bench.publish(app, "new");
+    assert.deepEqual(noticed(effects), ["app to c1 c2"]);
+    assert.deepEqual(bench.state.notifications, { sent: 2, acked: 0, failed: 0, givenUp: 0 });
+  });
+
+  test("may be the first version, or the removal of the last", () => {
+    const bench = new ConfigBench();
+    bench.listen("c1", holding(app));
+    const made = bench.publish(app, "new");
+    assert.deepEqual(noticed(made), ["app to c1"]);
+    bench.settleAll(made);
+    assert.deepEqual(noticed(bench.remove(app)), ["app to c1"]);
+  });
+
+  test("is told in one message for all who spell the namespace alike (G6)", () => {
+    const bench = listening();
+    for (const [clientId, form] of [
+      ["a1", "absent"],
+      ["b1", "blank"],
+      ["a2", "absent"],
+      ["g1", "given"],
+    ] as const)
+      bench.listen(clientId, holding(app, "old", form));
+    const notices = noticesOf(bench.publish(app, "new"));
+    assert.deepEqual(
+      notices.map(({ form, to }) => `${form}: ${to.join(" ")}`),
+      ["absent: a1 a2", "blank: b1", "given: g1"],
+    );
+    assert.equal(new Set(notices.map(({ requestId }) => requestId)).size, 3, "each with an id of its own");
+  });
+
+  test("is no news for whoever has said that it holds just this", () => {
+    const bench = listening("other", "beta");
+    bench.labels.set("beta", { ClientIp: "10.0.0.1" });
+    bench.listen("beta", holding(app, "old"));
+    assert.deepEqual(noticed(bench.publish(app, "old")), [], "published again as it was");
+    assert.deepEqual(noticed(bench.publishBeta(app, "beta", "10.0.0.1")), ["app to beta"]);
+    assert.deepEqual(noticed(bench.publishBeta(app, "beta", "10.0.0.1,10.0.0.2")), [], "on its way");
+  });
+
+  test("is told also when it goes back to what the client held before it was told", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"));
+    assert.deepEqual(noticed(bench.publish(app, "old")), ["app to c1"], "it may have fetched the other since");
+  });
+
+  test("is told also when it goes back to what the client held before it was answered that it differs", () => {
+    const bench = listening();
+    bench.publish(app, "new");
+    bench.listen("c1", holding(app, "old"));
+    assert.deepEqual(noticed(bench.publish(app, "old")), ["app to c1"]);
+  });
+
+  test("is not told to whoever stopped listening, or has gone", () => {
+    const bench = listening("c1", "c2", "c3");
+    bench.unlisten("c1", app);
+    bench.disconnect("c2");
+    assert.deepEqual(noticed(bench.publish(app, "new")), ["app to c3"]);
+  });
+});
+
+describe("a notice that is not acknowledged", () => {
+  for (const outcome of ["refused", "timeout"] as const)
+    test(`is repeated after 2 s, then 4, then 6, as long as the answer is "${outcome}"`, () => {
+      const bench = listening("c1");
+      let effects = bench.publish(app, "new");
+      for (const waitMs of [2, 4, 6].map(seconds)) {
+        bench.settleAll(effects, outcome);
+        assert.deepEqual(noticed(bench.forward(waitMs - 1)), [], `not before ${waitMs} ms`);
+        effects = bench.forward(5);
+        assert.deepEqual(noticed(effects), ["app to c1"]);
+      }
+      bench.settleAll(effects);
+      assert.deepEqual(bench.forward(seconds(100)), []);
+      assert.deepEqual(bench.state.notifications, { sent: 4, acked: 1, failed: 3, givenUp: 0 });
+    });
+
+  test("is repeated in one message for all who missed it together", () => {
+    const bench = listening("c1", "c2", "c3");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    assert.deepEqual(noticed(bench.forward(seconds(3))), ["app to c1 c2 c3"]);
+  });
+
+  test("is given up after the last attempt, and the next change starts anew", () => {
+    const bench = new ConfigBench({ notifyAttemptsMax: 3 });
+    bench.listen("c1", holding(app));
+    let sent = 0;
+    for (let effects = bench.publish(app, "new"); noticed(effects).length > 0; sent++) {
+      bench.settleAll(effects, "timeout");
+      effects = bench.forward(seconds(30));
+    }
+    assert.equal(sent, 3);
+    assert.deepEqual(bench.state.notifications, { sent: 3, acked: 0, failed: 3, givenUp: 1 });
+    assert.equal(bench.state.listenerCount, 1, "it still listens");
+    assert.deepEqual(noticed(bench.publish(app, "newer")), ["app to c1"]);
+  });
+
+  test("does not count as missed while the connection takes nothing", () => {
+    const bench = new ConfigBench({ notifyAttemptsMax: 2 });
+    bench.listen("c1", holding(app));
+    let effects = bench.publish(app, "new");
+    for (let time = 0; time < 10; time++) {
+      assert.deepEqual(noticed(effects), ["app to c1"]);
+      bench.settleAll(effects, "busy");
+      effects = bench.forward(seconds(3));
+    }
+  });
+
+  test("is not repeated to a connection that is gone", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "gone");
+    assert.deepEqual(bench.forward(seconds(100)), []);
+    bench.disconnect("c1");
+    assert.equal(bench.state.notices.size, 0);
+  });
+
+  test("is settled when the client listens with the newest version", () => {
+    const bench = listening("c1");
+    const effects = bench.publish(app, "new");
+    bench.listen("c1", holding(app, "new"));
+    assert.equal(bench.state.notices.size, 0);
+    bench.settleAll(effects, "timeout");
+    assert.deepEqual(bench.forward(seconds(100)), []);
+  });
+
+  test("is settled when the client is given the newest version, and not by an older one", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    bench.served("c1", app, "old");
+    const effects = bench.forward(seconds(3));
+    assert.deepEqual(noticed(effects), ["app to c1"]);
+    bench.settleAll(effects, "timeout");
+    bench.served("c1", app, "new");
+    assert.deepEqual(bench.forward(seconds(100)), []);
+  });
+
+  test("is not settled by a listen with another version: the answer to that may be lost too", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    bench.listen("c1", holding(app, "old"));
+    assert.deepEqual(noticed(bench.forward(seconds(3))), ["app to c1"]);
+  });
+});
+
+describe("a change while a notice is on its way", () => {
+  for (const outcome of ["acked", "timeout"] as const)
+    test(`is told once more after "${outcome}", however many changes there were`, () => {
+      const bench = listening("c1");
+      const first = bench.publish(app, "new");
+      assert.deepEqual(noticed([...bench.publish(app, "newer"), ...bench.publish(app, "newest")]), []);
+      bench.settleAll(first, outcome);
+      const second = bench.forward(10);
+      assert.deepEqual(noticed(second), ["app to c1"]);
+      bench.settleAll(second);
+      assert.deepEqual(bench.forward(seconds(100)), []);
+    });
+
+  test("is told in one message to all who acknowledge at the same time", () => {
+    const bench = listening("c1", "c2", "c3");
+    const first = bench.publish(app, "new");
+    bench.publish(app, "newer");
+    bench.settleAll(first);
+    assert.deepEqual(noticed(bench.forward(10)), ["app to c1 c2 c3"]);
+  });
+
+  test("goes out at once to whoever waits for a repetition, and the waiting starts anew", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    bench.forward(seconds(3));
+    const effects = bench.publish(app, "newer");
+    assert.deepEqual(noticed(effects), [], "the repetition is on its way");
+    const waiting = listening("c1");
+    waiting.settleAll(waiting.publish(app, "new"), "timeout");
+    const again = waiting.publish(app, "newer");
+    assert.deepEqual(noticed(again), ["app to c1"]);
+    waiting.settleAll(again, "timeout");
+    assert.deepEqual(noticed(waiting.forward(seconds(2) + 5)), ["app to c1"], "2 s again, and not 4");
+  });
+});
+
+describe("a change that many listen to", () => {
+  const many = Array.from({ length: 3 * RECEIVERS_MAX + 10 }, (_, at) => `c${at}`);
+
+  test("goes out in messages of so many receivers, one each time the clock is looked at", () => {
+    const bench = listening(...many);
+    const told: string[] = [];
+    let effects = bench.publish(app, "new");
+    let steps = 0;
+    for (; steps < 10 && noticed(effects).length > 0; steps++) {
+      const receivers = noticesOf(effects).flatMap(({ to }) => to);
+      assert.ok(receivers.length <= RECEIVERS_MAX);
+      told.push(...receivers);
+      effects = bench.forward(5);
+    }
+    assert.equal(steps, 4);
+    assert.deepEqual(told, many, "each once");
+  });
+
+  test("reaches once whoever has not had its turn when the next one comes", () => {
+    const bench = listening(...many);
+    const first = bench.publish(app, "new");
+    const rest = [...bench.publish(app, "newer"), ...bench.forward(50)];
+    const later = noticesOf(rest).flatMap(({ to }) => to);
+    assert.deepEqual(later, many.slice(RECEIVERS_MAX));
+    bench.settleAll(first);
+    bench.settleAll(rest);
+    assert.equal(noticesOf(bench.forward(50)).flatMap(({ to }) => to).length, RECEIVERS_MAX, "the first ones again");
+  });
+
+  test("is not sent to whoever went away or caught up before its turn", () => {
+    const bench = listening(...many);
+    bench.publish(app, "new");
+    const [gone, caught] = many.slice(-2) as [string, string];
+    bench.disconnect(gone);
+    bench.listen(caught, holding(app, "new"));
+    const later = noticesOf(bench.forward(50)).flatMap(({ to }) => to);
+    assert.deepEqual(later, many.slice(RECEIVERS_MAX, -2));
+  });
+});
