@@ -13,7 +13,7 @@ export interface ConfigStore {
   gray(name: ConfigName, gray: string): Promise<StoredGray | undefined>;
   /** In the order of the ids; unknown ones are left out. */
   byIds(ids: readonly number[]): Promise<StoredConfig[]>;
-  /** One page by ascending id, with the number of all that match. @throws RegistryError `overThreshold`, see `searchesMax`. */
+  /** One page by ascending id, with the number of all that match. @throws RegistryError `overThreshold`, when 32 searches are under way. */
   search(
     query: ConfigQuery,
     page: PageOf,
@@ -84,6 +84,8 @@ export interface StoredGray extends StoredConfig {
 export interface HistoryQuery {
   readonly name: ConfigName;
   readonly appName?: string;
+  /** Without content and schema: rows carry blank ones. */
+  readonly headsOnly?: boolean;
 }
 
 /** The state before a change (`U`, `D`), or the one that an insert made (`I`). */

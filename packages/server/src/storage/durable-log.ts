@@ -5,8 +5,8 @@ import { lockFolder } from "./lock.ts";
 import type { LogFile } from "./log-file.ts";
 import { type StorageLogger, silent } from "./logger.ts";
 import { PROPOSAL_LIMITS } from "./memory-log.ts";
-import type { DurableLog, RowWrite, StateMachine } from "./port.ts";
-import { type Medium, type ProposalLimits, Proposals } from "./proposals.ts";
+import type { OpenedLog, StateMachine, Writes } from "./port.ts";
+import { Gathered, type Medium, type ProposalLimits, Proposals } from "./proposals.ts";
 import { type Folders, recover } from "./recovery.ts";
 import { bootId, readRunMark, writeRunMark } from "./run-mark.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -44,7 +44,7 @@ export const LOG_LIMITS: LogLimits = {
  * @throws RegistryError `dataAccess`, in one sentence with the folder or file and the mend: the folder cannot be used or
  * is in use, or acknowledged records are damaged or missing.
  */
-export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Promise<DurableLog<C, R>> {
+export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Promise<OpenedLog<C, R>> {
   const { directory, machine, files = nodeFiles, logger = silent } = options;
   const limits = { ...LOG_LIMITS, ...options.limits };
   const folders: Folders = {
@@ -86,6 +86,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
     snapshots.consider();
     return {
       propose: (command) => proposals.propose(command),
+      configs: store.configs,
       get appliedIndex() {
         return proposals.appliedIndex;
       },
@@ -100,7 +101,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
         await proposals.close();
         await snapshots.stop();
         try {
-          const saved = medium.saveLeft() && proposals.refusing === undefined;
+          const saved = (await medium.saveLeft()) && proposals.refusing === undefined;
           store.close();
           await log.close();
           if (saved) await markClean(files, directory, folders, boot, store.mark, logger);
@@ -122,8 +123,8 @@ class FileMedium implements Medium {
   readonly #folders: Folders;
   readonly #snapshots: Snapshots;
   readonly #logger: StorageLogger;
-  /** Rows that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
-  #left: RowWrite[] = [];
+  /** Writes that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
+  #left = new Gathered();
   #mark: Mark;
 
   constructor(log: LogFile, store: Store, folders: Folders, snapshots: Snapshots, logger: StorageLogger) {
@@ -136,37 +137,38 @@ class FileMedium implements Medium {
   }
 
   async append(...[records]: Parameters<Medium["append"]>): ReturnType<Medium["append"]> {
-    if (this.#mark !== this.#store.mark) this.#writeLeft();
+    if (this.#mark !== this.#store.mark) await this.#writeLeft();
     return this.#log.append(records);
   }
 
-  save(rows: readonly RowWrite[], mark: Mark): void {
-    for (const row of rows) this.#left.push(row);
+  async save(writes: Writes, mark: Mark): Promise<boolean> {
+    this.#left.add(writes);
     this.#mark = mark;
-    this.saveLeft();
+    const saved = await this.saveLeft();
     this.#snapshots.consider();
+    return saved;
   }
 
   /** @returns whether the store holds everything that was applied. */
-  saveLeft(): boolean {
+  async saveLeft(): Promise<boolean> {
     if (this.#mark === this.#store.mark) return true;
     try {
-      this.#writeLeft();
+      await this.#writeLeft();
       return true;
     } catch (thrown) {
-      // The commands are durable in the log and applied, so they are answered; the next batch tries these rows again.
-      this.#logger.warn({ err: thrown }, "the store could not take rows that the log holds");
+      // The commands are durable in the log and applied, so they are answered; the next batch tries these writes again.
+      this.#logger.warn({ err: thrown }, "the store could not take what the log holds");
       return false;
     }
   }
 
-  #writeLeft(): void {
+  async #writeLeft(): Promise<void> {
     try {
-      this.#store.write(this.#left, this.#mark);
+      await this.#store.write(this.#left, this.#mark);
     } catch (thrown) {
       throw diskFailure(`the store ${this.#folders.store} cannot be written`, thrown);
     }
-    this.#left = [];
+    this.#left = new Gathered();
   }
 }
 

@@ -1,5 +1,26 @@
+export type {
+  ConfigHead,
+  ConfigQuery,
+  ConfigStore,
+  HistoryQuery,
+  HistoryRow,
+  PageOf,
+  StoredConfig,
+  StoredGray,
+} from "./config-store.ts";
 export { type DurableLogOptions, LOG_LIMITS, type LogLimits, openDurableLog } from "./durable-log.ts";
 export type { Files, OpenFile } from "./files.ts";
 export type { StorageLogger } from "./logger.ts";
 export { type MemoryLogOptions, openMemoryLog } from "./memory-log.ts";
-export type { Applied, DurableLog, LogEntry, LogStatus, RowWrite, StateMachine } from "./port.ts";
+export type {
+  Applied,
+  CommandCodec,
+  DurableLog,
+  LogEntry,
+  LogStatus,
+  OpenedLog,
+  RowWrite,
+  StagedRow,
+  StateMachine,
+  Writes,
+} from "./port.ts";

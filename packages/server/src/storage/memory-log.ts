@@ -1,5 +1,7 @@
-import type { DurableLog, StateMachine } from "./port.ts";
+import type { OpenedLog, StateMachine } from "./port.ts";
 import { type ProposalLimits, Proposals } from "./proposals.ts";
+import { lazyConfigs } from "./sql/lazy-configs.ts";
+import { openMemoryStore, type Store } from "./store.ts";
 
 export interface MemoryLogOptions<C, R> {
   readonly machine: StateMachine<C, R>;
@@ -16,8 +18,14 @@ export const PROPOSAL_LIMITS: ProposalLimits = {
 };
 
 /** The log of an embedded server: the same order and answers as the durable one, and nothing outlives the process. */
-export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): DurableLog<C, R> {
+export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<C, R> {
   let lastIndex = 0;
+  // Opened when there is a configuration to write or to read: rows need no store here, because nothing loads them.
+  let opened: Store | undefined;
+  function store(): Store {
+    opened ??= openMemoryStore();
+    return opened;
+  }
   const proposals = new Proposals({
     machine: options.machine,
     medium: {
@@ -26,7 +34,10 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): DurableLog
         lastIndex += records.length;
         return { firstIndex, checksums: [] };
       },
-      save: () => {},
+      async save({ configs = [] }, mark) {
+        if (configs.length > 0) await store().write({ rows: [], configs }, mark);
+        return true;
+      },
     },
     limits: { ...PROPOSAL_LIMITS, ...options.limits },
     wallClock: options.wallClock ?? Date.now,
@@ -44,6 +55,10 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): DurableLog
       pending: proposals.pending,
       refusing: proposals.refusing,
     }),
-    close: () => proposals.close(),
+    configs: lazyConfigs(async () => store().configs),
+    async close() {
+      await proposals.close();
+      opened?.close();
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { ConfigWrite, StagedHead } from "@nacre/core/config";
 import type { FailureName } from "@nacre/protocol";
-import type { ConfigHead } from "./config-store.ts";
+import type { ConfigHead, ConfigStore } from "./config-store.ts";
 
 /**
  * The port through which all durable state changes: one ordered log in front of one deterministic state machine.
@@ -53,7 +53,9 @@ export interface StateMachine<C, R> {
 }
 
 export interface CommandCodec<C> {
+  /** At least one byte, and none of them zero: it is by zero bytes that a damaged log is told from its contents (L4). */
   encode(command: C): Uint8Array;
+  /** @throws Error for a payload that `encode` did not make. */
   decode(payload: Uint8Array): C;
 }
 
@@ -74,6 +76,12 @@ export interface DurableLog<C, R> {
   status(): LogStatus;
   /** Lets accepted proposals finish, then closes; later proposals are refused. */
   close(): Promise<void>;
+}
+
+/** A log with the configurations that its entries have written. */
+export interface OpenedLog<C, R> extends DurableLog<C, R> {
+  /** Can be read until the log is closed. */
+  readonly configs: ConfigStore;
 }
 
 export interface LogStatus {

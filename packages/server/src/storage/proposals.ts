@@ -1,6 +1,7 @@
+import type { ConfigWrite } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
 import type { Appended } from "./log-file.ts";
-import type { Applied, RowWrite, StateMachine } from "./port.ts";
+import type { Applied, RowWrite, StateMachine, Writes } from "./port.ts";
 import { type NewRecord, PAYLOAD_BYTES_MAX } from "./records.ts";
 import type { Mark } from "./store.ts";
 import { turn } from "./turn.ts";
@@ -9,11 +10,11 @@ import { turn } from "./turn.ts";
 export interface ProposalLimits {
   /** Proposals that may wait at once, those being written included. */
   readonly pendingMax: number;
-  /** Bytes of JSON that they may hold together. */
+  /** Bytes of their commands, as the log holds them. */
   readonly pendingBytesMax: number;
   /** Entries of one group commit. */
   readonly batchEntriesMax: number;
-  /** Bytes of JSON of one group commit; a single larger command is a batch of its own. */
+  /** Bytes of one group commit; a single larger command is a batch of its own. */
   readonly batchBytesMax: number;
 }
 
@@ -21,8 +22,8 @@ export interface ProposalLimits {
 export interface Medium {
   /** @throws RegistryError when the batch is not durable; none of it may then be in the log. */
   append(records: readonly NewRecord[]): Promise<Appended>;
-  /** Takes the rows of the entries up to the mark. Never throws. */
-  save(rows: readonly RowWrite[], mark: Mark): void;
+  /** Takes what the entries up to the mark write. Never fails. @returns whether the store now holds all of it. */
+  save(writes: Writes, mark: Mark): Promise<boolean>;
 }
 
 interface Pending<R> extends NewRecord {
@@ -30,9 +31,10 @@ interface Pending<R> extends NewRecord {
   reject(error: RegistryError): void;
 }
 
-/** How long entries are applied and stored before the event loop gets its turn, and how many rows at most meanwhile. */
+/** How long entries are applied before they are stored, and of how many rows and bytes at most. */
 const SLICE_MS = 5;
 const SLICE_ROWS_MAX = 512;
+const SLICE_BYTES_MAX = 1024 * 1024;
 
 /**
  * The order in which commands become state, the same for every medium: collect, append, apply, save, answer (L1). One
@@ -89,7 +91,7 @@ export class Proposals<C, R> {
         `${pendingMax} writes are waiting for the disk, which is the limit: try again later`,
       );
     }
-    const payload = Buffer.from(JSON.stringify(command));
+    const payload = encodeCommand(this.#machine, command);
     if (payload.length > PAYLOAD_BYTES_MAX) {
       return refusal(
         "invalidParameter",
@@ -123,10 +125,11 @@ export class Proposals<C, R> {
       try {
         await this.#commit(batch);
       } catch (thrown) {
-        for (const pending of batch) pending.reject(RegistryError.from(thrown));
+        const error = RegistryError.from(thrown);
+        // Answers are given in order: what is left of the batch is its end.
+        for (const pending of batch.slice(batch.length - this.#batchLength))
+          this.#answer(pending, () => pending.reject(error));
       }
-      for (const { payload } of batch) this.#pendingBytes -= payload.length;
-      this.#batchLength = 0;
     }
     this.#running = undefined;
   }
@@ -149,37 +152,53 @@ export class Proposals<C, R> {
     const { firstIndex, checksums } = await this.#medium.append(batch);
     for (let next = 0; next < batch.length; ) {
       if (next > 0) await turn();
-      next = this.#applySlice(batch, next, firstIndex, checksums);
+      next = await this.#applySlice(batch, next, firstIndex, checksums);
     }
   }
 
-  /** Applies entries until time or rows are used up, saves them together, then answers. */
-  #applySlice(batch: readonly Pending<R>[], from: number, firstIndex: number, checksums: readonly number[]): number {
+  /** Applies entries until time, rows or bytes are used up, saves them together, then answers. */
+  async #applySlice(
+    batch: readonly Pending<R>[],
+    from: number,
+    firstIndex: number,
+    checksums: readonly number[],
+  ): Promise<number> {
     const outcomes: (() => void)[] = [];
-    const rows: RowWrite[] = [];
+    const writes = new Gathered();
     const sliceEndsAt = performance.now() + SLICE_MS;
+    let bytes = 0;
     let next = from;
     let broken: RegistryError | undefined;
-    while (next < batch.length && rows.length < SLICE_ROWS_MAX && (next === from || performance.now() < sliceEndsAt)) {
+    while (next < batch.length && (next === from || (performance.now() < sliceEndsAt && bytes < SLICE_BYTES_MAX))) {
       const pending = batch[next];
-      if (pending === undefined) break;
+      if (pending === undefined || writes.count >= SLICE_ROWS_MAX) break;
       try {
         const applied = applyRecord(this.#machine, firstIndex + next, pending);
-        for (const row of applied.rows) rows.push(row);
-        outcomes.push(() => settle(pending, applied));
+        writes.add(applied);
+        outcomes.push(() => this.#answer(pending, () => settle(pending, applied)));
       } catch (thrown) {
         broken = this.#break(firstIndex + next, thrown);
         break;
       }
+      bytes += pending.payload.length;
       next += 1;
     }
     if (next > from) {
-      this.#appliedIndex = firstIndex + next - 1;
-      this.#medium.save(rows, { index: this.#appliedIndex, checksum: checksums[next - 1] ?? 0 });
+      const index = firstIndex + next - 1;
+      this.#appliedIndex = index;
+      const saved = await this.#medium.save(writes, { index, checksum: checksums[next - 1] ?? 0 });
+      if (saved) this.#machine.saved?.(index);
     }
     for (const outcome of outcomes) outcome();
     if (broken !== undefined) throw broken;
     return next;
+  }
+
+  /** Makes room first: whoever is answered may propose again. */
+  #answer({ payload }: Pending<R>, settle: () => void): void {
+    this.#batchLength -= 1;
+    this.#pendingBytes -= payload.length;
+    settle();
   }
 
   /** A state machine that throws has a broken invariant, and its state may be half changed: nothing follows (L10). */
@@ -190,9 +209,35 @@ export class Proposals<C, R> {
   }
 }
 
+/** What several entries write, in their order. */
+export class Gathered implements Writes {
+  readonly rows: RowWrite[] = [];
+  readonly configs: ConfigWrite[] = [];
+
+  get count(): number {
+    return this.rows.length + this.configs.length;
+  }
+
+  add({ rows, configs = [] }: Writes): void {
+    // One by one: an edit of many instances has more rows than a call takes as arguments.
+    for (const row of rows) this.rows.push(row);
+    for (const write of configs) this.configs.push(write);
+  }
+}
+
+function encodeCommand<C>({ codec }: Pick<StateMachine<C, unknown>, "codec">, command: C): Buffer {
+  if (codec === undefined) return Buffer.from(JSON.stringify(command));
+  const { buffer, byteOffset, length } = codec.encode(command);
+  const payload = Buffer.from(buffer, byteOffset, length);
+  if (length === 0 || payload.includes(0)) throw new Error("a command's payload is empty or has a zero byte");
+  return payload;
+}
+
 /** Gives the machine what a replay would give it: the command as the log holds it, not the caller's object (L3). */
 export function applyRecord<C, R>(machine: StateMachine<C, R>, index: number, record: NewRecord): Applied<R> {
-  return machine.apply({ index, at: record.at, command: JSON.parse(record.payload.toString()) as C });
+  const { at, payload } = record;
+  const command = machine.codec === undefined ? JSON.parse(payload.toString()) : machine.codec.decode(payload);
+  return machine.apply({ index, at, command: command as C });
 }
 
 function settle<R>(pending: Pending<R>, applied: Applied<R>): void {

@@ -5,11 +5,12 @@ import type { Files } from "./files.ts";
 import { LogFile } from "./log-file.ts";
 import { type LogScan, scanLog } from "./log-scan.ts";
 import type { StorageLogger } from "./logger.ts";
-import type { RowWrite, StateMachine } from "./port.ts";
-import { applyRecord } from "./proposals.ts";
+import type { StateMachine } from "./port.ts";
+import { applyRecord, Gathered } from "./proposals.ts";
 import { scanSegment } from "./records.ts";
 import type { RunMark } from "./run-mark.ts";
 import { checkSnapshot, listSnapshots, noSnapshot, snapshotRows } from "./snapshot.ts";
+import type { SnapshotRow } from "./sql/snapshot-rows.ts";
 import { inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
 import { turn } from "./turn.ts";
 
@@ -37,7 +38,9 @@ export interface RecoveryOptions<C, R> {
   readonly logger: StorageLogger;
 }
 
+/** Rows and bytes of one transaction of a rebuild or a replay. */
 const SAVE_ROWS = 1000;
+const SAVE_BYTES = 8 * 1024 * 1024;
 
 /** The mark of a store that does not yet hold all rows of a snapshot. No log fits it: an interrupted rebuild starts over. */
 const REBUILDING: Mark = { index: -1, checksum: 0 };
@@ -79,11 +82,8 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
   try {
     if (!trusted) removeStore(folders.store);
     store = openStore(folders.store);
-    if (from === undefined) {
-      for (const row of store.rows()) machine.load(row);
-    } else {
-      await rebuild(files, folders, machine, store, from);
-    }
+    if (from !== undefined) await rebuild(files, folders, store, from);
+    await load(machine, store);
     const replayed = await replay(log, machine, store);
     logger.info({ appliedIndex: store.mark.index, replayed, trusted }, "opened the log");
     return { log, store, snapshotIndex, bytesSinceSnapshot: scan.bytesAfter };
@@ -148,45 +148,56 @@ async function chooseSnapshot(
   throw noSnapshot(folders.snapshots, firstIndex ?? (snapshots[0] ?? 0) + 1, reasons);
 }
 
-async function rebuild<C, R>(
-  files: Files,
-  folders: Folders,
-  machine: StateMachine<C, R>,
-  store: Store,
-  { index, checksum }: Mark,
-): Promise<void> {
+async function rebuild(files: Files, folders: Folders, store: Store, { index, checksum }: Mark): Promise<void> {
   if (index === 0) return;
-  let rows: RowWrite[] = [];
+  let rows: SnapshotRow[] = [];
+  let bytes = 0;
   for await (const row of snapshotRows(files, folders.snapshots, index)) {
-    machine.load(row);
     rows.push(row);
-    if (rows.length < SAVE_ROWS) continue;
-    store.write(rows, REBUILDING);
+    bytes += bytesOf(row);
+    if (rows.length < SAVE_ROWS && bytes < SAVE_BYTES) continue;
+    store.restore(rows, REBUILDING);
     rows = [];
+    bytes = 0;
     await turn();
   }
-  store.write(rows, { index, checksum });
+  store.restore(rows, { index, checksum });
+}
+
+function bytesOf({ value }: SnapshotRow): number {
+  if (typeof value === "string") return value.length;
+  return value.reduce<number>((sum, column) => sum + (typeof column === "string" ? column.length : 8), 0);
+}
+
+/** Gives the machine what the store holds: rows, then configurations, then what waits for the commit of an import. */
+async function load<C, R>(machine: StateMachine<C, R>, store: Store): Promise<void> {
+  for (const row of store.rows()) machine.load(row);
+  if (machine.loadConfig !== undefined) for await (const head of store.heads()) machine.loadConfig(head);
+  if (machine.loadStaged !== undefined) for await (const staged of store.staged()) machine.loadStaged(staged);
 }
 
 async function replay<C, R>(log: LogFile, machine: StateMachine<C, R>, store: Store): Promise<number> {
-  let rows: RowWrite[] = [];
+  let writes = new Gathered();
+  let bytes = 0;
   let mark = store.mark;
   let count = 0;
   for await (const record of log.recordsAfter(store.mark.index)) {
     try {
-      // One by one: an edit of many instances has more rows than a call takes as arguments.
-      for (const row of applyRecord(machine, record.index, record).rows) rows.push(row);
+      writes.add(applyRecord(machine, record.index, record));
     } catch (thrown) {
       const sentence = `record ${record.index} of the log cannot be applied: report this as a bug`;
       throw new RegistryError("dataAccess", sentence, { cause: thrown });
     }
     mark = { index: record.index, checksum: record.checksum };
     count += 1;
-    if (rows.length < SAVE_ROWS) continue;
-    store.write(rows, mark);
-    rows = [];
+    bytes += record.payload.length;
+    if (writes.count < SAVE_ROWS && bytes < SAVE_BYTES) continue;
+    await store.write(writes, mark);
+    writes = new Gathered();
+    bytes = 0;
     await turn();
   }
-  if (mark !== store.mark) store.write(rows, mark);
+  if (mark !== store.mark) await store.write(writes, mark);
+  if (count > 0) machine.saved?.(mark.index);
   return count;
 }

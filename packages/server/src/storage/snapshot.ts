@@ -2,14 +2,16 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { RegistryError } from "@nacre/protocol";
 import type { Files } from "./files.ts";
-import type { Row, View } from "./store.ts";
+import type { SnapshotRow } from "./sql/snapshot-rows.ts";
+import type { View } from "./store.ts";
 import { turn } from "./turn.ts";
 
 /**
  * A snapshot is a text file of JSON lines: a head with format and mark, one `[kind, key, value]` per row, and a foot with
- * the number of rows and the checksum of all bytes before it (L8).
+ * the number of rows and the checksum of all bytes before it (L8). Format 1 had keyed rows only.
  */
-const FORMAT = "nacre-snapshot-1";
+const FORMAT = "nacre-snapshot-2";
+const READABLE = [FORMAT, "nacre-snapshot-1"];
 const NAME = /^(\d{16})\.snapshot$/;
 const SLICE_MS = 5;
 const SLICE_BYTES = 256 * 1024;
@@ -124,11 +126,11 @@ export async function checkSnapshot(files: Files, directory: string, index: numb
 }
 
 /** The rows of a snapshot that `checkSnapshot` found good. */
-export async function* snapshotRows(files: Files, directory: string, index: number): AsyncGenerator<Row> {
+export async function* snapshotRows(files: Files, directory: string, index: number): AsyncGenerator<SnapshotRow> {
   let head = true;
   for await (const line of lines(files.chunks(join(directory, snapshotName(index))))) {
     if (line.startsWith("[")) {
-      const [kind, key, value] = JSON.parse(line) as [string, string, string];
+      const [kind, key, value] = JSON.parse(line) as [string, string, SnapshotRow["value"]];
       yield { kind, key, value };
     } else if (!head) {
       return;
@@ -149,7 +151,7 @@ export function noSnapshot(directory: string, firstIndex: number, reasons: reado
 function readHead(line: string): SnapshotHead | undefined {
   try {
     const head = JSON.parse(line) as SnapshotHead;
-    return head.format === FORMAT ? head : undefined;
+    return READABLE.includes(head.format) ? head : undefined;
   } catch {
     return undefined;
   }

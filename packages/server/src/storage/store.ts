@@ -1,6 +1,13 @@
 import { rmSync } from "node:fs";
 import Database from "better-sqlite3";
-import type { RowWrite } from "./port.ts";
+import type { ConfigHead, ConfigStore } from "./config-store.ts";
+import type { StagedRow, Writes } from "./port.ts";
+import type { ConfigTables } from "./sql/config-tables.ts";
+import { lazyConfigs } from "./sql/lazy-configs.ts";
+import { sqliteSchema } from "./sql/schema.ts";
+import { holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
+import { Sqlite } from "./sql/sqlite.ts";
+import { turn } from "./turn.ts";
 
 export interface Row {
   readonly kind: string;
@@ -17,7 +24,7 @@ export interface Mark {
 /** A reading of the whole store as of one applied index, while writes go on. */
 export interface View {
   readonly mark: Mark;
-  readonly rows: IterableIterator<Row>;
+  readonly rows: IterableIterator<SnapshotRow>;
   close(): void;
 }
 
@@ -27,20 +34,33 @@ export interface View {
  */
 export interface Store {
   readonly mark: Mark;
-  /** Writes rows and mark in one transaction. */
-  write(rows: readonly RowWrite[], mark: Mark): void;
+  readonly configs: ConfigStore;
+  /**
+   * Performs the writes and sets the mark in one transaction, in slices of 5 ms. Readers of `configs` see what is done
+   * so far, views what was committed. One write at a time.
+   */
+  write(writes: Writes, mark: Mark): Promise<void>;
+  /** Puts rows of a snapshot back into a store that holds none of them, in one transaction with the mark. */
+  restore(rows: readonly SnapshotRow[], mark: Mark): void;
   rows(): IterableIterator<Row>;
+  /** Formal versions first, by ascending id. */
+  heads(): AsyncIterable<ConfigHead>;
+  /** In the order staged, import by import. */
+  staged(): AsyncIterable<StagedRow>;
   view(): View;
   close(): void;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const SCHEMA = `
   CREATE TABLE rows (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
   CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, checksum INTEGER NOT NULL);
   INSERT INTO mark VALUES (1, 0, 0);
+  ${sqliteSchema()}
   PRAGMA user_version = ${FORMAT};
 `;
+/** How long a transaction is written before the event loop gets its turn. */
+const SLICE_MS = 5;
 
 /** What a store that exists says about itself, before anything is trusted; undefined when it is missing or unreadable. */
 export function inspectStore(path: string): { readonly mark: Mark; readonly intact: boolean } | undefined {
@@ -68,33 +88,89 @@ export function openStore(path: string): Store {
   database.pragma("synchronous = OFF");
   database.pragma("cache_size = -16384");
   database.pragma("journal_size_limit = 16777216");
-  if (database.pragma("user_version", { simple: true }) !== FORMAT) database.transaction(() => database.exec(SCHEMA))();
+  return storeIn(database, () => openView(path));
+}
 
+/** A store that nothing outlives. */
+export function openMemoryStore(): Store {
+  return storeIn(new Database(":memory:"), () => {
+    throw new Error("a store in memory has no other view");
+  });
+}
+
+function storeIn(database: Database.Database, view: () => View): Store {
+  if (database.pragma("user_version", { simple: true }) !== FORMAT) database.transaction(() => database.exec(SCHEMA))();
+  // As the other databases do it, and as exact lookups do.
+  database.pragma("case_sensitive_like = ON");
   const put = database.prepare<[string, string, string]>(
     "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
   );
   const remove = database.prepare<[string, string]>("DELETE FROM rows WHERE kind = ? AND key = ?");
   const setMark = database.prepare<[number, number]>("UPDATE mark SET position = ?, checksum = ?");
+  const begin = database.prepare("BEGIN IMMEDIATE");
+  const commit = database.prepare("COMMIT");
+  const sqlite = new Sqlite(database);
   let mark = readMark(database);
 
-  const write = database.transaction((rows: readonly RowWrite[], next: Mark) => {
+  let loading: Promise<ConfigTables> | undefined;
+  function tables(): Promise<ConfigTables> {
+    loading ??= import("./sql/config-tables.ts").then(({ openConfigTables }) => openConfigTables(sqlite));
+    return loading;
+  }
+  const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
     for (const { kind, key, value } of rows) {
-      if (value === undefined) remove.run(kind, key);
-      else put.run(kind, key, value);
+      if (typeof value === "string") put.run(kind, key, value);
+      else restoreRow(sqlite, kind, value);
     }
     setMark.run(next.index, next.checksum);
   });
+
+  function* perform({ rows }: Writes, configs: Generator<undefined, void> | undefined): Generator<undefined, void> {
+    for (const { kind, key, value } of rows) {
+      if (value === undefined) remove.run(kind, key);
+      else put.run(kind, key, value);
+      yield;
+    }
+    if (configs !== undefined) yield* configs;
+  }
 
   return {
     get mark() {
       return mark;
     },
-    write(rows, next) {
-      write(rows, next);
+    configs: lazyConfigs(async () => (await tables()).configs),
+    async write(writes, next) {
+      const { configs = [] } = writes;
+      const steps = perform(writes, configs.length === 0 ? undefined : (await tables()).apply(configs));
+      begin.run();
+      try {
+        let sliceEndsAt = performance.now() + SLICE_MS;
+        for (const _ of steps) {
+          if (performance.now() < sliceEndsAt) continue;
+          await turn();
+          sliceEndsAt = performance.now() + SLICE_MS;
+        }
+        setMark.run(next.index, next.checksum);
+        commit.run();
+      } catch (thrown) {
+        // A full disk has ended the transaction already.
+        if (database.inTransaction) database.exec("ROLLBACK");
+        throw thrown;
+      }
       mark = next;
     },
-    rows: () => allRows(database),
-    view: () => openView(path),
+    restore(rows, next) {
+      restoreRows(rows, next);
+      mark = next;
+    },
+    rows: () => keyedRows(database),
+    async *heads() {
+      if (holdsAny(database, "config_info") || holdsAny(database, "config_info_gray")) yield* (await tables()).heads();
+    },
+    async *staged() {
+      if (holdsAny(database, "staged_config")) yield* (await tables()).staged();
+    },
+    view,
     close: () => void database.close(),
   };
 }
@@ -117,6 +193,11 @@ function readMark(database: Database.Database): Mark {
   return mark;
 }
 
-function allRows(database: Database.Database): IterableIterator<Row> {
+function keyedRows(database: Database.Database): IterableIterator<Row> {
   return database.prepare<[], Row>("SELECT kind, key, value FROM rows ORDER BY kind, key").iterate();
+}
+
+function* allRows(database: Database.Database): IterableIterator<SnapshotRow> {
+  yield* keyedRows(database);
+  yield* tableRows(database);
 }

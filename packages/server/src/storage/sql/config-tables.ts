@@ -1,0 +1,50 @@
+import type { ConfigWrite } from "@nacre/core/config";
+import type { ConfigHead, ConfigStore } from "../config-store.ts";
+import type { StagedRow } from "../port.ts";
+import { turn } from "../turn.ts";
+import { applyWrites } from "./apply-writes.ts";
+import { reads } from "./queries.ts";
+import { type HeadRow, headOf, type StagedTableRow, stagedOf } from "./rows.ts";
+import { SqlConfigs } from "./sql-configs.ts";
+import type { Sqlite } from "./sqlite.ts";
+
+/** Rows that are loaded at a time. */
+const LOAD_ROWS = 1000;
+
+export interface ConfigTables {
+  readonly configs: ConfigStore;
+  /** Performs writes inside the caller's transaction, and pauses wherever the event loop may have its turn. */
+  apply(writes: Iterable<ConfigWrite>): Generator<undefined, void>;
+  /** Formal versions first, by ascending id. */
+  heads(): AsyncGenerator<ConfigHead>;
+  /** In the order staged, import by import. */
+  staged(): AsyncGenerator<StagedRow>;
+}
+
+/** Everything that needs Kysely: imported on demand. */
+export function openConfigTables(sqlite: Sqlite): ConfigTables {
+  return {
+    configs: new SqlConfigs(sqlite),
+    apply: (writes) => applyWrites(sqlite, writes),
+    async *heads() {
+      for (const query of [reads.formalHeads, reads.grayHeads]) {
+        for (let from = 0, more = true; more; await turn()) {
+          const rows = sqlite.all<HeadRow>(query({ from, max: LOAD_ROWS }));
+          for (const row of rows) yield headOf(row);
+          from = rows.at(-1)?.id ?? 0;
+          more = rows.length === LOAD_ROWS;
+        }
+      }
+    },
+    async *staged() {
+      for (let importId = "", position = -1, more = true; more; await turn()) {
+        const rows = sqlite.all<StagedTableRow>(reads.stagedHeads({ importId, position, max: LOAD_ROWS }));
+        for (const row of rows) yield stagedOf(row);
+        const last = rows.at(-1);
+        importId = last?.import_id ?? "";
+        position = last?.position ?? 0;
+        more = rows.length === LOAD_ROWS;
+      }
+    },
+  };
+}
