@@ -1,9 +1,10 @@
 /**
- * Runs the simulator of naming: `npm run sim` draws seeds until it is stopped or one fails, `npm run sim -- --seed N`
- * replays one, `--seeds N` stops after so many, `--steps N` makes the runs longer.
+ * Runs the simulators of naming and of configuration: `npm run sim` draws seeds until it is stopped or one fails,
+ * `npm run sim -- --seed N` replays one, `--seeds N` stops after so many, `--steps N` makes the runs longer.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { runConfigSim } from "@nacre/testkit/config-sim";
 import { runNamingSim } from "@nacre/testkit/naming-sim";
 import { say } from "./lib/steps.ts";
 
@@ -18,6 +19,7 @@ for (let run = 0; run < runs; run++) {
   say(`seed ${seed}, ${steps} steps`);
   try {
     runNamingSim(seed, steps);
+    runConfigSim(seed, steps);
   } catch (err) {
     say(`${(err as Error).stack}\n\nReplay it with: npm run sim -- --seed ${seed} --steps ${steps}`);
     process.exitCode = 1;

@@ -33,10 +33,13 @@ export class ConfigBench {
   readonly #checked: boolean;
   #logIndex = 0;
 
-  /** @param checked  false for measuring, where recounting everything after each step would be what is measured. */
-  constructor(options: Partial<ConfigOptions> = {}, checked = true) {
-    this.state = newConfig(options);
-    this.#checked = checked;
+  /**
+   * @param given  `checked` false is for measuring, where recounting everything after each step would be what is
+   *   measured; `receiversMax` is how many one step may tell.
+   */
+  constructor(options: Partial<ConfigOptions> = {}, given: { checked?: boolean; receiversMax?: number } = {}) {
+    this.state = newConfig(options, given.receiversMax);
+    this.#checked = given.checked ?? true;
   }
 
   send(event: Event): Effect[] {

@@ -1,5 +1,5 @@
 import type { ConfigKey } from "@nacre/protocol";
-import { type FuzzyPattern, matches } from "../fuzzy/pattern.ts";
+import { type FuzzyPattern, matchesParts } from "../fuzzy/pattern.ts";
 import type { FuzzyMessage } from "../fuzzy/state.ts";
 import {
   endWatch,
@@ -89,9 +89,11 @@ function word(exists: boolean): ConfigChange {
 
 /** A new pattern looks at every item: a list by namespace and group would cost memory all the time for what is rare. */
 function* formalFor(state: ConfigState, pattern: FuzzyPattern): Iterable<ConfigKey> {
-  for (const item of state.items.values())
-    if (item.formal !== undefined && item.name.namespace === pattern.namespace && matches(pattern, resourceOf(item)))
-      yield item.key;
+  for (const item of state.items.values()) {
+    if (item.formal === undefined) continue;
+    const { namespace, group, dataId } = item.name;
+    if (matchesParts(pattern, namespace, group, dataId)) yield item.key;
+  }
 }
 
 function resourceOf({ name: { namespace, group, dataId } }: Item) {

@@ -6,13 +6,6 @@ import { answerNext, noteForPolls } from "./polls.ts";
 import { type ConfigState, findItem, type Turn } from "./state.ts";
 
 /**
- * Notices and answers of polls that one step may cause: a message to a connection costs the shell up to 0.05 ms, so
- * that ten thousand at once would keep it from everything else for half a second. What is left follows with the next
- * tick, a few milliseconds later.
- */
-export const RECEIVERS_MAX = 250;
-
-/**
  * A version of the item was written or removed: notices for its listeners, answers for its polls, news for watchers of
  * patterns. Called by `apply` once per entry and item, after the item has its new versions.
  *
@@ -67,7 +60,7 @@ export function flush(turn: Turn): void {
 /** Sends the next of what is queued, and comes back for the rest. */
 export function flushNext(turn: Turn): void {
   const { state } = turn;
-  let left = RECEIVERS_MAX;
+  let left = state.receiversMax;
   for (const [item, queued] of state.unsent) {
     if (left === 0) break;
     left -= send(turn, item, queued.splice(0, left));

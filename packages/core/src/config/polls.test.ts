@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { answered, ConfigBench, config, holding, refusalOf } from "@nacre/testkit/config-bench";
 import { seconds } from "../lib/units.ts";
-import { RECEIVERS_MAX } from "./notify.ts";
+import { RECEIVERS_MAX } from "./state.ts";
 
 const app = config("app");
 const log = config("log");

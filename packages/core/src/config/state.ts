@@ -73,8 +73,16 @@ export type Task =
   | { readonly type: "fuzzyRetry"; readonly message: FuzzyMessage }
   | { readonly type: "pollEnd"; readonly poll: Poll };
 
+/**
+ * Notices and answers of polls that one step may cause: a message to a connection costs the shell up to 0.05 ms, so
+ * that ten thousand at once would keep it from everything else for half a second. What is left follows with the next
+ * tick, a few milliseconds later.
+ */
+export const RECEIVERS_MAX = 250;
+
 export interface ConfigState {
   readonly options: ConfigOptions;
+  readonly receiversMax: number;
   readonly items: Map<ConfigKey, Item>;
   /** Formal versions, altogether, by namespace and by group in whatever namespace. */
   readonly counts: {
@@ -124,9 +132,10 @@ export interface StagedHead {
 /** Request ids of configuration start here: those of naming count from 1, those of connections from 10^15. */
 const FIRST_REQUEST_ID = 2_000_000_000_000_000;
 
-export function newConfig(options: Partial<ConfigOptions> = {}): ConfigState {
+export function newConfig(options: Partial<ConfigOptions> = {}, receiversMax = RECEIVERS_MAX): ConfigState {
   return {
     options: { ...DEFAULT_CONFIG_OPTIONS, ...options },
+    receiversMax,
     items: new Map(),
     counts: { total: 0, byNamespace: new Map(), byGroup: new Map(), items: 0, grayOnly: new Map() },
     words: new Map(),
