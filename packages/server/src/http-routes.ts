@@ -1,6 +1,10 @@
 import { loginRoutes } from "./auth/http.ts";
 import { clusterRoutes } from "./cluster/http.ts";
 import { addressOf } from "./cluster/members.ts";
+import type { ConfigHttpDeps } from "./config/http-common/deps.ts";
+import { configV1Routes } from "./config/http-v1/routes.ts";
+import { configV2Routes } from "./config/http-v2/routes.ts";
+import { configV3Routes } from "./config/http-v3/routes.ts";
 import type { Connections } from "./connections/connections.ts";
 import { loaderRoutes } from "./connections/http.ts";
 import { metricsRoutes } from "./metrics/http.ts";
@@ -16,7 +20,7 @@ import { type StateSetup, stateRoutes } from "./state/http.ts";
 import type { Route } from "./transport/http/route.ts";
 
 /** What the whole HTTP interface is answered from. */
-export interface HttpDeps extends NamingDeps, StateSetup {
+export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "connections"> {
   readonly connections: Connections;
   readonly metrics: Metrics;
   /** Whether Prometheus may list instances. */
@@ -32,8 +36,11 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...namingV3ClientRoutes(naming),
     ...namingV3AdminRoutes(deps),
     ...namingV3ConsoleRoutes(deps),
+    ...configV1Routes(deps),
+    ...configV2Routes(deps),
+    ...configV3Routes(deps),
     ...loginRoutes(),
-    ...namespaceRoutes(naming),
+    ...namespaceRoutes(deps),
     ...clusterRoutes(members),
     ...loaderRoutes({ connections, load, address: () => addressOf(members.self()) }),
     ...opsRoutes(setLogLevel),
