@@ -24,7 +24,8 @@ export function stageRefused({ staged }: ConfigState, { importId, items }: Stage
 
 export function stage(turn: Turn, { importId, items }: Stage): void {
   const heads = turn.state.staged.get(importId) ?? [];
-  turn.state.staged.set(importId, heads);
+  // An empty batch leaves no row in the store: a start would not know of it.
+  if (items.length > 0) turn.state.staged.set(importId, heads);
   for (const item of items) {
     write(turn, { kind: "stage", importId, position: heads.length, item });
     heads.push(stagedHead(item.name, item.content, item.fields.type));
