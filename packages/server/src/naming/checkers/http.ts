@@ -1,5 +1,5 @@
-import { request } from "node:http";
 import { parseHeaders } from "@nacre/core/health";
+import { request } from "../../node-http.ts";
 import { CHECK_LIMITS, type Check, connectionFailure, probe } from "./probe.ts";
 
 /** Answers of a target that is there but busy or elsewhere: they must repeat before it counts as unhealthy. */

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import { FAILURES, type RegistryError } from "@nacre/protocol";
+import { STATUS_CODES } from "../../node-http.ts";
 import type { Family } from "./family.ts";
 
 /**
