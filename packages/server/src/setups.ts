@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
+import type { ConfigOptions } from "@nacre/core/config";
 import type { ConnectionOptions } from "@nacre/core/connections";
 import type { NamingOptions } from "@nacre/core/naming";
 import type { Options } from "./options.ts";
@@ -36,6 +37,28 @@ export function namingOptions(options: Options): Partial<NamingOptions> {
     pushRetryMs: options.pushRetryMs,
     pushPauseMaxMs: options.pushDelayMs,
     zeroThresholdProtects: options.protectionZeroFires,
+  };
+}
+
+export function configOptions(options: Options): Partial<ConfigOptions> {
+  return {
+    configsMax: options.configsMax,
+    contentBytesMax: options.contentBytesMax,
+    grayVersionsMax: options.grayVersionsMax,
+    namespacesMax: options.namespacesMax,
+    listenersPerClientMax: options.listenersPerClientMax,
+    listenersMax: options.listenersMax,
+    pollsMax: options.pollsMax,
+    pollLinesMax: options.pollLinesMax,
+    notifyAttemptsMax: options.notifyAttemptsMax,
+    fuzzyPatternsMax: options.configFuzzyPatternsMax,
+    fuzzyMatchesMax: options.configFuzzyMatchesMax,
+    checkParams: options.paramCheck,
+    enforceCapacity: options.capacityManaged && options.capacityEnforced,
+    namespaceQuota: options.namespaceQuota,
+    groupQuota: options.groupQuota,
+    clusterQuota: options.clusterQuota,
+    capacityBytesMax: options.capacityBytesMax,
   };
 }
 

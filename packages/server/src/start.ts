@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { newHealth } from "@nacre/core/health";
-import type { Command } from "@nacre/core/naming";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
 import { alone, memberState } from "./cluster/members.ts";
+import { Checks } from "./config/checks/checks.ts";
+import { Configs } from "./config/configs.ts";
+import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freePortPair, GRPC_OFFSET } from "./free-ports.ts";
@@ -13,6 +15,7 @@ import { newMetrics, watchProcess } from "./metrics/index.ts";
 import { watchLoad } from "./metrics/load.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
 import { openCmdbFile } from "./naming/cmdb-file.ts";
+import { countServices, removeServices } from "./naming/in-namespace.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
@@ -21,10 +24,19 @@ import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import type { RunningServer } from "./running.ts";
-import { connectionOptions, grpcOptions, httpOptions, localHost, memberIp, namingOptions } from "./setups.ts";
+import {
+  configOptions,
+  connectionOptions,
+  grpcOptions,
+  httpOptions,
+  localHost,
+  memberIp,
+  namingOptions,
+} from "./setups.ts";
+import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.ts";
 import { openDurableLog } from "./storage/durable-log.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
-import type { DurableLog } from "./storage/port.ts";
+import type { OpenedLog } from "./storage/port.ts";
 import { GrpcJsTransport } from "./transport/grpc/grpc-js.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import { createHttpServer } from "./transport/http/http-server.ts";
@@ -86,9 +98,26 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     incarnation: Math.floor(clock.wall() / 1000),
   });
   connections.serve(namingFeature(naming));
+  const checks = new Checks({ clock });
+  stops.push(() => checks.close());
+  const configs = new Configs({
+    clock,
+    log,
+    connections,
+    options: configOptions(options),
+    contentCacheBytes: options.contentCacheBytes,
+    retentionDays: options.retentionDays,
+    ciphers: [],
+    checkContent: (type, text, schema) => checks.checkContent(type, text, schema),
+    services: {
+      count: (namespace) => countServices(naming, namespace),
+      remove: (namespace) => removeServices(naming, namespace),
+    },
+  });
+  connections.serve(configFeature(configs));
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
-  const durable = await openStorage(options, naming, log);
+  const durable = await openStorage(options, stateMachine(naming, configs), log);
   stops.push(() => durable.close());
   if (naming.state.clusterId === "")
     await durable.propose({ type: "bootstrap", clusterId: randomUUID(), memberId: randomUUID() });
@@ -96,13 +125,14 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
   if (udp !== undefined) stops.push(() => udp.close());
   const health = newHealth();
-  const checks = startHealthChecks({
+  const healthChecks = startHealthChecks({
     clock,
     health,
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
-  stops.push(() => checks.close());
-  naming.attach({ durable, health: checks, ...(udp === undefined ? {} : { udp }) });
+  stops.push(() => healthChecks.close());
+  configs.attach({ durable, store: durable.configs });
+  naming.attach({ durable, health: healthChecks, ...(udp === undefined ? {} : { udp }) });
   if (options.cmdbLabelsFile !== undefined) {
     const labels = await openCmdbFile(options.cmdbLabelsFile, {
       onLoaded: (byIp) => naming.submit({ type: "labels", byIp }),
@@ -119,6 +149,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   );
   const routes = httpRoutes({
     naming,
+    configs,
     connections,
     metrics,
     readiness,
@@ -133,6 +164,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
     discovery: options.prometheusSd,
+    readYaml: (text) => checks.readYaml(text),
+    wall: () => clock.wall(),
+    contentBytesMax: options.contentBytesMax,
   });
   const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches };
   const http = createHttpServer(httpSetup);
@@ -165,6 +199,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();
+    configs.stop();
     const until = clock.now() + graceMs;
     for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
     log.flush();
@@ -182,8 +217,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   };
 }
 
-async function openStorage(options: Options, naming: Naming, log: Logger): Promise<DurableLog<Command, undefined>> {
-  const { machine } = naming;
+async function openStorage(
+  options: Options,
+  machine: ReturnType<typeof stateMachine>,
+  log: Logger,
+): Promise<OpenedLog<AnyCommand, AnyResult>> {
   if (options.dataDir === IN_MEMORY) return openMemoryLog({ machine });
   return openDurableLog({ machine, directory: options.dataDir, logger: log });
 }

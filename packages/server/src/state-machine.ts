@@ -1,5 +1,6 @@
 import { type ConfigCommand, type ConfigResult, isConfigCommand } from "@nacre/core/config";
 import type { Command } from "@nacre/core/naming";
+import { decodeCommand, encodeCommand } from "./config/command-codec.ts";
 import type { Configs } from "./config/configs.ts";
 import type { Naming } from "./naming/naming.ts";
 import type { LogEntry, StateMachine } from "./storage/port.ts";
@@ -12,12 +13,13 @@ export type AnyResult = ConfigResult | undefined;
 export function stateMachine(
   naming: Pick<Naming, "machine">,
   configs: Pick<Configs, "machine">,
-): Omit<StateMachine<AnyCommand, AnyResult>, "codec"> {
+): StateMachine<AnyCommand, AnyResult> {
   const { loadConfig, loadStaged, saved } = configs.machine;
   return {
     load: (row) => {
       if (!configs.machine.load(row)) naming.machine.load(row);
     },
+    codec: { encode: encodeCommand, decode: decodeCommand },
     loadConfig,
     loadStaged,
     saved,

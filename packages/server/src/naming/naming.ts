@@ -60,7 +60,7 @@ export class Naming {
   /** From a proposal until it is durable and applied. */
   readonly commits = new Latency();
   readonly #setup: NamingSetup;
-  #durable: DurableLog<Command, undefined> | undefined;
+  #durable: Pick<DurableLog<Command, unknown>, "propose"> | undefined;
   #udp: UdpPush | undefined;
   #health: HealthChecks | undefined;
   /** Effects for health checking from before it was there. */
@@ -103,7 +103,11 @@ export class Naming {
   };
 
   /** The parts that come to exist after naming: the log in front of its state, and what acts on the network. */
-  attach(parts: { durable: DurableLog<Command, undefined>; udp?: UdpPush; health?: HealthChecks }): void {
+  attach(parts: {
+    durable: Pick<DurableLog<Command, unknown>, "propose">;
+    udp?: UdpPush;
+    health?: HealthChecks;
+  }): void {
     this.#durable = parts.durable;
     this.#udp = parts.udp;
     this.#health = parts.health;

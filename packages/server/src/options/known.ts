@@ -11,7 +11,7 @@ export interface KnownKey {
 
 const isTrue = (value: string): boolean => value.trim().toLowerCase() === "true";
 const AUTH = "logins come in a later release, and until then every request is allowed";
-const CONFIG = "configuration management comes in a later release";
+const NO_AGGREGATION = "configurations are not aggregated";
 const CLUSTER = "this release runs as a single member; clusters come in a later release";
 const CONSOLE = "the console comes in a later release";
 const AI = "the AI registry is not part of this release";
@@ -31,7 +31,16 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "NACOS_AUTH_ENABLE", why: AUTH, relied: isTrue },
   { key: "NACOS_AUTH_*", why: AUTH },
   { key: "NACOS_SECURITY_IGNORE_URLS", why: AUTH },
-  { key: "nacos.config.*", why: CONFIG },
+  { key: "nacos.config.namespace.compatible.mode", why: "blank and public are one namespace here" },
+  { key: "nacos.config.gray.compatible.model", why: "there are no tables of older releases to keep in step" },
+  { key: "nacos.config.push.batchSize", why: "a fuzzy watch is sent 20 configurations at a time, as SDKs expect" },
+  { key: "nacos.config.search.*", why: "searches share one thread, and 32 may wait" },
+  { key: "nacos.config.cache.type", why: "see nacre.config.contentCache.bytes" },
+  { key: "nacos.config.*", why: "it is about dumps, databases or the Java client, which Nacre does not have" },
+  { key: "defaultMaxAggrCount", why: NO_AGGREGATION },
+  { key: "defaultMaxAggrSize", why: NO_AGGREGATION },
+  { key: "initialExpansionPercent", why: "a quota does not grow by itself" },
+  { key: "correctUsageDelay", why: "usage is counted exactly at all times" },
   { key: "nacos.lock.*", why: "distributed locks come in a later release" },
   { key: "nacos.core.ability.lock", why: "locks come in a later release, and SDKs are told so" },
   { key: "nacos.core.ability.*", why: AI },
@@ -44,7 +53,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.naming.empty-service.*", why: "it has none in Nacos either; see nacos.naming.clean.empty-service.*" },
   { key: "nacos.naming.clean.empty-service.interval", why: ON_TIME },
   { key: "nacos.naming.clean.expired-metadata.interval", why: ON_TIME },
-  { key: "nacos.core.namespace.validation.enabled", why: "managing namespaces comes in a later release" },
   {
     key: "nacos.remote.server.grpc.sdk.permit-keep-alive-time",
     why: "Nacre never closes a connection because its client pings often",
@@ -70,8 +78,8 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.console.*", why: CONSOLE },
   { key: "NACOS_CONSOLE_*", why: CONSOLE },
   { key: "nacos.deployment.type", why: CONSOLE },
-  { key: "nacos.functionMode", why: "this release serves naming only" },
-  { key: "FUNCTION_MODE", why: "this release serves naming only" },
+  { key: "nacos.functionMode", why: "naming and configuration are always served together" },
+  { key: "FUNCTION_MODE", why: "naming and configuration are always served together" },
   { key: "nacos.inetutils.*", why: ADDRESS },
   { key: "nacos.core.inet.*", why: ADDRESS },
   { key: "nacos.preferHostnameOverIp", why: ADDRESS },

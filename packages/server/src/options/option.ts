@@ -1,6 +1,6 @@
 /** What an option row may say. `options/rows/` holds the rows; types, help, checks and reference derive from them. */
 
-export type Group = "process" | "http" | "grpc" | "tls" | "naming" | "push" | "limits" | "logs";
+export type Group = "process" | "http" | "grpc" | "tls" | "naming" | "config" | "push" | "limits" | "logs";
 
 /** In the order in which help and reference show them. */
 export const GROUPS: Record<Group, string> = {
@@ -10,6 +10,7 @@ export const GROUPS: Record<Group, string> = {
   tls: "TLS of the gRPC port",
   naming: "Naming",
   push: "Push",
+  config: "Configuration",
   limits: "Limits",
   logs: "Logs and metrics",
 };

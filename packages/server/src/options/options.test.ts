@@ -213,9 +213,9 @@ describe("a bad value", () => {
 describe("a key that is no option", () => {
   test("gives one line: the reason for a known one, the nearest name for an unknown one", () => {
     const file =
-      "nacos.config.retention.days=30\nnacos.naming.expireInstanc=true\ndb.num=1\ndb.num=2\nnacos.core.auth.server.identity.key=\nzzz=1";
+      "nacos.config.search.max_thread=2\nnacos.naming.expireInstanc=true\ndb.num=1\ndb.num=2\nnacos.core.auth.server.identity.key=\nzzz=1";
     assert.deepEqual(sentences(read([], {}, { [FILE]: file })), [
-      `nacos.config.retention.days (${FILE}:1) has no effect: configuration management comes in a later release.`,
+      `nacos.config.search.max_thread (${FILE}:1) has no effect: searches share one thread, and 32 may wait.`,
       `nacos.naming.expireInstanc (${FILE}:2) is unknown and has no effect; did you mean nacos.naming.expireInstance?`,
       `db.num (${FILE}:4) has no effect: Nacre keeps its data in its own folder (nacre.data.dir) and needs no database.`,
       `zzz (${FILE}:6) is unknown and has no effect.`,

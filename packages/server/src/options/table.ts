@@ -1,4 +1,5 @@
 import type { Option, ValueOf } from "./option.ts";
+import { configLimitRows, configRows } from "./rows/config.ts";
 import { grpcRows, tlsRows } from "./rows/grpc.ts";
 import { httpRows } from "./rows/http.ts";
 import { limitRows, logRows } from "./rows/limits.ts";
@@ -13,7 +14,9 @@ export const OPTIONS = {
   ...tlsRows,
   ...namingRows,
   ...pushRows,
+  ...configRows,
   ...limitRows,
+  ...configLimitRows,
   ...logRows,
 } as const;
 
