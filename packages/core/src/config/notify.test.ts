@@ -184,18 +184,38 @@ describe("a change while a notice is on its way", () => {
     assert.deepEqual(noticed(bench.forward(10)), ["app to c1 c2 c3"]);
   });
 
-  test("goes out at once to whoever waits for a repetition, and the waiting starts anew", () => {
+  test("is told as a new one: its repetitions wait 2 s first, whatever was missed before it", () => {
     const bench = listening("c1");
     bench.settleAll(bench.publish(app, "new"), "timeout");
-    bench.forward(seconds(3));
+    const repeated = bench.forward(seconds(3));
+    bench.publish(app, "newer");
+    bench.settleAll(repeated, "timeout");
+    bench.settleAll(bench.forward(10), "timeout");
+    assert.deepEqual(noticed(bench.forward(seconds(2) + 5)), ["app to c1"]);
+  });
+
+  test("is not settled by the late answer to an older message", () => {
+    const bench = listening("c1", "c2");
+    const [old] = noticesOf(bench.publish(app, "new"));
+    bench.listen("c1", holding(app, "new"));
     const effects = bench.publish(app, "newer");
-    assert.deepEqual(noticed(effects), [], "the repetition is on its way");
-    const waiting = listening("c1");
-    waiting.settleAll(waiting.publish(app, "new"), "timeout");
-    const again = waiting.publish(app, "newer");
-    assert.deepEqual(noticed(again), ["app to c1"]);
-    waiting.settleAll(again, "timeout");
-    assert.deepEqual(noticed(waiting.forward(seconds(2) + 5)), ["app to c1"], "2 s again, and not 4");
+    assert.deepEqual(noticed(effects), ["app to c1"], "the other has not answered yet");
+    bench.settle("c1", old ?? assert.fail(), "acked");
+    bench.settleAll(effects, "timeout");
+    assert.deepEqual(noticed(bench.forward(seconds(3))), ["app to c1"]);
+  });
+});
+
+describe("a change while a listener waits for a repetition", () => {
+  test("goes out at once, and the waiting starts anew", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    bench.forward(seconds(1));
+    const effects = bench.publish(app, "newer");
+    assert.deepEqual(noticed(effects), ["app to c1"]);
+    bench.settleAll(effects, "timeout");
+    assert.deepEqual(bench.forward(seconds(2) - 1), [], "the first repetition would have been due by now");
+    assert.deepEqual(noticed(bench.forward(6)), ["app to c1"], "2 s again, and not 4");
   });
 });
 
@@ -226,6 +246,15 @@ describe("a change that many listen to", () => {
     bench.settleAll(first);
     bench.settleAll(rest);
     assert.equal(noticesOf(bench.forward(50)).flatMap(({ to }) => to).length, RECEIVERS_MAX, "the first ones again");
+  });
+
+  test("reaches once whoever caught up before its turn and was left behind again", () => {
+    const bench = listening(...many);
+    bench.publish(app, "new");
+    const last = many.at(-1) ?? assert.fail();
+    bench.listen(last, holding(app, "new"));
+    const later = noticesOf([...bench.publish(app, "newer"), ...bench.forward(50)]).flatMap(({ to }) => to);
+    assert.deepEqual(later, many.slice(RECEIVERS_MAX));
   });
 
   test("is not sent to whoever went away or caught up before its turn", () => {
