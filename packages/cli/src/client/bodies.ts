@@ -1,0 +1,136 @@
+import { fieldOf } from "./http.ts";
+import type {
+  BetaDetail,
+  ConfigDetail,
+  ConfigName,
+  ConfigRow,
+  HistoryDetail,
+  ImportResult,
+  InstanceRow,
+  Page,
+} from "./model.ts";
+
+/** Readers of what servers answer: the dialects spell names differently and leave out or null what they do not know. */
+
+export const DEFAULT_NAMESPACE = "public";
+
+export function textIn(body: unknown, ...names: string[]): string {
+  for (const name of names) {
+    const value = fieldOf(body, name);
+    if (typeof value === "string") return value;
+    if (typeof value === "number") return String(value);
+  }
+  return "";
+}
+
+/** Undefined for what is absent, null or blank. */
+export function givenIn(body: unknown, name: string): string | undefined {
+  return textIn(body, name) || undefined;
+}
+
+export function numberIn(body: unknown, ...names: string[]): number {
+  return Number(textIn(body, ...names)) || 0;
+}
+
+/** Epoch milliseconds as a number, or ISO text with an offset; 0 is what lists say that do not know. */
+export function timeIn(body: unknown, ...names: string[]): number | undefined {
+  const text = textIn(body, ...names);
+  const time = /^\d+$/.test(text) ? Number(text) : Date.parse(text.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+  return time > 0 ? time : undefined;
+}
+
+export function listIn(body: unknown, name: string): readonly unknown[] {
+  const value = fieldOf(body, name);
+  return Array.isArray(value) ? value : [];
+}
+
+export function pageOf<T>(body: unknown, item: (body: unknown) => T): Page<T> {
+  return {
+    total: numberIn(body, "totalCount"),
+    page: numberIn(body, "pageNumber"),
+    pages: numberIn(body, "pagesAvailable"),
+    items: listIn(body, "pageItems").map(item),
+  };
+}
+
+export function configRowOf(body: unknown, namespace: string): ConfigRow {
+  return {
+    namespace,
+    group: textIn(body, "groupName", "group"),
+    dataId: textIn(body, "dataId"),
+    md5: textIn(body, "md5"),
+    type: textIn(body, "type"),
+    app: textIn(body, "appName"),
+    modifiedAt: timeIn(body, "modifyTime"),
+  };
+}
+
+export function configDetailOf(body: unknown, namespace: string): ConfigDetail {
+  return {
+    ...configRowOf(body, namespace),
+    content: textIn(body, "content"),
+    encryptedDataKey: textIn(body, "encryptedDataKey"),
+    description: textIn(body, "desc"),
+    tags: textIn(body, "configTags"),
+    use: givenIn(body, "use"),
+    effect: givenIn(body, "effect"),
+    schema: givenIn(body, "schema"),
+    user: textIn(body, "createUser"),
+    complete: true,
+  };
+}
+
+export function betaOf(body: unknown): BetaDetail {
+  const rule = textIn(body, "grayRule");
+  return {
+    ips: rule === "" ? textIn(body, "betaIps") : textIn(JSON.parse(rule), "expr"),
+    content: textIn(body, "content"),
+    md5: textIn(body, "md5"),
+    type: textIn(body, "type"),
+    app: textIn(body, "appName"),
+    encryptedDataKey: textIn(body, "encryptedDataKey"),
+  };
+}
+
+export function historyOf(body: unknown, { namespace, group, dataId }: ConfigName): HistoryDetail {
+  return {
+    namespace,
+    group: textIn(body, "groupName", "group") || group,
+    dataId: textIn(body, "dataId") || dataId,
+    nid: textIn(body, "id"),
+    op: textIn(body, "opType").trim(),
+    kind: textIn(body, "publishType").trim() || "formal",
+    user: textIn(body, "srcUser"),
+    ip: textIn(body, "srcIp"),
+    at: timeIn(body, "modifyTime", "lastModifiedTime"),
+    content: textIn(body, "content"),
+    md5: textIn(body, "md5"),
+    app: textIn(body, "appName"),
+    encryptedDataKey: textIn(body, "encryptedDataKey"),
+    gray: textIn(body, "grayName"),
+  };
+}
+
+export function importResultOf(body: unknown): ImportResult {
+  const names = (list: readonly unknown[]) =>
+    list.map((item) => ({ group: textIn(item, "group", "groupName"), dataId: textIn(item, "dataId") }));
+  return {
+    succeeded: numberIn(body, "succCount"),
+    skipped: names(listIn(body, "skipData")),
+    failed: names(listIn(body, "failData")),
+  };
+}
+
+export function instanceOf(body: unknown): InstanceRow {
+  const metadata = fieldOf(body, "metadata");
+  return {
+    ip: textIn(body, "ip"),
+    port: numberIn(body, "port"),
+    cluster: textIn(body, "clusterName") || "DEFAULT",
+    weight: numberIn(body, "weight"),
+    healthy: fieldOf(body, "healthy") === true,
+    enabled: fieldOf(body, "enabled") !== false,
+    ephemeral: fieldOf(body, "ephemeral") !== false,
+    metadata: typeof metadata === "object" && metadata !== null ? (metadata as Record<string, string>) : {},
+  };
+}

@@ -1,0 +1,16 @@
+/** How a command that did not do its work ends: 1 it failed, 2 it was called wrongly, 3 what it asks for is not there. */
+const EXIT_CODES = { failed: 1, usage: 2, notFound: 3 } as const;
+
+/** What stops a command: one sentence for people, which names the server or the option, and the exit code. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly outcome: keyof typeof EXIT_CODES;
+  constructor(outcome: keyof typeof EXIT_CODES, sentence: string, options?: ErrorOptions) {
+    super(sentence, options);
+    this.outcome = outcome;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.outcome];
+  }
+}

@@ -1,0 +1,46 @@
+const LINE_EVERY_MS = 5000;
+const DRAW_EVERY_MS = 100;
+const BAR_WIDTH = 30;
+
+/** Tells how far a long command is: as a bar that redraws itself on a terminal, else as a line now and then. */
+export class Progress {
+  readonly #write: (text: string) => void;
+  readonly #onTerminal: boolean;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  #toldAt: number;
+  #done = 0;
+  #drawn = false;
+  total = 0;
+
+  constructor(write: (text: string) => void, onTerminal: boolean, now: () => number) {
+    this.#write = write;
+    this.#onTerminal = onTerminal;
+    this.#now = now;
+    this.#startedAt = now();
+    this.#toldAt = this.#startedAt;
+  }
+
+  advance(): void {
+    this.#done++;
+    const now = this.#now();
+    if (now - this.#toldAt < (this.#onTerminal ? DRAW_EVERY_MS : LINE_EVERY_MS)) return;
+    this.#toldAt = now;
+    const total = Math.max(this.total, this.#done);
+    const perSecond = Math.round((this.#done * 1000) / Math.max(1, now - this.#startedAt));
+    const counts = `${this.#done} of ${total}, ${perSecond}/s`;
+    if (!this.#onTerminal) {
+      this.#write(`${counts}\n`);
+      return;
+    }
+    const full = Math.floor((BAR_WIDTH * this.#done) / total);
+    this.#write(`\r[${"#".repeat(full)}${"-".repeat(BAR_WIDTH - full)}] ${counts} `);
+    this.#drawn = true;
+  }
+
+  /** Clears the bar, so that what is written next stands alone. */
+  end(): void {
+    if (this.#drawn) this.#write(`\r${" ".repeat(2 * BAR_WIDTH + 20)}\r`);
+    this.#drawn = false;
+  }
+}
