@@ -1,8 +1,10 @@
 import { type HealthState, waitingCount } from "@nacre/core/health";
 import { countsOf } from "@nacre/core/naming";
-import { connectionMessages, namingMessages } from "@nacre/protocol";
+import { configMessages, connectionMessages, namingMessages } from "@nacre/protocol";
+import type { Configs } from "./config/configs.ts";
 import type { Connections } from "./connections/connections.ts";
 import {
+  type ConfigCounts,
   GRPC_LABELS,
   grpcLabels,
   type MetricSources,
@@ -20,6 +22,7 @@ const TOP_CHANGES = 10;
 
 export interface Observed {
   readonly naming: Naming;
+  readonly configs: Configs;
   readonly connections: Connections;
   readonly requests: () => Timings;
   readonly durable: Pick<DurableLog<never, never>, "status">;
@@ -31,6 +34,7 @@ export interface Observed {
 /** Where the figures of the metrics come from: plain readings of the parts, made when somebody scrapes. */
 export function metricSources({
   naming,
+  configs,
   connections,
   requests,
   durable,
@@ -40,6 +44,7 @@ export function metricSources({
 }: Observed): MetricSources {
   return {
     naming: () => namingCounts(naming),
+    config: () => configCounts(configs),
     connections: () => ({
       byModule: connections.counters.connections,
       refused: connections.counters.refused,
@@ -97,6 +102,23 @@ function namingCounts({ state, pushes }: Naming): NamingCounts {
   };
 }
 
+function configCounts({ state, contents, times, storeWaiting }: Configs): ConfigCounts {
+  return {
+    configs: state.counts.total,
+    reads: times.reads,
+    writes: times.writes,
+    listeners: state.listenerCount,
+    polls: state.polls.size,
+    changedWaiting: state.unsent.size + state.answerable.size,
+    noticesPending: state.notices.size,
+    fuzzyPatterns: state.fuzzy.patterns.size,
+    storeWaiting,
+    notices: state.notifications,
+    timings: times.timings,
+    contents: { bytes: contents.bytes, entries: contents.size, ...contents.counts },
+  };
+}
+
 /** Keeps the services with the most changes, largest first, without sorting all of them. */
 function keepLargest(held: { service: string; changes: number }[], changes: number, name: () => string): void {
   const smallest = held[TOP_CHANGES - 1]?.changes ?? 0;
@@ -106,7 +128,11 @@ function keepLargest(held: { service: string; changes: number }[], changes: numb
   held.splice(at === -1 ? held.length : at, 0, { service: name(), changes });
 }
 
-const MODULES: Readonly<Record<string, { readonly module: string }>> = { ...connectionMessages, ...namingMessages };
+const MODULES: Readonly<Record<string, { readonly module: string }>> = {
+  ...connectionMessages,
+  ...namingMessages,
+  ...configMessages,
+};
 
 function* grpcCalls({ counters }: Connections): Iterable<Timing> {
   for (const { type, errorCode, count, seconds, maxSeconds } of counters.calls) {

@@ -145,7 +145,16 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   stops.push(() => watch.close());
   const switches = () => naming.state.switches;
   const metrics = newMetrics(
-    metricSources({ naming, connections, requests: () => http.requests, durable, health, udp, process: watch }),
+    metricSources({
+      naming,
+      configs,
+      connections,
+      requests: () => http.requests,
+      durable,
+      health,
+      udp,
+      process: watch,
+    }),
   );
   const routes = httpRoutes({
     naming,

@@ -116,8 +116,8 @@ export const GRAIN_MS: Millis = 100;
 export const GIVEN_UP_MAX = 32;
 
 /**
- * The life cycle numbers its own requests from here, and features number theirs below, so that an acknowledgement of a
- * probe can never settle a feature's push.
+ * The life cycle numbers its own requests from here. Naming numbers its own below and configuration far above, so that
+ * an acknowledgement of a probe can never settle a feature's push.
  */
 export const OWN_REQUEST_IDS_FROM = 1_000_000_000_000_000;
 

@@ -126,9 +126,16 @@ export class Configs implements ConfigService {
         const id = Number(requestId);
         // Naming and the connections number their pushes below, and what clients are asked lies above.
         if (id < this.#firstRequestId || id >= this.state.nextRequestId) return;
+        const sent = this.state.notices.get(id);
+        if (sent !== undefined && outcome === "acked") this.times.notified(clock.now() - sent.sentAt);
         this.submit({ type: "pushSettled", clientId: connectionId, requestId: id, outcome });
       },
     });
+  }
+
+  /** Entries whose writes are not in the store yet. */
+  get storeWaiting(): number {
+    return this.#unsaved.length;
   }
 
   /** The durable half of configuration, for the log to drive. */

@@ -28,7 +28,10 @@ export function errorReply(error: RegistryError): Reply {
 
 /** The failure as the declared response, which SDKs hand to their caller while the connection stays. */
 export function failureReply(message: AnyMessage, error: RegistryError, body: unknown): Reply {
-  return reply(message.response, failure(FAILURES[error.failure].rpc, error.message, message.onFailure?.(body)));
+  const errorCode = FAILURES[error.failure].rpc;
+  const { payload } = reply(message.response, failure(errorCode, error.message, message.onFailure?.(body)));
+  // As it is counted: a message may have to say 0 on the wire.
+  return { payload, errorCode };
 }
 
 /** The body of a request that this server pushes: `headers` and `requestId` are required by the Rust SDK. */

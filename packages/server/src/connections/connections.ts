@@ -42,8 +42,8 @@ const COMPLAINTS_MAX = 100;
 export interface Push {
   readonly to: readonly ConnectionId[];
   /**
-   * Decimal text, the same as in the body; unique among the pushes of all features that are pending, and below
-   * `OWN_REQUEST_IDS_FROM`.
+   * Decimal text, the same as in the body; unique among the pushes of all features that are pending: each feature has a
+   * range of its own, and those from `OWN_REQUEST_IDS_FROM` are the connections'.
    */
   readonly requestId: string;
   readonly type: string;

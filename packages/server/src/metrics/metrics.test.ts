@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Clock } from "../clock.ts";
+import { CONFIG_TIMER_LABELS } from "../config/times.ts";
 import { renderMetricsDoc } from "./doc.ts";
 import { Latency } from "./latency.ts";
 import { newMetrics } from "./metrics.ts";
@@ -46,7 +47,23 @@ function everySource(): Required<MetricSources> {
   const grpc = new Timings(clock, GRPC_LABELS);
   grpc.record(grpcLabels("naming", "InstanceRequest", 0), 0.002);
   grpc.record(grpcLabels(undefined, undefined, 302, "noHandler"), 0.001);
+  const config = new Timings(clock, CONFIG_TIMER_LABELS);
+  config.record(["config", "readConfigRt"], 0.004);
   return {
+    config: () => ({
+      configs: 30,
+      reads: 31,
+      writes: 32,
+      listeners: 33,
+      polls: 34,
+      changedWaiting: 35,
+      noticesPending: 36,
+      fuzzyPatterns: 37,
+      storeWaiting: 38,
+      notices: { sent: 39, acked: 40, failed: 41, givenUp: 42 },
+      timings: config,
+      contents: { bytes: 43, entries: 44, hits: 45, misses: 46, evictions: 47 },
+    }),
     naming: () => namingCounts({ topChanges: [{ service: "public##DEFAULT_GROUP@@orders", changes: 9 }] }),
     connections: () => ({
       byModule: [
@@ -106,6 +123,22 @@ describe("the metrics page", () => {
       'nacos_monitor{module="naming",name="mysqlHealthCheck"} 13',
       'nacos_monitor{module="naming",name="httpHealthCheck"} 12',
       'nacos_monitor{module="naming",name="tcpHealthCheck"} 11',
+      'nacos_monitor{module="config",name="configCount"} 30',
+      'nacos_monitor{module="config",name="getConfig"} 31',
+      'nacos_monitor{module="config",name="publish"} 32',
+      'nacos_monitor{module="config",name="longPolling"} 34',
+      'nacos_monitor{module="config",name="notifyTask"} 35',
+      'nacos_monitor{module="config",name="notifyClientTask"} 36',
+      'nacos_monitor{module="config",name="fuzzySearch"} 37',
+      'nacos_monitor{module="config",name="dumpTask"} 38',
+      'nacos_config_subscriber{version="v1"} 34',
+      'nacos_config_subscriber{version="v2"} 33',
+      'nacos_timer_seconds_count{module="config",name="readConfigRt"} 1',
+      'nacos_timer_seconds_sum{module="config",name="readConfigRt"} 0.004',
+      'nacos_timer_seconds_max{module="config",name="readConfigRt"} 0.004',
+      'nacre_config_notices_total{outcome="givenUp"} 42',
+      "nacre_config_content_cache_bytes 43",
+      'nacre_config_content_cache_total{what="miss"} 46',
       'nacos_monitor{module="core",name="longConnection"} 4',
       'nacos_monitor{module="naming",name="longConnection"} 3',
       'nacos_monitor{module="unknown",name="longConnection"} 1',

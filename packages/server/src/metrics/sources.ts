@@ -4,6 +4,7 @@ import type { Timing } from "./timings.ts";
 /** What the metrics are made of. Each owner gives plain numbers, read when somebody scrapes and at no other time. */
 export interface MetricSources {
   readonly naming?: () => NamingCounts;
+  readonly config?: () => ConfigCounts;
   readonly connections?: () => ConnectionCounts;
   readonly grpc?: () => GrpcCounts;
   readonly http?: () => HttpCounts;
@@ -44,6 +45,38 @@ export interface NamingCounts {
   readonly pushLatency: { readonly sent: Latency; readonly acked: Latency };
   /** The services that changed most since the start, as `namespace##group@@name`; more than ten are cut off. */
   readonly topChanges: readonly { readonly service: string; readonly changes: number }[];
+}
+
+export interface ConfigCounts {
+  readonly configs: number;
+  /** Since the start. */
+  readonly reads: number;
+  readonly writes: number;
+  readonly listeners: number;
+  /** Long polls that are held. */
+  readonly polls: number;
+  /** Configurations whose listeners are still to be told, messages that wait for acknowledgements, fuzzy watches. */
+  readonly changedWaiting: number;
+  readonly noticesPending: number;
+  readonly fuzzyPatterns: number;
+  /** Entries whose writes are not in the store yet. */
+  readonly storeWaiting: number;
+  /** Notices since the start, by receiver. */
+  readonly notices: {
+    readonly sent: number;
+    readonly acked: number;
+    readonly failed: number;
+    readonly givenUp: number;
+  };
+  /** With the labels `module` and `name`. */
+  readonly timings: Iterable<Timing>;
+  readonly contents: {
+    readonly bytes: number;
+    readonly entries: number;
+    readonly hits: number;
+    readonly misses: number;
+    readonly evictions: number;
+  };
 }
 
 export interface ConnectionCounts {

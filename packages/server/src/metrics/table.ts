@@ -30,9 +30,9 @@ export const METRICS: readonly MetricRow[] = [
   {
     name: "nacos_monitor",
     type: "gauge",
-    help: "Counts of naming and of connections under the names of the reference; costs are in milliseconds",
-    labels: { module: "`naming`, `core` or the module of connections", name: "what is counted" },
-    samples: ({ naming, connections, health }) => [
+    help: "Counts of naming, configuration and connections under the names of the reference; costs are in milliseconds",
+    labels: { module: "`naming`, `config`, `core` or the module of connections", name: "what is counted" },
+    samples: ({ naming, config, connections, health }) => [
       ...(naming === undefined
         ? []
         : monitor("naming", {
@@ -58,9 +58,32 @@ export const METRICS: readonly MetricRow[] = [
             httpHealthCheck: health.started.HTTP,
             tcpHealthCheck: health.started.TCP,
           })),
+      ...(config === undefined
+        ? []
+        : monitor("config", {
+            getConfig: config.reads,
+            publish: config.writes,
+            longPolling: config.polls,
+            configCount: config.configs,
+            notifyTask: config.changedWaiting,
+            notifyClientTask: config.noticesPending,
+            dumpTask: config.storeWaiting,
+            fuzzySearch: config.fuzzyPatterns,
+          })),
       ...(connections === undefined ? [] : longConnections(connections.byModule)),
     ],
   },
+  {
+    name: "nacos_config_subscriber",
+    type: "gauge",
+    help: "Who waits for changes of configurations: held long polls, and configurations listened to over gRPC",
+    labels: { version: "`v1` HTTP, `v2` gRPC" },
+    samples: ({ config }) => (config === undefined ? [] : byVersion({ v1: config.polls, v2: config.listeners })),
+  },
+  ...timed("nacos_timer_seconds", "work on configurations", ({ config }) => config?.timings, {
+    module: "`config`",
+    name: "`readConfigRt`, `writeConfigRt`, `notifyRt` from a notice to its acknowledgement, `dumpRt` from a change until the store has it",
+  }),
   {
     name: "nacos_naming_subscriber",
     type: "gauge",
@@ -231,6 +254,34 @@ export const METRICS: readonly MetricRow[] = [
     help: "From a proposal until it is durable and applied",
     labels: {},
     samples: ({ log }) => (log === undefined ? [] : histogram(log.commitLatency, {})),
+  },
+  {
+    name: "nacre_config_notices_total",
+    type: "counter",
+    help: "Notices of changed configurations by how they ended, since the start",
+    labels: { outcome: "`sent`, `acked`, `failed`, `givenUp`" },
+    samples: ({ config }) =>
+      Object.entries(config?.notices ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  },
+  gauge(
+    "nacre_config_content_cache_bytes",
+    "Contents and encoded answers in memory",
+    ({ config }) => config?.contents.bytes,
+  ),
+  gauge("nacre_config_content_cache_entries", "Contents in memory", ({ config }) => config?.contents.entries),
+  {
+    name: "nacre_config_content_cache_total",
+    type: "counter",
+    help: "Contents that were found in memory, read from the store, or let go to make room, since the start",
+    labels: { what: "`hit`, `miss` or `eviction`" },
+    samples: ({ config }) =>
+      config === undefined
+        ? []
+        : Object.entries({
+            hit: config.contents.hits,
+            miss: config.contents.misses,
+            eviction: config.contents.evictions,
+          }).map(([what, value]) => ({ labels: { what }, value })),
   },
   gauge("nacre_journal_size", "Entries in the journal of causes", ({ journal }) => journal?.size),
   count(

@@ -81,6 +81,8 @@ export class Naming {
       unregistered: (connection, cause) =>
         this.#stopped || this.submit({ type: "disconnected", clientId: connection.id, cause }),
       pushSettled: ({ connectionId, requestId, outcome }) => {
+        // Configuration numbers its own from far above.
+        if (Number(requestId) >= this.state.nextRequestId) return;
         const sent = this.state.fanOuts.get(Number(requestId));
         if (sent !== undefined && outcome === "acked") this.pushes.acked(this.#now() - sent.changedAt);
         this.submit({ type: "pushSettled", clientId: connectionId, requestId: Number(requestId), outcome });
