@@ -23,9 +23,16 @@ export function failureCode(thrown: unknown): string {
   return "unknown error";
 }
 
+/** Whether SQLite says that its file is damaged. */
+export function isDamage(thrown: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(failureCode(thrown));
+}
+
 /** What a person can do about a failed disk operation. */
 export function mend(thrown: unknown): string {
-  return MENDS[failureCode(thrown)] ?? "see the cause in the server's own log";
+  // SQLite adds details to its names, as in SQLITE_CORRUPT_VTAB.
+  const code = failureCode(thrown).replace(/^(SQLITE_[A-Z]+).*/, "$1");
+  return MENDS[code] ?? "see the cause in the server's own log";
 }
 
 /** `what` is a clause that names the file or folder: "the log in /data/log cannot be written". */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Checkpoints } from "./checkpoints.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, nodeFiles } from "./files.ts";
 import { lockFolder } from "./lock.ts";
@@ -58,6 +59,14 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
   try {
     const boot = options.boot === undefined ? await bootId() : options.boot;
     const lastRun = await readRunMark(files, directory);
+    let damaged = false;
+    const onDamage = () => {
+      if (damaged) return;
+      damaged = true;
+      logger.warn({ store: folders.store }, "the store is damaged: the next start rebuilds it from snapshot and log");
+      // At once, because the process may be killed: a mark of no boot lets no start trust the store.
+      void writeRunMark(files, directory, { boot: null, cleanAt: null }).catch(() => {});
+    };
     const recovered = await recover({
       files,
       folders,
@@ -66,6 +75,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
       boot,
       segmentBytes: limits.segmentBytes,
       logger,
+      onDamage,
     });
     const { log, store } = recovered;
     // Only now is the store what this boot left in the page cache; a crash before this line rebuilds it again.
@@ -75,7 +85,9 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
       throw thrown;
     });
     const snapshots = new Snapshots({ ...recovered, files, folders, limits, logger });
-    const medium = new FileMedium(log, store, folders, snapshots, logger);
+    store.leaveCheckpoints();
+    const checkpoints = new Checkpoints(folders.store, () => store.pagesWaiting(), logger);
+    const medium = new FileMedium(log, store, folders, snapshots, checkpoints, logger);
     const proposals = new Proposals({
       machine,
       medium,
@@ -100,8 +112,9 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
       close: once(async () => {
         await proposals.close();
         await snapshots.stop();
+        await checkpoints.stop();
         try {
-          const saved = (await medium.saveLeft()) && proposals.refusing === undefined;
+          const saved = (await medium.saveLeft()) && proposals.refusing === undefined && !damaged;
           store.close();
           await log.close();
           if (saved) await markClean(files, directory, folders, boot, store.mark, logger);
@@ -122,16 +135,25 @@ class FileMedium implements Medium {
   readonly #store: Store;
   readonly #folders: Folders;
   readonly #snapshots: Snapshots;
+  readonly #checkpoints: Checkpoints;
   readonly #logger: StorageLogger;
   /** Writes that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
   #left = new Gathered();
   #mark: Mark;
 
-  constructor(log: LogFile, store: Store, folders: Folders, snapshots: Snapshots, logger: StorageLogger) {
+  constructor(
+    log: LogFile,
+    store: Store,
+    folders: Folders,
+    snapshots: Snapshots,
+    checkpoints: Checkpoints,
+    logger: StorageLogger,
+  ) {
     this.#log = log;
     this.#store = store;
     this.#folders = folders;
     this.#snapshots = snapshots;
+    this.#checkpoints = checkpoints;
     this.#logger = logger;
     this.#mark = store.mark;
   }
@@ -146,6 +168,7 @@ class FileMedium implements Medium {
     this.#mark = mark;
     const saved = await this.saveLeft();
     this.#snapshots.consider();
+    this.#checkpoints.consider();
     return saved;
   }
 

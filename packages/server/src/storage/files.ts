@@ -19,6 +19,8 @@ export interface Files {
   open(path: string): Promise<OpenFile>;
   read(path: string): Promise<Buffer>;
   chunks(path: string): AsyncIterable<Buffer>;
+  /** Bytes of a file. */
+  size(path: string): Promise<number>;
   /** The names in a folder, sorted. */
   list(directory: string): Promise<string[]>;
   makeDirectory(path: string): Promise<void>;
@@ -63,6 +65,7 @@ export const nodeFiles: Files = {
       await handle.close();
     }
   },
+  size: async (path) => (await stat(path)).size,
   list: async (directory) => (await readdir(directory)).sort(),
   makeDirectory,
   async syncDirectory(path) {

@@ -55,7 +55,10 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
       pending: proposals.pending,
       refusing: proposals.refusing,
     }),
-    configs: lazyConfigs(async () => store().configs),
+    configs: lazyConfigs(
+      async () => store().configs,
+      (thrown) => thrown,
+    ),
     async close() {
       await proposals.close();
       opened?.close();

@@ -9,7 +9,7 @@ import type { StateMachine } from "./port.ts";
 import { applyRecord, Gathered } from "./proposals.ts";
 import { scanSegment } from "./records.ts";
 import type { RunMark } from "./run-mark.ts";
-import { checkSnapshot, listSnapshots, noSnapshot, snapshotRows } from "./snapshot.ts";
+import { bytesOfSnapshot, checkSnapshot, listSnapshots, noSnapshot, snapshotRows } from "./snapshot.ts";
 import type { SnapshotRow } from "./sql/snapshot-rows.ts";
 import { inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
 import { turn } from "./turn.ts";
@@ -25,6 +25,7 @@ export interface Recovered {
   readonly store: Store;
   /** Index of the newest snapshot, 0 without one. */
   readonly snapshotIndex: number;
+  readonly snapshotBytes: number;
   readonly bytesSinceSnapshot: number;
 }
 
@@ -36,6 +37,7 @@ export interface RecoveryOptions<C, R> {
   readonly boot: string | null;
   readonly segmentBytes: number;
   readonly logger: StorageLogger;
+  readonly onDamage: () => void;
 }
 
 /** Rows and bytes of one transaction of a rebuild or a replay. */
@@ -81,12 +83,13 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
   let store: Store | undefined;
   try {
     if (!trusted) removeStore(folders.store);
-    store = openStore(folders.store);
+    store = openStore(folders.store, options.onDamage);
     if (from !== undefined) await rebuild(files, folders, store, from);
     await load(machine, store);
     const replayed = await replay(log, machine, store);
     logger.info({ appliedIndex: store.mark.index, replayed, trusted }, "opened the log");
-    return { log, store, snapshotIndex, bytesSinceSnapshot: scan.bytesAfter };
+    const snapshotBytes = await bytesOfSnapshot(files, folders.snapshots, snapshotIndex);
+    return { log, store, snapshotIndex, snapshotBytes, bytesSinceSnapshot: scan.bytesAfter };
   } catch (thrown) {
     store?.close();
     await log.close();

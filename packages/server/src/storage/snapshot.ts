@@ -48,20 +48,20 @@ export async function pruneSnapshots(files: Files, directory: string, keep: numb
  * renamed: a name that ends in `.snapshot` is a complete file.
  *
  * @param stopped  asked between slices; true gives up without a trace.
- * @returns whether the snapshot was written.
+ * @returns the bytes of the snapshot; undefined when it was given up.
  */
 export async function writeSnapshot(
   files: Files,
   directory: string,
   view: View,
   stopped: () => boolean,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const path = join(directory, snapshotName(view.mark.index));
   const file = await files.create(`${path}.tmp`);
   let complete = false;
+  let position = 0;
   try {
     let checksum = 0;
-    let position = 0;
     const write = async (text: string) => {
       const bytes = Buffer.from(text);
       checksum = crc32(bytes, checksum);
@@ -72,7 +72,7 @@ export async function writeSnapshot(
     await write(`${JSON.stringify(head)}\n`);
     let count = 0;
     for (let done = false; !done; ) {
-      if (stopped()) return false;
+      if (stopped()) return undefined;
       let text = "";
       const sliceEndsAt = performance.now() + SLICE_MS;
       while (!done && text.length < SLICE_BYTES && performance.now() < sliceEndsAt) {
@@ -96,7 +96,7 @@ export async function writeSnapshot(
   }
   await files.rename(`${path}.tmp`, path);
   await files.syncDirectory(directory);
-  return true;
+  return position;
 }
 
 /**
@@ -123,6 +123,11 @@ export async function checkSnapshot(files: Files, directory: string, index: numb
   }
   if (head === undefined || foot !== JSON.stringify({ rows, checksum })) return "its checksum is wrong";
   return head;
+}
+
+/** The size of a snapshot; 0 when there is none of this index. */
+export async function bytesOfSnapshot(files: Files, directory: string, index: number): Promise<number> {
+  return index === 0 ? 0 : files.size(join(directory, snapshotName(index)));
 }
 
 /** The rows of a snapshot that `checkSnapshot` found good. */
@@ -159,14 +164,16 @@ function readHead(line: string): SnapshotHead | undefined {
 
 /** Lines without their end; bytes behind the last line end are no line. Damaged UTF-8 is caught by the checksum. */
 async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  let rest: Buffer = Buffer.alloc(0);
+  // Pieces of a line that goes on in the next chunk: with a content of 10 MiB there are many.
+  let begun: Buffer[] = [];
   for await (const chunk of chunks) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let start = 0;
-    for (let end = bytes.indexOf(10, start); end !== -1; end = bytes.indexOf(10, start)) {
-      yield bytes.toString("utf8", start, end);
+    for (let end = chunk.indexOf(10, start); end !== -1; end = chunk.indexOf(10, start)) {
+      begun.push(chunk.subarray(start, end));
+      yield Buffer.concat(begun).toString();
+      begun = [];
       start = end + 1;
     }
-    rest = bytes.subarray(start);
+    begun.push(chunk.subarray(start));
   }
 }

@@ -16,9 +16,11 @@ export class Snapshots {
   readonly #log: LogFile;
   readonly #logBytes: number;
   readonly #logger: StorageLogger;
-  /** Total of the log at which the next snapshot is due, counted like `#written`. */
-  #dueAt: number;
+  /** Total of the log, counted like `#written`, when the last snapshot was begun. */
+  #triedAt = 0;
   #index: number;
+  /** Of the newest snapshot: a large one is written again only after as much log. */
+  #bytes: number;
   #running: Promise<void> | undefined;
   #stopped = false;
   readonly #written: () => number;
@@ -31,6 +33,7 @@ export class Snapshots {
     readonly limits: { readonly snapshotLogBytes: number };
     readonly logger: StorageLogger;
     readonly snapshotIndex: number;
+    readonly snapshotBytes: number;
     readonly bytesSinceSnapshot: number;
   }) {
     this.#files = options.files;
@@ -40,8 +43,8 @@ export class Snapshots {
     this.#logBytes = options.limits.snapshotLogBytes;
     this.#logger = options.logger;
     this.#index = options.snapshotIndex;
+    this.#bytes = options.snapshotBytes;
     this.#written = () => options.bytesSinceSnapshot + options.log.appendedBytes;
-    this.#dueAt = this.#logBytes;
   }
 
   /** Index of the newest snapshot, 0 without one. */
@@ -51,13 +54,17 @@ export class Snapshots {
 
   /** Starts a snapshot if one is due and none is under way. */
   consider(): void {
-    if (this.#stopped || this.#running !== undefined || this.#written() < this.#dueAt) return;
+    if (this.#stopped || this.#running !== undefined || !this.#isDue()) return;
     if (this.#store.mark.index === this.#index) return;
     // Set before the outcome is known: after a failure, such as a full disk, the next try waits for as much log again.
-    this.#dueAt = this.#written() + this.#logBytes;
+    this.#triedAt = this.#written();
     this.#running = this.#take().finally(() => {
       this.#running = undefined;
     });
+  }
+
+  #isDue(): boolean {
+    return this.#written() - this.#triedAt >= Math.max(this.#logBytes, this.#bytes);
   }
 
   /** Gives up a snapshot that is under way. */
@@ -70,8 +77,9 @@ export class Snapshots {
     try {
       const view = this.#store.view();
       try {
-        const written = await writeSnapshot(this.#files, this.#folders.snapshots, view, () => this.#stopped);
-        if (!written) return;
+        const bytes = await writeSnapshot(this.#files, this.#folders.snapshots, view, () => this.#stopped);
+        if (bytes === undefined) return;
+        this.#bytes = bytes;
       } finally {
         view.close();
       }

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { ConfigHead, ConfigStore } from "./config-store.ts";
+import { diskFailure, failureCode, isDamage } from "./disk-failure.ts";
 import type { StagedRow, Writes } from "./port.ts";
 import type { ConfigTables } from "./sql/config-tables.ts";
 import { lazyConfigs } from "./sql/lazy-configs.ts";
@@ -48,6 +49,10 @@ export interface Store {
   /** In the order staged, import by import. */
   staged(): AsyncIterable<StagedRow>;
   view(): View;
+  /** From now on checkpoints are made by `Checkpoints`, and by SQLite itself only when many pages wait. */
+  leaveCheckpoints(): void;
+  /** Pages that wait for a checkpoint. */
+  pagesWaiting(): number;
   close(): void;
 }
 
@@ -59,6 +64,13 @@ const SCHEMA = `
   ${sqliteSchema()}
   PRAGMA user_version = ${FORMAT};
 `;
+/**
+ * What a start reads, and therefore checks. History is as long as its retention and is not: a query that meets damage there
+ * says so, and the next start rebuilds the store.
+ */
+const LOADED_TABLES = ["rows", "mark", "config_info", "config_info_gray", "staged_config"];
+/** Pages of write-ahead log that SQLite copies by itself, should nobody else have done it. */
+const OWN_CHECKPOINT_PAGES = 65_536;
 /** How long a transaction is written before the event loop gets its turn. */
 const SLICE_MS = 5;
 
@@ -66,10 +78,11 @@ const SLICE_MS = 5;
 export function inspectStore(path: string): { readonly mark: Mark; readonly intact: boolean } | undefined {
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { fileMustExist: true });
+    const opened = new Database(path, { fileMustExist: true });
+    database = opened;
     if (database.pragma("user_version", { simple: true }) !== FORMAT) return undefined;
     const mark = readMark(database);
-    return { mark, intact: database.pragma("quick_check(1)", { simple: true }) === "ok" };
+    return { mark, intact: LOADED_TABLES.every((table) => isIntact(opened, table)) };
   } catch {
     return undefined;
   } finally {
@@ -77,28 +90,51 @@ export function inspectStore(path: string): { readonly mark: Mark; readonly inta
   }
 }
 
+function isIntact(database: Database.Database, table: string): boolean {
+  return database.pragma(`quick_check('${table}')`, { simple: true }) === "ok";
+}
+
 export function removeStore(path: string): void {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + suffix, { force: true });
 }
 
-export function openStore(path: string): Store {
+/** @param onDamage  called when a query meets a damaged page: the store is not to be trusted by another start. */
+export function openStore(path: string, onDamage: () => void): Store {
   // No busy timeout: better-sqlite3 would wait inside the event loop (L7).
   const database = new Database(path, { timeout: 0 });
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = OFF");
-  database.pragma("cache_size = -16384");
+  // What a transaction has changed beyond this goes to the write-ahead log as it comes, instead of all in its COMMIT.
+  database.pragma("cache_size = -4096");
   database.pragma("journal_size_limit = 16777216");
-  return storeIn(database, () => openView(path));
+  return storeIn(database, {
+    view: () => openView(path),
+    failed(thrown) {
+      if (isDamage(thrown)) onDamage();
+      return failureCode(thrown).startsWith("SQLITE_")
+        ? diskFailure(`the store ${path} cannot be used`, thrown)
+        : thrown;
+    },
+  });
 }
 
 /** A store that nothing outlives. */
 export function openMemoryStore(): Store {
-  return storeIn(new Database(":memory:"), () => {
-    throw new Error("a store in memory has no other view");
+  return storeIn(new Database(":memory:"), {
+    view() {
+      throw new Error("a store in memory has no other view");
+    },
+    failed: (thrown) => thrown,
   });
 }
 
-function storeIn(database: Database.Database, view: () => View): Store {
+/** What differs between stores: how they are read as of one moment, and what becomes of SQLite's failures. */
+interface Surroundings {
+  view(): View;
+  failed(thrown: unknown): unknown;
+}
+
+function storeIn(database: Database.Database, { view, failed }: Surroundings): Store {
   if (database.pragma("user_version", { simple: true }) !== FORMAT) database.transaction(() => database.exec(SCHEMA))();
   // As the other databases do it, and as exact lookups do.
   database.pragma("case_sensitive_like = ON");
@@ -138,7 +174,7 @@ function storeIn(database: Database.Database, view: () => View): Store {
     get mark() {
       return mark;
     },
-    configs: lazyConfigs(async () => (await tables()).configs),
+    configs: lazyConfigs(async () => (await tables()).configs, failed),
     async write(writes, next) {
       const { configs = [] } = writes;
       const steps = perform(writes, configs.length === 0 ? undefined : (await tables()).apply(configs));
@@ -155,7 +191,7 @@ function storeIn(database: Database.Database, view: () => View): Store {
       } catch (thrown) {
         // A full disk has ended the transaction already.
         if (database.inTransaction) database.exec("ROLLBACK");
-        throw thrown;
+        throw failed(thrown);
       }
       mark = next;
     },
@@ -171,6 +207,11 @@ function storeIn(database: Database.Database, view: () => View): Store {
       if (holdsAny(database, "staged_config")) yield* (await tables()).staged();
     },
     view,
+    leaveCheckpoints: () => void database.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`),
+    pagesWaiting() {
+      const [state] = database.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+      return state === undefined ? 0 : state.log - state.checkpointed;
+    },
     close: () => void database.close(),
   };
 }

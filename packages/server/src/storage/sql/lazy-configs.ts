@@ -1,21 +1,36 @@
 import type { ConfigStore } from "../config-store.ts";
 
-/** A store whose queries are loaded when it is first asked: a server without configurations does not pay for them. */
-export function lazyConfigs(load: () => Promise<ConfigStore>): ConfigStore {
+/**
+ * A store whose queries are loaded when it is first asked: a server without configurations does not pay for them.
+ *
+ * @param failed  what a caller is told of something that a query threw.
+ */
+export function lazyConfigs(load: () => Promise<ConfigStore>, failed: (thrown: unknown) => unknown): ConfigStore {
+  async function ask<T>(question: (store: ConfigStore) => Promise<T>): Promise<T> {
+    try {
+      return await question(await load());
+    } catch (thrown) {
+      throw failed(thrown);
+    }
+  }
   return {
-    content: async (...args) => (await load()).content(...args),
-    config: async (...args) => (await load()).config(...args),
-    gray: async (...args) => (await load()).gray(...args),
-    byIds: async (...args) => (await load()).byIds(...args),
-    search: async (...args) => (await load()).search(...args),
+    content: (...args) => ask((store) => store.content(...args)),
+    config: (...args) => ask((store) => store.config(...args)),
+    gray: (...args) => ask((store) => store.gray(...args)),
+    byIds: (...args) => ask((store) => store.byIds(...args)),
+    search: (...args) => ask((store) => store.search(...args)),
     async *scan(...args) {
-      yield* (await load()).scan(...args);
+      try {
+        yield* (await load()).scan(...args);
+      } catch (thrown) {
+        throw failed(thrown);
+      }
     },
-    history: async (...args) => (await load()).history(...args),
-    historyRow: async (...args) => (await load()).historyRow(...args),
-    historyBefore: async (...args) => (await load()).historyBefore(...args),
-    historyAfter: async (...args) => (await load()).historyAfter(...args),
-    newestHistory: async (...args) => (await load()).newestHistory(...args),
-    oldestHistoryAt: async () => (await load()).oldestHistoryAt(),
+    history: (...args) => ask((store) => store.history(...args)),
+    historyRow: (...args) => ask((store) => store.historyRow(...args)),
+    historyBefore: (...args) => ask((store) => store.historyBefore(...args)),
+    historyAfter: (...args) => ask((store) => store.historyAfter(...args)),
+    newestHistory: (...args) => ask((store) => store.newestHistory(...args)),
+    oldestHistoryAt: () => ask((store) => store.oldestHistoryAt()),
   };
 }

@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type ConfigStoreUnderTest, configStoreSuite } from "@nacre/testkit/config-store-suite";
+import { openMemoryStore, openStore, type Store } from "./store.ts";
+
+function underTest(t: TestContext, store: Store): ConfigStoreUnderTest {
+  t.after(() => store.close());
+  return {
+    configs: store.configs,
+    write: (...configs) => store.write({ rows: [], configs }, { index: store.mark.index + 1, checksum: 0 }),
+  };
+}
+
+configStoreSuite("SQLite in a file", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "nacre-store-"));
+  t.after(() => rm(directory, { recursive: true }));
+  return underTest(
+    t,
+    openStore(join(directory, "store.db"), () => {}),
+  );
+});
+
+configStoreSuite("SQLite in memory", async (t) => underTest(t, openMemoryStore()));
