@@ -4,7 +4,7 @@ import { capacityRefused } from "./capacity.ts";
 import { type ConfigCommand, IMPORT_ITEMS_MAX } from "./commands.ts";
 import { announce, answer, type Entry, rowId, write } from "./entry.ts";
 import type { Item } from "./model.ts";
-import { type ConfigState, ensureItem, findItem, type StagedHead, type Turn } from "./state.ts";
+import { type ConfigState, ensureItem, type StagedHead, type StagedItemHead, type Turn } from "./state.ts";
 import { setVersions, versionOf } from "./versions.ts";
 
 type Stage = Extract<ConfigCommand, { type: "stageConfigs" }>;
@@ -38,20 +38,20 @@ export function stagedHead(
   name: ConfigName,
   { md5, bytes, encryptedDataKey }: Omit<StagedHead, "name" | "type">,
   type: StagedHead["type"],
-): StagedHead {
-  return { name, md5, bytes, encryptedDataKey, type };
+): StagedItemHead {
+  return { key: configKey(name), name, md5, bytes, encryptedDataKey, type };
 }
 
 export function commitRefused(state: ConfigState, { importId, policy }: Commit): Refusal | undefined {
   const heads = state.staged.get(importId);
   if (heads === undefined)
     return refusal("illegalState", `import '${importId}' is not staged: it was committed or dropped before`);
-  if (policy === "ABORT" && firstExisting(state, heads) !== undefined) return undefined;
+  if (!state.options.enforceCapacity || (policy === "ABORT" && firstExisting(state, heads) !== undefined))
+    return undefined;
   const added = new Set<ConfigKey>();
   return capacityRefused(
     state,
-    heads.flatMap(({ name, bytes }) => {
-      const key = configKey(name);
+    heads.flatMap(({ key, name, bytes }) => {
       const held = state.items.get(key)?.formal !== undefined || added.has(key);
       if (held && policy === "SKIP") return [];
       added.add(key);
@@ -72,12 +72,16 @@ export function commit(turn: Turn, entry: Entry, { importId, policy, by }: Commi
   const skipped: ConfigName[] = [];
   for (const [position, head] of heads.entries()) {
     const { name } = head;
-    const held = findItem(state, name)?.formal;
-    if (stopsAt !== undefined || (held !== undefined && policy === "SKIP")) {
+    if (stopsAt !== undefined) {
       if (head !== stopsAt) skipped.push(name);
       continue;
     }
-    const item = ensureItem(state, name);
+    const item = ensureItem(state, name, head.key);
+    const held = item.formal;
+    if (held !== undefined && policy === "SKIP") {
+      skipped.push(name);
+      continue;
+    }
     if (!touched.has(item)) touched.set(item, held !== undefined);
     const at = { revision: entry.index, at: entry.at, by };
     const nid = rowId(entry, position);
@@ -109,10 +113,9 @@ function forgetStaged(turn: Turn, importId: string): void {
 }
 
 /** In the order staged: the first that would not be new. */
-function firstExisting(state: ConfigState, heads: readonly StagedHead[]): StagedHead | undefined {
+function firstExisting(state: ConfigState, heads: readonly StagedItemHead[]): StagedItemHead | undefined {
   const seen = new Set<ConfigKey>();
-  return heads.find(({ name }) => {
-    const key = configKey(name);
+  return heads.find(({ key }) => {
     const exists = seen.has(key) || state.items.get(key)?.formal !== undefined;
     seen.add(key);
     return exists;

@@ -1,4 +1,4 @@
-import { type ConfigName, configKey, ruleBroken } from "@nacre/protocol";
+import { type ConfigName, ruleBroken } from "@nacre/protocol";
 import { type Refusal, refusal } from "../lib/refusal.ts";
 import { BATCH_ITEMS_MAX, type ConfigCommand, type ConfigFields, type Content } from "./commands.ts";
 import { type ConfigOptions, type ConfigState, findItem } from "./state.ts";
@@ -66,10 +66,12 @@ export function boundReached(state: ConfigState, command: ConfigCommand): Refusa
         : undefined;
     }
     case "commitConfigs": {
+      const heads = state.staged.get(command.importId) ?? [];
+      if (state.counts.items + heads.length <= options.configsMax) return undefined;
       const added = new Set<string>();
-      for (const { name } of state.staged.get(command.importId) ?? []) {
-        const item = findItem(state, name);
-        if (item === undefined || (item.formal === undefined && item.grays.length === 0)) added.add(configKey(name));
+      for (const { key } of heads) {
+        const item = state.items.get(key);
+        if (item === undefined || (item.formal === undefined && item.grays.length === 0)) added.add(key);
       }
       return configsRefused(state, added.size);
     }

@@ -99,7 +99,7 @@ export interface ConfigState {
   readonly namespaces: Map<string, Namespace>;
   readonly capacities: Map<string, Capacity>;
   /** Of imports that are not committed yet, by their id: what commit needs to know of each staged item, in order. */
-  readonly staged: Map<string, StagedHead[]>;
+  readonly staged: Map<string, StagedItemHead[]>;
   /** Connections that listen to something. */
   readonly clients: Map<ClientId, ConfigClient>;
   listenerCount: number;
@@ -127,6 +127,11 @@ export interface StagedHead {
   readonly bytes: number;
   readonly encryptedDataKey: string;
   readonly type: ConfigType | undefined;
+}
+
+/** With its key, which is worked out batch by batch rather than for all items at their commit. */
+export interface StagedItemHead extends StagedHead {
+  readonly key: ConfigKey;
 }
 
 /** Request ids of configuration start here: those of naming count from 1, those of connections from 10^15. */
@@ -169,8 +174,7 @@ export function findItem(state: ConfigState, name: ConfigName): Item | undefined
 }
 
 /** The item of a name, made when it is not there: to be written, or to be listened to before it exists. */
-export function ensureItem(state: ConfigState, name: ConfigName): Item {
-  const key = configKey(name);
+export function ensureItem(state: ConfigState, name: ConfigName, key = configKey(name)): Item {
   const held = state.items.get(key);
   if (held !== undefined) return held;
   const item: Item = {
