@@ -1,3 +1,4 @@
+import { type TestConfigs, testConfigs } from "./config/http.fixture.ts";
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
 import { newMetrics } from "./metrics/metrics.ts";
 import { TestHttp } from "./naming/http.fixture.ts";
@@ -6,10 +7,13 @@ import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
 /** Every route of the server over real cores and shells, without a socket. */
 export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partial<HttpDeps> = {}): TestHttp {
-  return new TestHttp(some, (test) => {
+  let configs: TestConfigs | undefined;
+  const http = new TestHttp(some, (test) => {
+    configs = testConfigs(test);
     const filters = { readiness: { state: () => test.ready }, switches: () => test.naming.state.switches };
     const { naming, members, connections } = test;
     const routes = httpRoutes({
+      ...configs,
       ...filters,
       naming,
       members,
@@ -26,4 +30,10 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
     // v1 naming is there already.
     return routes.filter(({ path }) => !path.startsWith("/v1/ns/"));
   });
+  const close = http.close.bind(http);
+  http.close = async () => {
+    await close();
+    await configs?.close();
+  };
+  return http;
 }

@@ -16,7 +16,7 @@ export async function rowIn(configs: ConfigService, params: Params, name: Config
 
 /**
  * The row before an id: of a configuration, whose newest row is meant, or of a row. Both are called `id`, and tools use
- * either.
+ * either. The row that made a configuration has its id, and nothing before it that could be meant instead.
  */
 export async function previousIn(configs: ConfigService, params: Params, name: ConfigName): Promise<HistoryRow> {
   const id = idIn(params, "id");

@@ -1,4 +1,3 @@
-import { RegistryError } from "@nacre/protocol";
 import { json, pageBody } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { configInfo, historyInfo } from "../http-common/bodies.ts";
@@ -32,11 +31,11 @@ export function historyRows({ configs }: ConfigHttpDeps): readonly ConfigRow[] {
   return [
     configV1("GET", path, "console", `${admin}/list`, list, { marker: "search=accurate" }),
     configV1("GET", path, "console", admin, async (params) => {
-      const row = await unknownIs500(rowIn(configs, params, nameIn(params, V1)));
+      const row = await rowIn(configs, params, nameIn(params, V1));
       return json(historyInfo(row, row.content));
     }),
     configV1("GET", `${path}/previous`, "console", `${admin}/previous`, async (params) => {
-      const row = await unknownIs500(previousIn(configs, params, nameIn(params, V1)));
+      const row = await previousIn(configs, params, nameIn(params, V1));
       return json(historyInfo(row, row.content));
     }),
     configV1("GET", `${path}/configs`, "console", `${admin}/configs`, async (params) => {
@@ -44,15 +43,4 @@ export function historyRows({ configs }: ConfigHttpDeps): readonly ConfigRow[] {
       return json(await configsOf(configs, namespaceIn(params, V1), configInfo));
     }),
   ];
-}
-
-/** In v1 a row that is not there is an error of the database. */
-async function unknownIs500<T>(asked: Promise<T>): Promise<T> {
-  try {
-    return await asked;
-  } catch (thrown) {
-    if (thrown instanceof RegistryError && thrown.failure === "notFound")
-      throw new RegistryError("dataAccess", thrown.message);
-    throw thrown;
-  }
 }

@@ -238,6 +238,9 @@ async function answerTo(
     const found = meant(all, params);
     if (found === undefined) throw new RegistryError("parameterMissing", markersOf(all));
     route = found;
+    // The largest of those of this path was let in, because only the parameters tell them apart.
+    const most = bodyLimit(setup, [route]);
+    if (body.length > most) throw bodyTooLarge(most);
     const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
     if (closed !== undefined) return closed;
     const call = callOf(request, arrival, body, params, files, cut);

@@ -1,0 +1,78 @@
+import { TestHttp } from "../naming/http.fixture.ts";
+import { stateMachine } from "../state-machine.ts";
+import { openMemoryLog } from "../storage/memory-log.ts";
+import type { HttpServerSetup } from "../transport/http/http-server.ts";
+import { Checks } from "./checks/checks.ts";
+import { Configs, type ConfigsSetup } from "./configs.ts";
+import type { ConfigHttpDeps } from "./http-common/deps.ts";
+import { configV1Routes } from "./http-v1/routes.ts";
+import { configV2Routes } from "./http-v2/routes.ts";
+import { configV3Routes } from "./http-v3/routes.ts";
+
+/** What the routes of configuration are answered from: a real core, shell and store, in memory, on the test's clock. */
+export interface TestConfigs extends ConfigHttpDeps {
+  readonly configs: Configs;
+  close(): Promise<void>;
+}
+
+export function testConfigs(test: TestHttp, some: Partial<ConfigsSetup> = {}): TestConfigs {
+  const { clock, connections, log, naming } = test;
+  const checks = new Checks();
+  const configs = new Configs({
+    clock,
+    log,
+    connections,
+    options: {},
+    contentCacheBytes: 1024 * 1024,
+    retentionDays: 30,
+    ciphers: [],
+    checkContent: (type, text, schema) => checks.checkContent(type, text, schema),
+    services: { count: () => 0, remove: async () => {} },
+    ...some,
+  });
+  const durable = openMemoryLog({ machine: stateMachine(naming, configs), wallClock: () => clock.wall() });
+  configs.attach({ durable, store: durable.configs });
+  return {
+    configs,
+    connections,
+    readiness: { state: () => test.ready },
+    setLogLevel: (name, level) => test.logLevels.push(`${name}=${level}`),
+    readYaml: (text) => checks.readYaml(text),
+    wall: () => clock.wall(),
+    contentBytesMax: configs.state.options.contentBytesMax,
+    async close() {
+      configs.stop();
+      await checks.close();
+      await durable.close();
+    },
+  };
+}
+
+/** Configuration over HTTP without sockets. */
+export class ConfigHttp extends TestHttp {
+  readonly #parts: TestConfigs;
+
+  constructor(setup: Partial<HttpServerSetup> = {}, some: Partial<ConfigsSetup> = {}) {
+    let parts: TestConfigs | undefined;
+    super(setup, (test) => {
+      parts = testConfigs(test, some);
+      return [...configV1Routes(parts), ...configV2Routes(parts), ...configV3Routes(parts)];
+    });
+    this.#parts = parts as unknown as TestConfigs;
+  }
+
+  get configs(): Configs {
+    return this.#parts.configs;
+  }
+
+  /** Publishes by v1 with further parameters. */
+  async publish(dataId: string, content: string, more: Record<string, string> = {}): Promise<void> {
+    const answer = await this.call("POST /v1/cs/configs", { dataId, group: "g", content, ...more });
+    if (answer.text !== "true") throw new Error(`${answer.status} ${answer.text}`);
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#parts.close();
+  }
+}
