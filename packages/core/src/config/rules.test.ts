@@ -68,6 +68,7 @@ describe("before a publish goes into the log", () => {
   });
   test("a gray version more than a configuration may have is refused", () => {
     const log = new ConfigLog({ grayVersionsMax: 1 });
+    assert.equal(refuses(log.state, publish({ gray: betaTarget("10.0.0.1") })), undefined, "there is room for one");
     log.publish(config(), "x", { gray: tagTarget("blue") });
     assert.equal(refuses(log.state, publish({ gray: tagTarget("blue") })), undefined, "it replaces the one there is");
     const refused = refuses(log.state, publish({ gray: betaTarget("10.0.0.1") }));
