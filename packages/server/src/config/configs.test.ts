@@ -1,0 +1,421 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, test } from "node:test";
+import { betaTarget, type ConfigFields, type GrayTarget, tagTarget } from "@nacre/core/config";
+import { type ConfigName, type FailureName, RegistryError } from "@nacre/protocol";
+import { FakeClock } from "@nacre/testkit/fake-clock";
+import { Connections } from "../connections/connections.ts";
+import { KeptLog } from "../naming/http.fixture.ts";
+import { Naming } from "../naming/naming.ts";
+import { stateMachine } from "../state-machine.ts";
+import { openDurableLog } from "../storage/durable-log.ts";
+import { openMemoryLog } from "../storage/memory-log.ts";
+import { turn } from "../storage/turn.ts";
+import { Configs, type ConfigsSetup } from "./configs.ts";
+import { contentOf } from "./sealing.ts";
+import type { ImportItem } from "./service.ts";
+
+const BY = { user: "ada", ip: "10.0.0.9" };
+const DAY_MS = 86_400_000;
+const named = (dataId: string, namespace = "public"): ConfigName => ({ namespace, group: "g", dataId });
+const md5 = (text: string) => contentOf(text).md5;
+const failsAs = (failure: FailureName) => (thrown: unknown) =>
+  thrown instanceof RegistryError && thrown.failure === failure;
+
+/** A real core and shell on a clock that stands still, over a log and a store in memory or in a folder. */
+class Member {
+  readonly clock: FakeClock;
+  readonly configs: Configs;
+  readonly #durable: { close(): Promise<void> };
+
+  private constructor(clock: FakeClock, configs: Configs, durable: { close(): Promise<void> }) {
+    this.clock = clock;
+    this.configs = configs;
+    this.#durable = durable;
+  }
+
+  static async open(some: Partial<ConfigsSetup> = {}, directory?: string): Promise<Member> {
+    const clock = new FakeClock();
+    const log = new KeptLog();
+    const connections = new Connections({
+      clock,
+      log,
+      abilities: {},
+      address: { ip: "10.0.0.1", port: 8848 },
+      queuedBytesMax: 1024 * 1024,
+    });
+    const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, incarnation: 1 });
+    const configs = new Configs({
+      clock,
+      log,
+      connections,
+      options: {},
+      contentCacheBytes: 1024 * 1024,
+      retentionDays: 30,
+      ciphers: [],
+      checkContent: async (type, text) => (text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined),
+      services: { count: () => 0, remove: async () => {} },
+      ...some,
+    });
+    const machine = stateMachine(naming, configs);
+    const wallClock = (): number => clock.wall();
+    const durable =
+      directory === undefined
+        ? openMemoryLog({ machine, wallClock })
+        : await openDurableLog({ machine, directory, wallClock });
+    configs.attach({ durable, store: durable.configs });
+    return new Member(clock, configs, durable);
+  }
+
+  async close(): Promise<void> {
+    this.configs.stop();
+    await this.#durable.close();
+  }
+
+  publish(dataId: string, content: string, more: { fields?: ConfigFields; gray?: GrayTarget; key?: string } = {}) {
+    const { fields = {}, gray, key } = more;
+    return this.configs.publish({
+      name: named(dataId),
+      content,
+      fields,
+      ...(gray === undefined ? {} : { gray }),
+      ...(key === undefined ? {} : { encryptedDataKey: key }),
+      terms: {},
+      by: BY,
+    });
+  }
+
+  async text(dataId: string, labels = {}): Promise<string | undefined> {
+    const read = await this.configs.read(named(dataId), { labels });
+    return read.found ? read.content : undefined;
+  }
+
+  async history(dataId: string) {
+    return (await this.configs.store.history({ name: named(dataId) }, { page: 1, size: 100 })).items;
+  }
+
+  import(items: Iterable<ImportItem> | AsyncIterable<ImportItem>, policy: "ABORT" | "SKIP" | "OVERWRITE" = "ABORT") {
+    return this.configs.importAll(items, policy, BY);
+  }
+}
+
+const members: Member[] = [];
+async function open(some?: Partial<ConfigsSetup>): Promise<Member> {
+  const member = await Member.open(some);
+  members.push(member);
+  return member;
+}
+afterEach(async () => {
+  for (const member of members.splice(0)) await member.close();
+});
+
+describe("a read", () => {
+  test("fits its md5 whatever is written meanwhile, with room in memory and without (G2)", async () => {
+    for (const contentCacheBytes of [1, 1024 * 1024]) {
+      const member = await open({ contentCacheBytes });
+      await member.publish("a", "0");
+      const writes = (async () => {
+        for (let at = 1; at <= 100; at++) await member.publish("a", String(at));
+      })();
+      let writing = true;
+      void writes.then(() => {
+        writing = false;
+      });
+      let last = 0;
+      while (writing) {
+        const read = await member.configs.read(named("a"), { labels: {} });
+        assert.ok(read.found);
+        assert.equal(md5(read.content), read.version.md5);
+        assert.ok(Number(read.content) >= last, "versions are read in their order");
+        last = Number(read.content);
+        await turn();
+      }
+      assert.equal(await member.text("a"), "100");
+    }
+  });
+
+  test("encodes one version once for all its readers", async () => {
+    const member = await open();
+    await member.publish("a", "text");
+    let encodings = 0;
+    for (let reader = 0; reader < 1000; reader++) {
+      const found = await member.configs.find(named("a"), { labels: {} });
+      assert.ok(found.version);
+      member.configs.reader.encoded(found, () => {
+        encodings++;
+        return new Uint8Array(4);
+      });
+    }
+    assert.equal(encodings, 1);
+  });
+
+  test("says whether only the version of a tag is missing", async () => {
+    const member = await open();
+    await member.publish("a", "formal");
+    const missing = (dataId: string) => member.configs.read(named(dataId), { labels: {}, tag: "blue" });
+    assert.deepEqual(await missing("a"), { found: false, tagMissing: true });
+    assert.deepEqual(await missing("b"), { found: false, tagMissing: false });
+  });
+});
+
+describe("a publish", () => {
+  test("that is to be validated is refused with what is wrong, and writes nothing", async () => {
+    const member = await open();
+    const publish = { name: named("a"), content: "{", fields: { type: "json" }, terms: {}, by: BY } as const;
+    await assert.rejects(member.configs.publish({ ...publish, validate: true }), /json: line 1, column 2/);
+    assert.equal(await member.text("a"), undefined);
+    await member.configs.publish(publish);
+    assert.equal(await member.text("a"), "{");
+  });
+
+  test("is decided in the order of the log: of two with one expected md5, one is told that it lost (G3)", async () => {
+    const member = await open();
+    await member.publish("a", "0");
+    const attempts = ["1", "2"].map((content) =>
+      member.configs.publish({
+        name: named("a"),
+        content,
+        fields: {},
+        terms: { expectedMd5: md5("0") },
+        by: BY,
+      }),
+    );
+    const [first, second] = await Promise.allSettled(attempts);
+    assert.equal(first?.status, "fulfilled");
+    assert.ok(second?.status === "rejected" && failsAs("configConflict")(second.reason));
+    assert.equal(await member.text("a"), "1");
+  });
+});
+
+describe("a data id that asks for a cipher", () => {
+  const rot = {
+    algorithm: "rot",
+    encrypt: (text: string) => ({ content: [...text].reverse().join(""), encryptedDataKey: "key" }),
+    decrypt: (text: string) => [...text].reverse().join(""),
+  };
+
+  test("is encrypted unless its key came with it, and read as it is stored", async () => {
+    const member = await open({ ciphers: [rot] });
+    await member.publish("cipher-rot-a", "abc");
+    await member.publish("cipher-rot-b", "abc", { key: "of the client" });
+    await member.publish("cipher-other-c", "abc");
+    assert.deepEqual(
+      await Promise.all(["cipher-rot-a", "cipher-rot-b", "cipher-other-c"].map((id) => member.text(id))),
+      ["cba", "abc", "abc"],
+    );
+    const read = await member.configs.read(named("cipher-rot-a"), { labels: {} });
+    assert.ok(read.found);
+    assert.deepEqual([read.version.md5, read.version.encryptedDataKey], [md5("cba"), "key"]);
+    assert.equal(await member.configs.decrypted(named("cipher-rot-a"), read.content, "key"), "abc");
+  });
+
+  test("is encrypted by an import, and not encrypted again by a rollback", async () => {
+    const member = await open({ ciphers: [rot] });
+    await member.import([{ name: named("cipher-rot-a"), content: "abc", fields: {} }]);
+    await member.publish("cipher-rot-a", "def");
+    const [newest] = await member.history("cipher-rot-a");
+    assert.ok(newest);
+    await member.configs.rollback(newest.nid, BY);
+    assert.equal(await member.text("cipher-rot-a"), "cba");
+  });
+});
+
+describe("a rollback", () => {
+  test("makes the state before a change true again, with type and description, and has a row of its own (G9)", async () => {
+    const member = await open();
+    await member.publish("a", "{}", { fields: { type: "json", description: "first" } });
+    await member.publish("a", "a: 1", { fields: { type: "yaml", description: "second" } });
+    const [update, insert] = await member.history("a");
+    assert.ok(update && insert);
+    assert.equal(await member.configs.rollback(update.nid, BY), "published");
+    const stored = await member.configs.store.config(named("a"));
+    assert.deepEqual([stored?.content, stored?.fields.type, stored?.fields.description], ["{}", "json", "first"]);
+    assert.equal((await member.history("a")).length, 3);
+
+    assert.equal(await member.configs.rollback(insert.nid, BY), "removed");
+    assert.equal(await member.text("a"), undefined);
+    const [removal] = await member.history("a");
+    assert.ok(removal);
+    assert.equal(await member.configs.rollback(removal.nid, BY), "published");
+    assert.equal(await member.text("a"), "{}");
+  });
+
+  test("of a gray version leaves the formal one alone", async () => {
+    const member = await open();
+    await member.publish("a", "formal");
+    await member.publish("a", "beta 1", { gray: betaTarget("10.0.0.1") });
+    await member.publish("a", "beta 2", { gray: betaTarget("10.0.0.2") });
+    const [update] = await member.history("a");
+    assert.ok(update);
+    await member.configs.rollback(update.nid, BY);
+    assert.equal(await member.text("a", { ClientIp: "10.0.0.1" }), "beta 1");
+    assert.equal(await member.text("a", { ClientIp: "10.0.0.2" }), "formal");
+  });
+
+  test("is refused when something else is there than its caller saw, and for an entry that is not there", async () => {
+    const member = await open();
+    await member.publish("a", "1");
+    await member.publish("a", "2");
+    const [update] = await member.history("a");
+    assert.ok(update);
+    await assert.rejects(member.configs.rollback(update.nid, BY, md5("1")), failsAs("configConflict"));
+    await assert.rejects(member.configs.rollback(1, BY), failsAs("notFound"));
+    assert.equal(await member.text("a"), "2");
+  });
+});
+
+describe("an import", () => {
+  const items = (count: number): ImportItem[] =>
+    Array.from({ length: count }, (_, at) => ({ name: named(`i${at}`), content: `text ${at}`, fields: {} }));
+
+  test("of more than one batch becomes visible at once, each with its content", async () => {
+    const member = await open();
+    assert.deepEqual(await member.import(items(600)), { succeeded: 600, failed: [], skipped: [] });
+    assert.deepEqual([await member.text("i0"), await member.text("i599")], ["text 0", "text 599"]);
+    assert.equal(member.configs.state.staged.size, 0);
+  });
+
+  test("of nothing does nothing", async () => {
+    assert.deepEqual(await (await open()).import([]), { succeeded: 0, failed: [], skipped: [] });
+  });
+
+  test("that fails on its way leaves nothing behind, neither visible nor staged (G7)", async () => {
+    const member = await open();
+    async function* breaking() {
+      yield* items(300);
+      throw new Error("the archive ends here");
+    }
+    await assert.rejects(member.import(breaking()), /the archive ends here/);
+    assert.equal(member.configs.state.staged.size, 0);
+    assert.equal(await member.text("i0"), undefined);
+  });
+
+  test("with something that may not be stored names it, and leaves nothing behind", async () => {
+    const member = await open();
+    const bad = { name: named("not this one"), content: "x", fields: {} };
+    await assert.rejects(member.import([...items(300), bad]), /'not this one' in group 'g'/);
+    assert.deepEqual([member.configs.state.staged.size, member.configs.state.counts.total], [0, 0]);
+  });
+
+  test("that its process did not commit is dropped at the next start", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "nacre-configs-"));
+    try {
+      const dying = await Member.open({}, directory);
+      const content = contentOf("x");
+      const staged = [{ name: named("a"), content, fields: {} }];
+      await dying.configs.propose({ type: "stageConfigs", importId: "i", items: staged }, "done");
+      await dying.publish("b", "kept");
+      await dying.close();
+
+      const next = await Member.open({}, directory);
+      assert.equal(await next.text("b"), "kept");
+      // Behind the entry that drops them, because the log is in order.
+      await next.publish("c", "x");
+      assert.equal(next.configs.state.staged.size, 0);
+      await next.close();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
+test("configurations are removed by their ids, in batches, and unknown ids are left out", async () => {
+  const member = await open();
+  const ids: number[] = [];
+  for (let at = 0; at < 40; at++) ids.push((await member.publish(`a${at}`, "x")).id);
+  const removed = await member.configs.removeByIds([...ids, 12345], BY);
+  assert.deepEqual([removed.length, member.configs.state.counts.total], [40, 0]);
+});
+
+describe("a dry run", () => {
+  test("counts who would get another content, and changes nothing", async () => {
+    const member = await open();
+    await member.publish("a", "formal");
+    const listen = (clientId: string, labels: Record<string, string>) =>
+      member.configs.listen({
+        clientId,
+        labels,
+        contexts: [{ name: named("a"), form: "given", md5: md5("formal") }],
+      });
+    listen("one", { ClientIp: "10.0.0.1" });
+    listen("two", { ClientIp: "10.0.0.2" });
+    const gone = new AbortController();
+    const poll = member.configs.poll(
+      {
+        ip: "10.0.0.3",
+        labels: { ClientIp: "10.0.0.3" },
+        contexts: [{ name: named("a"), form: "given", md5: md5("formal") }],
+        holdMs: 30_000,
+      },
+      gone.signal,
+    );
+    const dryRun = (content: string, gray?: GrayTarget) =>
+      member.configs.dryRun({
+        name: named("a"),
+        content,
+        fields: {},
+        ...(gray === undefined ? {} : { gray }),
+        terms: {},
+        by: BY,
+      });
+    assert.deepEqual(await dryRun("new"), {
+      valid: true,
+      problem: undefined,
+      changes: true,
+      listeners: 3,
+      byVersion: { unknown: 2, HTTP: 1 },
+    });
+    assert.equal((await dryRun("new", betaTarget("10.0.0.2"))).listeners, 1);
+    assert.equal((await dryRun("new", tagTarget("blue"))).listeners, 0);
+    const same = await dryRun("formal");
+    assert.deepEqual([same.changes, same.listeners], [false, 0]);
+    const broken = await dryRun("{");
+    assert.deepEqual([broken.valid, broken.problem], [false, "text: line 1, column 2: it ends too early"]);
+    assert.equal(await member.text("a"), "formal");
+    gone.abort();
+    assert.deepEqual(await poll, []);
+    assert.equal(member.configs.state.polls.size, 0);
+  });
+});
+
+test("history goes once it is older than it may get, ten minutes after at the latest", async () => {
+  const member = await open({ retentionDays: 1 });
+  await member.publish("a", "1");
+  await member.publish("a", "2");
+  member.clock.advance(DAY_MS - 60_000);
+  await member.publish("a", "3");
+  assert.equal((await member.history("a")).length, 3);
+  member.clock.advance(600_000);
+  while ((await member.history("a")).length > 1) await turn();
+  assert.equal(await member.text("a"), "3");
+});
+
+describe("a namespace", () => {
+  test("is removed only when it holds nothing, or with what it holds when told so (G10)", async () => {
+    let services = 2;
+    const member = await open({ services: { count: () => services, remove: async () => {} } });
+    const { configs } = member;
+    assert.equal(await configs.createNamespace("team-a", "Team A", ""), "team-a");
+    await assert.rejects(configs.deleteNamespace("team-a", BY, false), /holds 2 services/);
+    services = 0;
+    const publish = { content: "x", fields: {}, terms: {}, by: BY };
+    await configs.publish({ ...publish, name: named("a", "team-a") });
+    await configs.publish({ ...publish, name: named("b", "team-a"), gray: betaTarget("10.0.0.1") });
+    await assert.rejects(configs.deleteNamespace("team-a", BY, false), failsAs("namespaceNotEmpty"));
+    await configs.deleteNamespace("team-a", BY, true);
+    assert.deepEqual(
+      configs.namespaces().map(({ id }) => id),
+      ["public"],
+    );
+    assert.equal(configs.state.items.size, 0);
+  });
+
+  test("without an id gets one", async () => {
+    const { configs } = await open();
+    const id = await configs.createNamespace(undefined, "Team A", "");
+    assert.match(id, /^[0-9a-f-]{36}$/);
+    assert.deepEqual(configs.namespaces().find((namespace) => namespace.id === id)?.name, "Team A");
+  });
+});
