@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Checkpoints } from "./checkpoints.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, nodeFiles } from "./files.ts";
@@ -205,6 +205,8 @@ async function markClean(
   logger: StorageLogger,
 ): Promise<void> {
   try {
+    if ((await files.list(directory)).includes(`${basename(folders.store)}-wal`))
+      throw new Error("another process reads the store, so that its write-ahead log could not be copied into it");
     const file = await files.open(folders.store);
     try {
       await file.sync();

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { RegisterMachine } from "@nacre/testkit/log-suite";
+import { ConfigRegisterMachine } from "@nacre/testkit/config-registers";
+import { configName } from "@nacre/testkit/config-store-suite";
 import { openDurableLog } from "./durable-log.ts";
 
 const ROUNDS = 10;
@@ -46,14 +47,14 @@ describe("a log whose process is killed", () => {
     const acknowledged = new Map<number, string>();
 
     for (let round = 1; round <= ROUNDS; round += 1) {
-      for (const [index, key] of await killedWriter(directory, round, 1 + random(1500))) {
+      for (const [index, key] of await killedWriter(directory, round, 1 + random(1000))) {
         assert.equal(acknowledged.get(index), undefined, `index ${index} was given twice`);
         acknowledged.set(index, key);
       }
 
       // Half the rounds distrust the store, as after a reboot, so that snapshot and log alone must hold everything.
       const rebooted = random(2) === 1;
-      const machine = new RegisterMachine();
+      const machine = new ConfigRegisterMachine();
       const log = await openDurableLog({ directory, machine, ...(rebooted ? { boot: `boot ${round}` } : {}) });
       const where = `seed ${seed}, round ${round}, ${rebooted ? "rebooted" : "same boot"}`;
       for (const [index, key] of acknowledged) {
@@ -69,6 +70,17 @@ describe("a log whose process is killed", () => {
       for (const key of machine.registers.keys()) {
         const [base, count] = [key.slice(0, key.lastIndexOf("/")), Number(key.slice(key.lastIndexOf("/") + 1))];
         if (count > 1) assert.ok(machine.registers.has(`${base}/${count - 1}`), `${where}: ${base} skips ${count - 1}`);
+      }
+      // Every put made one configuration and one row of history, however often it was replayed.
+      const all = await log.configs.search({ namespace: "public", wildcards: true }, { page: 1, size: 1 });
+      assert.equal(all.total, machine.registers.size, where);
+      const labelled = { namespace: "public", wildcards: true, tags: ["every"] };
+      assert.equal((await log.configs.search(labelled, { page: 1, size: 1 })).total, all.total, where);
+      for (const [key, value] of [...machine.registers].slice(-50)) {
+        const name = configName(key);
+        assert.equal(await log.configs.content(name), value, where);
+        const { total, items } = await log.configs.history({ name }, { page: 1, size: 2 });
+        assert.deepEqual([total, items[0]?.op, items[0]?.content], [1, "I", value], where);
       }
       await log.close();
     }

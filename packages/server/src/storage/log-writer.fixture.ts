@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
-import { put, RegisterMachine } from "@nacre/testkit/log-suite";
+import { ConfigRegisterMachine } from "@nacre/testkit/config-registers";
+import { put } from "@nacre/testkit/log-suite";
 import { openDurableLog } from "./durable-log.ts";
 
 /**
@@ -11,7 +12,7 @@ const WRITERS = 24;
 
 const log = await openDurableLog({
   directory,
-  machine: new RegisterMachine(),
+  machine: new ConfigRegisterMachine(),
   limits: { segmentBytes: 8 * 1024, snapshotLogBytes: 20 * 1024, batchEntriesMax: 8 },
 });
 

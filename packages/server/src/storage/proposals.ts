@@ -91,7 +91,12 @@ export class Proposals<C, R> {
         `${pendingMax} writes are waiting for the disk, which is the limit: try again later`,
       );
     }
-    const payload = encodeCommand(this.#machine, command);
+    let payload: Buffer;
+    try {
+      payload = encodeCommand(this.#machine, command);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
     if (payload.length > PAYLOAD_BYTES_MAX) {
       return refusal(
         "invalidParameter",
