@@ -64,9 +64,8 @@ export function grayMatches(gray: GrayVersion, labels: Labels): boolean {
   }
 }
 
-/** Labels come from clients: a label they did not send must not be found in the prototype. */
 function labelOf(labels: Labels, label: string): string {
-  return Object.hasOwn(labels, label) ? (labels[label] ?? "") : "";
+  return labels[label] ?? "";
 }
 
 /**
