@@ -9,7 +9,10 @@ import {
   type Node,
   type ParsedNode,
   parseAllDocuments,
+  type Scalar,
   visit,
+  type YAMLMap,
+  type YAMLParseError,
 } from "yaml";
 import { type Problem, placeOf, sentence } from "./problem.ts";
 
@@ -22,18 +25,14 @@ export type YamlDocument = Document.Parsed<ParsedNode>;
 export function readYaml(
   text: string,
 ): { readonly problem: Problem } | { readonly documents: readonly YamlDocument[] } {
-  // The parser looks for repeated keys in time that grows with their square; `repeatedKey` does it once per key.
+  // The parser looks for repeated keys in time that grows with their square; `misused` looks at each key once.
   const parsed = parseAllDocuments(text, { prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" });
   const documents: readonly YamlDocument[] = Array.isArray(parsed) ? parsed : [];
   for (const document of documents) {
     const error = document.errors[0];
-    if (error !== undefined) return { problem: { place: placeOf(text, error.pos[0]), what: error.message } };
-    const repeated = repeatedKey(document);
-    if (repeated !== undefined) {
-      return {
-        problem: { place: placeOf(text, repeated.at), what: `the key ${repeated.key} stands twice in one map` },
-      };
-    }
+    if (error !== undefined) return { problem: { place: placeOf(text, error.pos[0]), what: faultOf(error) } };
+    const wrong = misused(document);
+    if (wrong !== undefined) return { problem: { place: placeOf(text, wrong.at), what: wrong.what } };
   }
   return { documents };
 }
@@ -59,7 +58,7 @@ export function yamlTexts(text: string): unknown {
   const [document, ...more] = Array.isArray(documents) ? documents : [];
   if (document === undefined) return undefined;
   const error = document.errors[0];
-  if (error !== undefined) throw refused({ place: placeOf(text, error.pos[0]), what: error.message });
+  if (error !== undefined) throw refused({ place: placeOf(text, error.pos[0]), what: faultOf(error) });
   if (more.length > 0) throw refused({ place: undefined, what: "it holds more than one document" });
   try {
     return document.toJS({ maxAliasCount: ALIASES_MAX });
@@ -90,6 +89,10 @@ export function yamlOffset(document: YamlDocument, keys: readonly string[], ofKe
   return offset;
 }
 
+function faultOf(error: YAMLParseError): string {
+  return error.code === "RESOURCE_EXHAUSTION" ? "it is nested too deeply" : error.message;
+}
+
 function startOf(node: Node | null | undefined): number | undefined {
   return node?.range?.[0];
 }
@@ -98,24 +101,36 @@ function keyText(key: unknown): string | undefined {
   return isScalar(key) ? String(key.value) : undefined;
 }
 
-function repeatedKey(document: YamlDocument): { readonly key: string; readonly at: number } | undefined {
-  let repeated: { key: string; at: number } | undefined;
+/** What makes a document useless although its grammar is right; in one walk, so that the time grows with the text. */
+function misused(document: YamlDocument): { readonly what: string; readonly at: number } | undefined {
+  const anchors = new Set<string>();
+  let found: { what: string; at: number } | undefined;
   visit(document, {
-    Map(_key, map) {
-      const seen = new Set<unknown>();
-      for (const { key } of map.items) {
-        // Several merges of one map are allowed.
-        if (!isScalar(key) || key.value === "<<" || typeof key.value === "symbol") continue;
-        if (seen.has(key.value)) {
-          repeated = { key: String(key.value), at: key.range?.[0] ?? 0 };
-          return visit.BREAK;
-        }
-        seen.add(key.value);
+    Node(_key, node) {
+      if (isAlias(node)) {
+        if (anchors.has(node.source)) return undefined;
+        found = { what: `no anchor named ${node.source} stands before this alias`, at: node.range?.[0] ?? 0 };
+        return visit.BREAK;
       }
-      return undefined;
+      if (node.anchor !== undefined) anchors.add(node.anchor);
+      const repeated = isMap(node) ? repeatedKey(node) : undefined;
+      if (repeated === undefined) return undefined;
+      found = { what: `the key ${String(repeated.value)} stands twice in one map`, at: repeated.range?.[0] ?? 0 };
+      return visit.BREAK;
     },
   });
-  return repeated;
+  return found;
+}
+
+function repeatedKey(map: YAMLMap): Scalar | undefined {
+  const seen = new Set<unknown>();
+  for (const { key } of map.items) {
+    // Several merges of one map are allowed.
+    if (!isScalar(key) || key.value === "<<" || typeof key.value === "symbol") continue;
+    if (seen.has(key.value)) return key;
+    seen.add(key.value);
+  }
+  return undefined;
 }
 
 function refused(problem: Problem): RegistryError {
