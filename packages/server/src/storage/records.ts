@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib";
  * The bytes of the log. All numbers are big endian.
  *
  *     segment: "nacrelog" | version u32 | first index u48 | 0 u16 | crc u32, then records
- *     record:  crc u32 | payload bytes u32 | index u48 | at u48 | place u32 | payload (JSON)
+ *     record:  crc u32 | payload bytes u32 | index u48 | at u48 | place u32 | payload (no zero byte)
  *
  * A record's checksum covers everything after it (L2). `place` is the record's position in its group commit: since a
  * batch is written only when the one before it is on the disk, it tells whether an earlier record had been synced (L4).
@@ -125,8 +125,8 @@ export function scanSegment(
 }
 
 /**
- * Looks at every offset for a record that is still valid. Payloads are JSON and hold no zero byte, and an index starts
- * with some, so a payload cannot pass for a record; the range of the index spares most offsets their checksum.
+ * Looks at every offset for a record that is still valid. Payloads hold no zero byte (L3), and an index starts with
+ * some, so a payload cannot pass for a record; the range of the index spares most offsets their checksum.
  */
 function newestBatchAfter(bytes: Buffer, from: number, firstIndex: number): number | undefined {
   const indexMax = firstIndex + bytes.length / RECORD_HEADER_BYTES;
