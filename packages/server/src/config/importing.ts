@@ -29,8 +29,8 @@ export async function importAll(
       batch = [];
       bytes = 0;
     };
-    for await (const { name, content, fields } of items) {
-      const sealed = await sealing.seal(name, content);
+    for await (const { name, content, encryptedDataKey, fields } of items) {
+      const sealed = await sealing.seal(name, content, encryptedDataKey);
       if (batch.length === BATCH_ITEMS_MAX || (batch.length > 0 && bytes + sealed.bytes > BATCH_BYTES)) await stage();
       batch.push({ name, content: sealed, fields });
       bytes += sealed.bytes;

@@ -110,6 +110,8 @@ export interface Published {
 export interface ImportItem {
   readonly name: ConfigName;
   readonly content: string;
+  /** Of a content that its client encrypted, and that this server cannot read; blank or absent otherwise. */
+  readonly encryptedDataKey?: string;
   readonly fields: ConfigFields;
 }
 

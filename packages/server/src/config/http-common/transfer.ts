@@ -8,7 +8,7 @@ import type { ArchiveForm } from "../archive/metadata.ts";
 import { readArchive, type Unrecognized } from "../archive/read-archive.ts";
 import { archiveFileName, writeArchive } from "../archive/write-archive.ts";
 import type { ConfigService, Imported, ImportItem } from "../service.ts";
-import { readable } from "./contents.ts";
+import { portable, readable } from "./contents.ts";
 import type { ConfigHttpDeps } from "./deps.ts";
 import { queryIn } from "./lists.ts";
 import { idsIn, type Spelling } from "./names.ts";
@@ -138,7 +138,7 @@ export async function clone(configs: ConfigService, wanted: readonly CloneItem[]
         found++;
         const { name, fields } = row;
         const copy = { namespace: to.namespace, dataId: dataId ?? name.dataId, group: group ?? name.group };
-        yield { name: copy, content: await readable(configs, row), fields };
+        yield { name: copy, ...(await portable(configs, row)), fields };
       }
     }
   }
