@@ -1,25 +1,12 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
 import { GROUPS, ROWS } from "@nacre/server/options";
 import { VERSION } from "@nacre/server/version";
-import { run } from "./index.ts";
+import { nacre } from "./run.fixture.ts";
 
-async function nacre(
-  argv: string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const code = await run(argv, env, {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-  });
-  return { code, out, err };
-}
+const run = promisify(execFile);
 
 describe("nacre", () => {
   test("shows its version", async () => {
@@ -32,6 +19,32 @@ describe("nacre", () => {
     const wrong = await nacre(["strat"]);
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /Did you mean start\?/);
+  });
+});
+
+describe("what a command loads", () => {
+  test("a start reads nothing of what asks servers, and what asks servers reads nothing of a server", async () => {
+    const loaded = async (...argv: string[]): Promise<string> => {
+      const code = `
+        import { registerHooks } from "node:module";
+        const urls = [];
+        registerHooks({ resolve(name, context, next) {
+          const found = next(name, context);
+          urls.push(found.url);
+          return found;
+        } });
+        process.argv.push("nacre", ...${JSON.stringify(argv)});
+        process.on("exit", () => console.error(urls.join("\\n")));
+        await import(${JSON.stringify(new URL("./main.ts", import.meta.url).href)});`;
+      const args = ["--input-type=module", "-e", code];
+      return (await run(process.execPath, args)).stderr;
+    };
+    const start = await loaded("start", "--help");
+    assert.match(start, /commands\/start\.ts/);
+    assert.doesNotMatch(start, /cli\/src\/(client|migrate|show|commands\/(config|service|instance|import))/);
+    const list = await loaded("config", "--help");
+    assert.match(list, /client\/v3\.ts/);
+    assert.doesNotMatch(list, /better-sqlite3|grpc-js|server\/src\/(?!version)/);
   });
 });
 
@@ -59,7 +72,7 @@ describe("nacre start --help", () => {
 
 describe("nacre options", () => {
   test("shows each value and where it comes from", async () => {
-    const { code, out } = await nacre(["options", "--port", "9000"], { NACOS_SERVER_IP: "10.0.0.2" });
+    const { code, out } = await nacre(["options", "--port", "9000"], { env: { NACOS_SERVER_IP: "10.0.0.2" } });
     assert.equal(code, 0);
     const lines = out.split("\n");
     assert.ok(lines.includes("nacos.server.main.port=9000  # flag --port"));

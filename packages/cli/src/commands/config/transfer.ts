@@ -38,9 +38,7 @@ export const importCommand: Register = (parent, context) => {
     .addOption(new Option("--policy <policy>", "what to do with those that exist").choices(POLICIES).default("abort"));
   namespaceOption(remoteOptions(command, context)).action(
     async (file: string, options: RemoteOptions & { namespace: string; policy: Policy }) => {
-      const zip = await openAsBlob(file).catch((cause: NodeJS.ErrnoException) => {
-        throw new CliError("failed", `${file} cannot be read (${cause.code}).`, { cause });
-      });
+      const zip = await zipIn(file);
       const { remote } = await open(options, context);
       const result = await remote.imported(options.namespace, options.policy, zip);
       show(context, options, result, () =>
@@ -54,3 +52,13 @@ export const importCommand: Register = (parent, context) => {
     },
   );
 };
+
+/** A file that is read when it is sent. */
+async function zipIn(file: string): Promise<Blob> {
+  try {
+    return await openAsBlob(file);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new CliError("failed", `${file} cannot be read (${code ?? message}).`, { cause });
+  }
+}
