@@ -10,6 +10,7 @@ import { Connections } from "../connections/connections.ts";
 import { KeptLog } from "../naming/http.fixture.ts";
 import { Naming } from "../naming/naming.ts";
 import { stateMachine } from "../state-machine.ts";
+import type { ConfigStore } from "../storage/config-store.ts";
 import { openDurableLog } from "../storage/durable-log.ts";
 import { openMemoryLog } from "../storage/memory-log.ts";
 import { turn } from "../storage/turn.ts";
@@ -36,7 +37,12 @@ class Member {
     this.#durable = durable;
   }
 
-  static async open(some: Partial<ConfigsSetup> = {}, directory?: string): Promise<Member> {
+  /** @param over  takes the place of methods of the store. */
+  static async open(
+    some: Partial<ConfigsSetup> = {},
+    directory?: string,
+    over: (store: ConfigStore) => Partial<ConfigStore> = () => ({}),
+  ): Promise<Member> {
     const clock = new FakeClock();
     const log = new KeptLog();
     const connections = new Connections({
@@ -65,7 +71,8 @@ class Member {
       directory === undefined
         ? openMemoryLog({ machine, wallClock })
         : await openDurableLog({ machine, directory, wallClock });
-    configs.attach({ durable, store: durable.configs });
+    const store = Object.assign(Object.create(durable.configs) as ConfigStore, over(durable.configs));
+    configs.attach({ durable, store });
     return new Member(clock, configs, durable);
   }
 
@@ -102,8 +109,11 @@ class Member {
 }
 
 const members: Member[] = [];
-async function open(some?: Partial<ConfigsSetup>): Promise<Member> {
-  const member = await Member.open(some);
+async function open(
+  some?: Partial<ConfigsSetup>,
+  over?: (store: ConfigStore) => Partial<ConfigStore>,
+): Promise<Member> {
+  const member = await Member.open(some, undefined, over);
   members.push(member);
   return member;
 }
@@ -134,6 +144,27 @@ describe("a read", () => {
       }
       assert.equal(await member.text("a"), "100");
     }
+  });
+
+  test("that found a newer version when the store had answered asks again (G2)", async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const member = await open({ contentCacheBytes: 1 }, (store) => ({
+      content: async (name) => {
+        const text = await store.content(name);
+        ask();
+        await released;
+        return text;
+      },
+    }));
+    await member.publish("a", "old");
+    const reading = member.configs.read(named("a"), { labels: {} });
+    await asked;
+    await member.publish("a", "new");
+    release();
+    const read = await reading;
+    assert.ok(read.found);
+    assert.deepEqual([read.content, read.version.md5], ["new", md5("new")]);
   });
 
   test("encodes one version once for all its readers", async () => {

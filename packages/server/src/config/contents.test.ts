@@ -136,6 +136,8 @@ describe("contents in memory", () => {
     assert.ok(held);
     harness.contents.keepAnswer(held, new Uint8Array(15));
     assert.deepEqual([harness.contents.bytes, harness.contents.size, harness.contents.counts.evictions], [25, 1, 3]);
+    harness.contents.drop(item.key, undefined);
+    assert.deepEqual([harness.contents.bytes, harness.contents.size], [0, 0]);
   });
 
   test("do not keep what changed while it was read", async () => {
