@@ -35,8 +35,27 @@ export function renderRoutesDoc(): string {
     "`/prometheus` what `nacos.prometheus.metrics.enabled` switches on.",
     ...sections,
     "",
+    "## Beyond Nacos",
+    "",
+    ...BEYOND,
+    "",
   ].join("\n");
 }
+
+/** What callers may add to calls that Nacos has too, and calls that it does not have. */
+const BEYOND = [
+  "| Call | Parameter | What it does |",
+  "| --- | --- | --- |",
+  "| publish of a configuration, v1 to v3 | `validate=true` | refuses a content that does not parse as its type, or against its JSON schema, and says line and column |",
+  "| publish, v3 | `dryRun=true` | writes nothing; answers whether the content is valid, whether it changes anything, and how many listeners it would reach, by client version |",
+  "| publish, v2 and v3 | `grayType` | the rule of a gray version with a name of its own: `beta`, `tag`, `percentage` (`grayRuleExp=12.5`) or `label` (`grayRuleExp=zone=a\\|b,app=shop`) |",
+  "| removal of a configuration | header `casMd5` | only if the version that is there has this md5 |",
+  "| `GET .../cs/config/gray` | `grayName` | all gray versions in the order in which they are tried, without contents; one with its content |",
+  "| `DELETE .../cs/config/gray` | `grayName` | removes one gray version |",
+  "| `GET .../cs/history/diff` | `nid`, `against=next` | what the change did, as a unified diff; `against=current`: against what is there now. Contents of up to 256 k characters are compared |",
+  "| `POST .../cs/history/rollback` | `nid`, `casMd5` | makes the state before the change true again, with a history row of its own |",
+  "| removal of a namespace | `force=true` | removes its configurations and services first; without it, a namespace that holds anything is kept |",
+];
 
 function table(routes: readonly Route[], atConsole: ReadonlySet<string>): readonly string[] {
   const rows = routes

@@ -92,7 +92,10 @@ describe("every endpoint", () => {
     "namespaceId serviceName groupName ip port clusterName weight healthy enabled ephemeral metadata beat heartBeat " +
     "instances consistencyType pageNo pageSize healthyOnly enabledOnly entry value protectThreshold selector checkPort " +
     "useInstancePort4Check healthChecker logName logLevel clientId connectionId count redirectAddress loaderFactor type " +
-    "address state keyword language show customNamespaceId withInstances serviceNameParam ignoreEmptyService";
+    "address state keyword language show customNamespaceId withInstances serviceNameParam ignoreEmptyService " +
+    "dataId group tenant content tag config_tags configTags desc schema search beta import export exportV2 clone delType " +
+    "ids id nid policy against dryRun validate force quota maxSize grayName grayType grayRuleExp grayPriority config_detail " +
+    "configDetail Listening-Configs namespaceName namespaceShowName namespace targetNamespaceId";
   const VALUES = [
     ..."orders g@@orders @@ ## 10.1.1.5 fe80::1 8080 0 -1 99999999999999999999 true false NaN 1e400 __proto__".split(
       " ",
@@ -103,6 +106,11 @@ describe("every endpoint", () => {
       ":",
       "all",
       "UP",
+      "accurate",
+      "blur",
+      "ids",
+      "percentage",
+      "a\u0002b\u0002c\u0001",
       "",
       " ",
       "{",
@@ -117,7 +125,18 @@ describe("every endpoint", () => {
     ...['{"type":"NONE"}', '{"type":null}', '{"__proto__":{"a":"b"}}', '[{"ip":"10.1.1.5","port":8080},null]', "[[]]"],
     "x".repeat(2000),
   ];
-  const BODIES = ["", "{", "null", "[]", "[null]", "[[]]", '"text"', '{"logName":1}', '{"__proto__":{"logName":"x"}}'];
+  const BODIES = [
+    '[{"cfgId":1}]',
+    "",
+    "{",
+    "null",
+    "[]",
+    "[null]",
+    "[[]]",
+    '"text"',
+    '{"logName":1}',
+    '{"__proto__":{"logName":"x"}}',
+  ];
 
   for (const checkParams of [true, false])
     test(`is answered or refused and none fails, with names ${checkParams ? "checked" : "unchecked"}`, async (t) => {
