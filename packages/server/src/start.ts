@@ -13,6 +13,7 @@ import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
 import { newMetrics, watchProcess } from "./metrics/index.ts";
 import { watchLoad } from "./metrics/load.ts";
+import { namespaceFilter, unknownNamespace } from "./namespaces/validation.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
 import { openCmdbFile } from "./naming/cmdb-file.ts";
 import { countServices, removeServices } from "./naming/in-namespace.ts";
@@ -76,6 +77,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   // A main port of 0 with a gRPC port given is known once it is open.
   const address = { ip, port: mainPort };
 
+  const namespaceRefused = options.namespaceValidation
+    ? (namespace: string) => unknownNamespace(configs.state, namespace)
+    : undefined;
   const load = watchLoad(clock);
   const connections = new Connections({
     clock,
@@ -88,6 +92,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     address,
     queuedBytesMax: options.queuedBytesMax,
     options: connectionOptions(options),
+    filters: namespaceRefused === undefined ? [] : [namespaceFilter(namespaceRefused)],
   });
   const naming = new Naming({
     clock,
@@ -177,7 +182,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     wall: () => clock.wall(),
     contentBytesMax: options.contentBytesMax,
   });
-  const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches };
+  const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches, namespaceRefused };
   const http = createHttpServer(httpSetup);
   // The ports open before this member is ready: probes are to read the reason instead of meeting a refused connection.
   address.port = await http.listen({ port: mainPort, host: options.bindAddress });

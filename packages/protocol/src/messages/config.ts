@@ -59,5 +59,4 @@ export const configPushes = {
   ConfigChangeNotifyRequest: "ConfigChangeNotifyResponse",
   ConfigFuzzyWatchSyncRequest: "ConfigFuzzyWatchSyncResponse",
   ConfigFuzzyWatchChangeNotifyRequest: "ConfigFuzzyWatchChangeNotifyResponse",
-  ClientConfigMetricRequest: "ClientConfigMetricResponse",
 } as const;

@@ -2,6 +2,7 @@ import type { Switches } from "@nacre/core/naming";
 import {
   clustersBroken,
   metadataBroken,
+  namespaceOf,
   portBroken,
   RegistryError,
   type RuleName,
@@ -23,6 +24,8 @@ export interface FilterSetup {
   readonly gates: Readonly<Record<Exclude<Gate, "none">, boolean>>;
   readonly checkParams: boolean;
   readonly metadataLengthMax: number;
+  /** Why a namespace may not be named; undefined where calls may name any. */
+  readonly namespaceRefused?: ((namespace: string) => RegistryError | undefined) | undefined;
 }
 
 /** What an operator set wins over what this member knows of itself. */
@@ -82,6 +85,20 @@ const RULES: readonly (readonly [param: string, rule: RuleName])[] = [
   ["clusterName", "cluster"],
   ["ip", "ip"],
 ];
+
+/** Who manages namespaces names those that are not there yet. */
+const NAMESPACES = /\/namespaces?(?:\/|$)/;
+
+/** Refuses calls into a namespace that may not be named. */
+export function namespaceRefusal(
+  { namespaceRefused }: Pick<FilterSetup, "namespaceRefused">,
+  { family, path }: Pick<Route, "family" | "path">,
+  params: Params,
+): Answer | undefined {
+  if (namespaceRefused === undefined || NAMESPACES.test(path)) return undefined;
+  const refused = namespaceRefused(namespaceOf(params.optional("namespaceId") ?? params.optional("tenant")));
+  return refused === undefined ? undefined : failureAnswer(family, refused);
+}
 
 /** Holds the names in the parameters against their rules, whatever the endpoint makes of them. */
 export function paramRefusal(setup: FilterSetup, route: Route, params: Params): Answer | undefined {

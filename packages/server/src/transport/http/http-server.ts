@@ -8,7 +8,7 @@ import { escalate } from "../../faults.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
-import { type FilterSetup, gateRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
+import { type FilterSetup, gateRefusal, namespaceRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
 import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
 import { pairsOf } from "./params-text.ts";
@@ -165,7 +165,6 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     waiting.add(controller);
     reply.raw.once("close", () => {
       waiting.delete(controller);
-      controller.abort();
     });
     return controller.signal;
   }
@@ -244,7 +243,8 @@ async function answerTo(
     const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
     if (closed !== undefined) return closed;
     const call = callOf(request, arrival, body, params, files, cut);
-    return paramRefusal(setup, route, params) ?? (await route.handle(params, call));
+    const refused = paramRefusal(setup, route, params) ?? namespaceRefusal(setup, route, params);
+    return refused ?? (await route.handle(params, call));
   } catch (thrown) {
     escalate(thrown);
     const failure = RegistryError.from(thrown);
