@@ -58,27 +58,28 @@ function* candidateSteps(sqlite: Sqlite, query: ConfigQuery, start: number): Gen
   }
 }
 
-/** What an exact data id leads to, if its rows are few enough for one step. */
+/**
+ * What an exact data id leads to, if its rows are few enough for one step. In two queries, because in a single one SQLite
+ * prefers the index that holds all columns, and walks the whole namespace.
+ */
 function lookUp(sqlite: Sqlite, query: ConfigQuery, from: number): readonly Candidate[] | undefined {
   const { namespace, dataId = "", group = "", wildcards } = query;
   if (!isExact(dataId, wildcards)) return undefined;
-  if (!isExact(group, wildcards)) {
-    const rows = db
-      .selectFrom("config_info")
-      .select("id")
-      .where("tenant_id", "=", namespace)
-      .where("data_id", "=", dataId)
-      .limit(STEP_ROWS + 1);
-    if (sqlite.all(rows.compile()).length > STEP_ROWS) return undefined;
-  }
-  const exact = db
+  let named = db
     .selectFrom("config_info")
-    .select(["id", "bytes"])
+    .select("id")
     .where("tenant_id", "=", namespace)
     .where("data_id", "=", dataId)
-    .where(eb.and(conditions(query)))
-    .where("id", ">", from);
-  return sqlite.all<Candidate>(exact.compile()).sort((a, b) => a.id - b.id);
+    .limit(STEP_ROWS + 1);
+  if (isExact(group, wildcards)) named = named.where("group_id", "=", group);
+  const rows = sqlite.all<{ id: number }>(named.compile());
+  if (rows.length > STEP_ROWS) return undefined;
+  const one = db.selectFrom("config_info").select(["id", "bytes"]).where("id", "=", param("id"));
+  const matching = prepared(one.where(eb.and(conditions(query))));
+  return rows
+    .filter(({ id }) => id > from)
+    .sort((a, b) => a.id - b.id)
+    .flatMap((row) => sqlite.get<Candidate>(matching(row)) ?? []);
 }
 
 /** A walk over the index of the namespace, which holds all that is compared. */
