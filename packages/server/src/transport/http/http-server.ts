@@ -165,6 +165,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     waiting.add(controller);
     reply.raw.once("close", () => {
       waiting.delete(controller);
+      controller.abort();
     });
     return controller.signal;
   }
