@@ -62,6 +62,7 @@ export const FAILURES = {
   namespaceNotEmpty: { rpc: 409, api: 20005, http: 409, text: "resource conflict", retry: "never" },
   illegalState: { rpc: 400, api: 23000, http: 400, text: "illegal state", retry: "never" },
   serverError: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "otherMember" },
+  notDecryptable: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "never" },
   unavailable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   starting: { rpc: 300, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   unregistered: { rpc: 301, api: 30000, http: 400, text: "connection not registered", retry: "later" },
