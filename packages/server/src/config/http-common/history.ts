@@ -51,8 +51,7 @@ export async function changeOf(configs: ConfigService, row: HistoryRow): Promise
   if (row.op === "I") return { before: undefined, after: row };
   if (row.op === "D") return { before: row, after: undefined };
   const next = await configs.store.historyAfter(row.nid);
-  // A row that inserts holds what it made: between the two there was nothing.
-  if (next !== undefined) return { before: row, after: next.op === "I" ? undefined : await opened(configs, next) };
+  if (next !== undefined) return { before: row, after: await opened(configs, next) };
   return { before: row, after: await currentOf(configs, row) };
 }
 

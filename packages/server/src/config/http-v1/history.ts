@@ -1,11 +1,11 @@
-import { json, pageBody } from "../../transport/http/answers.ts";
+import { json, jsonText, pageBody } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { configInfo, historyInfo } from "../http-common/bodies.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
 import { previousIn, rowIn } from "../http-common/history.ts";
 import { historyPageIn } from "../http-common/lists.ts";
 import { nameIn, namespaceIn, V1 } from "../http-common/names.ts";
-import { configsOf } from "../http-common/namespace-configs.ts";
+import { configsText } from "../http-common/namespace-configs.ts";
 import { type ConfigRow, configV1 } from "./rows.ts";
 
 /** `/v1/cs/history`. */
@@ -40,7 +40,7 @@ export function historyRows({ configs }: ConfigHttpDeps): readonly ConfigRow[] {
     }),
     configV1("GET", `${path}/configs`, "console", `${admin}/configs`, async (params) => {
       if (!params.has(V1.namespace)) params.required(V1.namespace);
-      return json(await configsOf(configs, namespaceIn(params, V1), configInfo));
+      return jsonText(await configsText(configs, namespaceIn(params, V1), configInfo));
     }),
   ];
 }

@@ -1,5 +1,5 @@
 import { RegistryError } from "@nacre/protocol";
-import { json, pageBody, result, withHeaders } from "../../transport/http/answers.ts";
+import { json, pageBody, result, resultText, withHeaders } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
@@ -17,7 +17,7 @@ import {
   wildcardsIn,
 } from "../http-common/lists.ts";
 import { askingIn, nameIn, namespaceIn, V1, V2 } from "../http-common/names.ts";
-import { configsOf } from "../http-common/namespace-configs.ts";
+import { configsText } from "../http-common/namespace-configs.ts";
 import { publishIn, removeIn } from "../http-common/publish.ts";
 import { readHeaders } from "../http-v1/configs.ts";
 
@@ -116,7 +116,7 @@ export function configV2Routes(deps: ConfigHttpDeps): readonly Route[] {
         ...configInfo(config),
         lastModified: config.modifiedAt,
       });
-      return result(await configsOf(configs, namespaceIn(params, V2), show));
+      return resultText(await configsText(configs, namespaceIn(params, V2), show));
     }),
   ];
 }

@@ -1,5 +1,5 @@
 import { RegistryError } from "@nacre/protocol";
-import { pageBody, result } from "../../transport/http/answers.ts";
+import { pageBody, result, resultText } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
@@ -8,7 +8,7 @@ import type { ConfigHttpDeps } from "../http-common/deps.ts";
 import { changeOf, currentOf, previousIn, rowIn, unifiedDiff } from "../http-common/history.ts";
 import { historyPageIn } from "../http-common/lists.ts";
 import { idIn, nameIn, namespaceIn, operatorIn, V3 } from "../http-common/names.ts";
-import { configsOf } from "../http-common/namespace-configs.ts";
+import { configsText } from "../http-common/namespace-configs.ts";
 import { casMd5Of } from "../http-common/publish.ts";
 import type { Surface } from "./surface.ts";
 
@@ -53,7 +53,7 @@ export function historyRoutes({ configs }: ConfigHttpDeps, { base }: Surface): r
     }),
     v3("GET", `${path}/configs`, async (params) => {
       if (!params.has(V3.namespace)) params.required(V3.namespace);
-      return result(await configsOf(configs, namespaceIn(params, V3), basicInfo));
+      return resultText(await configsText(configs, namespaceIn(params, V3), basicInfo));
     }),
     v3("GET", `${path}/diff`, diff),
     v3("POST", `${path}/rollback`, async (params, call) => {

@@ -6,6 +6,7 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { escalate } from "../../faults.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
+import { turn } from "../../storage/turn.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, namespaceRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
@@ -176,7 +177,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     for (const controller of waiting) {
       waiting.delete(controller);
       controller.abort();
-      if (++count % CUT_AT_ONCE === 0) await new Promise(setImmediate);
+      if (++count % CUT_AT_ONCE === 0) await turn();
     }
   }
 

@@ -1,4 +1,5 @@
 import { decodeUtf8, RegistryError } from "@nacre/protocol";
+import { turn } from "../../storage/turn.ts";
 import { ownText } from "./own-text.ts";
 
 /** Pairs of one request, over query and form; a batch of a thousand instances is one pair. */
@@ -59,6 +60,7 @@ async function decodedInTurns(encoded: string, name: string): Promise<string> {
   const parts: string[] = [];
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   for (let from = 0; from < encoded.length; ) {
+    await turn();
     let to = Math.min(encoded.length, from + SLICE);
     // An escape stays in one slice.
     const percent = encoded.lastIndexOf("%", to - 1);
@@ -70,7 +72,6 @@ async function decodedInTurns(encoded: string, name: string): Promise<string> {
       throw broken(name, "it must be UTF-8");
     }
     from = to;
-    await new Promise(setImmediate);
   }
   return parts.join("");
 }

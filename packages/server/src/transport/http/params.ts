@@ -1,4 +1,5 @@
 import { RegistryError, type TextMap } from "@nacre/protocol";
+import { turn } from "../../storage/turn.ts";
 import type { Family } from "./family.ts";
 import { METADATA, parseMetadata } from "./metadata.ts";
 import { type Pair, pairsInTurns, pairsOf } from "./params-text.ts";
@@ -42,6 +43,8 @@ export class Params {
 
   /** The same for a form of many megabytes, with the event loop free in between. */
   static async readInTurns(query: string, form: string, family: Family): Promise<Params> {
+    // To make text of the body took a turn already.
+    await turn();
     return Params.of([...pairsOf(query), ...(await pairsInTurns(form))], family);
   }
 
