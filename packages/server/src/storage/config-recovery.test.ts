@@ -146,7 +146,7 @@ describe("configurations of a log that is opened again", () => {
     await log.propose(put("key", "value"));
     await log.close();
     const old = new Database(data.path("store.db"));
-    old.exec("DROP TABLE config_info; PRAGMA user_version = 1");
+    old.exec("DELETE FROM config_info; PRAGMA user_version = 1");
     old.close();
     const { log: again, machine } = await data.open();
     assert.equal(machine.entries.length, 1);
