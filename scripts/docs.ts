@@ -4,16 +4,21 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { renderCliDoc } from "@nacre/cli/doc";
 import { renderRoutesDoc } from "@nacre/server/http-doc";
 import { ROWS } from "@nacre/server/options";
 import { failuresPage, optionsPage } from "./lib/reference.ts";
 import { sources } from "./lib/sources.ts";
 import { checkStep, ROOT, say } from "./lib/steps.ts";
 
+// Commands are loaded when they are asked for.
+const cliPage = await renderCliDoc();
+
 const PAGES: Record<string, () => string> = {
   "docs/reference/options.md": optionsPage,
   "docs/reference/failures.md": failuresPage,
   "docs/reference/http.md": renderRoutesDoc,
+  "docs/reference/cli.md": () => cliPage,
 };
 
 export function checkDocs(): { wrong: string[]; warnings: string[] } {

@@ -83,6 +83,7 @@ export function configDetailOf(body: unknown, namespace: string): ConfigDetail {
 export function betaOf(body: unknown): BetaDetail {
   const rule = textIn(body, "grayRule");
   return {
+    user: textIn(body, "createUser"),
     ips: rule === "" ? textIn(body, "betaIps") : textIn(JSON.parse(rule), "expr"),
     content: textIn(body, "content"),
     md5: textIn(body, "md5"),

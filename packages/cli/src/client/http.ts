@@ -40,7 +40,7 @@ const BACK_OFF_MAX_MS = 8000;
 /** What may be different a moment later. */
 const BUSY = new Set([408, 429, 502, 503, 504]);
 const PASSING = new Set([...BUSY, 500]);
-const LOGINS = ["/v3/auth/user/login", "/v1/auth/login", "/v1/auth/users/login"];
+const LOGINS = ["/v3/auth/user/login", "/v1/auth/login"];
 /** Paths that a server without this kind of login answers with one of these. */
 const NO_SUCH_LOGIN = new Set([404, 405, 410, 501]);
 const SENTENCE_MAX = 300;
@@ -127,19 +127,21 @@ export class Http {
   }
 
   async #loggedIn(form: Fields): Promise<string> {
+    let refused: Answer | undefined;
     for (const path of LOGINS) {
       const response = await this.#send("POST", path, { form }, undefined);
       const answer = answerOf(response, await response.text());
-      if (NO_SUCH_LOGIN.has(answer.status) && path !== LOGINS.at(-1)) continue;
       if (BUSY.has(answer.status)) throw new Error(`the login answered ${answer.status}`);
       const token = fieldOf(answer.json, "accessToken") ?? fieldOf(fieldOf(answer.json, "data"), "accessToken");
       if (typeof token === "string") return token;
-      throw new CliError(
-        "failed",
-        `${this.base} did not let ${form.username} log in (${answer.status} ${reasonOf(answer)}): check the user name and the password.`,
-      );
+      // A server may refuse paths that it does not have like those that it guards: the next one is asked all the same.
+      if (refused === undefined || !NO_SUCH_LOGIN.has(answer.status)) refused = answer;
     }
-    throw new Error("no login");
+    const why = refused === undefined ? "" : ` (${refused.status} ${reasonOf(refused)})`;
+    throw new CliError(
+      "failed",
+      `${this.base} did not let ${form.username} log in${why}: check the user name and the password.`,
+    );
   }
 
   #noAnswer(thrown: unknown): CliError {

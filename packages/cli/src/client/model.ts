@@ -100,6 +100,7 @@ export interface ConfigDetail extends ConfigRow {
 
 export interface BetaDetail {
   readonly ips: string;
+  readonly user: string;
   readonly content: string;
   readonly md5: string;
   readonly type: string;

@@ -272,9 +272,14 @@ async function copyGray({ run, report }: Copier, source: Remote, name: ConfigNam
     report.skipped++;
     return;
   }
-  const { ips, content, type, app, encryptedDataKey } = gray;
+  const { ips, content, type, app, encryptedDataKey, user } = gray;
   const { namespace, group, dataId } = name;
-  const fields = { type: type || undefined, app: app || undefined, encryptedDataKey: encryptedDataKey || undefined };
+  const fields = {
+    type: type || undefined,
+    app: app || undefined,
+    encryptedDataKey: encryptedDataKey || undefined,
+    user: user || undefined,
+  };
   if (!run.dryRun) await run.target.publish({ namespace, group, dataId, content, betaIps: ips, ...fields });
   report.gray++;
 }
