@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
 import { alone, memberState } from "./cluster/members.ts";
 import { Checks } from "./config/checks/checks.ts";
+import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
@@ -103,6 +104,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     incarnation: Math.floor(clock.wall() / 1000),
   });
   connections.serve(namingFeature(naming));
+  const { ciphers, warnings } = await loadCiphers({ keyFile: options.cipherKeyFile, modules: options.cipherModules });
+  for (const warning of warnings) log.warn(warning);
   const checks = new Checks({ clock });
   stops.push(() => checks.close());
   const configs = new Configs({
@@ -112,7 +115,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     options: configOptions(options),
     contentCacheBytes: options.contentCacheBytes,
     retentionDays: options.retentionDays,
-    ciphers: [],
+    ciphers,
     checkContent: (type, text, schema) => checks.checkContent(type, text, schema),
     services: {
       count: (namespace) => countServices(naming, namespace),

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Message, RegistryClient } from "@nacre/testkit/registry-client";
 import type { RunningServer } from "../running.ts";
@@ -10,13 +13,24 @@ const SUCCESS = { resultCode: 200, errorCode: 0, success: true };
 /** The exchanges of grpc.md 8.8 to 8.11, and what SDKs depend on in section 9. */
 describe("configuration over gRPC", () => {
   let server: RunningServer;
+  let folder: string;
   const open: RegistryClient[] = [];
   before(async () => {
-    server = await startServer({ port: 0, dataDir: IN_MEMORY, logLevel: "error", bindAddress: "127.0.0.1" });
+    folder = await mkdtemp(join(tmpdir(), "nacre-rpc-"));
+    const cipherKeyFile = join(folder, "keys");
+    await writeFile(cipherKeyFile, `${"00".repeat(31)}01`, { mode: 0o600 });
+    server = await startServer({
+      port: 0,
+      dataDir: IN_MEMORY,
+      logLevel: "error",
+      bindAddress: "127.0.0.1",
+      cipherKeyFile,
+    });
   });
   after(async () => {
     for (const client of open) client.close();
     await server.stop(0);
+    await rm(folder, { recursive: true });
   });
 
   async function connect(labels: Record<string, string> = {}, setup: Record<string, unknown> = {}) {
@@ -225,6 +239,16 @@ describe("configuration over gRPC", () => {
     succeed(await publish(client, "gray-listen", "a: 1\n", { additionMap: { tag: "green" } }));
     const answer = await listen(client, [{ dataId: "gray-listen", tenant: "", md5: MD5_A1 }]);
     assert.deepEqual(answer.body.changedConfigs, []);
+  });
+
+  test("gives what this server encrypted as it is stored, with its key: the SDK decrypts", async () => {
+    const client = await connect();
+    succeed(await publish(client, "cipher-aesgcm-a", "secret"));
+    const { content, encryptedDataKey, md5 } = (await query(client, "cipher-aesgcm-a")).body;
+    assert.ok(content !== "secret" && encryptedDataKey !== "" && md5 !== "");
+    succeed(await publish(client, "cipher-aesgcm-b", "opaque", { additionMap: { encryptedDataKey: "of the client" } }));
+    const own = (await query(client, "cipher-aesgcm-b")).body;
+    assert.deepEqual([own.content, own.encryptedDataKey], ["opaque", "of the client"]);
   });
 
   const refused: [what: string, request: Record<string, unknown>, code: number, message: RegExp][] = [

@@ -47,7 +47,8 @@ describe("the table of options", () => {
   test("has defaults that its own rules allow, and a reason for each", () => {
     for (const [key, row] of ROWS) {
       assert.ok(row.why.length > 5 && row.what.length > 5 && row.group in GROUPS, key);
-      if (row.default !== undefined)
+      // A blank text stands for the default, which for an empty list is the same.
+      if (row.default !== undefined && textOf(row, row.default) !== "")
         assert.deepEqual(readValue(row, textOf(row, row.default), "default"), row.default, key);
     }
   });

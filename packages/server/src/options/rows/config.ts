@@ -79,8 +79,16 @@ export const configRows = {
     type: "path",
     default: undefined,
     group: "config",
-    what: "file with the key that encrypts contents whose data id starts with cipher-",
+    what: "file of keys, the first of which encrypts contents whose data id starts with cipher-aesgcm-",
     why: "without a key such contents are stored as they come, as in Nacos without a plug-in",
+  },
+  cipherModules: {
+    name: "nacre.config.cipher.modules",
+    type: "list",
+    default: [],
+    group: "config",
+    what: "modules that export a cipher for data ids which start with cipher- and its name: paths or installed packages",
+    why: "the keys of many live in a service that only they can reach",
   },
   namespaceValidation: {
     name: "nacos.core.namespace.validation.enabled",
