@@ -163,7 +163,9 @@ export class Http {
     if (answer.status === 410) {
       return new CliError("failed", `${told}: the operator of that server can switch this API on.`);
     }
-    if (answer.status === 404 || NOT_FOUND.has(Number(fieldOf(answer.json, "code")))) {
+    // Version 1 answers 400 to the question for a service that it does not know.
+    const isMissing = answer.status === 404 || (answer.status === 400 && /\bnot (found|exist)/i.test(reason));
+    if (isMissing || NOT_FOUND.has(Number(fieldOf(answer.json, "code")))) {
       return new CliError("notFound", `${this.base} has nothing there for ${what} (${answer.status} ${reason}).`);
     }
     return new CliError("failed", `${told}.`);
