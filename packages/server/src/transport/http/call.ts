@@ -36,6 +36,64 @@ export interface Call {
   json(): unknown;
 }
 
+/** What the server knows of a request when its handler is called. */
+export interface CallParts extends Pick<Call, "method" | "path" | "uri" | "sourceIp" | "agent" | "app" | "body"> {
+  readonly headers: IncomingHttpHeaders;
+  readonly segments: Readonly<Record<string, string | undefined>>;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly cut: () => AbortSignal;
+}
+
+/**
+ * A class, so that all calls share its functions. An object written with a getter in it gets a hidden class of its own,
+ * which holds on to everything about the request until the next collection of the whole heap.
+ */
+export class HttpCall implements Call {
+  readonly method: string;
+  readonly path: string;
+  readonly uri: string;
+  readonly sourceIp: string;
+  readonly agent: string;
+  readonly app: string;
+  readonly body: Uint8Array;
+  readonly #parts: CallParts;
+  #cut: AbortSignal | undefined;
+
+  constructor(parts: CallParts) {
+    this.method = parts.method;
+    this.path = parts.path;
+    this.uri = parts.uri;
+    this.sourceIp = parts.sourceIp;
+    this.agent = parts.agent;
+    this.app = parts.app;
+    this.body = parts.body;
+    this.#parts = parts;
+  }
+
+  get cut(): AbortSignal {
+    this.#cut ??= this.#parts.cut();
+    return this.#cut;
+  }
+
+  file(name: string): Uint8Array | undefined {
+    return this.#parts.files.get(name);
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.#parts.headers, name);
+  }
+
+  segment(name: string): string {
+    const value = this.#parts.segments[name];
+    if (value === undefined) throw new Error(`the path of this route has no :${name}`);
+    return value;
+  }
+
+  json(): unknown {
+    return jsonOf(this.body);
+  }
+}
+
 export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;

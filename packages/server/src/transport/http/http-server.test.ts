@@ -159,6 +159,39 @@ describe("a body", () => {
     assert.match((await test.call("POST /v3/large", large + large)).json.data, /3000 bytes/);
   });
 
+  test("that is large has its room among all that are on their way, and must say its size", async () => {
+    const entered = Promise.withResolvers<void>();
+    const leave = Promise.withResolvers<void>();
+    const slow = {
+      ...v3("POST", "/v3/slow", async () => {
+        entered.resolve();
+        await leave.promise;
+        return result("ok");
+      }),
+      bodyBytesMax: 3000,
+    };
+    const quick = { ...echo, path: "/v3/quick", bodyBytesMax: 3000 };
+    const { server } = serving([slow, quick], { bodyBytesMax: 1000, largeBodiesBytesMax: 4000 });
+    const port = await server.listen({ port: 0, host: "127.0.0.1" });
+    const post = (path: string, body: string | ReadableStream) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", body, duplex: "half" } as RequestInit);
+    const large = `a=${"x".repeat(2500)}`;
+    const first = post("/v3/slow", large);
+    await entered.promise;
+    const refused = await post("/v3/quick", large);
+    assert.equal(refused.status, 503);
+    assert.match(await refused.text(), /2502 bytes of large bodies already, of 4000/);
+    assert.equal((await post("/v3/quick", "a=1")).status, 200);
+    leave.resolve();
+    assert.equal((await first).status, 200);
+    await (await first).text();
+    while ((await post("/v3/quick", large)).status !== 200) await new Promise(setImmediate);
+
+    const chunked = (text: string) => new Blob([text]).stream();
+    assert.equal((await post("/v3/quick", chunked("a=1"))).status, 200);
+    assert.equal((await post("/v3/quick", chunked(large))).status, 413);
+  });
+
   test("of a megabyte is read like a short one, wherever its slices end", async () => {
     let seen: string | undefined;
     const test = serving([

@@ -1,14 +1,14 @@
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { RegistryError } from "@nacre/protocol";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RequestPayload } from "fastify";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { escalate } from "../../faults.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { turn } from "../../storage/turn.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
-import { agentOf, appOf, type Call, headerOf, jsonOf, sourceIpOf } from "./call.ts";
+import { agentOf, appOf, type Call, HttpCall, headerOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, namespaceRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
 import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
@@ -17,6 +17,8 @@ import { type Method, meant, methodsOf, type Route } from "./route.ts";
 
 /** Connections that the system completes while the event loop is busy with others. */
 const BACKLOG = 4096;
+/** Eight archives, or some twenty contents of the largest size. */
+const LARGE_BODIES_BYTES_MAX = 512 * 1024 * 1024;
 /** Forms beyond this are read in turns. */
 const FORM_BYTES_AT_ONCE = 256 * 1024;
 /** Waiting calls that are answered in one go when the port closes: some milliseconds. */
@@ -32,6 +34,8 @@ export interface HttpServerSetup extends FilterSetup {
   readonly routes: readonly Route[];
   readonly headerBytesMax: number;
   readonly bodyBytesMax: number;
+  /** All bodies together that are larger than `bodyBytesMax`, on the routes that take such: they are held as a whole. */
+  readonly largeBodiesBytesMax?: number;
   readonly keepAliveMs: number;
   /** Connections beyond these are closed as soon as they are accepted. */
   readonly connectionsMax: number;
@@ -105,6 +109,29 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     const refusal = trafficRefusal(setup, { ...arrival, method: request.method });
     if (refusal === undefined) done();
     else send(reply, refusal);
+  });
+
+  let largeBytes = 0;
+  app.addHook("preParsing", (request, reply, payload, done) => {
+    if (request.routeOptions.bodyLimit === undefined || request.routeOptions.bodyLimit <= setup.bodyBytesMax)
+      return done(null, payload);
+    const declared = request.headers["content-length"];
+    // A body that does not say its size cannot be given room in advance.
+    if (declared === undefined) return done(null, limited(payload, setup.bodyBytesMax));
+    const bytes = Number(declared);
+    if (bytes > setup.bodyBytesMax) {
+      const most = setup.largeBodiesBytesMax ?? LARGE_BODIES_BYTES_MAX;
+      if (largeBytes + bytes > most) {
+        const { family } = (request.routeOptions.config as unknown as { route: Route }).route;
+        const why = `this member is taking in ${largeBytes} bytes of large bodies already, of ${most}: try again later`;
+        return void send(reply, failureAnswer(family, new RegistryError("overThreshold", why)));
+      }
+      largeBytes += bytes;
+      reply.raw.once("close", () => {
+        largeBytes -= bytes;
+      });
+    }
+    done(null, payload);
   });
 
   app.addHook("onResponse", (request, reply, done) => {
@@ -315,28 +342,20 @@ function callOf(
   cut: () => AbortSignal,
 ): Call {
   const { path, uri, sourceIp, agent } = arrival;
-  let signal: AbortSignal | undefined;
-  return {
+  const { headers } = raw;
+  return new HttpCall({
     method,
     path,
     uri,
     sourceIp,
     agent,
-    app: appOf(raw.headers, params.text("app", "")),
+    app: appOf(headers, params.text("app", "")),
     body,
-    get cut() {
-      signal ??= cut();
-      return signal;
-    },
-    file: (name) => files.get(name),
-    header: (name) => headerOf(raw.headers, name),
-    segment(name) {
-      const value = (segments as Record<string, string | undefined>)[name];
-      if (value === undefined) throw new Error(`the path of this route has no :${name}`);
-      return value;
-    },
-    json: () => jsonOf(body),
-  };
+    headers,
+    segments: segments as Record<string, string | undefined>,
+    files,
+    cut,
+  });
 }
 
 function send(reply: FastifyReply, { status, type, body, headers }: Answer): FastifyReply {
@@ -346,6 +365,21 @@ function send(reply: FastifyReply, { status, type, body, headers }: Answer): Fas
     .header("Content-Type", type)
     .serializer(asItIs)
     .send(typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false }));
+}
+
+/** The body as it comes, up to a limit. */
+function limited(body: Readable, most: number): RequestPayload {
+  const counted: RequestPayload = body.pipe(
+    new Transform({
+      transform(chunk: Uint8Array, _encoding, done) {
+        counted.receivedEncodedLength = (counted.receivedEncodedLength ?? 0) + chunk.length;
+        if (counted.receivedEncodedLength <= most) return done(null, chunk);
+        const text = `a body of more than ${most} bytes must say its size in Content-Length`;
+        done(Object.assign(new Error(text), { statusCode: 413 }));
+      },
+    }),
+  );
+  return counted;
 }
 
 function bodyTooLarge(most: number): RegistryError {
