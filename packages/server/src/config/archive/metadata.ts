@@ -7,6 +7,7 @@ import {
   DEFAULT_CONFIG_TYPE,
   RegistryError,
 } from "@nacre/protocol";
+import { turn } from "../../storage/turn.ts";
 
 /** A configuration within an archive: which namespace it belongs to is for the importer to say. */
 export type ArchiveName = Omit<ConfigName, "namespace">;
@@ -89,6 +90,9 @@ function escaped(character: string): string {
   return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
 }
 
+/** Rows that are read between two turns of the event loop: about 1 ms. */
+const ROWS_PER_TURN = 500;
+
 export interface MetadataRow {
   readonly name: ArchiveName;
   readonly fields: ConfigFields;
@@ -101,11 +105,15 @@ export interface MetadataRow {
  * @param blankType  what a row without a type does: v1 refuses the archive, v3 goes by the extension of the data id.
  * @throws RegistryError `importMetadataIllegal` that names the row and the key.
  */
-export function readNewRows(data: unknown, blankType: "refuse" | "infer"): ReadonlyMap<string, MetadataRow> {
+export async function readNewRows(
+  data: unknown,
+  blankType: "refuse" | "infer",
+): Promise<ReadonlyMap<string, MetadataRow>> {
   const list = isRecord(data) ? data.metadata : undefined;
   if (!Array.isArray(list)) throw illegal(`${METADATA_NAMES.new} must be a list under the key metadata`);
   const rows = new Map<string, MetadataRow>();
   for (const [index, one] of list.entries()) {
+    if (index % ROWS_PER_TURN === 0) await turn();
     const row = readRow(one, index, blankType);
     const key = entryName(row.name);
     if (rows.has(key)) throw illegal(`${METADATA_NAMES.new} describes ${key} twice`);

@@ -61,6 +61,7 @@ export async function readArchive(
   const limits = { ...ARCHIVE_LIMITS, ...options.limits };
   if (archive.length === 0) throw new RegistryError("importEmpty", "the file is empty; send a zip archive");
   const entries = (await readDirectory(archive, limits)).filter(({ name }) => !name.endsWith("/"));
+  await turn();
   refuseTwice(entries);
   const contents = entries.filter(({ name }) => name !== METADATA_NAMES.old && name !== METADATA_NAMES.new);
   const described = await readMetadata(entries, options, limits);
@@ -112,8 +113,7 @@ async function readMetadata(
   const newEntry = entries.find(({ name }) => name === METADATA_NAMES.new);
   if (newEntry !== undefined) {
     const data = await parsed(await metadataText(newEntry, "new", limits), readYaml);
-    await turn();
-    return describedByRows(readNewRows(data, accept === "new" ? "infer" : "refuse"));
+    return describedByRows(await readNewRows(data, accept === "new" ? "infer" : "refuse"));
   }
   if (accept === "new") {
     if (entries.length === 0) throw new RegistryError("importEmpty", "the archive holds no configuration");

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { type CipherGCM, createCipheriv, createDecipheriv, type DecipherGCM, randomBytes } from "node:crypto";
 import { RegistryError } from "@nacre/protocol";
 import { turn } from "../../storage/turn.ts";
 import type { Cipher, Sealed } from "../ports.ts";
@@ -11,8 +11,8 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const VERSION = "1";
-/** A step of 10 MiB takes up to 10 ms; from here on each has a turn of the event loop for itself. */
-const LARGE_BYTES = 256 * 1024;
+/** What is encrypted between two turns of the event loop: about 1 ms. */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * AES-256-GCM. Each publish has a random key of its own, which encrypts the content; the first key of the file wraps
@@ -32,37 +32,29 @@ export function aesgcm(keys: readonly FileKey[]): Cipher {
 
     async encrypt(text): Promise<Sealed> {
       const dataKey = randomBytes(KEY_BYTES);
-      const bytes = Buffer.from(text);
-      const large = bytes.length > LARGE_BYTES;
-      if (large) await turn();
-      const sealed = seal(dataKey, bytes);
-      if (large) await turn();
-      const content = sealed.toString("base64");
+      const sealed = await seal(dataKey, Buffer.from(text));
       const head = `${AESGCM}.${VERSION}.${first.id}`;
-      return { content, encryptedDataKey: `${head}.${seal(first.secret, dataKey, head).toString("base64url")}` };
+      const wrapped = await seal(first.secret, dataKey, head);
+      return { content: sealed.toString("base64"), encryptedDataKey: `${head}.${wrapped.toString("base64url")}` };
     },
 
     async decrypt(content, encryptedDataKey): Promise<string> {
-      const dataKey = unwrap(encryptedDataKey, byId);
-      const sealed = Buffer.from(content, "base64");
-      const large = sealed.length > LARGE_BYTES;
-      if (large) await turn();
-      const bytes = openSealed(dataKey, sealed);
+      const dataKey = await unwrap(encryptedDataKey, byId);
+      const bytes = await openSealed(dataKey, Buffer.from(content, "base64"));
       if (bytes === undefined) throw refused("the content was changed, or belongs to another data key");
-      if (large) await turn();
       return bytes.toString("utf8");
     },
   };
 }
 
-function unwrap(encryptedDataKey: string, byId: ReadonlyMap<string, Uint8Array>): Buffer {
+async function unwrap(encryptedDataKey: string, byId: ReadonlyMap<string, Uint8Array>): Promise<Buffer> {
   const [algorithm, version, id = "", wrapped = "", ...more] = encryptedDataKey.split(".");
   if (algorithm !== AESGCM || version !== VERSION || more.length > 0) {
     throw refused(`its data key was not made by ${AESGCM} of this server`);
   }
   const secret = byId.get(id);
   if (secret === undefined) throw refused(`the key file of this server has no key ${id.slice(0, 32)}; add it there`);
-  const dataKey = openSealed(secret, Buffer.from(wrapped, "base64url"), `${algorithm}.${version}.${id}`);
+  const dataKey = await openSealed(secret, Buffer.from(wrapped, "base64url"), `${algorithm}.${version}.${id}`);
   if (dataKey === undefined || dataKey.length !== KEY_BYTES) {
     throw refused(`its data key was changed, or was wrapped by another key than ${id} of the key file`);
   }
@@ -70,27 +62,43 @@ function unwrap(encryptedDataKey: string, byId: ReadonlyMap<string, Uint8Array>)
 }
 
 /** Nonce, ciphertext, tag. */
-function seal(key: Uint8Array, bytes: Uint8Array, head = ""): Buffer {
+async function seal(key: Uint8Array, bytes: Uint8Array, head = ""): Promise<Buffer> {
+  const sealed = Buffer.allocUnsafe(NONCE_BYTES + bytes.length + TAG_BYTES);
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(AES, key, nonce);
   cipher.setAAD(Buffer.from(head));
-  return Buffer.concat([nonce, cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+  sealed.set(nonce, 0);
+  await inPieces(cipher, bytes, sealed.subarray(NONCE_BYTES));
+  cipher.final();
+  sealed.set(cipher.getAuthTag(), NONCE_BYTES + bytes.length);
+  return sealed;
 }
 
 /** Undefined when the tag does not fit: nothing of the text is given out then. */
-function openSealed(key: Uint8Array, sealed: Buffer, head = ""): Buffer | undefined {
+async function openSealed(key: Uint8Array, sealed: Buffer, head = ""): Promise<Buffer | undefined> {
   if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
   const tagFrom = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(AES, key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(head));
   decipher.setAuthTag(sealed.subarray(tagFrom));
-  const bytes = decipher.update(sealed.subarray(NONCE_BYTES, tagFrom));
+  const bytes = Buffer.allocUnsafe(tagFrom - NONCE_BYTES);
+  await inPieces(decipher, sealed.subarray(NONCE_BYTES, tagFrom), bytes);
   try {
     decipher.final();
   } catch {
     return undefined;
   }
   return bytes;
+}
+
+/** GCM gives out as many bytes as it takes. */
+async function inPieces(cipher: CipherGCM | DecipherGCM, from: Uint8Array, to: Uint8Array): Promise<void> {
+  // Making bytes of a text, and a text of bytes, has a turn for itself.
+  if (from.length > PIECE_BYTES) await turn();
+  for (let at = 0; at < from.length; at += PIECE_BYTES) {
+    to.set(cipher.update(from.subarray(at, at + PIECE_BYTES)), at);
+    if (from.length > PIECE_BYTES) await turn();
+  }
 }
 
 function refused(why: string): RegistryError {
