@@ -102,7 +102,7 @@ function namingCounts({ state, pushes }: Naming): NamingCounts {
   };
 }
 
-function configCounts({ state, contents, times, storeWaiting }: Configs): ConfigCounts {
+function configCounts({ state, contents, times }: Configs): ConfigCounts {
   return {
     configs: state.counts.total,
     reads: times.reads,
@@ -112,7 +112,7 @@ function configCounts({ state, contents, times, storeWaiting }: Configs): Config
     changedWaiting: state.unsent.size + state.answerable.size,
     noticesPending: state.notices.size,
     fuzzyPatterns: state.fuzzy.patterns.size,
-    storeWaiting,
+    storeWaiting: times.unsaved,
     notices: state.notifications,
     timings: times.timings,
     contents: { bytes: contents.bytes, entries: contents.size, ...contents.counts },

@@ -19,19 +19,20 @@ import {
   refuses,
   step,
 } from "@nacre/core/config";
-import { type ConfigName, configKey, configPushes, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
+import { type ConfigName, configKey, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
-import { pushBody } from "../connections/answers.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/index.ts";
 import type { ConfigHead, ConfigStore } from "../storage/config-store.ts";
 import type { Applied, DurableLog, LogEntry, RowWrite, StagedRow } from "../storage/port.ts";
 import { Contents } from "./contents.ts";
+import { HeldPolls } from "./held-polls.ts";
 import { importAll } from "./importing.ts";
 import { NamespaceAdmin, type ServicesOfNamespaces } from "./namespace-admin.ts";
 import type { CheckContent, Cipher } from "./ports.ts";
 import type { ProposeConfig } from "./propose.ts";
+import { pushOf, receiversOf } from "./pushes.ts";
 import { reachOf } from "./reach.ts";
 import { type Found, type Missing, Reader } from "./reader.ts";
 import { HistoryRetention } from "./retention.ts";
@@ -88,11 +89,7 @@ export class Configs implements ConfigService {
   #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose"> | undefined;
   #store: ConfigStore | undefined;
   #retention: HistoryRetention | undefined;
-  /** Who waits for the answer of a held poll. */
-  readonly #polls = new Map<number, (changed: readonly Changed[]) => void>();
-  #nextPollId = 1;
-  /** Entries whose writes are not in the store yet, for the metrics: index and monotonic milliseconds. */
-  readonly #unsaved: { readonly index: number; readonly at: number }[] = [];
+  readonly #polls = new HeldPolls((event) => this.submit(event));
   readonly #effects = new EffectQueue<Effect>(
     (effect) => this.#do(effect),
     (effect, thrown) => this.#failed(effect, thrown),
@@ -133,11 +130,6 @@ export class Configs implements ConfigService {
     });
   }
 
-  /** Entries whose writes are not in the store yet. */
-  get storeWaiting(): number {
-    return this.#unsaved.length;
-  }
-
   /** The durable half of configuration, for the log to drive. */
   readonly machine = {
     /** @returns whether the row is one of configuration. */
@@ -173,8 +165,7 @@ export class Configs implements ConfigService {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#retention?.stop();
-    for (const answer of this.#polls.values()) answer([]);
-    this.#polls.clear();
+    this.#polls.stop();
   }
 
   get store(): ConfigStore {
@@ -192,27 +183,7 @@ export class Configs implements ConfigService {
   }
 
   poll(event: Omit<Extract<Event, { type: "poll" }>, "type" | "id">, gone: AbortSignal): Promise<readonly Changed[]> {
-    const id = this.#nextPollId++;
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        if (this.#polls.delete(id)) this.submit({ type: "pollGone", id });
-        resolve([]);
-      };
-      this.#polls.set(id, (changed) => {
-        gone.removeEventListener("abort", leave);
-        resolve(changed);
-      });
-      try {
-        if (this.#stopped) throw new RegistryError("unavailable", "the server is stopping: ask another member");
-        this.submit({ type: "poll", id, ...event });
-      } catch (thrown) {
-        this.#polls.delete(id);
-        reject(thrown);
-        return;
-      }
-      if (gone.aborted) leave();
-      else if (this.#polls.has(id)) gone.addEventListener("abort", leave, { once: true });
-    });
+    return this.#polls.wait(event, gone);
   }
 
   readonly propose: ProposeConfig = async (command, type) => {
@@ -352,7 +323,7 @@ export class Configs implements ConfigService {
     }
     // Before anybody is told: who asks is to be given what it is told about (G5).
     for (const write of configs) this.#hold(write);
-    if (configs.length > 0) this.#unsaved.push({ index: entry.index, at: this.#now() });
+    if (configs.length > 0) this.times.applied(entry.index);
     this.#perform(effects);
     const writes = { rows, configs };
     return refused === undefined
@@ -376,13 +347,7 @@ export class Configs implements ConfigService {
 
   #saved(index: number): void {
     this.contents.saved(index);
-    let count = 0;
-    for (; count < this.#unsaved.length; count++) {
-      const { index: written, at } = this.#unsaved[count] as { index: number; at: number };
-      if (written > index) break;
-      this.times.stored(this.#now() - at);
-    }
-    this.#unsaved.splice(0, count);
+    this.times.saved(index);
   }
 
   #now(): number {
@@ -405,8 +370,7 @@ export class Configs implements ConfigService {
     this.#setup.log.error({ err, effect: effect.type }, "configuration failed to do what it had decided");
     if (!("requestId" in effect)) return;
     // Nobody will answer what was not sent.
-    const to = effect.type === "fuzzySync" ? [effect.to] : effect.to;
-    for (const clientId of to)
+    for (const clientId of receiversOf(effect))
       this.submit({ type: "pushSettled", clientId, requestId: effect.requestId, outcome: "refused" });
   }
 
@@ -421,34 +385,13 @@ export class Configs implements ConfigService {
       case "changed":
         // For whoever fed the event, who reads them from the list.
         return;
-      case "notify": {
-        const { namespace: tenant, group, dataId } = effect.name;
-        const fields = effect.form === "given" ? { dataId, group, tenant } : { dataId, group };
-        return this.#push("ConfigChangeNotifyRequest", effect.requestId, effect.to, fields);
-      }
-      case "pollAnswer": {
-        const answer = this.#polls.get(effect.id);
-        this.#polls.delete(effect.id);
-        return answer?.(effect.changed);
-      }
-      case "fuzzySync": {
-        const { type: syncType, ...batch } = effect.sync;
-        const fields = { totalBatch: 0, currentBatch: 0, ...batch, syncType, groupKeyPattern: effect.pattern };
-        return this.#push("ConfigFuzzyWatchSyncRequest", effect.requestId, [effect.to], fields);
-      }
-      case "fuzzyChange": {
-        const changeType = effect.change === "ADD_CONFIG" ? "CONFIG_CHANGED" : effect.change;
-        const fields = { groupKey: effect.key, changeType };
-        return this.#push("ConfigFuzzyWatchChangeNotifyRequest", effect.requestId, effect.to, fields);
-      }
+      case "notify":
+      case "fuzzySync":
+      case "fuzzyChange":
+        return this.#setup.connections.push(pushOf(effect, this.state.options.notifyTimeoutMs));
+      case "pollAnswer":
+        return this.#polls.answer(effect.id, effect.changed);
     }
-  }
-
-  #push(type: keyof typeof configPushes, id: number, to: readonly string[], fields: Record<string, unknown>): void {
-    const requestId = String(id);
-    const body = pushBody(requestId, "config", fields);
-    const timeoutMs = this.state.options.notifyTimeoutMs;
-    this.#setup.connections.push({ to, requestId, type, body, expects: configPushes[type], timeoutMs });
   }
 
   #wake(): void {

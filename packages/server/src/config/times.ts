@@ -7,9 +7,12 @@ export const CONFIG_TIMER_LABELS = ["module", "name"] as const;
 export class ConfigTimes {
   reads = 0;
   writes = 0;
+  readonly #clock: Clock;
   readonly #timings: Timings;
+  readonly #unsaved: { readonly index: number; readonly at: number }[] = [];
 
   constructor(clock: Clock) {
+    this.#clock = clock;
     this.#timings = new Timings(clock, CONFIG_TIMER_LABELS);
   }
 
@@ -29,9 +32,21 @@ export class ConfigTimes {
     this.#timings.record(NOTIFY, tookMs / 1000);
   }
 
-  /** From a change until its content was in the store. */
-  stored(tookMs: number): void {
-    this.#timings.record(DUMP, tookMs / 1000);
+  /** An entry was applied, whose writes are not in the store yet. */
+  applied(index: number): void {
+    this.#unsaved.push({ index, at: this.#clock.now() });
+  }
+
+  /** The store holds the writes of all entries up to this one. */
+  saved(index: number): void {
+    const kept = this.#unsaved.findIndex((entry) => entry.index > index);
+    const count = kept === -1 ? this.#unsaved.length : kept;
+    for (const { at } of this.#unsaved.splice(0, count)) this.#timings.record(DUMP, (this.#clock.now() - at) / 1000);
+  }
+
+  /** Entries whose writes are not in the store yet. */
+  get unsaved(): number {
+    return this.#unsaved.length;
   }
 
   get timings(): Iterable<Timing> {
