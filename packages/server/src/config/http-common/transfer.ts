@@ -16,6 +16,10 @@ import { idsIn, type Spelling } from "./names.ts";
 /** Rows read at a time with their contents. */
 const ROWS_AT_A_TIME = 16;
 
+/** Imports at a time: what is unpacked of each is in memory until it is over. */
+const IMPORTS_MAX = 2;
+const importing = new WeakMap<ConfigService, number>();
+
 /** What `ids` names, or without ids what the other parameters match, as a zip that is made while it is sent. */
 export async function exportAnswer(
   deps: Pick<ConfigHttpDeps, "configs" | "wall">,
@@ -84,9 +88,17 @@ export async function importFile(
   if (file === undefined)
     throw new RegistryError("parameterMissing", "the zip is missing: send it as multipart/form-data in a part 'file'");
   if (file.length === 0) throw new RegistryError("importEmpty", "the file is empty");
-  const { items, unrecognized } = await readArchive(file, { readYaml, accept: to.accept });
-  const named = items.map((item) => ({ ...item, name: { ...item.name, namespace: to.namespace } }));
-  return transferred(await configs.importAll(named, to.policy, to.by), unrecognized);
+  const others = importing.get(configs) ?? 0;
+  if (others >= IMPORTS_MAX)
+    throw new RegistryError("overThreshold", `${others} imports are running, the most there may be: try again later`);
+  importing.set(configs, others + 1);
+  try {
+    const { items, unrecognized } = await readArchive(file, { readYaml, accept: to.accept });
+    const named = items.map((item) => ({ ...item, name: { ...item.name, namespace: to.namespace } }));
+    return transferred(await configs.importAll(named, to.policy, to.by), unrecognized);
+  } finally {
+    importing.set(configs, (importing.get(configs) ?? 1) - 1);
+  }
 }
 
 export interface Target {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { Connection } from "@nacre/core/connections";
 import type { Answered } from "../../naming/http.fixture.ts";
 import { ConfigHttp } from "../http.fixture.ts";
 
@@ -212,6 +213,23 @@ test("who listens is shown by configuration and by address", async () => {
   });
   http.configs.stop();
   await poll;
+});
+
+test("listeners over gRPC are shown under the address that their client has", async () => {
+  await http.publish("app.yaml", "1");
+  const connection = { clientIp: "10.1.1.7", remoteIp: "192.168.0.1" } as Connection;
+  http.connections.get = (id) => (id === "c1" ? connection : undefined);
+  for (const [clientId, sum] of [
+    ["c1", "old"],
+    ["gone", "x"],
+  ] as const)
+    http.configs.listen({
+      clientId,
+      labels: {},
+      contexts: [{ name: { dataId: "app.yaml", group: "g", namespace: "public" }, form: "absent", md5: sum }],
+    });
+  const found = (await http.call("GET /v3/console/cs/config/listener?dataId=app.yaml&groupName=g")).json.data;
+  assert.deepEqual(found, { queryType: "config", listenersStatus: { "10.1.1.7": "old" } });
 });
 
 describe("on sockets", () => {

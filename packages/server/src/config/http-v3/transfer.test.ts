@@ -155,6 +155,15 @@ describe("an import", () => {
       assert.deepEqual([now.status, now.json.code, now.json.data], [200, v3, { succCount: 0 }], now.json.message);
     });
 
+  test("waits for nobody: of three at a time one is told to come again", async () => {
+    const answers = await Promise.all(
+      ["a", "b", "c"].map((dataId) => upload("/v3/admin/cs/config/import", zip(dataId))),
+    );
+    const statuses = answers.map(({ status }) => status).sort();
+    assert.deepEqual(statuses, [200, 200, 503]);
+    assert.equal((await upload("/v3/admin/cs/config/import", zip("d"))).status, 200);
+  });
+
   test("into a namespace that does not exist, or without a file, is refused", async () => {
     const old = await upload("/v1/cs/configs?import=true", zip("a"), { namespace: "nowhere" });
     assert.deepEqual([old.status, old.json.code, old.json.data], [200, 100001, { succCount: 0 }]);
