@@ -11,6 +11,8 @@ import { nacre, nacreBytes } from "../run.fixture.ts";
 let server: RunningServer;
 let url: string;
 let folder: string;
+/** The form of the last PUT. */
+let put = new URLSearchParams();
 /** In front of a server: what is older than version 3 of the API goes through, the rest is not there. */
 const old = createServer(async (request, response) => {
   if (/^\/nacos\/v3\//.test(request.url ?? "")) return response.writeHead(404).end('{"status":404}');
@@ -18,6 +20,7 @@ const old = createServer(async (request, response) => {
   const headers = new Headers(request.headers as Record<string, string>);
   for (const name of ["host", "connection", "content-length", "transfer-encoding", "expect"]) headers.delete(name);
   const method = request.method ?? "GET";
+  if (method === "PUT") put = new URLSearchParams(Buffer.from(body).toString());
   const address = new URL(request.url ?? "", server.url);
   const answer = await fetch(address, { method, headers, ...(body.byteLength > 0 && { body }) });
   response.writeHead(answer.status, { "Content-Type": answer.headers.get("Content-Type") ?? "text/plain" });
@@ -121,6 +124,8 @@ describe("a server without version 3 of the API", () => {
     await done("instance", "offline", "orders", "10.0.0.1:80");
     const [held] = (await json("service", "instances", "orders")).items;
     assert.deepEqual([held.enabled, held.weight, held.metadata], [false, 2, { zone: "a" }]);
+    // Nacos sets what a PUT leaves out to its default.
+    assert.deepEqual([put.get("enabled"), put.get("weight"), put.get("metadata")], ["false", "2", '{"zone":"a"}']);
     await done("instance", "online", "orders", "10.0.0.1:80");
     assert.equal((await json("service", "ls")).items[0].instances, 1);
     await done("service", "show", "orders");
