@@ -45,8 +45,8 @@ export interface CallParts extends Pick<Call, "method" | "path" | "uri" | "sourc
 }
 
 /**
- * A class, so that all calls share its functions. An object written with a getter in it gets a hidden class of its own,
- * which holds on to everything about the request until the next collection of the whole heap.
+ * A class because of its getter: an object that is written with one gets a hidden class of its own, which holds on to
+ * everything about the request until the next collection of the whole heap. Handlers may take single functions out of it.
  */
 export class HttpCall implements Call {
   readonly method: string;
@@ -56,41 +56,35 @@ export class HttpCall implements Call {
   readonly agent: string;
   readonly app: string;
   readonly body: Uint8Array;
-  readonly #parts: CallParts;
+  readonly file: Call["file"];
+  readonly header: Call["header"];
+  readonly segment: Call["segment"];
+  readonly json: Call["json"];
+  readonly #makeCut: () => AbortSignal;
   #cut: AbortSignal | undefined;
 
-  constructor(parts: CallParts) {
-    this.method = parts.method;
-    this.path = parts.path;
-    this.uri = parts.uri;
-    this.sourceIp = parts.sourceIp;
-    this.agent = parts.agent;
-    this.app = parts.app;
-    this.body = parts.body;
-    this.#parts = parts;
+  constructor({ method, path, uri, sourceIp, agent, app, body, headers, segments, files, cut }: CallParts) {
+    this.method = method;
+    this.path = path;
+    this.uri = uri;
+    this.sourceIp = sourceIp;
+    this.agent = agent;
+    this.app = app;
+    this.body = body;
+    this.file = (name) => files.get(name);
+    this.header = (name) => headerOf(headers, name);
+    this.segment = (name) => {
+      const value = segments[name];
+      if (value === undefined) throw new Error(`the path of this route has no :${name}`);
+      return value;
+    };
+    this.json = () => jsonOf(body);
+    this.#makeCut = cut;
   }
 
   get cut(): AbortSignal {
-    this.#cut ??= this.#parts.cut();
+    this.#cut ??= this.#makeCut();
     return this.#cut;
-  }
-
-  file(name: string): Uint8Array | undefined {
-    return this.#parts.files.get(name);
-  }
-
-  header(name: string): string | undefined {
-    return headerOf(this.#parts.headers, name);
-  }
-
-  segment(name: string): string {
-    const value = this.#parts.segments[name];
-    if (value === undefined) throw new Error(`the path of this route has no :${name}`);
-    return value;
-  }
-
-  json(): unknown {
-    return jsonOf(this.body);
   }
 }
 
