@@ -1,28 +1,25 @@
 import type { AddressInfo } from "node:net";
-import { Readable, Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { RegistryError } from "@nacre/protocol";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RequestPayload } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { escalate } from "../../faults.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
-import { turn } from "../../storage/turn.ts";
 import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, HttpCall, headerOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, namespaceRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
+import { LargeBodies, limited } from "./large-bodies.ts";
 import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
 import { pairsOf } from "./params-text.ts";
 import { type Method, meant, methodsOf, type Route } from "./route.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Connections that the system completes while the event loop is busy with others. */
 const BACKLOG = 4096;
-/** Eight archives, or some twenty contents of the largest size. */
-const LARGE_BODIES_BYTES_MAX = 512 * 1024 * 1024;
 /** Forms beyond this are read in turns. */
 const FORM_BYTES_AT_ONCE = 256 * 1024;
-/** Waiting calls that are answered in one go when the port closes: some milliseconds. */
-const CUT_AT_ONCE = 250;
 /** How long a client may take to send one request. Answers may take longer: long polls do. */
 const REQUEST_MS_MAX = 60_000;
 
@@ -73,8 +70,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const { clock, log, contextPath, routes } = setup;
   const requests = new Timings(clock, HTTP_LABELS);
   const arrivals = new WeakMap<object, Arrival>();
-  const waiting = new Set<AbortController>();
-  let closing = false;
+  const waiting = new WaitingCalls();
   const app = Fastify({
     logger: false,
     bodyLimit: setup.bodyBytesMax,
@@ -111,27 +107,15 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     else send(reply, refusal);
   });
 
-  let largeBytes = 0;
+  const large = new LargeBodies(setup.bodyBytesMax, setup.largeBodiesBytesMax);
   app.addHook("preParsing", (request, reply, payload, done) => {
-    if (request.routeOptions.bodyLimit === undefined || request.routeOptions.bodyLimit <= setup.bodyBytesMax)
-      return done(null, payload);
+    if ((request.routeOptions.bodyLimit ?? 0) <= setup.bodyBytesMax) return done(null, payload);
     const declared = request.headers["content-length"];
-    // A body that does not say its size cannot be given room in advance.
     if (declared === undefined) return done(null, limited(payload, setup.bodyBytesMax));
-    const bytes = Number(declared);
-    if (bytes > setup.bodyBytesMax) {
-      const most = setup.largeBodiesBytesMax ?? LARGE_BODIES_BYTES_MAX;
-      if (largeBytes + bytes > most) {
-        const { family } = (request.routeOptions.config as unknown as { route: Route }).route;
-        const why = `this member is taking in ${largeBytes} bytes of large bodies already, of ${most}: try again later`;
-        return void send(reply, failureAnswer(family, new RegistryError("overThreshold", why)));
-      }
-      largeBytes += bytes;
-      reply.raw.once("close", () => {
-        largeBytes -= bytes;
-      });
-    }
-    done(null, payload);
+    const refusal = large.take(Number(declared), reply.raw);
+    if (refusal === undefined) return done(null, payload);
+    const { family } = (request.routeOptions.config as unknown as { route: Route }).route;
+    send(reply, failureAnswer(family, refusal));
   });
 
   app.addHook("onResponse", (request, reply, done) => {
@@ -180,33 +164,12 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
         bodyLimit: bodyLimit(setup, all),
         handler: async (request, reply) => {
           const arrival = arrivals.get(request) as Arrival;
-          const answer = await answerTo(setup, all, request, arrival, () => cutOf(reply));
+          const answer = await answerTo(setup, all, request, arrival, () => waiting.signal(reply.raw));
           // A connection that stays open would hold up the close until its idle time is over.
-          if (closing) reply.header("Connection", "close");
+          if (waiting.closing) reply.header("Connection", "close");
           return send(reply, answer);
         },
       });
-
-  function cutOf(reply: FastifyReply): AbortSignal {
-    const controller = new AbortController();
-    if (closing) controller.abort();
-    waiting.add(controller);
-    reply.raw.once("close", () => {
-      waiting.delete(controller);
-      controller.abort();
-    });
-    return controller.signal;
-  }
-
-  /** Whoever waits is to be answered before connections end, a few at a time so that the answers get out. */
-  async function cutAll(): Promise<void> {
-    let count = 0;
-    for (const controller of waiting) {
-      waiting.delete(controller);
-      controller.abort();
-      if (++count % CUT_AT_ONCE === 0) await turn();
-    }
-  }
 
   return {
     app,
@@ -218,9 +181,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     },
     async close(graceMs) {
       const timer = clock.schedule(graceMs, () => app.server.closeAllConnections());
-      closing = true;
       try {
-        await cutAll();
+        await waiting.cut();
         await app.close();
       } finally {
         timer.cancel();
@@ -365,21 +327,6 @@ function send(reply: FastifyReply, { status, type, body, headers }: Answer): Fas
     .header("Content-Type", type)
     .serializer(asItIs)
     .send(typeof body === "string" || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false }));
-}
-
-/** The body as it comes, up to a limit. */
-function limited(body: Readable, most: number): RequestPayload {
-  const counted: RequestPayload = body.pipe(
-    new Transform({
-      transform(chunk: Uint8Array, _encoding, done) {
-        counted.receivedEncodedLength = (counted.receivedEncodedLength ?? 0) + chunk.length;
-        if (counted.receivedEncodedLength <= most) return done(null, chunk);
-        const text = `a body of more than ${most} bytes must say its size in Content-Length`;
-        done(Object.assign(new Error(text), { statusCode: 413 }));
-      },
-    }),
-  );
-  return counted;
 }
 
 function bodyTooLarge(most: number): RegistryError {
