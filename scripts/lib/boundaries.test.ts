@@ -47,6 +47,12 @@ describe("package boundaries", () => {
     );
   });
 
+  test("know an import from a text that speaks of one", () => {
+    assert.deepEqual(importsOf("throw refusal(`import: gone`);\nconst from = `import 'a'`;"), []);
+    assert.deepEqual(importsOf('program.command("import")\n  .description("reads");'), []);
+    assert.deepEqual(importsOf('const x = await import("pino");'), ["pino"]);
+  });
+
   test("warn of a file of more than 400 lines", () => {
     assert.equal(longFiles([{ path: "a.ts", text: "\n".repeat(400) }]).length, 0);
     assert.equal(longFiles([{ path: "a.ts", text: "\n".repeat(401) }]).length, 1);

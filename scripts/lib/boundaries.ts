@@ -61,9 +61,9 @@ export function longFiles(files: readonly Source[]): string[] {
 
 export function importsOf(code: string): string[] {
   const found = code.matchAll(
-    /(?:^|[\s;}])(?:import|export)\b[^"';]*?from\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/g,
+    /^(?:import|export)\b[^"';]*?\bfrom\s*["']([^"'\n]+)["']|^import\s*["']([^"'\n]+)["']|\bimport\(\s*["']([^"'\n]+)["']/gm,
   );
-  return [...found].flatMap((match) => match[1] ?? match[2] ?? []);
+  return [...found].flatMap((match) => match[1] ?? match[2] ?? match[3] ?? []);
 }
 
 function importViolation(

@@ -58,8 +58,9 @@ export function configFeature(configs: Configs): Feature {
       handle({ tag, ...wire }, { connection, header }) {
         const reading = configs.find(nameOf(wire), {
           labels: labelsOf(connection, header(TAG_LABEL)),
-          clientId: connection.id,
           ...(tag === undefined ? {} : { tag }),
+          // Only a query that follows a notice shows that the notice arrived: an application may ask beside its listener.
+          ...(tag === undefined && header("notify")?.toLowerCase() === "true" ? { clientId: connection.id } : {}),
         });
         return reading instanceof Promise ? reading.then(answerOf) : answerOf(reading);
       },

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RequestContext } from "../connections/handlers.ts";
+import type { Configs } from "./configs.ts";
+import { configFeature } from "./rpc.ts";
+import type { Asking } from "./service.ts";
+
+/** G5: what a query says about a notice that its connection is owed. */
+const cases: [what: string, request: object, headers: Record<string, string>, settles: boolean][] = [
+  ["a query after a notice", {}, { notify: "true" }, true],
+  ["the same of the C# client", {}, { notify: "True" }, true],
+  ["a query of the application beside its listener", {}, { notify: "false" }, false],
+  ["a query without the header", {}, {}, false],
+  ["a query for an explicit tag", { tag: "blue" }, { notify: "true" }, false],
+];
+
+for (const [what, request, headers, settles] of cases)
+  test(`${what} ${settles ? "settles" : "does not settle"} the notice that the connection is owed`, () => {
+    let asked: Asking | undefined;
+    const configs = {
+      state: { options: { checkParams: true } },
+      find: (_name: unknown, asking: Asking) => {
+        asked = asking;
+        return new Promise(() => {});
+      },
+    } as unknown as Configs;
+    const context = {
+      connection: { id: "connection-1", labels: {}, clientIp: "10.0.0.9", remoteIp: "10.0.0.9" },
+      header: (name: string) => headers[name],
+    } as unknown as RequestContext;
+    const { handlers } = configFeature(configs);
+    handlers.ConfigQueryRequest?.handle(
+      { dataId: "a", group: "g", tenant: "", notify: false, ...request } as never,
+      context,
+    );
+    assert.equal(asked?.clientId, settles ? "connection-1" : undefined);
+  });
