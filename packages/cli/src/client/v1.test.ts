@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { IN_MEMORY, type RunningServer, startServer } from "@nacre/server";
 import { nacre, nacreBytes } from "../run.fixture.ts";
+import { md5Of } from "./v1.ts";
 
 let server: RunningServer;
 let url: string;
@@ -108,6 +109,34 @@ describe("a server without version 3 of the API", () => {
     assert.equal((await ask("config", "diff", "h", changed)).code, 0);
     await done("config", "rollback", made, "h");
     assert.equal((await ask("config", "get", "h")).code, 3);
+  });
+
+  test("is not rolled back to a content that it shows decrypted, under the key of the encrypted one", async (context) => {
+    const row = {
+      id: "7",
+      dataId: "cipher-a",
+      group: "DEFAULT_GROUP",
+      opType: "U",
+      content: "secret",
+      md5: md5Of("x9f="),
+    };
+    const published: string[] = [];
+    const decrypting = createServer((request, response) => {
+      const path = request.url ?? "";
+      if (path.startsWith("/nacos/v3/")) return response.writeHead(404).end();
+      if (path.startsWith("/nacos/v1/console/")) return response.end('{"code":200,"data":[]}');
+      if (request.method === "POST") published.push(path);
+      return response.end(JSON.stringify({ ...row, encryptedDataKey: "key-1" }));
+    }).listen(0, "127.0.0.1");
+    await once(decrypting, "listening");
+    context.after(() => {
+      decrypting.closeAllConnections();
+      decrypting.close();
+    });
+    const address = decrypting.address();
+    assert.ok(address !== null && typeof address === "object");
+    const { code, err } = await nacre(["config", "rollback", "7", "cipher-a", "--server", `127.0.0.1:${address.port}`]);
+    assert.deepEqual([code, /gives row 7 decrypted only/.test(err), published], [1, true, []]);
   });
 
   test("has no dry run, no validation and no journal, and nothing is published by asking", async () => {

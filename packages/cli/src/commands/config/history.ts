@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { fieldOf } from "../../client/http.ts";
 import type { ConfigName, HistoryDetail, PageOf, Remote } from "../../client/model.ts";
+import { md5Of } from "../../client/v1.ts";
 import { dataOf, pagesOf, shown } from "../../client/v3.ts";
 import { CliError } from "../../failure.ts";
 import type { Context, Register } from "../../index.ts";
@@ -134,6 +135,12 @@ async function rollBack(
   const found = await row(remote, name, nid);
   if (found.gray !== "") {
     throw new CliError("failed", `Row ${nid} is of the gray version ${found.gray}, which only Nacre rolls back.`);
+  }
+  if (found.encryptedDataKey !== "" && found.md5 !== md5Of(found.content)) {
+    throw new CliError(
+      "failed",
+      `${remote.base} gives row ${nid} decrypted only: publish its content with the cipher.`,
+    );
   }
   const held = await remote.config(name);
   if (options.ifMd5 !== undefined && held?.md5 !== options.ifMd5) {
