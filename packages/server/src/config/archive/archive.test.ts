@@ -100,6 +100,14 @@ describe("an archive in the new form", () => {
     assert.deepEqual(items, [orders]);
   });
 
+  test("escapes what versions of YAML read differently", async () => {
+    const item = { ...plain, fields: { description: "\u0085\u2028\u2029\ufeff\u{1f600}中" } };
+    const { ".metadata.yml": text = "" } = await entriesOf(await archiveOf([item], "new"));
+    assert.ok(text.includes('desc: "\\u0085\\u2028\\u2029\\ufeff\\U0001f600中"'), text);
+    const { items } = await readArchive(await archiveOf([item], "new"), { readYaml });
+    assert.equal(items[0]?.fields.description, item.fields.description);
+  });
+
   test("of nothing says so", async () => {
     assert.deepEqual(await entriesOf(await archiveOf([], "new")), { ".metadata.yml": "metadata: []\n" });
   });

@@ -16,6 +16,7 @@ const CONTENTS: Readonly<Record<ConfigType, Readonly<Record<string, string | und
     "{'a': 1}": "not valid json at line 1, column 2: a name in double quotes is expected",
     '{"a" 1}': "not valid json at line 1, column 6: a colon is expected",
     '"a\nb"': "not valid json at line 1, column 3: a control character in a text must be escaped",
+    '"\u001f"': "not valid json at line 1, column 2: a control character in a text must be escaped",
     '"\\u12G4"': "not valid json at line 1, column 2: \\u must be followed by four hexadecimal digits",
     '"\\x"': 'not valid json at line 1, column 2: only " \\ / b f n r t u may follow a backslash',
     '"abc': 'not valid json at line 1, column 5: the text ends where " is expected',
