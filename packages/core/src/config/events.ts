@@ -66,7 +66,7 @@ export type ConfigChange = "ADD_CONFIG" | "DELETE_CONFIG";
 export type FuzzySync =
   | {
       readonly type: "FUZZY_WATCH_INIT_NOTIFY" | "FUZZY_WATCH_DIFF_SYNC_NOTIFY";
-      readonly contexts: readonly { readonly groupKey: ConfigKey; readonly changeType: ConfigChange }[];
+      readonly contexts: readonly { readonly groupKey: ConfigKey; readonly changedType: ConfigChange }[];
       readonly totalBatch: number;
       /** From 1. */
       readonly currentBatch: number;

@@ -28,7 +28,7 @@ function brief(effects: readonly Effect[]): string[] {
   return syncs(effects).map(({ sync }) => {
     if (!("contexts" in sync)) return "FINISH";
     const list = sync.contexts.map(
-      ({ groupKey, changeType }) => `${changeType === "ADD_CONFIG" ? "+" : "-"}${groupKey.split("+")[0]}`,
+      ({ groupKey, changedType }) => `${changedType === "ADD_CONFIG" ? "+" : "-"}${groupKey.split("+")[0]}`,
     );
     const what = sync.type === "FUZZY_WATCH_INIT_NOTIFY" ? "INIT" : "DIFF";
     return `${what} ${sync.currentBatch}/${sync.totalBatch}: ${list.join(" ")}`;

@@ -72,7 +72,7 @@ function hostOf({ state, now, effects }: Turn): FuzzyHost {
         "contexts" in batch
           ? {
               ...batch,
-              contexts: batch.contexts.map(({ key, exists }) => ({ groupKey: key, changeType: word(exists) })),
+              contexts: batch.contexts.map(({ key, exists }) => ({ groupKey: key, changedType: word(exists) })),
             }
           : batch;
       effects.push({ type: "fuzzySync", requestId, to, pattern, sync });

@@ -312,7 +312,7 @@ describe("configuration over gRPC", () => {
       groupKeyPattern: "public>>DEFAULT_GROUP>>fuzzy-*",
       totalBatch: 1,
       currentBatch: 1,
-      contexts: [{ groupKey: "fuzzy-a+DEFAULT_GROUP+public", changeType: "ADD_CONFIG" }],
+      contexts: [{ groupKey: "fuzzy-a+DEFAULT_GROUP+public", changedType: "ADD_CONFIG" }],
     });
     const finished = await client.pushed(({ body }) => body.syncType === "FINISH_FUZZY_WATCH_INIT_NOTIFY");
     assert.deepEqual(
