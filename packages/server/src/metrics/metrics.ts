@@ -1,4 +1,4 @@
-import { type Metric, Registry } from "prom-client";
+import type { Metric, Registry } from "prom-client";
 import type { MetricSources } from "./sources.ts";
 import { METRICS, type MetricRow, type Readings } from "./table.ts";
 
@@ -11,16 +11,24 @@ export interface Metrics {
 
 /** The metrics of one server. They share nothing with another server in the same process. */
 export function newMetrics(sources: MetricSources): Metrics {
-  const registry = new Registry();
   let readings: Readings = {};
-  for (const row of METRICS) registry.registerMetric(pulled(row, () => readings) as unknown as Metric);
+  let registry: Promise<Registry> | undefined;
+  // With the first scrape: the library brings a hundred modules, which a server that nobody scrapes need not hold.
+  async function load(): Promise<Registry> {
+    const { Registry } = await import("prom-client");
+    const made = new Registry();
+    for (const row of METRICS) made.registerMetric(pulled(row, () => readings) as unknown as Metric);
+    return made;
+  }
   return {
-    contentType: registry.contentType,
-    text() {
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+    async text() {
+      registry ??= load();
+      const loaded = await registry;
       // Each source is read once per scrape. The registry asks its metrics before its first await, so that two scrapes
       // at a time do not mix.
       readings = read(sources);
-      return registry.metrics();
+      return loaded.metrics();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { Busboy, type BusboyInstance } from "@fastify/busboy";
+import type { BusboyInstance } from "@fastify/busboy";
 import { RegistryError } from "@nacre/protocol";
 import type { Pair } from "./params-text.ts";
 
@@ -17,7 +17,9 @@ export interface Parts {
  * @param contentType  as the client wrote it: the boundary is case-sensitive.
  * @throws RegistryError `badRequest` when it is not what its type says, or ends in the middle.
  */
-export function partsOf(body: Uint8Array, contentType: string): Promise<Parts> {
+export async function partsOf(body: Uint8Array, contentType: string): Promise<Parts> {
+  // Loaded with the first such body: most servers never see one.
+  const { Busboy } = await import("@fastify/busboy");
   return new Promise((resolve, reject) => {
     const fields: Pair[] = [];
     const files = new Map<string, Uint8Array>();
