@@ -1,27 +1,35 @@
 /**
  * Runs released clients against fresh servers: one test per client and scenario. Programs that are not built yet are
- * built first. `--only <text>` takes the clients whose name holds the text; `--write` writes docs/reference/clients.md.
+ * built first. `--only <text>` takes the clients whose name holds the text, `--half naming` or `--half configuration`
+ * the scenarios of one half; `--write` writes docs/reference/clients.md.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { Program } from "./lib/builds.ts";
 import { CLIENTS, type Client } from "./lib/clients.ts";
+import { Outside } from "./lib/outside.ts";
 import { type Outcome, ProgramProcess } from "./lib/program.ts";
 import { type Results, writeReport } from "./lib/report.ts";
-import type { ScenarioName } from "./lib/scenarios.ts";
+import { type Half, type ScenarioName, scenariosOf } from "./lib/scenarios.ts";
 import { ServerProcess } from "./lib/server.ts";
 
-/** Clients at a time; two cores build two programs at best. */
+/** Clients at a time; two cores build two programs at best. Both halves of a client run at once: mostly they wait. */
 const CONCURRENCY = 2;
+const HALVES: readonly Half[] = ["naming", "configuration"];
+const SERVER_FLAGS: Record<Half, readonly string[]> = {
+  naming: ["--nacos.naming.service.metadata.length=20000"],
+  configuration: [],
+};
 const BUILD_MAX_MS = 600_000;
 const SCENARIO_MAX_MS = 180_000;
-const METADATA_LENGTH = "--nacos.naming.service.metadata.length=20000";
 
 const only = flagValue("--only");
+const half = flagValue("--half");
 const clients = CLIENTS.filter((client) => only === undefined || client.name.includes(only));
 // The clients that cannot run here are replayed.
 if (only === undefined) await import("./recorded.test.ts");
 
-const results = new Map<Client, Map<ScenarioName, Outcome>>();
+const results = new Map<Client, Map<ScenarioName, Outcome>>(clients.map((client) => [client, new Map()]));
 
 describe("released clients", { concurrency: CONCURRENCY }, () => {
   /** Has default limits; scenarios that change nothing on it share it. */
@@ -37,45 +45,61 @@ describe("released clients", { concurrency: CONCURRENCY }, () => {
   });
 
   for (const client of clients) {
-    describe(`${client.name}: ${client.artifact} ${client.version}`, { concurrency: 1 }, () => {
+    describe(`${client.name}: ${client.artifact} ${client.version}`, { concurrency: HALVES.length }, () => {
       const missing = client.build.missing();
       if (missing !== undefined && process.env.CI !== "true") {
         test.skip(`skipped: ${missing}`);
         return;
       }
-
-      let server: ServerProcess | undefined;
-      let program: ProgramProcess | undefined;
-      const outcomes = new Map<ScenarioName, Outcome>();
-      results.set(client, outcomes);
+      let program: Promise<Program> | undefined;
 
       before(
         async () => {
           assert.equal(missing, undefined, "with CI=true every toolchain must be there");
-          const command = await client.build.ready();
-          const fresh = await ServerProcess.start(METADATA_LENGTH);
-          server = fresh;
-          const addresses = [fresh.address, strictServer.address];
-          program = await ProgramProcess.start(command, addresses, client.scenarios, () => fresh.killAndRestart());
+          program = client.build.ready();
+          await program;
         },
         { timeout: BUILD_MAX_MS },
       );
 
-      after(async () => {
-        await program?.stop();
-        await server?.stop();
-      });
-
-      for (const name of client.scenarios) {
-        test(name, { timeout: SCENARIO_MAX_MS }, async (context) => {
-          assert.ok(program !== undefined);
-          const outcome = await program.outcome(name);
-          outcomes.set(name, outcome);
-          if (outcome.detail !== "") context.diagnostic(outcome.detail);
-          assert.ok(outcome.ok, `${outcome.detail}\n--- client\n${program.errors}\n--- server\n${server?.printed}`);
+      for (const each of HALVES.filter((name) => half === undefined || half === name)) {
+        describe(each, { concurrency: 1 }, () => {
+          runHalf(client, each, async () => {
+            assert.ok(program !== undefined, "the program was not built");
+            return program;
+          });
         });
       }
     });
+  }
+
+  function runHalf(client: Client, each: Half, built: () => Promise<Program>): void {
+    const scenarios = scenariosOf(each).filter((name) => client.scenarios.includes(name));
+    let server: ServerProcess | undefined;
+    let program: ProgramProcess | undefined;
+
+    before(async () => {
+      const command = await built();
+      server = await ServerProcess.start(...SERVER_FLAGS[each]);
+      const outside = new Outside(server);
+      const addresses = [server.address, strictServer.address];
+      program = await ProgramProcess.start(command, addresses, scenarios, (asked) => outside.answer(asked));
+    });
+
+    after(async () => {
+      await program?.stop();
+      await server?.stop();
+    });
+
+    for (const name of scenarios) {
+      test(name, { timeout: SCENARIO_MAX_MS }, async (context) => {
+        assert.ok(program !== undefined);
+        const outcome = await program.outcome(name);
+        results.get(client)?.set(name, outcome);
+        if (outcome.detail !== "") context.diagnostic(outcome.detail);
+        assert.ok(outcome.ok, `${outcome.detail}\n--- client\n${program.errors}\n--- server\n${server?.printed}`);
+      });
+    }
   }
 });
 

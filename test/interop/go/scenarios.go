@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
@@ -408,8 +406,7 @@ func restart(w *world) (string, error) {
 		func() error { return w.batch("restart-batch", "10.11.1.1", "10.11.1.2", "10.11.1.3") },
 		func() error { return await(15, "the instance is pushed", "10.11.0.1:8080", pushed.addresses) },
 		func() error {
-			say(map[string]any{"ask": "restart"})
-			_, err := bufio.NewReader(os.Stdin).ReadString('\n')
+			_, err := ask("restart", nil)
 			restartedAt = time.Now()
 			return err
 		},

@@ -38,7 +38,7 @@ export const CLIENTS: readonly Client[] = [
     version: "0.8.3",
     transport: "gRPC",
     build: rust(),
-    scenarios: allBut("fuzzy-watch"),
+    scenarios: allBut("fuzzy-watch", "config-fuzzy-watch"),
   },
   {
     name: "Go",
@@ -46,7 +46,7 @@ export const CLIENTS: readonly Client[] = [
     version: "2.3.5",
     transport: "gRPC; HTTP v1 for persistent instances",
     build: go(),
-    scenarios: allBut("fuzzy-watch"),
+    scenarios: allBut("fuzzy-watch", "config-fuzzy-watch"),
   },
   {
     name: "Python 3",
@@ -54,7 +54,7 @@ export const CLIENTS: readonly Client[] = [
     version: "3.2.0",
     transport: "gRPC",
     build: python("3.2.0", "grpc_client.py"),
-    scenarios: allBut("fuzzy-watch"),
+    scenarios: allBut("fuzzy-watch", "config-fuzzy-watch"),
   },
   {
     name: "Python 2",
@@ -62,11 +62,11 @@ export const CLIENTS: readonly Client[] = [
     version: "2.0.11",
     transport: "HTTP v1",
     build: python("2.0.11", "http_client.py"),
-    scenarios: allBut("batch", "services", "fuzzy-watch"),
+    scenarios: allBut("batch", "services", "fuzzy-watch", "config-cas", "config-tag", "config-fuzzy-watch"),
   },
-  javaClient("1.4.8", allBut("batch", "fuzzy-watch")),
-  javaClient("2.0.4", allBut("batch", "fuzzy-watch")),
-  javaClient("2.5.1", allBut("fuzzy-watch")),
+  javaClient("1.4.8", allBut("batch", "fuzzy-watch", "config-cas", "config-tag", "config-fuzzy-watch")),
+  javaClient("2.0.4", allBut("batch", "fuzzy-watch", "config-tag", "config-fuzzy-watch")),
+  javaClient("2.5.1", allBut("fuzzy-watch", "config-fuzzy-watch")),
   javaClient("3.1.1", ALL),
   javaClient("3.2.1-2026.03.30", ALL),
   {
@@ -75,7 +75,7 @@ export const CLIENTS: readonly Client[] = [
     version: "0.8.0",
     transport: "gRPC",
     build: node("grpc-client.ts"),
-    scenarios: allBut("services", "fuzzy-watch"),
+    scenarios: allBut("services", "fuzzy-watch", "config-cas", "config-tag", "config-fuzzy-watch"),
   },
   {
     name: "Node, HTTP",
@@ -83,6 +83,6 @@ export const CLIENTS: readonly Client[] = [
     version: "2.6.3",
     transport: "HTTP v1, UDP",
     build: node("http-client.ts"),
-    scenarios: allBut("batch", "services", "fuzzy-watch"),
+    scenarios: allBut("batch", "services", "fuzzy-watch", "config-cas", "config-tag", "config-fuzzy-watch"),
   },
 ];

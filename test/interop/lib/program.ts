@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { Program } from "./builds.ts";
 import { tail } from "./command.ts";
+import type { Asked } from "./outside.ts";
 import type { ScenarioName } from "./scenarios.ts";
 
 export interface Outcome {
@@ -14,7 +14,13 @@ export interface Outcome {
   readonly detail: string;
 }
 
-/** A client program at work in a folder of its own: it runs its scenarios one after the other and reports each. */
+type Answer = (asked: Asked) => Promise<Readonly<Record<string, unknown>>>;
+
+/**
+ * A client program at work in a folder of its own: it runs its scenarios one after the other and reports each on a line
+ * of JSON. A line `{"ask": …}` asks for something done from outside and is answered on a line of its standard input,
+ * with `error` in it when it could not be done.
+ */
 export class ProgramProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #folder: string;
@@ -26,7 +32,7 @@ export class ProgramProcess {
     folder: string,
     servers: readonly string[],
     scenarios: readonly ScenarioName[],
-    restart: () => Promise<void>,
+    answer: Answer,
   ) {
     const [command, ...args] = program;
     this.#folder = folder;
@@ -43,20 +49,26 @@ export class ProgramProcess {
       outcome.promise.catch(() => undefined);
       this.#outcomes.set(name, outcome);
     }
-    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#hear(line, restart));
+    let rest = "";
+    // Not readline: it ends lines at U+2028 too, which texts within JSON may hold.
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#hear(line, answer);
+    });
     this.#child.on("error", (error) => this.#fail(error));
     this.#child.on("close", (code) => this.#fail(new Error(`the program ended with ${code}:\n${this.#errors()}`)));
   }
 
-  /** @param restart called when the program asks to have the server killed and started again. */
+  /** @param answer called with what the program asks for. */
   static async start(
     program: Program,
     servers: readonly string[],
     scenarios: readonly ScenarioName[],
-    restart: () => Promise<void>,
+    answer: Answer,
   ): Promise<ProgramProcess> {
     const folder = await mkdtemp(join(tmpdir(), "nacre-interop-client-"));
-    return new ProgramProcess(program, folder, servers, scenarios, restart);
+    return new ProgramProcess(program, folder, servers, scenarios, answer);
   }
 
   /** The end of what it wrote to standard error. */
@@ -79,15 +91,15 @@ export class ProgramProcess {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  #hear(line: string, restart: () => Promise<void>): void {
+  #hear(line: string, answer: Answer): void {
     const said = parse(line);
-    if (said?.ask === "restart") {
-      restart().then(
-        () => this.#child.stdin.write("restarted\n"),
-        (error: unknown) => this.#fail(error),
-      );
-    } else if (said?.name !== undefined) {
-      this.#outcomes.get(said.name)?.resolve({ ok: said.ok === true, detail: said.detail ?? "" });
+    if (said === undefined) return;
+    if ("ask" in said) {
+      answer(said)
+        .catch((error: unknown) => ({ error: String(error) }))
+        .then((reply) => this.#child.stdin.write(`${JSON.stringify(reply)}\n`));
+    } else {
+      this.#outcomes.get(said.name)?.resolve({ ok: said.ok, detail: said.detail });
     }
   }
 
@@ -96,18 +108,15 @@ export class ProgramProcess {
   }
 }
 
-interface Said {
-  readonly ask?: string;
-  readonly name?: string;
-  readonly ok?: boolean;
-  readonly detail?: string;
+interface Reported extends Outcome {
+  readonly name: string;
 }
 
 /** Clients print lines of their own between ours. */
-function parse(line: string): Said | undefined {
+function parse(line: string): Asked | Reported | undefined {
   if (!line.startsWith("{")) return undefined;
   try {
-    return JSON.parse(line) as Said;
+    return JSON.parse(line) as Asked | Reported;
   } catch {
     return undefined;
   }

@@ -6,25 +6,28 @@ import os
 import sys
 import time
 
-from kit import GROUP, METADATA, Api, ask_for_restart, eventually, joined, run
+from configs import ConfigScenarios, Heard
+from kit import GROUP, METADATA, Api, ask, by_half, eventually, joined, run
 from v2.nacos import (
     BatchRegisterInstanceParam,
     ClientConfigBuilder,
+    ConfigParam,
     DeregisterInstanceParam,
     ListInstanceParam,
     ListServiceParam,
+    NacosConfigService,
     NacosNamingService,
     RegisterInstanceParam,
     SubscribeServiceParam,
 )
 
 
-async def connect(server, namespace=""):
-    connect.count += 1
+def settings(server, namespace):
+    settings.count += 1
     # Clients with one cache folder would read each other's snapshots.
-    folder = f"client-{connect.count}"
+    folder = f"client-{settings.count}"
     os.makedirs(folder)
-    config = (
+    return (
         ClientConfigBuilder()
         .server_address(server)
         .namespace_id(namespace)
@@ -32,13 +35,17 @@ async def connect(server, namespace=""):
         .log_dir(folder)
         .log_level(logging.WARNING)
         .load_cache_at_start(False)
-        .build()
     )
+
+
+settings.count = 0
+
+
+async def connect(server, namespace=""):
+    config = settings(server, namespace).build()
     config.set_update_cache_when_empty(True)
     return await NacosNamingService.create_naming_service(config)
 
-
-connect.count = 0
 
 
 def instance(service, ip, **more):
@@ -230,7 +237,7 @@ class Scenarios:
         await self.publisher.register_instance(instance("restart", "10.11.0.1"))
         await self.batch_publish("restart-batch", ["10.11.1.1", "10.11.1.2", "10.11.1.3"])
         await eventually(15, "the instance is pushed", "10.11.0.1:8080", pushed.addresses)
-        await ask_for_restart()
+        await ask("restart")
         restarted_at = time.monotonic()
         await eventually(60, "the instance is back", "10.11.0.1:8080", lambda: self.api.addresses("restart"))
         await eventually(45, "the batch is back", 3, lambda: len(self.api.hosts("restart-batch")))
@@ -240,10 +247,39 @@ class Scenarios:
         return f"back after {back_ms} ms"
 
 
+class ConfigAdapter:
+    GONE = ""
+    LARGE_BYTES = 10 * 1024 * 1024
+
+    def __init__(self, server):
+        self.server = server
+
+    async def connect(self, namespace="", labels=None):
+        builder = settings(self.server, namespace)
+        return await NacosConfigService.create_config_service(builder.app_conn_labels(labels or {}).build())
+
+    async def put(self, client, data_id, content, **more):
+        return await client.publish_config(ConfigParam(data_id=data_id, group=GROUP, content=content, **more))
+
+    async def get(self, client, data_id):
+        return await client.get_config(ConfigParam(data_id=data_id, group=GROUP))
+
+    async def remove(self, client, data_id):
+        return await client.remove_config(ConfigParam(data_id=data_id, group=GROUP))
+
+    async def hear(self, client, data_id, new=False):
+        heard = Heard()
+
+        async def listener(_tenant, _group, _data_id, content):
+            heard.latest = content
+
+        await client.add_listener(data_id, GROUP, listener)
+        return heard
+
+
 async def main():
-    scenarios = Scenarios(sys.argv[1], sys.argv[2])
-    await scenarios.start()
-    await run(scenarios)
+    server, strict_server = sys.argv[1], sys.argv[2]
+    await run(by_half(lambda: Scenarios(server, strict_server), lambda: ConfigScenarios(ConfigAdapter(server))))
     # Background tasks of the client would keep the loop.
     sys.stdout.flush()
     os._exit(0)

@@ -6,7 +6,8 @@ import sys
 import time
 
 import nacos
-from kit import METADATA, Api, ask_for_restart, eventually, joined, run
+from configs import NOTHING, ConfigScenarios, Heard
+from kit import GROUP, METADATA, Api, ask, by_half, eventually, joined, run
 from nacos.listener import SubscribeListener
 
 BEAT_SECONDS = 2
@@ -38,6 +39,9 @@ class Scenarios:
         self.strict_server = strict_server
         self.api = Api(server)
         self.client = connect(server)
+
+    async def start(self):
+        """There is nothing to wait for."""
 
     def publish(self, service, ip, client=None, beat=BEAT_SECONDS, **more):
         client = client or self.client
@@ -150,7 +154,7 @@ class Scenarios:
     async def restart(self):
         self.publish("restart", "10.11.0.1")
         self.publish("restart", "10.11.0.2")
-        await ask_for_restart()
+        await ask("restart")
         restarted_at = time.monotonic()
         both = "10.11.0.1:8080 10.11.0.2:8080"
         await eventually(60, "the instances are back", both, lambda: self.api.addresses("restart"))
@@ -162,7 +166,39 @@ class Scenarios:
         return f"back after {back_ms} ms"
 
 
-asyncio.run(run(Scenarios(sys.argv[1], sys.argv[2])))
+class ConfigAdapter:
+    GONE = None
+    LARGE_BYTES = 10 * 1024 * 1024
+    TIMEOUT_SECONDS = 10
+
+    def __init__(self, server):
+        self.server = server
+
+    async def connect(self, namespace="", labels=None):
+        return connect(self.server, namespace)
+
+    async def put(self, client, data_id, content, type=None):
+        return client.publish_config(data_id, GROUP, content, config_type=type, timeout=self.TIMEOUT_SECONDS)
+
+    async def get(self, client, data_id):
+        return client.get_config(data_id, GROUP, timeout=self.TIMEOUT_SECONDS)
+
+    async def remove(self, client, data_id):
+        return client.remove_config(data_id, GROUP)
+
+    async def hear(self, client, data_id, new=False):
+        heard = Heard()
+
+        def watcher(args):
+            heard.latest = args["content"]
+
+        # With a content to start from the client does not read it first, which takes a connection each time.
+        client.add_config_watcher(data_id, GROUP, watcher, content=NOTHING if new else None)
+        return heard
+
+
+server, strict_server = sys.argv[1], sys.argv[2]
+asyncio.run(run(by_half(lambda: Scenarios(server, strict_server), lambda: ConfigScenarios(ConfigAdapter(server)))))
 sys.stdout.flush()
 # Timers of the client are not daemons.
 os._exit(0)

@@ -1,8 +1,7 @@
 """What the programs for both generations of the Python client share.
 
-A program is run as ``<program> <server> <strict server> <name>...`` and prints one JSON line per scenario.
-``{"ask":"restart"}`` asks the runner to kill and restart the server; the line ``restarted`` on standard input says that
-it has.
+A program is run as ``<program> <server> <strict server> <name>...`` and prints one JSON line per scenario. A line
+``{"ask": …}`` asks the runner for something, which it answers with a line on standard input.
 """
 
 import asyncio
@@ -65,16 +64,37 @@ def say(**line):
     print(json.dumps(line), flush=True)
 
 
-async def ask_for_restart():
-    say(ask="restart")
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+async def ask(what, **fields):
+    """Has the runner do something from outside."""
+    say(ask=what, **fields)
+    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    answer = json.loads(line)
+    if "error" in answer:
+        raise RuntimeError(f"{what}: {answer['error']}")
+    return answer
 
 
 async def run(scenarios):
+    """``scenarios`` gives what holds the scenarios of a name as methods."""
     for name in sys.argv[3:]:
         try:
-            detail = await getattr(scenarios, name.replace("-", "_"))()
+            holder = await scenarios(name)
+            detail = await getattr(holder, name.replace("-", "_"))()
             say(name=name, ok=True, detail=detail or "")
         except Exception as failure:  # noqa: BLE001
             traceback.print_exc()
             say(name=name, ok=False, detail=str(failure) or repr(failure))
+
+
+def by_half(naming, configs):
+    """Starts what holds the scenarios of one half with the first that is run; both parameters make it."""
+    holders = {}
+
+    async def holder(name):
+        make = configs if name.startswith("config-") else naming
+        if make not in holders:
+            holders[make] = make()
+            await holders[make].start()
+        return holders[make]
+
+    return holder

@@ -1,5 +1,3 @@
-import com.alibaba.nacos.common.utils.JacksonUtils;
-
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -7,8 +5,8 @@ import java.util.Map;
 
 /**
  * Runs scenarios with one version of the Java client: {@code Main <client version> <server> <strict server> <name>...}.
- * Prints one JSON line per scenario. {@code {"ask":"restart"}} asks the runner to kill and restart the server; the line
- * {@code restarted} on standard input says that it has.
+ * Prints one JSON line per scenario. A line {@code {"ask":…}} asks the runner for something, which it answers with a line
+ * on standard input.
  */
 public final class Main {
 
@@ -16,20 +14,27 @@ public final class Main {
     }
 
     public static void main(String[] args) throws Exception {
-        Scenarios scenarios = new Scenarios(args[0], args[1], args[2]);
+        Scenarios naming = null;
+        Configs configs = null;
         List<String> names = Arrays.asList(args).subList(3, args.length);
         for (String name : names) {
             Map<String, Object> line = new LinkedHashMap<>();
             line.put("name", name);
             try {
                 line.put("ok", true);
-                line.put("detail", scenarios.run(name));
+                if (name.startsWith("config-")) {
+                    configs = configs == null ? new Configs(args[0], args[1]) : configs;
+                    line.put("detail", configs.run(name));
+                } else {
+                    naming = naming == null ? new Scenarios(args[0], args[1], args[2]) : naming;
+                    line.put("detail", naming.run(name));
+                }
             } catch (Throwable failure) {
                 line.put("ok", false);
                 line.put("detail", String.valueOf(failure));
                 failure.printStackTrace();
             }
-            System.out.println(JacksonUtils.toJson(line));
+            Runner.say(line);
         }
         // The clients keep threads that are not daemons.
         System.exit(0);

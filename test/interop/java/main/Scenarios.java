@@ -4,8 +4,6 @@ import com.alibaba.nacos.api.naming.NamingService;
 import com.alibaba.nacos.api.naming.listener.NamingEvent;
 import com.alibaba.nacos.api.naming.pojo.Instance;
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -316,8 +314,7 @@ final class Scenarios {
         }
         Api.await(15, "the instance is pushed", "10.11.0.1:80", () -> addresses(pushed.get()));
 
-        System.out.println("{\"ask\":\"restart\"}");
-        new BufferedReader(new InputStreamReader(System.in)).readLine();
+        Runner.ask("restart");
 
         long restartedAt = System.nanoTime();
         Api.await(60, "the instance is back", "10.11.0.1:80", () -> api.addresses("restart"));
