@@ -1,0 +1,101 @@
+import type { ConfigFields, GrayTarget } from "@nacre/core/config";
+import type { ConfigName } from "@nacre/protocol";
+import { FakeClock } from "@nacre/testkit/fake-clock";
+import { Connections } from "../connections/connections.ts";
+import { KeptLog } from "../naming/http.fixture.ts";
+import { Naming } from "../naming/naming.ts";
+import { stateMachine } from "../state-machine.ts";
+import type { ConfigStore } from "../storage/config-store.ts";
+import { type DurableLogOptions, openDurableLog } from "../storage/durable-log.ts";
+import { openMemoryLog } from "../storage/memory-log.ts";
+import { Configs, type ConfigsSetup } from "./configs.ts";
+import type { ImportItem } from "./service.ts";
+
+export const BY = { user: "ada", ip: "10.0.0.9" };
+export const named = (dataId: string, namespace = "public"): ConfigName => ({ namespace, group: "g", dataId });
+
+/** A real core and shell on a clock that stands still, over a log and a store in memory or in a folder. */
+export class Member {
+  readonly clock: FakeClock;
+  readonly configs: Configs;
+  readonly log: KeptLog;
+  readonly #durable: { close(): Promise<void> };
+
+  private constructor(clock: FakeClock, configs: Configs, log: KeptLog, durable: { close(): Promise<void> }) {
+    this.clock = clock;
+    this.configs = configs;
+    this.log = log;
+    this.#durable = durable;
+  }
+
+  /** @param over  takes the place of methods of the store. */
+  static async open(
+    some: Partial<ConfigsSetup> = {},
+    directory?: string,
+    over: (store: ConfigStore) => Partial<ConfigStore> = () => ({}),
+    storage: Pick<DurableLogOptions<unknown, unknown>, "boot" | "files" | "limits"> = {},
+  ): Promise<Member> {
+    const clock = new FakeClock();
+    const log = new KeptLog();
+    const connections = new Connections({
+      clock,
+      log,
+      abilities: {},
+      address: { ip: "10.0.0.1", port: 8848 },
+      queuedBytesMax: 1024 * 1024,
+    });
+    const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, incarnation: 1 });
+    const configs = new Configs({
+      clock,
+      log,
+      connections,
+      options: {},
+      contentCacheBytes: 1024 * 1024,
+      retentionDays: 30,
+      ciphers: [],
+      checkContent: async (type, text) => (text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined),
+      services: { count: () => 0, remove: async () => {} },
+      ...some,
+    });
+    const machine = stateMachine(naming, configs);
+    const wallClock = (): number => clock.wall();
+    const durable =
+      directory === undefined
+        ? openMemoryLog({ machine, wallClock })
+        : await openDurableLog({ machine, directory, wallClock, ...storage });
+    const store = Object.assign(Object.create(durable.configs) as ConfigStore, over(durable.configs));
+    configs.attach({ durable, store });
+    return new Member(clock, configs, log, durable);
+  }
+
+  async close(): Promise<void> {
+    this.configs.stop();
+    await this.#durable.close();
+  }
+
+  publish(dataId: string, content: string, more: { fields?: ConfigFields; gray?: GrayTarget; key?: string } = {}) {
+    const { fields = {}, gray, key } = more;
+    return this.configs.publish({
+      name: named(dataId),
+      content,
+      fields,
+      ...(gray === undefined ? {} : { gray }),
+      ...(key === undefined ? {} : { encryptedDataKey: key }),
+      terms: {},
+      by: BY,
+    });
+  }
+
+  async text(dataId: string, labels = {}): Promise<string | undefined> {
+    const read = await this.configs.read(named(dataId), { labels });
+    return read.found ? read.content : undefined;
+  }
+
+  async history(dataId: string) {
+    return (await this.configs.store.history({ name: named(dataId) }, { page: 1, size: 100 })).items;
+  }
+
+  import(items: Iterable<ImportItem> | AsyncIterable<ImportItem>, policy: "ABORT" | "SKIP" | "OVERWRITE" = "ABORT") {
+    return this.configs.importAll(items, policy, BY);
+  }
+}
