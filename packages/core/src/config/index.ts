@@ -6,7 +6,14 @@ export * from "./gray.ts";
 export * from "./gray-rule.ts";
 export * from "./listen-queries.ts";
 export * from "./model.ts";
-export { findNamespace, holdsConfigs, itemsIn, listNamespaces, type NamespaceFigures } from "./namespaces.ts";
+export {
+  findNamespace,
+  holdsConfigs,
+  itemsIn,
+  listNamespaces,
+  type NamespaceFigures,
+  namespaceFixed,
+} from "./namespaces.ts";
 export {
   type ConfigOptions,
   type ConfigState,

@@ -43,16 +43,20 @@ export function* itemsIn(state: ConfigState, namespace: string): Generator<Item>
 }
 
 export function namespaceRefused(state: ConfigState, { type, id }: Edit): Refusal | undefined {
-  if (id === DEFAULT_NAMESPACE)
-    return type === "createNamespace"
-      ? refusal("namespaceExists", `namespaceId [${id}] already exist`)
-      : refusal("namespaceIllegal", `namespace '${id}' always exists, and can neither be changed nor deleted`);
-  const exists = state.namespaces.has(id);
   if (type === "createNamespace")
-    return exists ? refusal("namespaceExists", `namespaceId [${id}] already exist`) : undefined;
-  if (!exists) return refusal("namespaceNotFound", `namespaceId [${id}] not exist`);
-  if (type === "deleteNamespace" && holdsConfigs(state, id)) return notEmpty(state, id);
-  return undefined;
+    return id === DEFAULT_NAMESPACE || state.namespaces.has(id)
+      ? refusal("namespaceExists", `namespaceId [${id}] already exist`)
+      : undefined;
+  const refused = namespaceFixed(state, id);
+  if (refused === undefined && type === "deleteNamespace" && holdsConfigs(state, id)) return notEmpty(state, id);
+  return refused;
+}
+
+/** Why a namespace can not be changed or deleted, whatever it holds: to be asked before anything in it is removed. */
+export function namespaceFixed({ namespaces }: ConfigState, id: string): Refusal | undefined {
+  if (id === DEFAULT_NAMESPACE)
+    return refusal("namespaceIllegal", `namespace '${id}' always exists, and can neither be changed nor deleted`);
+  return namespaces.has(id) ? undefined : refusal("namespaceNotFound", `namespaceId [${id}] not exist`);
 }
 
 export function editNamespace(turn: Turn, command: Edit): void {

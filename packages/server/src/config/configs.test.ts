@@ -352,6 +352,26 @@ describe("a namespace", () => {
     assert.equal(configs.state.items.size, 0);
   });
 
+  test("that may not be removed keeps what it holds, also when it is told to remove that first", async () => {
+    const removed: string[] = [];
+    const services = { count: () => 1, remove: async (namespace: string) => void removed.push(namespace) };
+    const { configs } = await open({ services });
+    const publish = { content: "x", fields: {}, terms: {}, by: BY };
+    for (const [id, failure] of [
+      ["public", "namespaceIllegal"],
+      // Used by whoever names it, and made by nobody.
+      ["used", "namespaceNotFound"],
+    ] as const) {
+      await configs.publish({ ...publish, name: named("a", id) });
+      await configs.publish({ ...publish, name: named("a", id), gray: betaTarget("10.0.0.1") });
+      await assert.rejects(configs.deleteNamespace(id, BY, true), failsAs(failure));
+      const read = await configs.read(named("a", id), { labels: { ClientIp: "10.0.0.1" } });
+      assert.ok(read.found && read.gray !== undefined, id);
+    }
+    assert.equal(configs.state.counts.total, 2);
+    assert.deepEqual(removed, []);
+  });
+
   test("without an id gets one", async () => {
     const { configs } = await open();
     const id = await configs.createNamespace(undefined, "Team A", "");

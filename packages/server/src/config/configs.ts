@@ -28,7 +28,7 @@ import type { ConfigHead, ConfigStore } from "../storage/config-store.ts";
 import type { Applied, DurableLog, LogEntry, RowWrite, StagedRow } from "../storage/port.ts";
 import { Contents } from "./contents.ts";
 import { HeldPolls } from "./held-polls.ts";
-import { importAll } from "./importing.ts";
+import { Imports } from "./importing.ts";
 import { NamespaceAdmin, type ServicesOfNamespaces } from "./namespace-admin.ts";
 import type { CheckContent, Cipher } from "./ports.ts";
 import type { ProposeConfig } from "./propose.ts";
@@ -85,6 +85,7 @@ export class Configs implements ConfigService {
   readonly #setup: ConfigsSetup;
   readonly #sealing: Sealing;
   readonly #namespaces: NamespaceAdmin;
+  readonly #imports: Imports;
   readonly #firstRequestId: number;
   #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose"> | undefined;
   #store: ConfigStore | undefined;
@@ -115,6 +116,7 @@ export class Configs implements ConfigService {
       submit: (event) => this.submit(event),
     });
     this.#sealing = new Sealing(setup.ciphers);
+    this.#imports = new Imports({ state: this.state, sealing: this.#sealing, propose: this.propose });
     this.#namespaces = new NamespaceAdmin({ state: this.state, services: setup.services, propose: this.propose });
     this.#firstRequestId = this.state.nextRequestId;
     connections.listen({
@@ -150,11 +152,9 @@ export class Configs implements ConfigService {
     this.#durable = parts.durable;
     this.#store = parts.store;
     this.#saved(parts.durable.appliedIndex);
-    // Nobody will commit what a process staged that is gone (G7).
-    for (const importId of this.state.staged.keys())
-      this.propose({ type: "dropStaged", importId }, "done").catch((err: unknown) => {
-        log.warn({ err, importId }, "items of an unfinished import could not be dropped");
-      });
+    this.#imports
+      .dropLeft()
+      .catch((err: unknown) => log.warn({ err }, "items of an unfinished import could not be dropped"));
     const { store } = parts;
     this.#retention = new HistoryRetention({ clock, log, store, days: retentionDays, propose: this.propose });
     this.#wake();
@@ -262,7 +262,7 @@ export class Configs implements ConfigService {
     policy: ImportPolicy,
     by: Operator,
   ): Promise<Imported> {
-    return importAll({ propose: this.propose, sealing: this.#sealing }, items, policy, by);
+    return this.#imports.all(items, policy, by);
   }
 
   async dryRun(publish: Publish): Promise<Reach> {

@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { BATCH_ITEMS_MAX, type ImportPolicy, type Operator, type StagedItem } from "@nacre/core/config";
+import {
+  BATCH_ITEMS_MAX,
+  type ConfigState,
+  type ImportPolicy,
+  type Operator,
+  type StagedItem,
+} from "@nacre/core/config";
 import type { ProposeConfig } from "./propose.ts";
 import type { Sealing } from "./sealing.ts";
 import type { Imported, ImportItem } from "./service.ts";
@@ -7,20 +13,60 @@ import type { Imported, ImportItem } from "./service.ts";
 /** Bytes of contents after which a batch is staged: about what one turn of the event loop can put into the log. */
 const BATCH_BYTES = 1024 * 1024;
 
-/**
- * Stages the items in batches that nobody sees, then commits them at once (G7). What was staged is dropped when
- * anything fails on the way.
- */
-export async function importAll(
-  parts: { readonly propose: ProposeConfig; readonly sealing: Sealing },
-  items: AsyncIterable<ImportItem> | Iterable<ImportItem>,
-  policy: ImportPolicy,
-  by: Operator,
-): Promise<Imported> {
-  const { propose, sealing } = parts;
-  const importId = randomUUID();
-  let staged = false;
-  try {
+export interface ImportsSetup {
+  readonly state: Pick<ConfigState, "staged">;
+  readonly sealing: Pick<Sealing, "seal">;
+  readonly propose: ProposeConfig;
+}
+
+/** Imports: staged in batches that nobody sees, then committed at once (G7). */
+export class Imports {
+  readonly #setup: ImportsSetup;
+  readonly #underWay = new Set<string>();
+
+  constructor(setup: ImportsSetup) {
+    this.#setup = setup;
+  }
+
+  /** What was staged is dropped when anything fails on the way. */
+  async all(
+    items: AsyncIterable<ImportItem> | Iterable<ImportItem>,
+    policy: ImportPolicy,
+    by: Operator,
+  ): Promise<Imported> {
+    // What an earlier one could not drop would count against the number of imports for good.
+    await this.dropLeft();
+    const importId = randomUUID();
+    this.#underWay.add(importId);
+    try {
+      return await this.#all(importId, items, policy, by);
+    } catch (thrown) {
+      // A log that takes nothing more keeps them; the next import or start drops them then.
+      await this.#drop(importId).catch(() => {});
+      throw thrown;
+    } finally {
+      this.#underWay.delete(importId);
+    }
+  }
+
+  /** Drops what is staged and nobody will commit: of a process that is gone, or of an import that could not drop it. */
+  async dropLeft(): Promise<void> {
+    for (const importId of [...this.#setup.state.staged.keys()])
+      if (!this.#underWay.has(importId)) await this.#drop(importId);
+  }
+
+  async #drop(importId: string): Promise<void> {
+    if (this.#setup.state.staged.has(importId)) await this.#setup.propose({ type: "dropStaged", importId }, "done");
+  }
+
+  async #all(
+    importId: string,
+    items: AsyncIterable<ImportItem> | Iterable<ImportItem>,
+    policy: ImportPolicy,
+    by: Operator,
+  ): Promise<Imported> {
+    const { propose, sealing } = this.#setup;
+    let staged = false;
     let batch: StagedItem[] = [];
     let bytes = 0;
     const stage = async (): Promise<void> => {
@@ -39,9 +85,5 @@ export async function importAll(
     if (!staged) return { succeeded: 0, failed: [], skipped: [] };
     const { succeeded, failed, skipped } = await propose({ type: "commitConfigs", importId, policy, by }, "imported");
     return { succeeded, failed, skipped };
-  } catch (thrown) {
-    // A log that takes nothing more keeps them; the next start drops them then.
-    if (staged) await propose({ type: "dropStaged", importId }, "done").catch(() => {});
-    throw thrown;
   }
 }

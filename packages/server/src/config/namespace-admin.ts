@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { BATCH_ITEMS_MAX, type ConfigState, itemsIn, listNamespaces, type Operator } from "@nacre/core/config";
+import {
+  BATCH_ITEMS_MAX,
+  type ConfigState,
+  itemsIn,
+  listNamespaces,
+  namespaceFixed,
+  type Operator,
+} from "@nacre/core/config";
 import { type ConfigName, RegistryError } from "@nacre/protocol";
 import { turn } from "../storage/turn.ts";
 import type { ProposeConfig } from "./propose.ts";
@@ -46,7 +53,9 @@ export class NamespaceAdmin {
 
   /** Refused while it holds anything, unless it is told to remove that first (G10). */
   async delete(id: string, by: Operator, force: boolean): Promise<void> {
-    const { services, propose } = this.#setup;
+    const { state, services, propose } = this.#setup;
+    const refused = namespaceFixed(state, id);
+    if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
     if (force) {
       await this.#removeConfigs(id, by);
       await services.remove(id);
