@@ -87,11 +87,15 @@ async function killedWriters(directory: string, round: number, random: Random): 
   const early = random.chance(0.1) ? setTimeout(() => child.kill("SIGKILL"), 50 + random.below(200)) : undefined;
   const linesMax = 1 + random.below(200);
   let lines = 0;
+  let dying = false;
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
     lines += chunk.split("\n").length - 1;
-    if (lines >= linesMax) child.kill("SIGKILL");
+    if (lines < linesMax || dying) return;
+    dying = true;
+    // At once it would hit what follows an answer, and hardly ever what comes before one.
+    setTimeout(() => child.kill("SIGKILL"), random.below(25));
   });
   const signal = await new Promise((resolve) => child.on("close", (_, name) => resolve(name)));
   clearTimeout(early);
