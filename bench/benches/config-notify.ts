@@ -47,7 +47,7 @@ export const configNotify: Bench = {
 };
 
 async function measured(listeners: number, configs: number, changes: number): Promise<Cell[]> {
-  const server = await ServerProcess.start({ flags: ["--nacre.connections.per.ip.max=20000"] });
+  const server = await ServerProcess.start({ flags: ["--nacre.connections.perIp.max=20000"] });
   const load = Remote.load("config-listeners.ts");
   const publisher = await GrpcConnection.open(server.grpcPort);
   try {

@@ -19,7 +19,7 @@ export const configPolls: Bench = {
     "just before the publish is written to the arrival of each answer.",
   async run(scale: Scale): Promise<Table> {
     const count = scale.pick(POLLS, 1_000);
-    const server = await ServerProcess.start({ flags: ["--nacre.connections.per.ip.max=20000"] });
+    const server = await ServerProcess.start({ flags: ["--nacre.connections.perIp.max=20000"] });
     const load = Remote.load("config-polls.ts");
     const publisher = await GrpcConnection.open(server.grpcPort);
     try {
