@@ -57,6 +57,7 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
     }),
     configs: lazyConfigs(
       async () => store().configs,
+      () => opened !== undefined,
       (thrown) => thrown,
     ),
     async close() {

@@ -174,7 +174,11 @@ function storeIn(database: Database.Database, { view, failed }: Surroundings): S
     get mark() {
       return mark;
     },
-    configs: lazyConfigs(async () => (await tables()).configs, failed),
+    configs: lazyConfigs(
+      async () => (await tables()).configs,
+      () => holdsAny(database, "his_config_info"),
+      failed,
+    ),
     async write(writes, next) {
       const { configs = [] } = writes;
       const steps = perform(writes, configs.length === 0 ? undefined : (await tables()).apply(configs));

@@ -3,9 +3,14 @@ import type { ConfigStore } from "../config-store.ts";
 /**
  * A store whose queries are loaded when it is first asked: a server without configurations does not pay for them.
  *
+ * @param holdsHistory  asked by itself, because history is cleaned on every server, whether it has some or not.
  * @param failed  what a caller is told of something that a query threw.
  */
-export function lazyConfigs(load: () => Promise<ConfigStore>, failed: (thrown: unknown) => unknown): ConfigStore {
+export function lazyConfigs(
+  load: () => Promise<ConfigStore>,
+  holdsHistory: () => boolean,
+  failed: (thrown: unknown) => unknown,
+): ConfigStore {
   async function ask<T>(question: (store: ConfigStore) => Promise<T>): Promise<T> {
     try {
       return await question(await load());
@@ -31,6 +36,12 @@ export function lazyConfigs(load: () => Promise<ConfigStore>, failed: (thrown: u
     historyBefore: (...args) => ask((store) => store.historyBefore(...args)),
     historyAfter: (...args) => ask((store) => store.historyAfter(...args)),
     newestHistory: (...args) => ask((store) => store.newestHistory(...args)),
-    oldestHistoryAt: () => ask((store) => store.oldestHistoryAt()),
+    async oldestHistoryAt() {
+      try {
+        return holdsHistory() ? await (await load()).oldestHistoryAt() : undefined;
+      } catch (thrown) {
+        throw failed(thrown);
+      }
+    },
   };
 }
