@@ -44,6 +44,13 @@ describe("before a publish goes into the log", () => {
     assert.equal(asked({ content: content("ää") }, { contentBytesMax: 4 }), "");
     assert.match(asked({ content: content("ää") }, { contentBytesMax: 3 }), /4 bytes are more than 3 \(maxContent\)/);
   });
+  test("who does it has a name that a row of history has room for", () => {
+    const by = (length: number) => ({ ...OPERATOR, user: "u".repeat(length) });
+    assert.equal(asked({ by: by(128) }), "");
+    assert.match(asked({ by: by(129) }), /^invalidParameter: Param 'src_user' is illegal, .* exceed 128\.$/);
+    const removal = { type: "removeConfigs", names: [config()], by: by(129) } as const;
+    assert.equal(refuses(new ConfigLog().state, removal)?.failure, "invalidParameter");
+  });
   test("each of its fields has room in every store", () => {
     const fits: [keyof ConfigFields | keyof Content, number][] = [
       ["appName", 128],

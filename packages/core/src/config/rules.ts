@@ -13,12 +13,15 @@ const LENGTH_MAX = {
   effect: 32,
   schema: 32_768,
   encryptedDataKey: 1024,
+  user: 128,
   namespaceId: 128,
   namespaceDescription: 256,
 } as const;
 
 /** Rules of names and sizes. What is in the log already is not judged by them again. */
 export function commandBroken(options: ConfigOptions, command: ConfigCommand): Refusal | undefined {
+  const refused = "by" in command ? tooLong("src_user", command.by.user, LENGTH_MAX.user) : undefined;
+  if (refused !== undefined) return refused;
   switch (command.type) {
     case "publishConfig":
       return (

@@ -60,6 +60,10 @@ describe("configuration over gRPC", () => {
     (dataId: string) =>
     ({ type, body }: Message): boolean =>
       type === "ConfigChangeNotifyRequest" && body.dataId === dataId;
+  const listeners = async (dataId: string): Promise<string> => {
+    const query = `dataId=${dataId}&groupName=DEFAULT_GROUP`;
+    return (await fetch(`${server.url}/v3/admin/cs/config/listener?${query}`)).text();
+  };
   const succeed = (message: Message) => assert.equal(message.body.resultCode, 200, message.text);
 
   test("publishes, is queried and removes as in the golden exchanges 8.8 and 8.9, byte for byte", async () => {
@@ -164,6 +168,14 @@ describe("configuration over gRPC", () => {
       const answer = await listen(await connect(), [{ dataId: "absent.yaml", tenant: "", ...context }]);
       assert.equal(answer.body.changedConfigs.length, differs ? 1 : 0);
     });
+
+  test("keeps of a listener no more than an md5 takes, and tells it what differs all the same (G11)", async () => {
+    const client = await connect();
+    const answer = await listen(client, [{ dataId: "long-md5", tenant: "", md5: "f".repeat(100_000) }]);
+    assert.equal(answer.body.changedConfigs.length, 1);
+    const text = await listeners("long-md5");
+    assert.ok(text.includes("longer than an md5") && text.length < 200, "shown as something that no content has");
+  });
 
   test("stops telling whoever does not listen any more", async () => {
     const [client, witness] = [await connect(), await connect()];

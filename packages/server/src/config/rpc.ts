@@ -25,6 +25,8 @@ import type { Configs } from "./configs.ts";
 import { labelsOf } from "./labels.ts";
 import type { Found, Missing } from "./reader.ts";
 
+const MD5_LENGTH = 32;
+
 interface WireName {
   readonly dataId: string;
   readonly group: string;
@@ -98,7 +100,7 @@ export function configFeature(configs: Configs): Feature {
         }
         const contexts = configListenContexts.map((wire): Context => {
           const name = nameOf(wire);
-          return { name, form: formOf(wire.tenant), md5: wire.md5 };
+          return { name, form: formOf(wire.tenant), md5: heldMd5(wire.md5) };
         });
         const changed = configs.listen({ clientId, labels: labelsOf(connection, header(TAG_LABEL)), contexts });
         return {
@@ -135,6 +137,11 @@ function encodeFound({ version, gray, held }: Found): Uint8Array {
   return encodeUtf8(
     `{"resultCode":200,"errorCode":0,"success":true,"content":${JSON.stringify(held.text)},"md5":"${md5}","contentType":"${type}","encryptedDataKey":${JSON.stringify(encryptedDataKey)},"lastModified":${modifiedAt},${beta}}`,
   );
+}
+
+/** It is kept for as long as the client listens. What no content can have is as good as any other such text. */
+function heldMd5(md5: string | undefined): string | undefined {
+  return md5 === undefined || md5.length <= MD5_LENGTH ? md5 : "longer than an md5";
 }
 
 function formOf(tenant: string | undefined): TenantForm {
