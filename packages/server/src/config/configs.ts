@@ -5,30 +5,27 @@ import {
   type ConfigOptions,
   type ConfigResult,
   type ConfigState,
-  type ConfigWrite,
   capacityOf,
   type Effect,
   type Event,
   type ImportPolicy,
-  load,
-  loadConfig,
-  loadStaged,
   newConfig,
   nextWakeAt,
   type Operator,
   refuses,
   step,
 } from "@nacre/core/config";
-import { type ConfigName, configKey, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
+import { type ConfigName, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/index.ts";
-import type { ConfigHead, ConfigStore } from "../storage/config-store.ts";
-import type { Applied, DurableLog, LogEntry, RowWrite, StagedRow } from "../storage/port.ts";
+import type { ConfigStore } from "../storage/config-store.ts";
+import type { DurableLog } from "../storage/port.ts";
 import { Contents } from "./contents.ts";
 import { HeldPolls } from "./held-polls.ts";
 import { Imports } from "./importing.ts";
+import { type ConfigMachine, configMachine } from "./machine.ts";
 import { NamespaceAdmin, type ServicesOfNamespaces } from "./namespace-admin.ts";
 import type { CheckContent, Cipher } from "./ports.ts";
 import type { ProposeConfig } from "./propose.ts";
@@ -76,6 +73,7 @@ export interface ConfigsSetup {
 /** The shell of configuration: feeds events to the core one at a time and performs the effects in order. */
 export class Configs implements ConfigService {
   readonly state: ConfigState;
+  readonly machine: ConfigMachine;
   readonly contents: Contents;
   readonly reader: Reader;
   /** What calls took, for the metrics. */
@@ -108,6 +106,13 @@ export class Configs implements ConfigService {
       read: (name, gray) => this.store.content(name, gray),
       bytesMax: setup.contentCacheBytes,
     });
+    this.machine = configMachine({
+      state: this.state,
+      contents: this.contents,
+      times: this.times,
+      now: () => clock.now(),
+      perform: (effects) => this.#perform(effects),
+    });
     this.reader = new Reader({
       state: this.state,
       contents: this.contents,
@@ -132,17 +137,6 @@ export class Configs implements ConfigService {
     });
   }
 
-  /** The durable half of configuration, for the log to drive. */
-  readonly machine = {
-    /** @returns whether the row is one of configuration. */
-    load: (row: { readonly kind: string; readonly key: string; readonly value: string }): boolean =>
-      load(this.state, row),
-    loadConfig: (head: ConfigHead): void => loadConfig(this.state, head),
-    loadStaged: ({ importId, head }: StagedRow): void => loadStaged(this.state, importId, head),
-    apply: (entry: LogEntry<ConfigCommand>): Applied<ConfigResult> => this.#apply(entry),
-    saved: (index: number): void => this.#saved(index),
-  };
-
   /** The parts that come to exist after configuration: the log in front of its state, and the store behind it. */
   attach(parts: {
     readonly durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "appliedIndex">;
@@ -151,7 +145,7 @@ export class Configs implements ConfigService {
     const { clock, log, retentionDays } = this.#setup;
     this.#durable = parts.durable;
     this.#store = parts.store;
-    this.#saved(parts.durable.appliedIndex);
+    this.machine.saved(parts.durable.appliedIndex);
     this.#imports
       .dropLeft()
       .catch((err: unknown) => log.warn({ err }, "items of an unfinished import could not be dropped"));
@@ -307,51 +301,6 @@ export class Configs implements ConfigService {
       fields.type === undefined || fields.schema === undefined ? (await this.store.config(name))?.fields : undefined;
     const type = fields.type ?? stored?.type ?? DEFAULT_CONFIG_TYPE;
     return this.#setup.checkContent(type, content, fields.schema ?? stored?.schema);
-  }
-
-  #apply(entry: LogEntry<ConfigCommand>): Applied<ConfigResult> {
-    const effects = step(this.state, { type: "apply", ...entry }, this.#now());
-    const rows: RowWrite[] = [];
-    const configs: ConfigWrite[] = [];
-    const others: Effect[] = [];
-    let result: ConfigResult = { type: "done" };
-    let refused: Extract<Effect, { type: "refuse" }> | undefined;
-    for (const effect of effects) {
-      if (effect.type === "store") rows.push({ kind: effect.kind, key: effect.key, value: effect.value });
-      else if (effect.type === "write") configs.push(effect.write);
-      else if (effect.type === "result") result = effect.result;
-      else if (effect.type === "refuse") refused = effect;
-      else if (effect.type === "changed" && entry.command.type === "commitConfigs")
-        // By the keys that the core has: to work them out anew for ten thousand items takes milliseconds.
-        for (const key of effect.keys) this.contents.drop(key, undefined);
-      else others.push(effect);
-    }
-    // Before anybody is told: who asks is to be given what it is told about (G5).
-    for (const write of configs) this.#hold(write);
-    if (configs.length > 0) this.times.applied(entry.index);
-    this.#perform(others);
-    const writes = { rows, configs };
-    return refused === undefined
-      ? { ok: true, result, ...writes }
-      : { ok: false, failure: refused.failure, message: refused.message, ...writes };
-  }
-
-  #hold(write: ConfigWrite): void {
-    switch (write.kind) {
-      case "putConfig":
-        return this.contents.put(configKey(write.name), undefined, write.revision, write.content);
-      case "putGray":
-        return this.contents.put(configKey(write.name), write.gray.name, write.revision, write.content);
-      case "removeConfig":
-        return this.contents.drop(configKey(write.name), undefined);
-      case "removeGray":
-        return this.contents.drop(configKey(write.name), write.gray);
-    }
-  }
-
-  #saved(index: number): void {
-    this.contents.saved(index);
-    this.times.saved(index);
   }
 
   #now(): number {
