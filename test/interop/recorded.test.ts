@@ -1,9 +1,10 @@
 /**
  * The C# and C++ clients have no toolchain here. What they send is replayed as they write it, and the answers are held
  * against what their parsers insist on. Sources: nacos-sdk-csharp 1.3.10 (`Nacos/V2/Remote`), nacos-sdk-cpp (`src/json`,
- * `src/naming`).
+ * `src/naming`, `src/config`).
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { type Message, RawClient } from "./lib/raw-client.ts";
 import { ServerProcess } from "./lib/server.ts";
@@ -142,6 +143,89 @@ describe("the C# client", { timeout: WAIT_MAX_MS }, () => {
   });
 });
 
+describe("the configuration half of the C# client", { timeout: WAIT_MAX_MS }, () => {
+  const HEADERS = {
+    "Client-AppName": "unknown",
+    "Client-RequestTS": "1767225600000",
+    "Client-RequestToken": "0cc175b9c0f1b6a831c399e269772661",
+    "Client-Version": "Nacos-CSharp-Client:v1.3.10",
+    exConfigInfo: "true",
+    charset: "utf-8",
+  };
+  const BODY_HEADERS = JSON.stringify(HEADERS);
+  const SETUP =
+    '{"clientVersion":"Nacos-CSharp-Client:v1.3.10","abilities":null,"tenant":null,' +
+    '"labels":{"source":"sdk","module":"config","taskId":"0"},"headers":{},"requestId":null,"module":"internal"}';
+  const name = (dataId: string): string =>
+    `"dataId":"${dataId}","group":"DEFAULT_GROUP","tenant":null,"module":"config","headers":${BODY_HEADERS},"requestId":null`;
+  const query = (dataId: string): string => `{"notify":false,"tag":null,${name(dataId)}}`;
+  /** Every key is there, and null where the application gave nothing. */
+  const publish = (dataId: string, content: string, type = "null"): string =>
+    `{"content":"${content}","casMd5":null,"additionMap":{"tag":null,"appName":null,"betaIps":null,"type":${type},` +
+    `"encryptedDataKey":null},${name(dataId)}}`;
+  const listen = (dataId: string, md5: string): string =>
+    `{"listen":true,"configListenContexts":[{"group":"DEFAULT_GROUP","md5":${md5},"dataId":"${dataId}","tenant":null}],` +
+    `"dataId":null,"group":null,"tenant":null,"module":"config","headers":${BODY_HEADERS},"requestId":null}`;
+  const acknowledge = (requestId: string): string =>
+    `{"requestId":"${requestId}","resultCode":200,"errorCode":0,"success":true,"message":null}`;
+
+  async function connect(): Promise<RawClient> {
+    const client = new RawClient(`127.0.0.1:${server.port + 1000}`, acknowledge);
+    await client.call("ServerCheckRequest", '{"headers":{},"requestId":null}');
+    client.say("ConnectionSetupRequest", SETUP);
+    return client;
+  }
+
+  test("publishes with nulls for what was not given, and reads text where its parser wants text", async () => {
+    const client = await connect();
+    const wrote = await client.call("ConfigPublishRequest", publish("csharp", "a: 1", '"yaml"'), HEADERS);
+    assertSuccess(wrote, "ConfigPublishResponse");
+    assertSuccess(await client.call("ConfigPublishRequest", publish("csharp", "a: 2"), HEADERS));
+
+    const read = await client.call("ConfigQueryRequest", query("csharp"), { ...HEADERS, notify: "False" });
+    assertSuccess(read, "ConfigQueryResponse");
+    const { content, md5, contentType, lastModified, tag } = JSON.parse(read.body);
+    assert.deepEqual([content, md5, contentType], ["a: 2", md5Of("a: 2"), "yaml"], "a null type leaves it");
+    assert.ok(Number.isInteger(lastModified));
+    assert.equal(tag, undefined, "its type differs from client to client");
+    assert.ok(!read.body.includes(":null"), read.body);
+    client.close();
+  });
+
+  test("is told that there is none by the code for it", async () => {
+    const client = await connect();
+    const read = await client.call("ConfigQueryRequest", query("csharp-nothing"), HEADERS);
+    assert.equal(read.type, "ConfigQueryResponse");
+    const { resultCode, errorCode } = JSON.parse(read.body);
+    assert.deepEqual([resultCode, errorCode], [500, 300]);
+    client.close();
+  });
+
+  test("listens, is told of a change without a tenant, and removes", async () => {
+    const client = await connect();
+    const before = await client.call("ConfigBatchListenRequest", listen("csharp-heard", '""'), HEADERS);
+    assertSuccess(before, "ConfigChangeBatchListenResponse");
+    assert.deepEqual(JSON.parse(before.body).changedConfigs, []);
+
+    assertSuccess(await client.call("ConfigPublishRequest", publish("csharp-heard", "one"), HEADERS));
+    const push = await client.push(({ type }) => type === "ConfigChangeNotifyRequest");
+    const { dataId, group, tenant } = JSON.parse(push.body);
+    assert.deepEqual([dataId, group, tenant], ["csharp-heard", "DEFAULT_GROUP", undefined]);
+
+    const after = await client.call("ConfigBatchListenRequest", listen("csharp-heard", '""'), HEADERS);
+    const changed = [{ dataId: "csharp-heard", group: "DEFAULT_GROUP", tenant: "" }];
+    assert.deepEqual(JSON.parse(after.body).changedConfigs, changed);
+    const same = listen("csharp-heard", `"${md5Of("one")}"`);
+    assert.deepEqual(JSON.parse((await client.call("ConfigBatchListenRequest", same)).body).changedConfigs, []);
+
+    const remove = `{"tag":null,${name("csharp-heard")}}`;
+    assertSuccess(await client.call("ConfigRemoveRequest", remove, HEADERS), "ConfigRemoveResponse");
+    const { errorCode } = JSON.parse((await client.call("ConfigQueryRequest", query("csharp-heard"))).body);
+    assert.equal(errorCode, 300);
+    client.close();
+  });
+});
+
 describe("the C++ client", { timeout: WAIT_MAX_MS }, () => {
   const AGENT = {
     "Client-Version": "Nacos-CPP-Client:v1.0.1",
@@ -245,6 +329,50 @@ describe("the C++ client", { timeout: WAIT_MAX_MS }, () => {
     assert.ok(doms.includes("cpp-listed"), String(doms));
   });
 });
+
+describe("the configuration half of the C++ client", { timeout: WAIT_MAX_MS }, () => {
+  const AGENT = {
+    "Client-Version": "Nacos-CPP-Client:v1.0.1",
+    "User-Agent": "Nacos-CPP-Client:v1.0.0",
+    "Accept-Encoding": "gzip,deflate,sdch",
+  };
+  const FORM = { ...AGENT, "Content-Type": "application/x-www-form-urlencoded" };
+
+  const url = (path: string, query: Record<string, string> = {}): string =>
+    `http://${server.address}/nacos/v1/cs/configs${path}?${new URLSearchParams(query)}`;
+  const publish = (dataId: string, content: string): Promise<Response> => {
+    const body = new URLSearchParams({ dataId, group: "DEFAULT_GROUP", content });
+    return fetch(url(""), { method: "POST", headers: FORM, body });
+  };
+  const at = (dataId: string): Record<string, string> => ({ dataId, group: "DEFAULT_GROUP" });
+  /** Three fields in a line: without a namespace it leaves out the fourth. */
+  const poll = (dataId: string, md5: string): Promise<Response> => {
+    const body = new URLSearchParams({ "Listening-Configs": `${dataId}\u0002DEFAULT_GROUP\u0002${md5}\u0001` });
+    return fetch(url("/listener"), { method: "POST", headers: { ...FORM, "Long-Pulling-Timeout": "30000" }, body });
+  };
+
+  test("publishes, reads the bytes with their md5, and removes", async () => {
+    assert.equal(await (await publish("cpp", "城市=杭州\r\n")).text(), "true");
+    const read = await fetch(url("", at("cpp")), { headers: AGENT });
+    assert.equal(await read.text(), "城市=杭州\r\n");
+    assert.equal(read.headers.get("content-md5"), md5Of("城市=杭州\r\n"));
+    assert.equal(await (await fetch(url("", at("cpp")), { method: "DELETE", headers: AGENT })).text(), "true");
+    assert.equal((await fetch(url("", at("cpp")), { headers: AGENT })).status, 404, "it takes this for none");
+  });
+
+  test("its poll is answered at once with an encoded line when it is behind, and when a change comes", async () => {
+    await publish("cpp-heard", "one");
+    const line = "cpp-heard%02DEFAULT_GROUP%01";
+    assert.equal((await (await poll("cpp-heard", "")).text()).trim(), line);
+    const held = poll("cpp-heard", md5Of("one"));
+    await publish("cpp-heard", "two");
+    assert.equal((await (await held).text()).trim(), line);
+  });
+});
+
+function md5Of(text: string): string {
+  return createHash("md5").update(text).digest("hex");
+}
 
 function assertSuccess(answer: Message, type?: string): void {
   const { resultCode, message } = JSON.parse(answer.body);

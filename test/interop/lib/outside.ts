@@ -37,6 +37,7 @@ type Reply = Readonly<Record<string, unknown>>;
  * | `remove` | removes | |
  * | `show` | looks at one | `found`, `md5`, `type`, `content` (up to 64 kB) |
  * | `history` | lists its history, oldest first | `ops`, `ip`, `own`: the address is one of this machine |
+ * | `listening` | looks who listens to one | `clients`: how many addresses |
  * | `contents` | | `contents`: `name` and `text` of those in contents.ts |
  */
 export class Outside {
@@ -64,6 +65,8 @@ export class Outside {
         return this.#show(asked);
       case "history":
         return this.#history(asked);
+      case "listening":
+        return this.#listening(asked);
       case "contents":
         return { contents: CONTENTS };
       default:
@@ -105,6 +108,11 @@ export class Outside {
     const ips = new Set(rows.map(({ srcIp }) => srcIp));
     const ip = [...ips].join(" ");
     return { ops: rows.map(({ opType }) => opType.trim()).join(" "), ip, own: OWN_ADDRESSES.has(ip) };
+  }
+
+  async #listening(asked: Asked): Promise<Reply> {
+    const listeners = await this.#call("GET", "/config/listener", nameOf(asked));
+    return { clients: Object.keys((listeners as { listenersStatus: object }).listenersStatus).length };
   }
 
   async #call(method: string, path: string, fields: Fields, headers: Fields = {}): Promise<unknown> {

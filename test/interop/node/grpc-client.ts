@@ -1,11 +1,12 @@
 /** Scenarios with nacos-sdk-rust-binding-node, the Node client that speaks gRPC. */
-import { NacosNamingClient, type NacosServiceInstance } from "nacos-sdk-rust-binding-node";
-import { Api, addresses, askForRestart, eventually, GROUP, type Host, METADATA, run, servers } from "./kit.ts";
+import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from "nacos-sdk-rust-binding-node";
+import { type ConfigAdapter, configScenarios, type Heard } from "./configs.ts";
+import { Api, addresses, ask, eventually, GROUP, type Host, METADATA, run, type Scenarios, servers } from "./kit.ts";
 
 const { server, strictServer } = servers();
 const api = new Api(server);
-const publisher = connect(server);
-const reader = connect(server);
+let publisher: NacosNamingClient;
+let reader: NacosNamingClient;
 
 function connect(serverAddr: string, namespace = ""): NacosNamingClient {
   return new NacosNamingClient({ serverAddr, namespace, namingPushEmptyProtection: false });
@@ -28,7 +29,7 @@ async function watch(service: string): Promise<{ hosts: readonly Host[] }> {
   return pushed;
 }
 
-await run({
+const naming: Scenarios = {
   async register() {
     await publisher.registerInstance("register", GROUP, instance("10.1.0.1"));
     await eventually(10, "the instance over HTTP", "10.1.0.1:8080", () => api.addresses("register"));
@@ -166,7 +167,7 @@ await run({
     await publisher.registerInstance("restart", GROUP, instance("10.11.0.1"));
     await publisher.batchRegisterInstance("restart-batch", GROUP, [instance("10.11.1.1"), instance("10.11.1.2")]);
     await eventually(15, "the instance is pushed", "10.11.0.1:8080", () => addresses(pushed.hosts));
-    await askForRestart();
+    await ask("restart");
     const restartedAt = performance.now();
     await eventually(60, "the instance is back", "10.11.0.1:8080", () => api.addresses("restart"));
     await eventually(30, "the batch is back", "10.11.1.1:8080 10.11.1.2:8080", () => api.addresses("restart-batch"));
@@ -175,4 +176,43 @@ await run({
     await eventually(30, "pushes go on", "10.11.0.1:8080 10.11.0.2:8080", () => addresses(pushed.hosts));
     return `back after ${backMs} ms`;
   },
-});
+};
+
+const configs: ConfigAdapter<NacosConfigClient> = {
+  // This client takes messages of 4 MiB, and the content stands in one.
+  largeBytes: 4_000_000,
+  // It reads one after the other, 40 ms each, as it lets its system gather what it sends.
+  manyChanged: 500,
+  hearsExistence: false,
+  // It asks for its configurations again with its next round, which it makes each minute.
+  reconnectSeconds: 75,
+  connect: async (namespace = "") => new NacosConfigClient({ serverAddr: server, namespace }),
+  put: (client, dataId, content) => client.publishConfig(dataId, GROUP, content),
+  get: (client, dataId) =>
+    client.getConfig(dataId, GROUP).catch((error: unknown) => {
+      if (/not exist|not found/i.test(String(error))) return null as unknown as string;
+      throw error;
+    }),
+  remove: (client, dataId) => client.removeConfig(dataId, GROUP),
+  async hear(client, dataId, namespaceId = "public") {
+    const heard: Heard = { latest: undefined };
+    await client.addListener(dataId, GROUP, (_error, { content }) => {
+      heard.latest = content;
+    });
+    // It tells the server after it has added the listener, and does not look at the answer.
+    await eventually(10, "the server knows that it listens", true, async () => {
+      const { clients } = await ask("listening", { dataId, namespaceId });
+      return clients !== 0;
+    });
+    return heard;
+  },
+};
+
+await run(
+  async () => {
+    publisher = connect(server);
+    reader = connect(server);
+    return naming;
+  },
+  () => configScenarios(configs),
+);

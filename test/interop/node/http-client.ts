@@ -1,6 +1,7 @@
 /** Scenarios with the Node client `nacos`, which speaks the HTTP API v1, beats and listens for pushes over UDP. */
 import nacos from "nacos";
-import { Api, addresses, askForRestart, eventually, GROUP, type Host, METADATA, run, servers } from "./kit.ts";
+import { type ConfigAdapter, configScenarios, type Heard } from "./configs.ts";
+import { Api, addresses, ask, eventually, GROUP, type Host, METADATA, run, type Scenarios, servers } from "./kit.ts";
 
 type Client = InstanceType<typeof nacos.NacosNamingClient>;
 type Instance = Parameters<Client["registerInstance"]>[1];
@@ -8,7 +9,7 @@ type Instance = Parameters<Client["registerInstance"]>[1];
 const { server, strictServer } = servers();
 const api = new Api(server);
 const warnings: string[] = [];
-const client = await connect(server);
+let client: Client;
 
 async function connect(serverList: string, namespace = "public"): Promise<Client> {
   const quiet = () => {};
@@ -41,7 +42,7 @@ function watch(service: string): { hosts: readonly Host[] } {
   return pushed;
 }
 
-await run({
+const naming: Scenarios = {
   async register() {
     await client.registerInstance("register", instance("10.1.0.1"));
     await eventually(10, "the instance over HTTP", "10.1.0.1:8080", () => api.addresses("register"));
@@ -167,7 +168,7 @@ await run({
     const pushed = watch("restart");
     await client.registerInstance("restart", instance("10.11.0.1"));
     await eventually(15, "the instance is pushed", "10.11.0.1:8080", () => addresses(pushed.hosts));
-    await askForRestart();
+    await ask("restart");
     const restartedAt = performance.now();
     await eventually(60, "the instance is back", "10.11.0.1:8080", () => api.addresses("restart"));
     const backMs = Math.round(performance.now() - restartedAt);
@@ -175,4 +176,41 @@ await run({
     await eventually(30, "pushes go on", "10.11.0.1:8080 10.11.0.2:8080", () => addresses(pushed.hosts));
     return `back after ${backMs} ms`;
   },
-});
+};
+
+type ConfigClient = InstanceType<typeof nacos.NacosConfigClient>;
+
+const configs: ConfigAdapter<ConfigClient> = {
+  largeBytes: 10 * 1024 * 1024,
+  manyChanged: 3000,
+  hearsExistence: true,
+  reconnectSeconds: 60,
+  async connect(namespace = "") {
+    const made = new nacos.NacosConfigClient({ serverAddr: server, namespace, requestTimeout: 20_000 });
+    // A poll that fails while the server is down must not end the program.
+    (made as unknown as { on(name: "error", listener: () => void): void }).on("error", () => {});
+    await made.ready();
+    return made;
+  },
+  put: (from, dataId, content) => from.publishSingle(dataId, GROUP, content),
+  get: (from, dataId) => from.getConfig(dataId, GROUP),
+  remove: (from, dataId) => from.remove(dataId, GROUP),
+  async hear(from, dataId) {
+    const heard: Heard = { latest: undefined };
+    from.subscribe({ dataId, group: GROUP }, (content: string | null) => {
+      heard.latest = content;
+    });
+    // What is there already is read first and told; what is not there is not told.
+    const { found } = await ask("show", { dataId });
+    if (found === true) await eventually(10, "what is there", true, () => heard.latest !== undefined);
+    return heard;
+  },
+};
+
+await run(
+  async () => {
+    client = await connect(server);
+    return naming;
+  },
+  () => configScenarios(configs),
+);

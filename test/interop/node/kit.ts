@@ -1,9 +1,8 @@
 /**
  * What the programs for both Node clients share. A program is run as `<program> <server> <strict server> <name>...` and
- * prints one JSON line per scenario. `{"ask":"restart"}` asks the runner to kill and restart the server; a line on
- * standard input says that it has.
+ * prints one JSON line per scenario. A line `{"ask": …}` asks the runner for something, which it answers with a line on
+ * standard input.
  */
-import { once } from "node:events";
 import { isDeepStrictEqual } from "node:util";
 
 export const GROUP = "DEFAULT_GROUP";
@@ -89,16 +88,43 @@ export function say(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Resolves when the server has been killed and has come back. */
-export async function askForRestart(): Promise<void> {
-  say({ ask: "restart" });
-  await once(process.stdin, "data");
+const answers: string[] = [];
+let answered: () => void = () => {};
+let earlier: Promise<unknown> = Promise.resolve();
+let unread = "";
+// Not readline: it ends lines at U+2028 too, which texts within JSON may hold.
+process.stdin.setEncoding("utf8").on("data", (chunk: string) => {
+  const lines = (unread + chunk).split("\n");
+  unread = lines.pop() ?? "";
+  answers.push(...lines);
+  if (lines.length > 0) answered();
+});
+
+/** Has the runner do something from outside. Requests wait for one another: answers come in their order. */
+export function ask(what: string, fields: object = {}): Promise<Record<string, unknown>> {
+  const answer = earlier.then(async () => {
+    const came = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    say({ ...fields, ask: what });
+    await came;
+    const line = JSON.parse(answers.shift() ?? "{}") as Record<string, unknown>;
+    if (line.error !== undefined) throw new Error(`${what}: ${line.error}`);
+    return line;
+  });
+  earlier = answer.catch(() => undefined);
+  return answer;
 }
 
-export async function run(scenarios: Scenarios): Promise<never> {
+/** Both parameters connect what the scenarios of one half need; they are called with the first of its scenarios. */
+export async function run(naming: () => Promise<Scenarios>, configs: () => Promise<Scenarios>): Promise<never> {
+  const made = new Map<typeof naming, Promise<Scenarios>>();
   for (const name of process.argv.slice(4)) {
     try {
-      const detail = await scenarios[name]?.();
+      const make = name.startsWith("config-") ? configs : naming;
+      const scenarios = made.get(make) ?? make();
+      made.set(make, scenarios);
+      const detail = await (await scenarios)[name]?.();
       if (detail === undefined) throw new Error(`no scenario ${name}`);
       say({ name, ok: true, detail });
     } catch (failure) {

@@ -249,7 +249,8 @@ class Scenarios:
 
 class ConfigAdapter:
     GONE = ""
-    LARGE_BYTES = 10 * 1024 * 1024
+    # The server takes messages of 10 MiB, and the content stands in one.
+    LARGE_BYTES = 10_000_000
 
     def __init__(self, server):
         self.server = server

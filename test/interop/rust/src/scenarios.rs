@@ -1,4 +1,5 @@
 use crate::api::{eventually, sorted, Api, Outcome};
+use crate::runner::ask;
 use nacos_sdk::api::naming::{
     NamingChangeEvent, NamingEventListener, NamingService, NamingServiceBuilder, ServiceInstance,
 };
@@ -288,8 +289,7 @@ impl World {
         self.batch_publish("restart-batch", &["10.11.1.1".into(), "10.11.1.2".into(), "10.11.1.3".into()]).await?;
         eventually(15, "the instance is pushed", "10.11.0.1:8080".into(), || pushed.addresses()).await?;
 
-        println!("{}", serde_json::json!({ "ask": "restart" }));
-        tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
+        ask("restart", serde_json::json!({})).await?;
 
         let restarted_at = Instant::now();
         eventually(60, "the instance is back", "10.11.0.1:8080".into(), || self.over_http("restart")).await?;
