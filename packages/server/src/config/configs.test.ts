@@ -194,6 +194,27 @@ describe("a rollback", () => {
     assert.equal(await member.text("a", { ClientIp: "10.0.0.2" }), "formal");
   });
 
+  test("of a gray version undoes what made it, and brings back what was removed, with its rule", async () => {
+    const member = await open();
+    await member.publish("a", "formal");
+    await member.publish("a", "gray", { gray: tagTarget("blue") });
+    const [insert] = await member.history("a");
+    assert.ok(insert);
+    assert.equal(await member.configs.rollback(insert.nid, BY), "removed");
+    const blue = { "Vipserver-Tag": "blue" };
+    assert.equal(await member.text("a", blue), "formal");
+    const [removal] = await member.history("a");
+    assert.ok(removal);
+    await member.configs.remove(named("a"), BY);
+    assert.equal(await member.configs.rollback(removal.nid, BY), "published");
+    assert.equal(await member.text("a", blue), "gray");
+    assert.equal(await member.text("a"), undefined, "the formal version stays removed");
+    assert.deepEqual(
+      (await member.history("a")).map(({ op, gray }) => `${op} ${gray ?? ""}`),
+      ["I tag_blue", "D ", "D tag_blue", "I tag_blue", "I "],
+    );
+  });
+
   test("is refused when something else is there than its caller saw, and for an entry that is not there", async () => {
     const member = await open();
     await member.publish("a", "1");
@@ -318,6 +339,31 @@ describe("a dry run", () => {
     assert.deepEqual(await poll, []);
     assert.equal(member.configs.state.polls.size, 0);
   });
+});
+
+test("a page of history is whole, ordered and without repetitions while history is cleaned and written", async () => {
+  const member = await open({ retentionDays: 1 });
+  for (let at = 0; at < 1200; at++) await member.publish("a", String(at));
+  member.clock.advance(DAY_MS + 1);
+  let cleaning = true;
+  const cleaned = (async () => {
+    await member.configs.propose({ type: "pruneHistory", before: member.clock.wall() - DAY_MS }, "done");
+    await member.publish("a", "last");
+    cleaning = false;
+  })();
+  for (let pages = 0; cleaning || pages < 3; pages++) {
+    const page = { page: 1 + (pages % 3), size: 400 };
+    const { total, items } = await member.configs.store.history({ name: named("a") }, page);
+    assert.ok(items.length <= total);
+    const nids = items.map(({ nid }) => nid);
+    assert.deepEqual(
+      nids,
+      [...new Set(nids)].sort((a, b) => b - a),
+    );
+    for (const { content } of items) assert.match(content, /^\d+$/);
+  }
+  await cleaned;
+  assert.equal((await member.configs.store.history({ name: named("a") }, { page: 1, size: 1 })).total, 201);
 });
 
 test("history goes once it is older than it may get, ten minutes after at the latest", async () => {

@@ -29,13 +29,14 @@ describe("a notice", () => {
       let member: Member | undefined;
       const connections = pushing(({ body, to, requestId }, { pushSettled }) => {
         for (const connectionId of to) pushSettled?.({ connectionId, requestId, outcome: "acked" });
-        const { dataId } = JSON.parse(Buffer.from(body).toString()) as { dataId: string };
-        const read = async (): Promise<void> => {
+        const { dataId: told } = JSON.parse(Buffer.from(body).toString()) as { dataId: string };
+        const read = async (dataId: string): Promise<void> => {
           const found = await (member as Member).configs.read(named(dataId), { labels: {} });
           assert.ok(found.found, dataId);
           assert.deepEqual([found.content, found.version.md5], [`${expected} ${dataId}`, md5(`${expected} ${dataId}`)]);
         };
-        reads.push(read());
+        // The last of an import is saved last, and can be read as soon as anything of it is told.
+        reads.push(read(told), read("a999"));
       });
       member = await Member.open({ ...connections, contentCacheBytes });
       try {
@@ -48,14 +49,15 @@ describe("a notice", () => {
           });
         const items = (text: string) =>
           names.map((dataId) => ({ name: named(dataId), content: `${text} ${dataId}`, fields: {} }));
-        expected = "first";
-        await member.import(items("first"));
-        member.clock.advance(1000);
-        assert.ok(reads.length >= names.length, `${reads.length} were told`);
-        await Promise.all(reads.splice(0));
+        for (expected of ["first", "second"]) {
+          await member.import(items(expected), "OVERWRITE");
+          member.clock.advance(1000);
+          assert.ok(reads.length >= names.length, `${reads.length} were told`);
+          await Promise.all(reads.splice(0));
+        }
         expected = "published";
-        await member.publish("a7", "published a7");
-        assert.equal(reads.length, 1);
+        await member.publish("a999", "published a999");
+        assert.equal(reads.length, 2);
         await Promise.all(reads);
       } finally {
         await member.close();
