@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Client } from "./clients.ts";
 import type { Outcome } from "./program.ts";
-import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
+import { type Half, SCENARIOS, type ScenarioName, scenariosOf } from "./scenarios.ts";
 
 const FILE = join(import.meta.dirname, "../../../docs/reference/clients.md");
 
@@ -16,6 +16,11 @@ export function reportPage(clients: readonly Client[], results: Results): string
     const outcome = results.get(client)?.get(name);
     return outcome === undefined ? "not run" : outcome.ok ? "yes" : "**no**";
   };
+  const table = (half: Half): string[] => [
+    `| Scenario | ${clients.map((each) => each.name).join(" | ")} |`,
+    `|---|${clients.map(() => "---|").join("")}`,
+    ...scenariosOf(half).map((name) => `| ${name} | ${clients.map((each) => cell(each, name)).join(" | ")} |`),
+  ];
   const details = clients.flatMap((client) =>
     names.flatMap((name) => {
       const detail = results.get(client)?.get(name)?.detail.trim().replaceAll(/\s+/g, " ").replaceAll("|", "\\|");
@@ -32,9 +37,13 @@ export function reportPage(clients: readonly Client[], results: Results): string
     "|---|---|---|---|",
     ...clients.map((each) => `| ${each.name} | ${each.artifact} | ${each.version} | ${each.transport} |`),
     "",
-    `| Scenario | ${clients.map((each) => each.name).join(" | ")} |`,
-    `|---|${clients.map(() => "---|").join("")}`,
-    ...names.map((name) => `| ${name} | ${clients.map((each) => cell(each, name)).join(" | ")} |`),
+    "## Naming",
+    "",
+    ...table("naming"),
+    "",
+    "## Configuration",
+    "",
+    ...table("configuration"),
     "",
     "## Scenarios",
     "",
