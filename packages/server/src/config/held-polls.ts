@@ -14,26 +14,32 @@ export class HeldPolls {
 
   /** Resolves with what changed, with nothing when the time is over, and when `gone` or `stop` ends it. */
   wait(event: Omit<Extract<Event, { type: "poll" }>, "type" | "id">, gone: AbortSignal): Promise<readonly Changed[]> {
+    if (this.#stopped)
+      return Promise.reject(new RegistryError("unavailable", "the server is stopping: ask another member"));
     const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        if (this.#answers.delete(id)) this.#submit({ type: "pollGone", id });
-        resolve([]);
-      };
-      this.#answers.set(id, (changed) => {
-        gone.removeEventListener("abort", leave);
-        resolve(changed);
-      });
-      try {
-        if (this.#stopped) throw new RegistryError("unavailable", "the server is stopping: ask another member");
-        this.#submit({ type: "poll", id, ...event });
-      } catch (thrown) {
-        this.#answers.delete(id);
-        reject(thrown);
-        return;
-      }
-      if (gone.aborted) leave();
-      else if (this.#answers.has(id)) gone.addEventListener("abort", leave, { once: true });
+    const { promise, resolve } = Promise.withResolvers<readonly Changed[]>();
+    this.#answers.set(id, resolve);
+    try {
+      this.#submit({ type: "poll", id, ...event });
+    } catch (thrown) {
+      this.#answers.delete(id);
+      return Promise.reject(thrown);
+    }
+    if (this.#answers.has(id)) this.#endWith(gone, id, resolve);
+    return promise;
+  }
+
+  /** Apart from `wait`, because what is made here lives as long as the poll, and would keep all its lines. */
+  #endWith(gone: AbortSignal, id: number, resolve: (changed: readonly Changed[]) => void): void {
+    const leave = (): void => {
+      if (this.#answers.delete(id)) this.#submit({ type: "pollGone", id });
+      resolve([]);
+    };
+    if (gone.aborted) return leave();
+    gone.addEventListener("abort", leave, { once: true });
+    this.#answers.set(id, (changed) => {
+      gone.removeEventListener("abort", leave);
+      resolve(changed);
     });
   }
 

@@ -5,6 +5,8 @@ import { connect } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Connection } from "@nacre/core/connections";
 import type { Answered } from "../../naming/http.fixture.ts";
+import { HttpCall } from "../../transport/http/call.ts";
+import { Params } from "../../transport/http/params.ts";
 import { ConfigHttp } from "../http.fixture.ts";
 
 let http: ConfigHttp;
@@ -42,6 +44,32 @@ describe("a long poll", () => {
     assert.equal(both.text, "app.yaml%02g%02dev%01\n");
     assert.equal((await listen(line("app.yaml", "g", "", "public"))).text, "app.yaml%02g%02public%01\n");
     assert.equal((await listen(line("app.yaml", "g", "", ""))).text, "app.yaml%02g%01\n");
+  });
+
+  test("holds nothing of its request but the lines, however large its body", async () => {
+    const route = http.server.routes.find(
+      ({ method, path }) => method === "POST" && path === "/v1/cs/configs/listener",
+    );
+    const params = Params.of([["Listening-Configs", line("none", "g", "")]], "v1");
+    const gone = new AbortController();
+    const call = new HttpCall({
+      method: "POST",
+      path: "/v1/cs/configs/listener",
+      uri: "/v1/cs/configs/listener",
+      sourceIp: "10.0.0.1",
+      agent: "",
+      app: "",
+      body: Buffer.alloc(1024),
+      headers: HOLD,
+      segments: {},
+      files: new Map([["file", Buffer.alloc(1024)]]),
+      cut: () => gone.signal,
+    });
+    const poll = route?.handle(params, call);
+    await held(1);
+    assert.deepEqual([params.names, call.body.length, call.file("file")], [[], 0, undefined]);
+    gone.abort();
+    assert.equal((await poll)?.body, "");
   });
 
   test("may be encoded twice", async () => {

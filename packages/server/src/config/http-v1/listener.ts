@@ -1,3 +1,4 @@
+import type { Changed } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
 import { type Answer, json, text, uncached, withHeaders } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
@@ -22,26 +23,19 @@ const HEADER_LENGTH_MAX = 7_000;
 export function listenerRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
   const { configs } = deps;
 
-  async function listen(params: Params, call: Call): Promise<Answer> {
+  /** Not async, and lets go of the request: what is held for minutes should not hold its megabytes. */
+  function listen(params: Params, call: Call): Promise<Answer> {
     const listening = params.raw("Listening-Configs") ?? "";
     if (listening.trim() === "") throw new RegistryError("invalidParameter", "invalid probeModify");
     const contexts = readListening(listening, configs.state.options.checkParams);
     const timeout = timeoutOf(call);
     const holdMs = timeout === undefined || noHangup(call) ? 0 : holdOf(timeout);
+    const inBody = timeout !== undefined || readsBody(call.header("client-version"));
     const labels = labelsOf(call);
-    const changed = await configs.poll({ ip: call.sourceIp, labels, contexts, holdMs }, call.cut);
-    const body = changed.length === 0 ? "" : `${writeChanged(changed)}\n`;
-    if (timeout !== undefined || readsBody(call.header("client-version"))) return uncached(text(body));
-    const few = changed.slice(
-      0,
-      howMany(changed.length, (count) => writeChanged(changed.slice(0, count)).length),
-    );
-    return uncached(
-      withHeaders(text(""), {
-        "Probe-Modify-Response": writeChangedOld(few),
-        "Probe-Modify-Response-New": writeChanged(few),
-      }),
-    );
+    params.release();
+    call.release();
+    const polled = configs.poll({ ip: call.sourceIp, labels, contexts, holdMs }, call.cut);
+    return polled.then(inBody ? changedInBody : changedInHeaders);
   }
 
   const status = (found: Record<string, string>): Answer =>
@@ -59,6 +53,23 @@ export function listenerRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
       status(statusOfIp(deps, params.bound("ip"), listenedNamespace(params, V1.namespace))),
     ),
   ];
+}
+
+function changedInBody(changed: readonly Changed[]): Answer {
+  return uncached(text(changed.length === 0 ? "" : `${writeChanged(changed)}\n`));
+}
+
+function changedInHeaders(changed: readonly Changed[]): Answer {
+  const few = changed.slice(
+    0,
+    howMany(changed.length, (count) => writeChanged(changed.slice(0, count)).length),
+  );
+  return uncached(
+    withHeaders(text(""), {
+      "Probe-Modify-Response": writeChangedOld(few),
+      "Probe-Modify-Response-New": writeChanged(few),
+    }),
+  );
 }
 
 /** Without `all` and without a namespace it is about the default one. */

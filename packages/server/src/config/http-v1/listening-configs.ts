@@ -1,5 +1,6 @@
 import type { Changed, Context, TenantForm } from "@nacre/core/config";
 import { namespaceOf, RegistryError, ruleBroken } from "@nacre/protocol";
+import { ownText } from "../../transport/http/own-text.ts";
 
 /** The text protocol of long polls: what a client holds, and what has changed. */
 
@@ -19,10 +20,12 @@ export function readListening(text: string, checkNames: boolean): readonly Conte
   if (lines.at(-1) === "") lines.pop();
   if (lines.length > LINES_MAX)
     throw new RegistryError("invalidParameter", `invalid protocol, too much key: ${LINES_MAX} lines at most`);
-  return lines.map((line, at) => contextOf(line, at, checkNames));
+  const words = new Map<string, string>();
+  return lines.map((line, at) => contextOf(line, at, checkNames, words));
 }
 
-function contextOf(line: string, at: number, checkNames: boolean): Context {
+/** @param words  groups and namespaces of the request: there are few, and each is kept once. */
+function contextOf(line: string, at: number, checkNames: boolean, words: Map<string, string>): Context {
   const fields = line.split(WORD);
   const [dataId = "", group = "", md5 = "", tenant] = fields;
   if (fields.length < 3 || fields.length > 4)
@@ -37,7 +40,16 @@ function contextOf(line: string, at: number, checkNames: boolean): Context {
       const broken = ruleBroken(rule, value);
       if (broken !== undefined) throw wrong(at, broken);
     }
-  return { name: { dataId, group, namespace: namespaceOf(tenant) }, form: formOf(tenant), md5 };
+  const name = { dataId: ownText(dataId), group: word(words, group), namespace: word(words, namespaceOf(tenant)) };
+  return { name, form: formOf(tenant), md5 };
+}
+
+function word(words: Map<string, string>, text: string): string {
+  const held = words.get(text);
+  if (held !== undefined) return held;
+  const own = ownText(text);
+  words.set(own, own);
+  return own;
 }
 
 function formOf(tenant: string | undefined): TenantForm {

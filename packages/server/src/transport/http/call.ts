@@ -6,6 +6,9 @@ import { ownText } from "./own-text.ts";
 const ADDRESS_LENGTH_MAX = 128;
 const NAME_LENGTH_MAX = 256;
 
+const NO_BODY = new Uint8Array();
+const NO_FILES: CallParts["files"] = new Map();
+
 /** What a handler knows of a request besides its parameters. */
 export interface Call {
   readonly method: string;
@@ -34,6 +37,8 @@ export interface Call {
   segment(name: string): string;
   /** The body as JSON of whatever shape. @throws RegistryError `badRequest`. */
   json(): unknown;
+  /** Lets go of the body and its files: a call that waits for minutes would keep megabytes. */
+  release(): void;
 }
 
 /** What the server knows of a request when its handler is called. */
@@ -45,7 +50,7 @@ export interface CallParts extends Pick<Call, "method" | "path" | "uri" | "sourc
 }
 
 /**
- * A class because of its getter: an object that is written with one gets a hidden class of its own, which holds on to
+ * A class because of its getters: an object that is written with one gets a hidden class of its own, which holds on to
  * everything about the request until the next collection of the whole heap. Handlers may take single functions out of it.
  */
 export class HttpCall implements Call {
@@ -55,11 +60,12 @@ export class HttpCall implements Call {
   readonly sourceIp: string;
   readonly agent: string;
   readonly app: string;
-  readonly body: Uint8Array;
   readonly file: Call["file"];
   readonly header: Call["header"];
   readonly segment: Call["segment"];
   readonly json: Call["json"];
+  #body: Uint8Array;
+  #files: CallParts["files"];
   readonly #makeCut: () => AbortSignal;
   #cut: AbortSignal | undefined;
 
@@ -70,16 +76,26 @@ export class HttpCall implements Call {
     this.sourceIp = sourceIp;
     this.agent = agent;
     this.app = app;
-    this.body = body;
-    this.file = (name) => files.get(name);
+    this.#body = body;
+    this.#files = files;
+    this.file = (name) => this.#files.get(name);
     this.header = (name) => headerOf(headers, name);
     this.segment = (name) => {
       const value = segments[name];
       if (value === undefined) throw new Error(`the path of this route has no :${name}`);
       return value;
     };
-    this.json = () => jsonOf(body);
+    this.json = () => jsonOf(this.#body);
     this.#makeCut = cut;
+  }
+
+  get body(): Uint8Array {
+    return this.#body;
+  }
+
+  release(): void {
+    this.#body = NO_BODY;
+    this.#files = NO_FILES;
   }
 
   get cut(): AbortSignal {

@@ -223,17 +223,15 @@ async function answerTo(
 ): Promise<Answer> {
   let [route] = all;
   try {
-    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const { params, files } = await contentsOf(arrival, body, route);
+    const { params, call, bytes } = await arrived(request, arrival, route, cut);
     const found = meant(all, params);
     if (found === undefined) throw new RegistryError("parameterMissing", markersOf(all));
     route = found;
     // The largest of those of this path was let in, because only the parameters tell them apart.
     const most = bodyLimit(setup, [route]);
-    if (body.length > most) throw bodyTooLarge(most);
+    if (bytes > most) throw bodyTooLarge(most);
     const closed = gateRefusal(setup, route, arrival.uri, setup.clock.wall());
     if (closed !== undefined) return closed;
-    const call = callOf(request, arrival, body, params, files, cut);
     const refused = paramRefusal(setup, route, params) ?? namespaceRefusal(setup, route, params);
     return refused ?? (await route.handle(params, call));
   } catch (thrown) {
@@ -246,6 +244,19 @@ async function answerTo(
     }
     return failureAnswer(route.family, failure);
   }
+}
+
+/** The body is in the call alone from here on: a call that waits for long can let go of it. */
+async function arrived(
+  request: FastifyRequest,
+  arrival: Arrival,
+  route: Route,
+  cut: () => AbortSignal,
+): Promise<{ readonly params: Params; readonly call: Call; readonly bytes: number }> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  request.body = undefined;
+  const { params, files } = await contentsOf(arrival, body, route);
+  return { params, call: callOf(request, arrival, body, params, files, cut), bytes: body.length };
 }
 
 function markersOf(routes: readonly Route[]): string {

@@ -19,12 +19,14 @@ const BOUND: Readonly<Record<string, boolean>> = {
   "0": false,
 };
 
+const NONE: ReadonlyMap<string, readonly string[]> = new Map();
+
 /**
  * The parameters of a request: query and form in one table, the query first where both have a name. Blank counts as
  * absent everywhere but in `raw`; v1 trims what it reads.
  */
 export class Params {
-  readonly #values: ReadonlyMap<string, readonly string[]>;
+  #values: ReadonlyMap<string, readonly string[]>;
   readonly #family: Family;
 
   constructor(values: ReadonlyMap<string, readonly string[]>, family: Family) {
@@ -57,6 +59,11 @@ export class Params {
       else held.push(value);
     }
     return new Params(values, family);
+  }
+
+  /** Lets go of all of them: a call that waits for minutes would keep megabytes. */
+  release(): void {
+    this.#values = NONE;
   }
 
   get names(): readonly string[] {

@@ -17,7 +17,8 @@ export class WaitingCalls {
   /** Aborted when the caller goes away, and when the port closes. */
   signal(response: ServerResponse): AbortSignal {
     const controller = new AbortController();
-    if (this.#closing) controller.abort();
+    // A caller may go between the last byte of a large body and this.
+    if (this.#closing || response.closed) controller.abort();
     else this.#waiting.add(controller);
     response.once("close", () => {
       this.#waiting.delete(controller);
