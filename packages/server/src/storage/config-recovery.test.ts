@@ -225,7 +225,22 @@ describe("configurations that an entry writes", () => {
     other.exec("ROLLBACK");
     await log.propose([]);
     assert.equal(await log.configs.content(name), "two");
-    assert.deepEqual(saved, [1, 3]);
+    assert.deepEqual(saved, [1, 2, 3]);
+  });
+
+  test("get into a store that failed for a moment although nobody writes any more (L12)", async (t) => {
+    const data = await folder(t);
+    const { promise: caughtUp, resolve: catchUp } = Promise.withResolvers<void>();
+    const log = await data.openWriter((index) => index === 2 && catchUp());
+    const name = configName("a");
+    await log.propose([putConfig(name, "one")]);
+    const other = new Database(data.path("store.db"), { timeout: 0 });
+    t.after(() => other.close());
+    other.exec("BEGIN IMMEDIATE");
+    await log.propose([putConfig(name, "two")]);
+    other.exec("ROLLBACK");
+    await caughtUp;
+    assert.equal(await log.configs.content(name), "two");
   });
 
   test("are undone together when one of them cannot be made", async (t) => {

@@ -35,6 +35,9 @@ interface Pending<R> extends NewRecord {
 const SLICE_MS = 5;
 const SLICE_ROWS_MAX = 512;
 const SLICE_BYTES_MAX = 1024 * 1024;
+/** How soon a store that failed is tried again when nobody writes; each time twice as late, up to the maximum. */
+const CATCH_UP_MS = 500;
+const CATCH_UP_MS_MAX = 60_000;
 
 /**
  * The order in which commands become state, the same for every medium: collect, append, apply, save, answer (L1). One
@@ -52,6 +55,10 @@ export class Proposals<C, R> {
   #refusing: string | undefined;
   #closing = false;
   #running: Promise<void> | undefined;
+  /** What the store could not take reaches to here. */
+  #behind: Mark | undefined;
+  #catchUp: NodeJS.Timeout | undefined;
+  #catchUpMs = CATCH_UP_MS;
 
   constructor(options: {
     readonly machine: StateMachine<C, R>;
@@ -119,12 +126,14 @@ export class Proposals<C, R> {
   /** Lets accepted proposals finish and refuses later ones. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#catchUp);
     await this.#running;
   }
 
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop joins the first batch, instead of waiting for its sync.
     await turn();
+    if (this.#behind !== undefined) await this.#save({ rows: [] }, this.#behind);
     while (this.#waiting.length > 0) {
       const batch = this.#take();
       try {
@@ -137,6 +146,25 @@ export class Proposals<C, R> {
       }
     }
     this.#running = undefined;
+    this.#planCatchUp();
+  }
+
+  /** Who reads what an import wrote waits until the store has it (L12), also on a server where nobody writes. */
+  #planCatchUp(): void {
+    clearTimeout(this.#catchUp);
+    if (this.#behind === undefined || this.#closing) return;
+    this.#catchUp = setTimeout(() => {
+      this.#running ??= this.#run();
+    }, this.#catchUpMs).unref();
+    this.#catchUpMs = Math.min(CATCH_UP_MS_MAX, this.#catchUpMs * 2);
+  }
+
+  async #save(writes: Writes, mark: Mark): Promise<void> {
+    const saved = await this.#medium.save(writes, mark);
+    this.#behind = saved ? undefined : mark;
+    if (!saved) return;
+    this.#catchUpMs = CATCH_UP_MS;
+    this.#machine.saved?.(mark.index);
   }
 
   #take(): Pending<R>[] {
@@ -191,8 +219,7 @@ export class Proposals<C, R> {
     if (next > from) {
       const index = firstIndex + next - 1;
       this.#appliedIndex = index;
-      const saved = await this.#medium.save(writes, { index, checksum: checksums[next - 1] ?? 0 });
-      if (saved) this.#machine.saved?.(index);
+      await this.#save(writes, { index, checksum: checksums[next - 1] ?? 0 });
     }
     for (const outcome of outcomes) outcome();
     if (broken !== undefined) throw broken;
