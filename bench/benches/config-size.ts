@@ -65,7 +65,8 @@ export const configSize: Bench = {
         for (const [name, query] of SEARCHES) {
           await server.watchLoop();
           const times: number[] = [];
-          for (let n = 0; n < scale.pick(9, 3); n++) times.push(await search(server, query.replace("LAST", String(items / 100))));
+          for (let n = 0; n < scale.pick(9, 3); n++)
+            times.push(await search(server, query.replace("LAST", String(items / 100))));
           row(`search: ${name}`, round(median(times), 1), "ms", "", round(await server.loopHoldMs(), 1));
         }
       } finally {
