@@ -249,8 +249,10 @@ class Scenarios:
 
 class ConfigAdapter:
     GONE = ""
-    # The server takes messages of 10 MiB, and the content stands in one.
-    LARGE_BYTES = 10_000_000
+    # The client reads messages of up to 4 MiB whatever it is told, and the content stands in one.
+    LARGE_BYTES = 4_000_000
+    # With each change it is told of it sends the whole list again, which keeps a core busy for up to 30 ms.
+    MANY_CHANGED = 300
 
     def __init__(self, server):
         self.server = server

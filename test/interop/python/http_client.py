@@ -169,6 +169,7 @@ class Scenarios:
 class ConfigAdapter:
     GONE = None
     LARGE_BYTES = 10 * 1024 * 1024
+    MANY_CHANGED = 3000
     TIMEOUT_SECONDS = 10
 
     def __init__(self, server):
