@@ -1,9 +1,12 @@
+import { CliError } from "../failure.ts";
 import { fieldOf } from "./http.ts";
 import type {
   BetaDetail,
   ConfigDetail,
   ConfigName,
   ConfigRow,
+  GrayDetail,
+  Grays,
   HistoryDetail,
   ImportResult,
   InstanceRow,
@@ -81,16 +84,48 @@ export function configDetailOf(body: unknown, namespace: string): ConfigDetail {
 }
 
 export function betaOf(body: unknown): BetaDetail {
-  const rule = textIn(body, "grayRule");
+  const rule = ruleIn(body);
+  return { ...grayPartsOf(body), ips: rule === undefined ? textIn(body, "betaIps") : textIn(rule, "expr") };
+}
+
+export function grayOf(body: unknown): GrayDetail {
+  const rule = ruleIn(body);
+  return {
+    ...grayPartsOf(body),
+    name: textIn(body, "grayName"),
+    rule: { type: textIn(rule, "type"), expr: textIn(rule, "expr"), priority: numberIn(rule, "priority") },
+  };
+}
+
+/** What a server without a list of gray versions tells of them. */
+export function graysOfBeta(beta: BetaDetail | undefined): Grays {
+  if (beta === undefined) return { all: false, versions: [] };
+  const { ips: expr, ...parts } = beta;
+  return { all: false, versions: [{ ...parts, name: "beta", rule: { type: "beta", expr, priority: BETA_PRIORITY } }] };
+}
+
+const BETA_PRIORITY = 2_147_483_647;
+
+function grayPartsOf(body: unknown): Omit<BetaDetail, "ips"> {
   return {
     user: textIn(body, "createUser"),
-    ips: rule === "" ? textIn(body, "betaIps") : textIn(JSON.parse(rule), "expr"),
     content: textIn(body, "content"),
     md5: textIn(body, "md5"),
     type: textIn(body, "type"),
     app: textIn(body, "appName"),
     encryptedDataKey: textIn(body, "encryptedDataKey"),
   };
+}
+
+/** JSON in JSON. @throws CliError for what is none. */
+function ruleIn(body: unknown): unknown {
+  const text = textIn(body, "grayRule");
+  if (text === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliError("failed", `the server describes a gray version by "${text.slice(0, 64)}", which is no JSON.`);
+  }
 }
 
 export function historyOf(body: unknown, { namespace, group, dataId }: ConfigName): HistoryDetail {

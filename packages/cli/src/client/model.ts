@@ -12,6 +12,8 @@ export interface Remote {
   config(name: ConfigName): Promise<ConfigDetail | undefined>;
   /** The gray version by ip; undefined when there is none, or when the server has none. */
   beta(name: ConfigName): Promise<BetaDetail | undefined>;
+  /** All gray versions that the server tells of. */
+  grays(name: ConfigName): Promise<Grays>;
   /** What clients are given, which is never decrypted; undefined where the server has no such call. */
   stored(name: ConfigName): Promise<{ readonly content: string; readonly encryptedDataKey: string } | undefined>;
   publish(publish: Publish): Promise<void>;
@@ -108,6 +110,25 @@ export interface BetaDetail {
   readonly encryptedDataKey: string;
 }
 
+export interface Grays {
+  /** False for a server whose API tells of the version by ip alone. */
+  readonly all: boolean;
+  readonly versions: readonly GrayDetail[];
+}
+
+export interface GrayDetail extends Omit<BetaDetail, "ips"> {
+  readonly name: string;
+  readonly rule: GrayRule;
+}
+
+/** For whom a gray version is, and how early it is tried. */
+export interface GrayRule {
+  /** `beta`, `tag`, and on Nacre `percentage` and `label`. */
+  readonly type: string;
+  readonly expr: string;
+  readonly priority: number;
+}
+
 export interface Publish extends ConfigName {
   readonly content: string;
   readonly type?: string | undefined;
@@ -123,6 +144,8 @@ export interface Publish extends ConfigName {
   readonly ifMd5?: string | undefined;
   readonly betaIps?: string | undefined;
   readonly tag?: string | undefined;
+  /** A gray version of any rule. Nacre alone. */
+  readonly gray?: { readonly name: string; readonly rule: GrayRule } | undefined;
   /** Nacre alone. */
   readonly validate?: boolean | undefined;
 }

@@ -5,6 +5,7 @@ import {
   configRowOf,
   DEFAULT_NAMESPACE,
   givenIn,
+  graysOfBeta,
   historyOf,
   importResultOf,
   instanceOf,
@@ -140,6 +141,9 @@ export function remoteV1(http: Http, publicTenant: "" | "public" = ""): Remote {
       const answer = await http.call("GET", `${CS}/configs`, { query: { ...nameFields(name), beta: true } });
       const data = fieldOf(answer.json, "data");
       return answer.status === 200 && textIn(data, "betaIps") !== "" ? betaOf(data) : undefined;
+    },
+    async grays(name) {
+      return graysOfBeta(await this.beta(name));
     },
     stored: async () => undefined,
     async publish(publish) {

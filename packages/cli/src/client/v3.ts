@@ -4,6 +4,8 @@ import {
   configDetailOf,
   configRowOf,
   DEFAULT_NAMESPACE,
+  grayOf,
+  graysOfBeta,
   historyOf,
   importResultOf,
   instanceOf,
@@ -12,7 +14,17 @@ import {
   textIn,
 } from "./bodies.ts";
 import { type Answer, type Call, type Fields, fieldOf, type Http } from "./http.ts";
-import type { ConfigName, ConfigQuery, InstanceEdit, Page, PageOf, Publish, Remote, ServiceName } from "./model.ts";
+import type {
+  ConfigName,
+  ConfigQuery,
+  GrayDetail,
+  InstanceEdit,
+  Page,
+  PageOf,
+  Publish,
+  Remote,
+  ServiceName,
+} from "./model.ts";
 
 const CS = "/v3/admin/cs";
 const NS = "/v3/admin/ns";
@@ -25,6 +37,8 @@ export function remoteV3(http: Http): Remote {
     const answer = await http.call("GET", path, { query });
     return isMissing(answer) ? undefined : dataOf(http, answer, what);
   };
+  // Of the servers of this dialect Nacre alone has it; the others are asked once.
+  let listsGrays = true;
   return {
     dialect: "v3",
     base: http.base,
@@ -59,6 +73,23 @@ export function remoteV3(http: Http): Remote {
     async beta(name) {
       const data = await found(`${CS}/config/beta`, `the gray version of ${name.dataId}`, nameFields(name));
       return data === undefined || data === null ? undefined : betaOf(data);
+    },
+    async grays(name) {
+      if (!listsGrays) return graysOfBeta(await this.beta(name));
+      const what = `the gray versions of ${name.dataId}`;
+      const answer = await http.call("GET", `${CS}/config/gray`, { query: nameFields(name) });
+      if (answer.status >= 400 && answer.status < 500 && answer.status !== 401 && answer.status !== 403) {
+        listsGrays = false;
+        return this.grays(name);
+      }
+      const rows = dataOf(http, answer, what);
+      const versions: GrayDetail[] = [];
+      for (const row of Array.isArray(rows) ? rows : []) {
+        const query = { ...nameFields(name), grayName: textIn(row, "grayName") };
+        const data = await found(`${CS}/config/gray`, what, query);
+        if (data !== undefined && data !== null) versions.push(grayOf(data));
+      }
+      return { all: true, versions };
     },
     async stored(name) {
       const data = await found("/v3/client/cs/config", shown(name), nameFields(name));
@@ -145,11 +176,17 @@ export function publishCall(publish: Publish): { form: Fields; headers: Record<s
   const headers: Record<string, string> = {};
   if (publish.ifMd5 !== undefined) headers.casMd5 = publish.ifMd5;
   if (publish.betaIps !== undefined) headers.betaIps = publish.betaIps;
-  const { content, tag, use, effect, schema, encryptedDataKey } = publish;
+  const { content, tag, gray, use, effect, schema, encryptedDataKey } = publish;
   const form = {
     ...nameFields(publish),
     content,
     tag,
+    ...(gray !== undefined && {
+      grayName: gray.name,
+      grayType: gray.rule.type,
+      grayRuleExp: gray.rule.expr,
+      grayPriority: gray.rule.priority,
+    }),
     appName: publish.app,
     srcUser: publish.user,
     configTags: publish.tags,

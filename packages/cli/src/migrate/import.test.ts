@@ -184,6 +184,45 @@ describe("nacre import", () => {
     assert.deepEqual([code, JSON.parse(out).copied, JSON.parse(out).same], [0, 1, 2]);
   });
 
+  test("copies the gray versions of another Nacre, whatever their rules, and compares them", async (context) => {
+    await newTarget(context);
+    const source = await startServer({ port: 0, dataDir: IN_MEMORY, bindAddress: "127.0.0.1", logLevel: "error" });
+    await source.ready();
+    context.after(() => source.stop(0));
+    const rules: Record<string, string>[] = [
+      {},
+      { tag: "canary" },
+      { grayName: "beta", grayRuleExp: "10.0.0.1" },
+      { grayName: "tenth", grayType: "percentage", grayRuleExp: "10", grayPriority: "7" },
+      { grayName: "zone-a", grayType: "label", grayRuleExp: "zone=a|b", grayPriority: "-3" },
+    ];
+    const grays = async (of: RunningServer): Promise<unknown> => {
+      const answer = await fetch(`${of.url}/v3/admin/cs/config/gray?dataId=g&groupName=${GROUP}`);
+      const { data } = (await answer.json()) as { data: { grayName: string; grayRule: string; md5: string }[] };
+      return data.map(({ grayName, grayRule, md5 }) => [grayName, grayRule, md5]);
+    };
+    for (const [at, rule] of rules.entries()) {
+      const body = new URLSearchParams({ dataId: "g", groupName: GROUP, content: `content ${at}`, ...rule });
+      await fetch(`${source.url}/v3/admin/cs/config`, { method: "POST", body });
+    }
+    const { code, out, err } = await importFrom(source.url, "--verify");
+    assert.equal(code, 0, err);
+    const report = JSON.parse(out);
+    assert.deepEqual([report.copied, report.gray, report.verified.differences], [1, 4, []]);
+    assert.deepEqual(
+      report.notes.filter((note: string) => /gray/i.test(note)),
+      [],
+    );
+    assert.equal(((await grays(target)) as unknown[]).length, 4);
+    assert.deepEqual(await grays(target), await grays(source));
+
+    await fetch(`${target.url}/v3/admin/cs/config/gray?dataId=g&groupName=${GROUP}&grayName=tenth`, {
+      method: "DELETE",
+    });
+    const again = JSON.parse((await importFrom(source.url, "--verify")).out);
+    assert.deepEqual([again.same, again.gray, again.verified.differences], [1, 1, []]);
+  });
+
   test("logs in to a source that asks for it", async (context) => {
     const login = { username: "nacos", password: "p&w" };
     for (const kind of ["nacos1", "nacos3"] as const) {

@@ -1,6 +1,15 @@
 import { DEFAULT_NAMESPACE } from "../client/bodies.ts";
 import { NoAnswer } from "../client/http.ts";
-import type { ConfigDetail, ConfigName, ConfigRow, NamespaceRow, Policy, Publish, Remote } from "../client/model.ts";
+import type {
+  ConfigDetail,
+  ConfigName,
+  ConfigRow,
+  GrayDetail,
+  NamespaceRow,
+  Policy,
+  Publish,
+  Remote,
+} from "../client/model.ts";
 import { md5Of } from "../client/v1.ts";
 import { pagesOf, shown } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
@@ -47,7 +56,7 @@ export function newReport(): Report {
 }
 
 /**
- * Copies namespaces, configurations and their gray versions by ip. Fills `report` as it goes.
+ * Copies namespaces, configurations and their gray versions. Fills `report` as it goes.
  *
  * @throws CliError with policy `abort` before anything is written, when one exists with another content; and when one of
  * the servers is gone for good. What was done until then is in the state file.
@@ -189,7 +198,7 @@ async function copy(copier: Copier, source: Remote, row: ConfigRow): Promise<voi
   } else if (held !== undefined && policy === "abort") {
     throw new CliError("failed", `${shown(row)} was written in the target meanwhile.`);
   } else if (!(await copyFormal(copier, source, row, held))) return;
-  await copyGray(copier, source, row);
+  await copyGrays(copier, source, row);
   if (row.md5 !== "") state.add(row, row.md5);
 }
 
@@ -263,25 +272,50 @@ async function lastUser(copier: Copier, source: Remote, name: ConfigName): Promi
   }
 }
 
-async function copyGray({ run, report }: Copier, source: Remote, name: ConfigName): Promise<void> {
-  const gray = await source.beta(name);
-  if (gray === undefined) return;
-  const held = await run.target.beta(name);
-  if (held?.md5 === gray.md5 && held.ips === gray.ips) return;
-  if (held !== undefined && run.policy !== "overwrite") {
-    report.skipped++;
-    return;
+async function copyGrays(copier: Copier, source: Remote, name: ConfigName): Promise<void> {
+  const { run, report } = copier;
+  const { all, versions } = await source.grays(name);
+  if (!all) report.notes.add("Gray versions by tag are not copied: the source's API lists those by ip alone.");
+  if (versions.length === 0) return;
+  const held = await run.target.grays(name);
+  for (const gray of versions) {
+    const same = held.versions.find((one) => one.name === gray.name);
+    if (same !== undefined && sameGray(same, gray)) continue;
+    if (same !== undefined && run.policy !== "overwrite") report.skipped++;
+    // Who does not know the rule would take the content for that of the formal version.
+    else if (!held.all && gray.rule.type !== "beta")
+      report.notes.add("The target's API takes no gray versions by tag or by other rules: they are not copied.");
+    else await copyGray(copier, source, name, gray);
   }
-  const { ips, content, type, app, encryptedDataKey, user } = gray;
+}
+
+async function copyGray({ run, report }: Copier, source: Remote, name: ConfigName, gray: GrayDetail): Promise<void> {
+  const { content, type, app, encryptedDataKey, user, rule } = gray;
   const { namespace, group, dataId } = name;
-  const fields = {
+  if (encryptedDataKey !== "" && gray.md5 !== md5Of(content)) {
+    throw new CliError(
+      "failed",
+      `${source.base} gives the gray version ${gray.name} of ${shown(name)} decrypted only: publish it by hand.`,
+    );
+  }
+  const publish: Publish = {
+    namespace,
+    group,
+    dataId,
+    content,
     type: type || undefined,
     app: app || undefined,
     encryptedDataKey: encryptedDataKey || undefined,
     user: user || undefined,
+    ...(rule.type === "beta" && gray.name === "beta" ? { betaIps: rule.expr } : { gray }),
   };
-  if (!run.dryRun) await run.target.publish({ namespace, group, dataId, content, betaIps: ips, ...fields });
+  if (!run.dryRun) await run.target.publish(publish);
   report.gray++;
+}
+
+export function sameGray(one: GrayDetail, other: GrayDetail): boolean {
+  const of = ({ md5, rule: { type, expr, priority } }: GrayDetail) => JSON.stringify([md5, type, expr, priority]);
+  return of(one) === of(other);
 }
 
 function fail(report: Report, { namespace, group, dataId }: ConfigName, why: string): void {
@@ -294,8 +328,6 @@ function notesOf({ source }: Migration, report: Report): void {
   report.notes.add(
     "The target takes no times: each copy carries the time of the import, with the user who wrote it last.",
   );
-  report.notes.add(
-    "Earlier history and gray versions by tag are not copied: no API lists them for all configurations.",
-  );
+  report.notes.add("Earlier history is not copied: no API lists it for all configurations.");
   if (source.dialect === "v3") report.notes.add("The admin API of version 3 does not give use, effect and schema.");
 }

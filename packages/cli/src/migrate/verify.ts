@@ -1,5 +1,5 @@
-import type { ConfigName, NamespaceRow } from "../client/model.ts";
-import { forAll, type Migration, sourcesOf } from "./migration.ts";
+import type { ConfigName, NamespaceRow, Remote } from "../client/model.ts";
+import { forAll, type Migration, sameGray, sourcesOf } from "./migration.ts";
 
 const DIFFERENCES_MAX = 10_000;
 
@@ -7,7 +7,7 @@ export interface Difference extends ConfigName {
   readonly what: "missing" | "differs" | "grayMissing" | "grayDiffers";
 }
 
-/** Compares the MD5 of every configuration of the source, and of its gray version by ip, with the target's. */
+/** Compares the MD5 of every configuration of the source, and of its gray versions, with the target's. */
 export async function verify(
   run: Migration,
   namespaces: readonly NamespaceRow[],
@@ -24,14 +24,29 @@ export async function verify(
         const held = await run.target.config(row);
         if (held === undefined) add(row, "missing");
         else if (held.md5 !== md5) add(row, "differs");
-        const gray = await source.beta(row);
-        const heldGray = gray === undefined ? undefined : await run.target.beta(row);
-        if (gray !== undefined && heldGray === undefined) add(row, "grayMissing");
-        else if (gray?.md5 !== heldGray?.md5) add(row, "grayDiffers");
+        await compareGrays(run, source, row, add);
         compared++;
         run.progress.advance();
       });
     }
   }
   return { compared, differences };
+}
+
+async function compareGrays(
+  { target }: Migration,
+  source: Remote,
+  name: ConfigName,
+  add: (name: ConfigName, what: Difference["what"]) => void,
+): Promise<void> {
+  const { versions } = await source.grays(name);
+  if (versions.length === 0) return;
+  const held = await target.grays(name);
+  for (const gray of versions) {
+    // A target that tells of the version by ip alone can not be asked for the others.
+    if (!held.all && gray.rule.type !== "beta") continue;
+    const same = held.versions.find((one) => one.name === gray.name);
+    if (same === undefined) add(name, "grayMissing");
+    else if (!sameGray(same, gray)) add(name, "grayDiffers");
+  }
 }
