@@ -290,6 +290,27 @@ test("configurations are removed by their ids, in batches, and unknown ids are l
   assert.deepEqual([removed.length, member.configs.state.counts.total], [40, 0]);
 });
 
+test("a configuration that is made anew while it is looked up by its id is not removed", async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const { promise: looked, resolve: look } = Promise.withResolvers<void>();
+  const member = await open({}, (store) => ({
+    byIds: async (ids) => {
+      const found = await store.byIds(ids);
+      look();
+      await released;
+      return found;
+    },
+  }));
+  const { id } = await member.publish("a", "old");
+  const removal = member.configs.removeByIds([id], BY);
+  await looked;
+  await member.configs.remove(named("a"), BY);
+  await member.publish("a", "new");
+  release();
+  assert.deepEqual(await removal, []);
+  assert.equal(await member.text("a"), "new");
+});
+
 describe("a dry run", () => {
   test("counts who would get another content, and changes nothing", async () => {
     const member = await open();

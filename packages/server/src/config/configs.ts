@@ -8,6 +8,7 @@ import {
   capacityOf,
   type Effect,
   type Event,
+  findItem,
   type ImportPolicy,
   newConfig,
   nextWakeAt,
@@ -240,8 +241,9 @@ export class Configs implements ConfigService {
     const removed: ConfigName[] = [];
     for (let from = 0; from < ids.length; from += IDS_AT_A_TIME) {
       const stored = await this.store.byIds(ids.slice(from, from + IDS_AT_A_TIME));
-      if (stored.length === 0) continue;
-      const names = stored.map(({ name }) => name);
+      // One that was removed meanwhile, and made again under another id, is not the one that was meant.
+      const names = stored.flatMap(({ id, name }) => (findItem(this.state, name)?.id === id ? [name] : []));
+      if (names.length === 0) continue;
       removed.push(...(await this.propose({ type: "removeConfigs", names, by }, "removed")).removed);
     }
     return removed;

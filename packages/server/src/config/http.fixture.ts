@@ -3,7 +3,8 @@ import { stateMachine } from "../state-machine.ts";
 import { openMemoryLog } from "../storage/memory-log.ts";
 import type { HttpServerSetup } from "../transport/http/http-server.ts";
 import { Checks } from "./checks/checks.ts";
-import { Configs, type ConfigsSetup } from "./configs.ts";
+import { testedConfigs } from "./configs.fixture.ts";
+import type { Configs, ConfigsSetup } from "./configs.ts";
 import type { ConfigHttpDeps } from "./http-common/deps.ts";
 import { configV1Routes } from "./http-v1/routes.ts";
 import { configV2Routes } from "./http-v2/routes.ts";
@@ -18,18 +19,8 @@ export interface TestConfigs extends ConfigHttpDeps {
 export function testConfigs(test: TestHttp, some: Partial<ConfigsSetup> = {}): TestConfigs {
   const { clock, connections, log, naming } = test;
   const checks = new Checks();
-  const configs = new Configs({
-    clock,
-    log,
-    connections,
-    options: {},
-    contentCacheBytes: 1024 * 1024,
-    retentionDays: 30,
-    ciphers: [],
-    checkContent: (type, text, schema) => checks.checkContent(type, text, schema),
-    services: { count: () => 0, remove: async () => {} },
-    ...some,
-  });
+  const checkContent: ConfigsSetup["checkContent"] = (type, text, schema) => checks.checkContent(type, text, schema);
+  const configs = testedConfigs({ clock, log, connections }, { checkContent, ...some });
   const durable = openMemoryLog({ machine: stateMachine(naming, configs), wallClock: () => clock.wall() });
   configs.attach({ durable, store: durable.configs });
   return {

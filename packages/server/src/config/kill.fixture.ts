@@ -7,7 +7,7 @@ import { systemClock } from "../clock.ts";
 import { Connections } from "../connections/connections.ts";
 import { openDurableLog } from "../storage/durable-log.ts";
 import { decodeCommand, encodeCommand } from "./command-codec.ts";
-import { Configs } from "./configs.ts";
+import { testedConfigs } from "./configs.fixture.ts";
 
 /**
  * Configuration over a data folder, and as a program a process that writes until it is killed: `<folder> <round>`. Each
@@ -48,17 +48,8 @@ export async function openConfigs(directory: string, boot?: string) {
   const clock = systemClock;
   const log = { info() {}, warn() {}, error() {}, debug() {} };
   const address = { ip: "10.0.0.1", port: 8848 };
-  const configs = new Configs({
-    clock,
-    log,
-    connections: new Connections({ clock, log, abilities: {}, address, queuedBytesMax: 1 }),
-    options: {},
-    contentCacheBytes: 1024 * 1024,
-    retentionDays: 30,
-    ciphers: [],
-    checkContent: async () => undefined,
-    services: { count: () => 0, remove: async () => {} },
-  });
+  const connections = new Connections({ clock, log, abilities: {}, address, queuedBytesMax: 1 });
+  const configs = testedConfigs({ clock, log, connections });
   const durable = await openDurableLog<ConfigCommand, unknown>({
     directory,
     machine: {

@@ -8,7 +8,8 @@ import { stateMachine } from "../state-machine.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import { type DurableLogOptions, openDurableLog } from "../storage/durable-log.ts";
 import { openMemoryLog } from "../storage/memory-log.ts";
-import { Configs, type ConfigsSetup } from "./configs.ts";
+import { testedConfigs } from "./configs.fixture.ts";
+import type { Configs, ConfigsSetup } from "./configs.ts";
 import type { ImportItem } from "./service.ts";
 
 export const BY = { user: "ada", ip: "10.0.0.9" };
@@ -45,18 +46,9 @@ export class Member {
       queuedBytesMax: 1024 * 1024,
     });
     const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, incarnation: 1 });
-    const configs = new Configs({
-      clock,
-      log,
-      connections,
-      options: {},
-      contentCacheBytes: 1024 * 1024,
-      retentionDays: 30,
-      ciphers: [],
-      checkContent: async (type, text) => (text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined),
-      services: { count: () => 0, remove: async () => {} },
-      ...some,
-    });
+    const checkContent: ConfigsSetup["checkContent"] = async (type, text) =>
+      text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined;
+    const configs = testedConfigs({ clock, log, connections }, { checkContent, ...some });
     const machine = stateMachine(naming, configs);
     const wallClock = (): number => clock.wall();
     const durable =
