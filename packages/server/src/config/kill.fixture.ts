@@ -17,7 +17,7 @@ import { testedConfigs } from "./configs.fixture.ts";
 
 const WRITERS = 10;
 const NAMES_EACH = 3;
-const IMPORTED = 40;
+const IMPORTED = 20;
 const GRAYS: readonly GrayTarget[] = [betaTarget("10.0.0.1"), tagTarget("canary")];
 const BY = { user: "ada", ip: "10.0.0.9" };
 const LARGE_BYTES = 20_000;
