@@ -13,8 +13,8 @@ import { type Results, writeReport } from "./lib/report.ts";
 import { type Half, type ScenarioName, scenariosOf } from "./lib/scenarios.ts";
 import { ServerProcess } from "./lib/server.ts";
 
-/** Clients at a time; two cores build two programs at best. Both halves of a client run at once: mostly they wait. */
-const CONCURRENCY = 2;
+/** Clients at a time, on two cores. Both halves of a client run at once: mostly they wait. */
+const CONCURRENCY = 3;
 const HALVES: readonly Half[] = ["naming", "configuration"];
 const SERVER_FLAGS: Record<Half, readonly string[]> = {
   naming: ["--nacos.naming.service.metadata.length=20000"],
