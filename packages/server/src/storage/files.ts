@@ -97,20 +97,23 @@ export async function replaceFile(files: Files, directory: string, name: string,
   await files.syncDirectory(directory);
 }
 
+/** What is stored has passwords in it: folders made here are their owner's alone. One that is there already stays as it is. */
+const OWN_FOLDER = 0o700;
+
 /**
  * Makes a folder and those above it. Node's own recursive `mkdir` never returns for a path below `/proc` or another
  * file system in which nothing can be made.
  */
 async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path);
+    await mkdir(path, { mode: OWN_FOLDER });
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
     const above = dirname(path);
     if (code !== "ENOENT" || above === path || (await isDirectory(above))) throw thrown;
     await makeDirectory(above);
-    await mkdir(path);
+    await mkdir(path, { mode: OWN_FOLDER });
   }
 }
 
