@@ -44,8 +44,8 @@ export function remoteV3(http: Http): Remote {
     base: http.base,
 
     async namespaces() {
-      const rows = (await ask("GET", `${NAMESPACE}/list`, "the list of namespaces")) as unknown[];
-      return rows.map(namespaceRowOf);
+      const what = "the list of namespaces";
+      return listOf(http, await ask("GET", `${NAMESPACE}/list`, what), what).map(namespaceRowOf);
     },
     async createNamespace({ id, name, description }) {
       const form = { namespaceId: id, customNamespaceId: id, namespaceName: name, namespaceDesc: description };
@@ -61,14 +61,18 @@ export function remoteV3(http: Http): Remote {
     },
 
     async configs(query, page) {
-      const data = await ask("GET", `${CS}/config/list`, "the list of configurations", {
+      const what = "the list of configurations";
+      const data = await ask("GET", `${CS}/config/list`, what, {
         query: { ...configQuery(query), search: "blur", ...pageQuery(page) },
       });
+      listOf(http, fieldOf(data, "pageItems"), what);
       return pageOf(data, (item) => configRowOf(item, query.namespace));
     },
     async config(name) {
       const data = await found(`${CS}/config`, shown(name), nameFields(name));
-      return data === undefined || data === null ? undefined : configDetailOf(data, name.namespace);
+      if (data === undefined || data === null) return undefined;
+      if (typeof fieldOf(data, "content") !== "string") throw unlike(http, shown(name), "a content");
+      return configDetailOf(data, name.namespace);
     },
     async beta(name) {
       const data = await found(`${CS}/config/beta`, `the gray version of ${name.dataId}`, nameFields(name));
@@ -140,7 +144,8 @@ export function remoteV3(http: Http): Remote {
       const clusters = Object.keys((fieldOf(service, "clusterMap") as object | undefined) ?? {});
       const lists = clusters.map(async (clusterName) => {
         const call = { query: { ...query, clusterName } };
-        return (await ask("GET", `${NS}/instance/list`, `the instances of ${name.service}`, call)) as unknown[];
+        const what = `the instances of ${name.service}`;
+        return listOf(http, await ask("GET", `${NS}/instance/list`, what, call), what);
       });
       return (await Promise.all(lists)).flat().map(instanceOf);
     },
@@ -166,6 +171,16 @@ export function dataOf(http: Http, answer: Answer, what: string): unknown {
     return fieldOf(answer.json, "data");
   }
   throw http.refused(answer, what);
+}
+
+/** @throws CliError for anything else: taken for an empty list, an import would report that it is done. */
+function listOf(http: Http, data: unknown, what: string): readonly unknown[] {
+  if (Array.isArray(data)) return data;
+  throw unlike(http, what, "a list");
+}
+
+function unlike(http: Http, what: string, wanted: string): CliError {
+  return new CliError("failed", `${http.base} answers ${what} without ${wanted}: it is no server of this kind.`);
 }
 
 function isMissing(answer: Answer): boolean {
