@@ -1,8 +1,10 @@
 /** Loaded into the measured server with `--import`: answers what only the process itself knows. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
 import { answer } from "./remote.ts";
 
 const LOOP_RESOLUTION_MS = 1;
+const SETTLE_MS = 10;
 const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
 
 export interface Memory {
@@ -21,12 +23,16 @@ answer({
     const { rss, heapUsed, external } = process.memoryUsage();
     return { rss, heapUsed, external };
   },
-  watchLoop: () => {
+  watchLoop: async () => {
     delay.enable();
+    // Its first sample is dropped, and must not be one of those that count.
+    await wait(SETTLE_MS);
     delay.reset();
   },
   /** The longest time in which the event loop did nothing else, in milliseconds. */
-  loopHold: () => {
+  loopHold: async () => {
+    // A hold is counted by the timer that it kept waiting.
+    await wait(SETTLE_MS);
     delay.disable();
     return Math.max(0, delay.max / 1e6 - LOOP_RESOLUTION_MS);
   },

@@ -177,6 +177,11 @@ export class Configs implements ConfigService {
     return differing?.changed ?? [];
   }
 
+  /** Whether a connection is there at this moment. */
+  connected(clientId: string): boolean {
+    return this.#setup.connections.get(clientId) !== undefined;
+  }
+
   poll(event: Omit<Extract<Event, { type: "poll" }>, "type" | "id">, gone: AbortSignal): Promise<readonly Changed[]> {
     return this.#polls.wait(event, gone);
   }

@@ -1,5 +1,6 @@
 import {
   betaTarget,
+  type Changed,
   type ConfigFields,
   type Context,
   type GrayTarget,
@@ -21,6 +22,7 @@ import {
   type TextMap,
 } from "@nacre/protocol";
 import { type Answer, type Feature, feature, type Handlers } from "../connections/handlers.ts";
+import { turn } from "../storage/turn.ts";
 import type { Configs } from "./configs.ts";
 import { labelsOf } from "./labels.ts";
 import type { Found, Missing } from "./reader.ts";
@@ -31,6 +33,14 @@ interface WireName {
   readonly dataId: string;
   readonly group: string;
   readonly tenant: string | undefined;
+}
+
+/** Contexts that are registered in one turn of the event loop. */
+const LISTEN_SLICE = 2_000;
+
+/** Rust and Python cannot read an absent tenant. */
+function wireOf({ name: { dataId, group, namespace }, form }: Changed) {
+  return { dataId, group, tenant: form === "given" ? namespace : "" };
 }
 
 /** The configuration messages of the gRPC wire. */
@@ -53,6 +63,18 @@ export function configFeature(configs: Configs): Feature {
   function answerOf(reading: Found | Missing): Answer {
     if (reading.version === undefined) throw new RegistryError("configNotFound", "config data not exist");
     return { body: configs.reader.encoded(reading, encodeFound) };
+  }
+
+  /** A slice that is refused leaves those before it: the client asks again, and what it listens to already costs nothing. */
+  async function registerSliced(clientId: string, count: number, register: (from: number) => readonly Changed[]) {
+    const changedConfigs: object[] = [];
+    for (let from = 0; from < count; from += LISTEN_SLICE) {
+      if (from > 0) await turn();
+      // Nobody would take back what is registered for a connection that has gone meanwhile.
+      if (!configs.connected(clientId)) throw new RegistryError("disconnected", "the connection has gone");
+      for (const changed of register(from)) changedConfigs.push(wireOf(changed));
+    }
+    return { changedConfigs };
   }
 
   return feature(configMessages, {
@@ -98,19 +120,16 @@ export function configFeature(configs: Configs): Feature {
           configs.submit({ type: "unlisten", clientId, names: configListenContexts.map(nameOf) });
           return { changedConfigs: [] };
         }
-        const contexts = configListenContexts.map((wire): Context => {
-          const name = nameOf(wire);
-          return { name, form: formOf(wire.tenant), md5: heldMd5(wire.md5) };
-        });
-        const changed = configs.listen({ clientId, labels: labelsOf(connection, header(TAG_LABEL)), contexts });
-        return {
-          changedConfigs: changed.map(({ name: { dataId, group, namespace }, form }) => ({
-            dataId,
-            group,
-            // Rust and Python cannot read an absent one.
-            tenant: form === "given" ? namespace : "",
-          })),
+        const labels = labelsOf(connection, header(TAG_LABEL));
+        const register = (from: number): readonly Changed[] => {
+          const contexts = configListenContexts.slice(from, from + LISTEN_SLICE).map((wire): Context => {
+            const name = nameOf(wire);
+            return { name, form: formOf(wire.tenant), md5: heldMd5(wire.md5) };
+          });
+          return configs.listen({ clientId, labels, contexts });
         };
+        if (configListenContexts.length <= LISTEN_SLICE) return { changedConfigs: register(0).map(wireOf) };
+        return registerSliced(clientId, configListenContexts.length, register);
       },
     },
     ConfigFuzzyWatchRequest: {
