@@ -41,6 +41,8 @@ export class ProgramProcess {
       // Clients keep snapshots and logs in the home folder.
       env: { ...process.env, HOME: folder },
       stdio: ["pipe", "pipe", "pipe"],
+      // A group of its own: some clients start processes, which end with it in `stop`.
+      detached: true,
     });
     this.#errors = tail(this.#child.stderr);
     for (const name of scenarios) {
@@ -83,11 +85,14 @@ export class ProgramProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const gone = once(this.#child, "exit");
-      this.#child.kill("SIGKILL");
-      await gone;
+    const gone =
+      this.#child.exitCode === null && this.#child.signalCode === null ? once(this.#child, "exit") : undefined;
+    try {
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // Nothing of it is left.
     }
+    await gone;
     await rm(this.#folder, { recursive: true, force: true });
   }
 

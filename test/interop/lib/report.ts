@@ -31,7 +31,7 @@ export function reportPage(clients: readonly Client[], results: Results): string
     "# Clients",
     "",
     "Released clients, unchanged, against a fresh server: `npm run test:interop -- --write` runs them and writes this",
-    "page. A dash means that the client has no means for it.",
+    "page. A dash means that the client has no means for it, or (config-many) that it does not survive it.",
     "",
     "| Client | Package | Version | Speaks |",
     "|---|---|---|---|",

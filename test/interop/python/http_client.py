@@ -174,17 +174,9 @@ class ConfigAdapter:
 
     def __init__(self, server):
         self.server = server
-        self.clients = []
 
     async def connect(self, namespace="", labels=None):
-        self.clients.append(connect(self.server, namespace))
-        return self.clients[-1]
-
-    def close(self):
-        """A client that listens starts a process, which would outlive this one."""
-        for client in self.clients:
-            if getattr(client, "process_mgr", None) is not None:
-                client.process_mgr.shutdown()
+        return connect(self.server, namespace)
 
     async def put(self, client, data_id, content, type=None):
         return client.publish_config(data_id, GROUP, content, config_type=type, timeout=self.TIMEOUT_SECONDS)
@@ -207,9 +199,7 @@ class ConfigAdapter:
 
 
 server, strict_server = sys.argv[1], sys.argv[2]
-adapter = ConfigAdapter(server)
-asyncio.run(run(by_half(lambda: Scenarios(server, strict_server), lambda: ConfigScenarios(adapter))))
-adapter.close()
+asyncio.run(run(by_half(lambda: Scenarios(server, strict_server), lambda: ConfigScenarios(ConfigAdapter(server)))))
 sys.stdout.flush()
 # Timers of the client are not daemons.
 os._exit(0)
