@@ -178,7 +178,8 @@ const naming: Scenarios = {
   },
 };
 
-type ConfigClient = InstanceType<typeof nacos.NacosConfigClient>;
+/** What `NacosConfigClient` shares among all of its kind in a process, whatever namespace they are made for. */
+type ConfigClient = InstanceType<typeof nacos.DataClient>;
 
 const configs: ConfigAdapter<ConfigClient> = {
   largeBytes: 10 * 1024 * 1024,
@@ -186,15 +187,15 @@ const configs: ConfigAdapter<ConfigClient> = {
   hearsExistence: true,
   reconnectSeconds: 60,
   async connect(namespace = "") {
-    const made = new nacos.NacosConfigClient({ serverAddr: server, namespace, requestTimeout: 20_000 });
+    const made = new nacos.DataClient({ serverAddr: server, namespace, requestTimeout: 20_000 });
     // A poll that fails while the server is down must not end the program.
     (made as unknown as { on(name: "error", listener: () => void): void }).on("error", () => {});
     await made.ready();
     return made;
   },
   put: (from, dataId, content) => from.publishSingle(dataId, GROUP, content),
-  get: (from, dataId) => from.getConfig(dataId, GROUP),
-  remove: (from, dataId) => from.remove(dataId, GROUP),
+  get: (from, dataId) => from.getConfig(dataId, GROUP, {}),
+  remove: (from, dataId) => from.remove(dataId, GROUP, {}),
   async hear(from, dataId) {
     const heard: Heard = { latest: undefined };
     from.subscribe({ dataId, group: GROUP }, (content: string | null) => {
