@@ -112,8 +112,8 @@ export class ConfigBench {
     return this.send({ type: "unlisten", clientId, names });
   }
 
-  served(clientId: string, name: ConfigName, text: string): Effect[] {
-    return this.send({ type: "served", clientId, name, md5: md5(text) });
+  served(clientId: string, name: ConfigName, text: string, afterNotice = true): Effect[] {
+    return this.send({ type: "served", clientId, name, md5: md5(text), afterNotice });
   }
 
   disconnect(clientId: string): Effect[] {

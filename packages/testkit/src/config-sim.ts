@@ -255,7 +255,7 @@ class Sim {
     const { name, reading } = cached;
     if (reading !== undefined) {
       Object.assign(cached, { reading: undefined, unsaid: true, text: reading.text });
-      this.#feed({ type: "served", clientId: client, name, md5: md5Of(reading.text) });
+      this.#feed({ type: "served", clientId: client, name, md5: md5Of(reading.text), afterNotice: true });
     } else if (cached.dirty) {
       cached.dirty = false;
       cached.reading = { text: this.#newest(client, name) };

@@ -23,8 +23,11 @@ export type Event =
   /** Adds to what the connection listens to, and answers with `differing`. */
   | { type: "listen"; clientId: ClientId; labels: Labels; contexts: readonly Context[] }
   | { type: "unlisten"; clientId: ClientId; names: readonly ConfigName[] }
-  /** The client has just been given this version by a query: a notice for it is no longer owed. */
-  | { type: "served"; clientId: ClientId; name: ConfigName; md5: string }
+  /**
+   * The client has just been given this version by a query. `afterNotice`: it said that it asks because of a notice, so
+   * that one is known to have arrived; else an application may have asked beside its listener.
+   */
+  | { type: "served"; clientId: ClientId; name: ConfigName; md5: string; afterNotice: boolean }
   | { type: "disconnected"; clientId: ClientId }
   /**
    * A long poll. Answered with `pollAnswer` at once when something differs or `holdMs` is 0, else when one of the lines

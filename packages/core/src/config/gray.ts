@@ -29,6 +29,20 @@ export function md5For(item: Item | undefined, labels: Labels): string {
   return choose(item, labels).version?.md5 ?? "";
 }
 
+/** Of the empty text, which no configuration has: Go and Python mean by it that they hold nothing. */
+const EMPTY_TEXT_MD5 = "d41d8cd98f00b204e9800998ecf8427e";
+
+/**
+ * Whether a client that says it holds this is to fetch. Go would ask again and again for a configuration that was
+ * removed, if the md5 of the empty text were something else than nothing.
+ *
+ * @param newest  of `md5For`.
+ * @param said  undefined when the client did not say: that differs from everything.
+ */
+export function differsFrom(newest: string, said: string | undefined): boolean {
+  return newest === "" && said === EMPTY_TEXT_MD5 ? false : newest !== said;
+}
+
 /** Shared by all items without gray versions. */
 export const NO_GRAYS: readonly GrayVersion[] = [];
 

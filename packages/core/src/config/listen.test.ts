@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConfigBench, config, holding, md5, refusalOf } from "@nacre/testkit/config-bench";
+import { ConfigBench, config, holding, md5, noticed, refusalOf } from "@nacre/testkit/config-bench";
 import { listenedAt, listenedBy, listenersOf } from "./listen-queries.ts";
 
 const app = config("app");
@@ -18,7 +18,13 @@ describe("a client that listens", () => {
   test("holds the same as the server when there is none and it holds nothing", () => {
     const bench = new ConfigBench();
     assert.deepEqual(bench.differing("c1", holding(app)), []);
-    assert.deepEqual(bench.differing("c1", holding(app, "")), ["app"], "the md5 of an empty text is not nothing");
+    assert.deepEqual(
+      bench.differing("c1", holding(app, "")),
+      [],
+      "Go and Python write nothing as the md5 of an empty text",
+    );
+    assert.deepEqual(noticed(bench.publish(app, "new")), ["app to c1"]);
+    bench.remove(app);
     assert.deepEqual(bench.differing("c1", { name: app, form: "given", md5: undefined }), ["app"], "it did not say");
   });
 

@@ -2,7 +2,7 @@ import type { ConfigName } from "@nacre/protocol";
 import { type Refusal, refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Changed, Context, Event } from "./events.ts";
-import { md5For } from "./gray.ts";
+import { differsFrom, md5For } from "./gray.ts";
 import type { ClientId, ConfigClient, Item, Listener } from "./model.ts";
 import { release, served } from "./notify.ts";
 import { type ConfigState, ensureItem, findItem, forgetIfUnused, type Turn } from "./state.ts";
@@ -35,7 +35,7 @@ export function listen(turn: Turn, { clientId, labels, contexts }: Extract<Event
 function hear(state: ConfigState, client: ConfigClient, { name, form, md5 }: Context): boolean {
   const item = ensureItem(state, name);
   const newest = md5For(item, client.labels);
-  const same = md5 === newest;
+  const same = !differsFrom(newest, md5);
   // The same text many times over is kept once: nearly all listeners hold what is newest.
   const held = same ? newest : (md5 ?? "");
   const listener = client.listeners.get(item) ?? attach(state, client, item);

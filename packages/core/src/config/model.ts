@@ -91,16 +91,21 @@ export interface Listener {
 }
 
 export interface Notice {
-  /** `queued`: to be sent as soon as it is its turn. `sent`: on its way. `waiting`: for the time of the next attempt. */
-  phase: "queued" | "sent" | "waiting";
+  /**
+   * `queued`: to be sent as soon as it is its turn. `sent`: on its way. `waiting`: for the time of the next attempt.
+   * `acked`: it arrived, and the client has not been seen to fetch what it was told of.
+   */
+  phase: "queued" | "sent" | "waiting" | "acked";
   /** Of the push, while it is on its way. */
   requestId: number;
   /** Sends that were not acknowledged, of this change. */
   attempts: number;
   /** Set when the configuration changed while the push was on its way: one more follows. */
   again: boolean;
-  /** Of `waiting`. */
+  /** Of `waiting` and `acked`. */
   retryAt: Millis;
+  /** How often the client was told again although it had acknowledged this change. */
+  reminders: number;
 }
 
 /** A push on its way to some listeners of one configuration. */

@@ -65,7 +65,7 @@ describe("a namespace", () => {
     log.publish(name, "x");
     log.publish(name, "y", { gray: betaTarget("10.0.0.1") });
     const remove = () => log.apply({ type: "deleteNamespace", id: "dev" }).refused;
-    assert.equal(remove(), "namespaceNotEmpty: namespace 'dev' holds 1 configurations: remove them first");
+    assert.equal(remove(), "namespaceNotEmpty: namespace 'dev' holds 1 configuration: remove what it holds first");
     log.remove([name]);
     assert.match(remove() ?? "", /^namespaceNotEmpty/, "the gray version is left");
     assert.deepEqual(

@@ -79,5 +79,8 @@ function figuresOf(state: ConfigState, namespace: Namespace): NamespaceFigures {
 
 function notEmpty({ counts }: ConfigState, id: string): Refusal {
   const held = (counts.byNamespace.get(id) ?? 0) + (counts.grayOnly.get(id) ?? 0);
-  return refusal("namespaceNotEmpty", `namespace '${id}' holds ${held} configurations: remove them first`);
+  return refusal(
+    "namespaceNotEmpty",
+    `namespace '${id}' holds ${held} ${held === 1 ? "configuration" : "configurations"}: remove what it holds first`,
+  );
 }

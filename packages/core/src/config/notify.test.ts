@@ -92,6 +92,7 @@ describe("a notice that is not acknowledged", () => {
         assert.deepEqual(noticed(effects), ["app to c1"]);
       }
       bench.settleAll(effects);
+      bench.served("c1", app, "new");
       assert.deepEqual(bench.forward(seconds(100)), []);
       assert.deepEqual(bench.state.notifications, { sent: 4, acked: 1, failed: 3, givenUp: 0 });
     });
@@ -163,6 +164,61 @@ describe("a notice that is not acknowledged", () => {
   });
 });
 
+describe("a notice that is acknowledged", () => {
+  test("is repeated when the client does not fetch: after 10 s, then 20, then 30, and no more", () => {
+    const bench = listening("c1");
+    let effects = bench.publish(app, "new");
+    for (const waitMs of [10, 20, 30].map(seconds)) {
+      bench.settleAll(effects);
+      assert.deepEqual(noticed(bench.forward(waitMs - 1)), [], `not before ${waitMs} ms`);
+      effects = bench.forward(10);
+      assert.deepEqual(noticed(effects), ["app to c1"]);
+    }
+    bench.settleAll(effects);
+    assert.deepEqual(bench.forward(seconds(1000)), []);
+    assert.deepEqual([bench.state.reminding.size, bench.state.tasks.size], [0, 0]);
+  });
+
+  for (const [what, fetch] of [
+    ["asks for the newest version", (bench: ConfigBench) => bench.served("c1", app, "new", false)],
+    ["listens with the newest version", (bench: ConfigBench) => bench.listen("c1", holding(app, "new"))],
+    ["stops listening", (bench: ConfigBench) => bench.unlisten("c1", app)],
+  ] as const)
+    test(`is not repeated when the client ${what}`, () => {
+      const bench = listening("c1", "c2");
+      bench.settleAll(bench.publish(app, "new"));
+      fetch(bench);
+      bench.served("c2", app, "new", false);
+      assert.deepEqual(noticed(bench.forward(seconds(1000))), []);
+      assert.equal(bench.state.reminding.size, 0);
+    });
+
+  test("is repeated to those who did not fetch, in one message, and not to the others", () => {
+    const bench = listening("c1", "c2", "c3");
+    bench.settleAll(bench.publish(app, "new"));
+    bench.served("c2", app, "new", false);
+    bench.served("c3", app, "old", false);
+    assert.deepEqual(noticed(bench.forward(seconds(11))), ["app to c1 c3"]);
+  });
+
+  test("makes room for the next change, whose reminders start anew", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"));
+    bench.settleAll(bench.forward(seconds(11)));
+    bench.settleAll(bench.publish(app, "newer"));
+    assert.deepEqual(noticed(bench.forward(seconds(12))), ["app to c1"]);
+  });
+});
+
+describe("a notice that is lost", () => {
+  test("is still owed when an application asks for the newest version beside its listener", () => {
+    const bench = listening("c1");
+    bench.settleAll(bench.publish(app, "new"), "timeout");
+    bench.served("c1", app, "new", false);
+    assert.deepEqual(noticed(bench.forward(seconds(3))), ["app to c1"]);
+  });
+});
+
 describe("a change while a notice is on its way", () => {
   for (const outcome of ["acked", "timeout"] as const)
     test(`is told once more after "${outcome}", however many changes there were`, () => {
@@ -173,6 +229,7 @@ describe("a change while a notice is on its way", () => {
       const second = bench.forward(10);
       assert.deepEqual(noticed(second), ["app to c1"]);
       bench.settleAll(second);
+      bench.served("c1", app, "newest");
       assert.deepEqual(bench.forward(seconds(100)), []);
     });
 

@@ -25,13 +25,14 @@ function noteForListener(state: ConfigState, listener: Listener): void {
   const { notice } = listener;
   if (notice === undefined || notice === "told") {
     if (notice === "told" || listener.md5 !== md5For(listener.item, listener.client.labels))
-      queue(state, listener, { phase: "queued", requestId: 0, attempts: 0, again: false, retryAt: 0 });
+      queue(state, listener, { phase: "queued", requestId: 0, attempts: 0, again: false, retryAt: 0, reminders: 0 });
     return;
   }
+  notice.reminders = 0;
   if (notice.phase === "sent") notice.again = true;
   else {
     notice.attempts = 0;
-    if (notice.phase === "waiting") queue(state, listener, notice);
+    if (notice.phase !== "queued") queue(state, listener, notice);
   }
 }
 
@@ -114,16 +115,49 @@ export function settled(turn: Turn, event: Extract<Event, { type: "pushSettled" 
     wait(turn, listener, notice, now);
     return;
   }
-  if (outcome === "acked" || outcome === "gone") {
+  if (outcome === "gone") {
     listener.notice = "told";
     return;
   }
+  if (outcome === "acked") return expectFetch(turn, listener, notice);
   if (outcome !== "busy") notice.attempts++;
   const { notifyAttemptsMax, notifyRetryMs } = state.options;
   if (notice.attempts >= notifyAttemptsMax) {
     state.notifications.givenUp++;
     listener.notice = "told";
   } else wait(turn, listener, notice, now + Math.max(1, notice.attempts) * notifyRetryMs);
+}
+
+/**
+ * An acknowledged notice has arrived; whether it was heeded shows when the client fetches. The Go SDK forgets notices that
+ * come while it works on others, and would look again only minutes later: it is reminded.
+ */
+function expectFetch({ state, now }: Turn, listener: Listener, notice: Notice): void {
+  const { remindMs, remindersMax } = state.options;
+  if (notice.reminders === remindersMax) {
+    listener.notice = "told";
+    return;
+  }
+  notice.reminders++;
+  notice.attempts = 0;
+  notice.phase = "acked";
+  notice.retryAt = now + notice.reminders * remindMs;
+  if (state.reminding.has(listener.item)) return;
+  state.reminding.add(listener.item);
+  state.tasks.add(now + remindMs, { type: "remind", item: listener.item });
+}
+
+/** Reminds whoever has not fetched in time; one task for all listeners of an item, as nearly all of them have. */
+export function remindDue({ state, now }: Turn, item: Item): void {
+  let waiting = false;
+  for (const listener of item.listeners?.values() ?? []) {
+    const { notice } = listener;
+    if (typeof notice !== "object" || notice.phase !== "acked") continue;
+    if (notice.retryAt <= now) queue(state, listener, notice);
+    else waiting = true;
+  }
+  if (waiting) state.tasks.add(now + state.options.remindMs, { type: "remind", item });
+  else state.reminding.delete(item);
 }
 
 function wait({ state }: Turn, listener: Listener, notice: Notice, until: number): void {
@@ -147,10 +181,14 @@ export function release(state: ConfigState, listener: Listener, then: "told" | u
 }
 
 /** The client has just been given a version by a query: the newest one is what it is owed. */
-export function served({ state }: Turn, { clientId, name, md5 }: Extract<Event, { type: "served" }>): void {
+export function served(
+  { state }: Turn,
+  { clientId, name, md5, afterNotice }: Extract<Event, { type: "served" }>,
+): void {
   const item = findItem(state, name);
   const listener = item && state.clients.get(clientId)?.listeners.get(item);
   if (listener === undefined) return;
+  if (!afterNotice && !(typeof listener.notice === "object" && listener.notice.phase === "acked")) return;
   const newest = md5For(item, listener.client.labels);
   if (md5 !== newest) return;
   listener.md5 = newest;

@@ -17,6 +17,12 @@ function polling(): ConfigBench {
 }
 
 describe("a long poll", () => {
+  test("is held when there is nothing and it holds nothing, also written as the md5 of an empty text", () => {
+    const bench = new ConfigBench();
+    assert.deepEqual(bench.poll(1, [holding(app), holding(log, "")]), []);
+    assert.equal(bench.state.polls.size, 1);
+  });
+
   test("is answered at once with all that differs", () => {
     const bench = new ConfigBench();
     bench.publish(app, "new");

@@ -1,7 +1,7 @@
 import { type Refusal, refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Changed, Context, Event } from "./events.ts";
-import { md5For } from "./gray.ts";
+import { differsFrom, md5For } from "./gray.ts";
 import type { Item, Labels, Poll, PollLine } from "./model.ts";
 import { type ConfigState, ensureItem, findItem, forgetIfUnused, type Turn } from "./state.ts";
 
@@ -41,7 +41,7 @@ export function park(turn: Turn, event: Extract<Event, { type: "poll" }>): void 
 function differing(state: ConfigState, labels: Labels, contexts: readonly Context[]): Changed[] {
   const changed: Changed[] = [];
   for (const { name, form, md5 } of contexts)
-    if (md5 !== md5For(findItem(state, name), labels)) changed.push({ name, form });
+    if (differsFrom(md5For(findItem(state, name), labels), md5)) changed.push({ name, form });
   return changed;
 }
 

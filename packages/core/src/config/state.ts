@@ -32,6 +32,9 @@ export interface ConfigOptions {
   /** The n-th repetition of a notice waits n times as long. */
   readonly notifyRetryMs: Millis;
   readonly notifyAttemptsMax: number;
+  /** A client that acknowledged a notice and did not fetch is told again after so long, then twice, then three times as long. */
+  readonly remindMs: Millis;
+  readonly remindersMax: number;
   readonly fuzzyPatternsMax: number;
   readonly fuzzyMatchesMax: number;
   readonly checkParams: boolean;
@@ -56,6 +59,8 @@ export const DEFAULT_CONFIG_OPTIONS: ConfigOptions = {
   notifyTimeoutMs: 3_000,
   notifyRetryMs: 2_000,
   notifyAttemptsMax: 50,
+  remindMs: 10_000,
+  remindersMax: 3,
   fuzzyPatternsMax: 20,
   fuzzyMatchesMax: 500,
   checkParams: true,
@@ -70,6 +75,7 @@ export const DEFAULT_CONFIG_OPTIONS: ConfigOptions = {
 export type Task =
   | { readonly type: "flush" }
   | { readonly type: "notifyRetry"; readonly listener: Listener }
+  | { readonly type: "remind"; readonly item: Item }
   | { readonly type: "fuzzyRetry"; readonly message: FuzzyMessage }
   | { readonly type: "pollEnd"; readonly poll: Poll };
 
@@ -107,6 +113,8 @@ export interface ConfigState {
   pollLineCount: number;
   /** Notices on their way, by request id. */
   readonly notices: Map<number, NoticePush>;
+  /** Items for which a `remind` task is set. */
+  readonly reminding: Set<Item>;
   /** Listeners whose notice is to be sent next, by what changed; one may be settled by the time it is its turn. */
   readonly unsent: Map<Item, Listener[]>;
   /** Held polls that are to be answered next, with the lines that changed. */
@@ -152,6 +160,7 @@ export function newConfig(options: Partial<ConfigOptions> = {}, receiversMax = R
     polls: new Map(),
     pollLineCount: 0,
     notices: new Map(),
+    reminding: new Set(),
     unsent: new Map(),
     answerable: new Map(),
     flushing: false,

@@ -3,7 +3,7 @@ import { apply } from "./apply.ts";
 import type { Effect, Event } from "./events.ts";
 import { retryFuzzy, unwatch, unwatchAll, watch, watchSettled } from "./fuzzy.ts";
 import { disconnect, listen, served, unlisten } from "./listen.ts";
-import { flush, flushNext, notifyDue, settled } from "./notify.ts";
+import { flush, flushNext, notifyDue, remindDue, settled } from "./notify.ts";
 import { endPoll, park, pollGone } from "./polls.ts";
 import type { ConfigState, Task, Turn } from "./state.ts";
 
@@ -58,6 +58,8 @@ function perform(turn: Turn, task: Task): void {
   switch (task.type) {
     case "flush":
       return flushNext(turn);
+    case "remind":
+      return remindDue(turn, task.item);
     case "notifyRetry":
       return notifyDue(turn, task.listener);
     case "fuzzyRetry":

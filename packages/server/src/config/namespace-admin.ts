@@ -56,13 +56,14 @@ export class NamespaceAdmin {
     const { state, services, propose } = this.#setup;
     const refused = namespaceFixed(state, id);
     if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
+    const held = services.count(id);
     if (force) {
       await this.#removeConfigs(id, by);
       await services.remove(id);
-    } else if (services.count(id) > 0)
+    } else if (held > 0)
       throw new RegistryError(
         "namespaceNotEmpty",
-        `namespace '${id}' holds ${services.count(id)} services: remove them first`,
+        `namespace '${id}' holds ${held} ${held === 1 ? "service" : "services"}: remove what it holds first`,
       );
     await propose({ type: "deleteNamespace", id }, "done");
   }

@@ -50,9 +50,15 @@ export class Reader {
     return answer;
   }
 
-  #done<R extends Found | Missing>(reading: R, name: ConfigName, { clientId }: Asking, startedAt: number): R {
+  #done<R extends Found | Missing>(
+    reading: R,
+    name: ConfigName,
+    { clientId, afterNotice = false }: Asking,
+    startedAt: number,
+  ): R {
     const { submit, times, now } = this.#setup;
-    if (clientId !== undefined) submit({ type: "served", clientId, name, md5: reading.version?.md5 ?? "" });
+    if (clientId !== undefined)
+      submit({ type: "served", clientId, name, md5: reading.version?.md5 ?? "", afterNotice });
     times.read(now() - startedAt);
     return reading;
   }

@@ -5,17 +5,20 @@ import type { Configs } from "./configs.ts";
 import { configFeature } from "./rpc.ts";
 import type { Asking } from "./service.ts";
 
+type Said = Pick<Asking, "clientId" | "afterNotice">;
+const LISTENER = { clientId: "connection-1" };
+
 /** G5: what a query says about a notice that its connection is owed. */
-const cases: [what: string, request: object, headers: Record<string, string>, settles: boolean][] = [
-  ["a query after a notice", {}, { notify: "true" }, true],
-  ["the same of the C# client", {}, { notify: "True" }, true],
-  ["a query of the application beside its listener", {}, { notify: "false" }, false],
-  ["a query without the header", {}, {}, false],
-  ["a query for an explicit tag", { tag: "blue" }, { notify: "true" }, false],
+const cases: [what: string, request: object, headers: Record<string, string>, said: Said][] = [
+  ["a query after a notice", {}, { notify: "true" }, { ...LISTENER, afterNotice: true }],
+  ["the same of the C# client", {}, { notify: "True" }, { ...LISTENER, afterNotice: true }],
+  ["a query of the application beside its listener", {}, { notify: "false" }, { ...LISTENER, afterNotice: false }],
+  ["a query without the header", {}, {}, { ...LISTENER, afterNotice: false }],
+  ["a query for an explicit tag", { tag: "blue" }, { notify: "true" }, {}],
 ];
 
-for (const [what, request, headers, settles] of cases)
-  test(`${what} ${settles ? "settles" : "does not settle"} the notice that the connection is owed`, () => {
+for (const [what, request, headers, said] of cases)
+  test(`${what} is read as what it says of its connection's notice`, () => {
     let asked: Asking | undefined;
     const configs = {
       state: { options: { checkParams: true } },
@@ -33,5 +36,6 @@ for (const [what, request, headers, settles] of cases)
       { dataId: "a", group: "g", tenant: "", notify: false, ...request } as never,
       context,
     );
-    assert.equal(asked?.clientId, settles ? "connection-1" : undefined);
+    const { clientId, afterNotice } = asked ?? assert.fail();
+    assert.deepEqual({ ...(clientId && { clientId }), ...(afterNotice !== undefined && { afterNotice }) }, said);
   });

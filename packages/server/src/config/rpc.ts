@@ -83,8 +83,10 @@ export function configFeature(configs: Configs): Feature {
         const reading = configs.find(nameOf(wire), {
           labels: labelsOf(connection, header(TAG_LABEL)),
           ...(tag === undefined ? {} : { tag }),
-          // Only a query that follows a notice shows that the notice arrived: an application may ask beside its listener.
-          ...(tag === undefined && header("notify")?.toLowerCase() === "true" ? { clientId: connection.id } : {}),
+          // An explicit tag asks for something else than what the client listens to.
+          ...(tag === undefined
+            ? { clientId: connection.id, afterNotice: header("notify")?.toLowerCase() === "true" }
+            : {}),
         });
         return reading instanceof Promise ? reading.then(answerOf) : answerOf(reading);
       },

@@ -75,6 +75,8 @@ export interface Asking {
   readonly tag?: string;
   /** Over gRPC: the connection that is given this version, so that a notice it is owed is settled. */
   readonly clientId?: string;
+  /** The client said that it asks because of a notice. */
+  readonly afterNotice?: boolean;
 }
 
 export type Read =

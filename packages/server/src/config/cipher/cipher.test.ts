@@ -137,7 +137,7 @@ describe("a key file", () => {
   }
 
   test("that is missing stops the start with its path", async () => {
-    await assert.rejects(readKeyFile(join(folder, "missing")), stops(/missing can not be read: ENOENT/));
+    await assert.rejects(readKeyFile(join(folder, "missing")), stops(/missing cannot be read: ENOENT/));
   });
 
   test("is refused when others may read or the group may change it, and warned of when the group may read", async () => {

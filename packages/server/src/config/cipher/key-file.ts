@@ -53,7 +53,7 @@ async function contentOf(path: string): Promise<{ readonly text: string; readonl
     return { text: await file.readFile("utf8"), mode };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError(`The key file ${path} can not be read: ${why}.`, { cause });
+    throw new StartError(`The key file ${path} cannot be read: ${why}.`, { cause });
   } finally {
     await file?.close();
   }
