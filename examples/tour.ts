@@ -8,7 +8,17 @@ const serverAddr = process.argv[2] ?? "127.0.0.1:8848";
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const client = () => new NacosNamingClient({ serverAddr, namespace: "", namingPushEmptyProtection: false });
-const [provider, consumer] = [client(), client()];
+const connected = () => {
+  try {
+    return [client(), client()] as const;
+  } catch {
+    process.stderr.write(
+      `No server answers at ${serverAddr}: start one with npm start, or name one: npm run tour -- host:port\n`,
+    );
+    process.exit(1);
+  }
+};
+const [provider, consumer] = connected();
 
 /** Resolves when the watched list has as many instances as wanted. */
 let expecting: { count: number; arrived: () => void } | undefined;

@@ -2,8 +2,17 @@
 // Plain JavaScript: the cache of compiled code counts for what is loaded after it is switched on, and one file with
 // types before that would load the whole type stripper at every start.
 import { existsSync, mkdirSync } from "node:fs";
-import { enableCompileCache, flushCompileCache } from "node:module";
+import nodeModule from "node:module";
 import { dirname, join } from "node:path";
+
+// Not imported by name: on a Node that is too old for Nacre that would end with a stack instead of a sentence.
+const { enableCompileCache, flushCompileCache } = nodeModule;
+if (!process.features.typescript || !flushCompileCache) {
+  process.stderr.write(
+    `Nacre needs Node 22.18 or later, and this is ${process.version}; in a clone, npm start and npx nacre bring their own.\n`,
+  );
+  process.exit(1);
+}
 
 /** A start is over by then. */
 const FLUSH_AFTER_MS = 5000;

@@ -44,7 +44,7 @@ describe("the exit code of the nacre program", () => {
     assert.equal(away.code, 1);
     assert.match(
       away.err,
-      /^http:\/\/127\.0\.0\.1:1\/nacos gave no answer \(.*\): check --server, and that the server runs\.\n$/,
+      /^http:\/\/127\.0\.0\.1:1\/nacos gave no answer \(.*\): check the address, and that the server runs\.\n$/,
     );
   });
 

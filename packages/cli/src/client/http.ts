@@ -148,9 +148,13 @@ export class Http {
     if (thrown instanceof CliError) return thrown;
     const { name, message, cause } = thrown as Error & { cause?: { code?: string; message?: string } };
     const why = name === "TimeoutError" ? "timeout" : (cause?.code ?? cause?.message ?? message);
-    return new NoAnswer("failed", `${this.base} gave no answer (${why}): check --server, and that the server runs.`, {
-      cause: thrown,
-    });
+    return new NoAnswer(
+      "failed",
+      `${this.base} gave no answer (${why}): check the address, and that the server runs.`,
+      {
+        cause: thrown,
+      },
+    );
   }
 
   /** The failure that an answer stands for. */

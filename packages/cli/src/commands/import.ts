@@ -47,7 +47,7 @@ export const importCommand: Register = (program, context) => {
     .addOption(option("--password <text>", "its password"))
     .addOption(optional(option("--to-username <name>", "log in to the target (or NACRE_USERNAME)"), env.NACRE_USERNAME))
     .addOption(optional(option("--to-password <text>", "its password (or NACRE_PASSWORD)"), env.NACRE_PASSWORD))
-    .option("--namespace <id...>", "only these namespaces", [])
+    .addOption(new Option("--namespace <id...>", "only these namespaces").default([], "all"))
     .addOption(
       new Option("--policy <policy>", "what to do with a configuration that the target has with another content")
         .choices(POLICIES)

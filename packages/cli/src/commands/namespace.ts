@@ -12,7 +12,7 @@ export const namespaceCommand: Register = (program, context) => {
     async (options: RemoteOptions) => {
       const { remote } = await open(options, context);
       const rows = await remote.namespaces();
-      show(context, options, { total: rows.length, items: rows }, () =>
+      show(context, options, { total: rows.length, page: 1, pages: 1, items: rows }, () =>
         table(
           ["ID", "NAME", "CONFIGS", "DESCRIPTION"],
           rows.map(({ id, name, configCount, description }) => [id, name, configCount, description]),

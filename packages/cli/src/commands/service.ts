@@ -66,7 +66,7 @@ export const serviceCommand: Register = (program, context) => {
     async (service: string, options: ScopedOptions) => {
       const { remote } = await open(options, context);
       const rows = await remote.instances({ namespace: options.namespace, group: options.group, service });
-      show(context, options, { total: rows.length, items: rows }, () =>
+      show(context, options, { total: rows.length, page: 1, pages: 1, items: rows }, () =>
         table(
           ["ADDRESS", "CLUSTER", "WEIGHT", "HEALTHY", "ENABLED", "EPHEMERAL", "METADATA"],
           rows.map(({ ip, port, cluster, weight, healthy, enabled, ephemeral, metadata }) => [
@@ -101,6 +101,10 @@ export const serviceCommand: Register = (program, context) => {
       const data = dataOf(http, answer, `the journal of ${service}`);
       const items = listIn(data, "pageItems");
       const total = Number(textIn(data, "totalCount"));
+      if (total === 0)
+        context.output.err(
+          `The journal of ${http.base} has nothing about ${service}; it starts anew with the server.\n`,
+        );
       showPage(context, options, { total, page, pages: 0, items }, ["TIME", "WHAT HAPPENED"], (record) => [
         timeText(timeIn(record, "at")),
         textIn(record, "sentence"),

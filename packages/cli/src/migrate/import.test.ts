@@ -247,6 +247,15 @@ describe("nacre import", () => {
     }
   });
 
+  test("ends with 3 when a namespace it is to copy is not there, and makes none", async (context) => {
+    await newTarget(context);
+    const source = await standIn(context, { kind: "nacos3", items: itemsOf("nacos3"), namespaces: [DEV] });
+    const { code, err } = await importFrom(source.url, "--namespace", "dev", "dve");
+    assert.deepEqual([code, /has no namespace dve: see nacre namespace ls/.test(err)], [3, true]);
+    const { items, page, pages } = JSON.parse((await nacre(["namespace", "ls", "--server", target.url, "--json"])).out);
+    assert.deepEqual([items.map(({ id }: { id: string }) => id), page, pages], [["public"], 1, 1]);
+  });
+
   test("copies thousands in pages of a hundred", { timeout: 120_000 }, async (context) => {
     await newTarget(context);
     const pages: number[] = [];

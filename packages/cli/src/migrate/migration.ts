@@ -58,10 +58,11 @@ export function newReport(): Report {
 /**
  * Copies namespaces, configurations and their gray versions. Fills `report` as it goes.
  *
- * @throws CliError with policy `abort` before anything is written, when one exists with another content; and when one of
+ * @throws CliError when a namespace that is named is not in the source; with policy `abort` before anything is written, when one exists with another content; and when one of
  * the servers is gone for good. What was done until then is in the state file.
  */
 export async function migrate(run: Migration, report: Report): Promise<void> {
+  await refuseStrangers(run);
   const namespaces = await namespacesOf(run, report);
   run.progress.total = await countOf(run, namespaces);
   if (run.policy === "abort") await survey(run, namespaces);
@@ -105,6 +106,19 @@ export async function namespacesOf({ source, only }: Migration, report: Report):
     return [row(DEFAULT_NAMESPACE)];
   });
   return only.length === 0 ? listed : only.map((id) => listed.find((one) => one.id === id) ?? row(id));
+}
+
+/** A namespace that nobody made may hold configurations all the same; one that holds none is a slip of the pen. */
+async function refuseStrangers({ source, only }: Migration): Promise<void> {
+  for (const id of only) {
+    if ((await source.configs({ namespace: id }, { page: 1, size: 1 })).total > 0) continue;
+    const listed = await source.namespaces().catch(() => undefined);
+    if (listed === undefined || listed.some((one) => one.id === id)) continue;
+    throw new CliError(
+      "notFound",
+      `${source.base} has no namespace ${id}: see nacre namespace ls --server ${source.base}.`,
+    );
+  }
 }
 
 async function countOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<number> {

@@ -223,6 +223,12 @@ describe("a key that is no option", () => {
     ]);
   });
 
+  test("is a slip of the pen where an option is named nearly so, whatever else begins alike", () => {
+    assert.deepEqual(sentences(read(["--nacos.config.retention.dayz=3"])), [
+      "nacos.config.retention.dayz (flag --nacos.config.retention.dayz) is unknown and has no effect; did you mean nacos.config.retention.days?",
+    ]);
+  });
+
   test("is a warning when whoever set it relies on it", () => {
     const levels = (value: string): string[] =>
       read([`--nacos.core.auth.enabled=${value}`]).notices.map((notice) => notice.level);

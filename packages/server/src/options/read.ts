@@ -1,5 +1,5 @@
 import { canonical, environmentNames, knownKey } from "./known.ts";
-import { nearest } from "./nearest.ts";
+import { editDistance, nearest } from "./nearest.ts";
 import { type Option, OptionError, type Value } from "./option.ts";
 import { fillPlaceholders, parseProperties } from "./properties.ts";
 import { checkedTogether } from "./resolve.ts";
@@ -186,7 +186,7 @@ function strangersOf(source: readonly Given[]): Notice[] {
   return source.flatMap(({ key, text, where }) => {
     if (PROPERTIES.has(canonical(key)) || text.trim() === "") return [];
     const known = knownKey(key);
-    if (known !== undefined) {
+    if (known !== undefined && !isSlip(key, known.key)) {
       const level = known.relied?.(text) === true ? "warn" : "info";
       return [{ level, key, sentence: `${key} (${where}) has no effect: ${known.why}.` } as const];
     }
@@ -197,6 +197,14 @@ function strangersOf(source: readonly Given[]): Notice[] {
     const hint = close === undefined ? "" : `; did you mean ${close}?`;
     return [warn(key, `${key} (${where}) is unknown and has no effect${hint === "" ? "." : hint}`)];
   });
+}
+
+/** A name within two letters of an option, below a pattern that stands for whatever else begins alike. */
+function isSlip(key: string, pattern: string): boolean {
+  if (!pattern.endsWith("*")) return false;
+  return ROWS.some(([, option]) =>
+    namesOf(option).some((name) => Math.abs(name.length - key.length) <= 2 && editDistance(key, name) <= 2),
+  );
 }
 
 function knownVariable(variable: string): ReturnType<typeof knownKey> {

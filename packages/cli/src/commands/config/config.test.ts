@@ -76,13 +76,16 @@ describe("nacre config set", () => {
 
   test("publishes for addresses and for a tag beside the version for all", async () => {
     await done(["set", "gray", "all"]);
-    await done(["set", "gray", "some", "--beta-ips", "10.0.0.1"]);
-    await done(["set", "gray", "tagged", "--tag", "blue"]);
+    assert.match(
+      await done(["set", "gray", "some", "--beta-ips", "10.0.0.1"]),
+      /the version for some addresses of gray/,
+    );
+    assert.match(await done(["set", "gray", "tagged", "--tag", "blue"]), /the version for the tag blue of gray/);
     assert.equal((await config(["get", "gray"])).out, "all");
     const tagged = await fetch(`${server.url}/v1/cs/configs?dataId=gray&group=DEFAULT_GROUP&tag=blue`);
     assert.equal(await tagged.text(), "tagged");
-    await done(["rm", "gray", "--beta"]);
-    await done(["rm", "gray", "--tag", "blue"]);
+    assert.match(await done(["rm", "gray", "--beta"]), /^Removed the version for some addresses of gray/);
+    assert.match(await done(["rm", "gray", "--tag", "blue"]), /^Removed the version for the tag blue of gray/);
     const none = await fetch(`${server.url}/v1/cs/configs?dataId=gray&group=DEFAULT_GROUP&tag=blue`);
     await none.text();
     assert.equal(none.status, 404);
@@ -94,6 +97,8 @@ describe("nacre config set", () => {
     assert.match((await config(["set", "x", "--file", join(folder, "none")])).err, /cannot be read \(ENOENT\)/);
     assert.match((await config(["set", "x"], Buffer.from([0xff, 0xfe]))).err, /^stdin is not UTF-8/);
     assert.equal((await config(["set", "x"], "")).code, 2);
+    const misspelt = await config(["set", "x", "1", "--type", "propertis"]);
+    assert.deepEqual([misspelt.code, /Allowed choices are properties, xml/.test(misspelt.err)], [2, true]);
   });
 });
 
@@ -183,6 +188,8 @@ describe("nacre config export and import", () => {
     assert.equal((await config(["get", "z.yaml", "--namespace", "zip-to"])).out, "a: 配置");
     assert.deepEqual(JSON.parse((await load("skip")).out).skipped, [{ group: "DEFAULT_GROUP", dataId: "z.yaml" }]);
     assert.equal((await load("abort")).code, 1);
+    const told = (await config(["import", path, "--namespace", "zip-to"])).out;
+    assert.match(told, /failed: z\.yaml .*\n.*choose --policy skip or --policy overwrite\.\n$/);
     assert.equal((await config(["import", join(folder, "none.zip")])).code, 1);
   });
 });

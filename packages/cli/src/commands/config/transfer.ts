@@ -7,6 +7,9 @@ import { namespaceOption, open, type RemoteOptions, remoteOptions, show } from "
 
 export const POLICIES: readonly Policy[] = ["abort", "skip", "overwrite"];
 
+const ABORTED =
+  "With --policy abort the first one that exists ends the import: choose --policy skip or --policy overwrite.";
+
 interface ExportOptions extends RemoteOptions {
   readonly namespace: string;
   readonly group?: string;
@@ -45,6 +48,7 @@ export const importCommand: Register = (parent, context) => {
         [
           `Published ${result.succeeded}, left ${result.skipped.length} as they are, failed ${result.failed.length}.`,
           ...result.failed.map(({ group, dataId }) => `  failed: ${dataId} (group ${group})`),
+          ...(options.policy === "abort" && result.failed.length > 0 ? [ABORTED] : []),
           "",
         ].join("\n"),
       );

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { extname } from "node:path";
+import { Option } from "commander";
 import { fieldOf, type Http } from "../../client/http.ts";
 import type { Publish } from "../../client/model.ts";
 import { md5Of } from "../../client/v1.ts";
@@ -9,7 +10,8 @@ import type { Context, Register } from "../../index.ts";
 import { open, type ScopedOptions, scopedOptions, show } from "../remote.ts";
 import { existing, nameIn } from "./read.ts";
 
-const TYPES: Readonly<Record<string, string>> = {
+const TYPES = ["properties", "xml", "json", "text", "html", "yaml", "toml"] as const;
+const TYPE_OF_ENDING: Readonly<Record<string, string>> = {
   ".properties": "properties",
   ".xml": "xml",
   ".json": "json",
@@ -42,7 +44,7 @@ export const setCommand: Register = (parent, context) => {
     .command("set <dataId> [content]")
     .description("Publish a configuration: the content given, a file, or what comes on stdin.")
     .option("--file <path>", "publish the content of this file")
-    .option("--type <type>", "properties, xml, json, text, html, yaml or toml (default: by the ending of the name)")
+    .addOption(new Option("--type <type>", "what the content is (default: by the ending of the name)").choices(TYPES))
     .option("--tags <a,b>", "tags")
     .option("--desc <text>", "description")
     .option("--app <name>", "application it belongs to")
@@ -75,7 +77,7 @@ export const setCommand: Register = (parent, context) => {
     // What the server encrypts has an MD5 that only the server knows.
     const md5 = dataId.startsWith("cipher-") ? (await existing(remote, name)).md5 : md5Of(content);
     const created = held === undefined;
-    show(context, options, { ...name, md5, created }, () => `Published ${shown(name)}: md5 ${md5}.\n`);
+    show(context, options, { ...name, md5, created }, () => `Published ${which(options)}${shown(name)}: md5 ${md5}.\n`);
   });
 };
 
@@ -96,14 +98,20 @@ export const removeCommand: Register = (parent, context) => {
         if (options.tag === undefined) await existing(remote, name);
         await remote.remove(name, options.tag);
       }
-      show(context, options, { ...name, removed: true }, () => `Removed ${shown(name)}.\n`);
+      show(context, options, { ...name, removed: true }, () => `Removed ${which(options)}${shown(name)}.\n`);
     },
   );
 };
 
+/** Names the gray version that was written, so that nobody takes it for the one that all read. */
+function which({ betaIps, beta, tag }: { betaIps?: string; beta?: boolean; tag?: string }): string {
+  if (betaIps !== undefined || beta === true) return "the version for some addresses of ";
+  return tag === undefined ? "" : `the version for the tag ${tag} of `;
+}
+
 function fieldsIn(dataId: string, options: SetOptions) {
   const { file, type, tags, desc, app, ifMd5, betaIps, tag, validate } = options;
-  const inferred = TYPES[extname(dataId).toLowerCase()] ?? TYPES[extname(file ?? "").toLowerCase()];
+  const inferred = TYPE_OF_ENDING[extname(dataId).toLowerCase()] ?? TYPE_OF_ENDING[extname(file ?? "").toLowerCase()];
   return { type: type ?? inferred, tags, description: desc, app, ifMd5, betaIps, tag, validate };
 }
 

@@ -79,7 +79,7 @@ export const configRows = {
     type: "path",
     default: undefined,
     group: "config",
-    what: "file of keys, the first of which encrypts contents whose data id starts with cipher-aesgcm-",
+    what: "file of keys, the first of which encrypts contents whose data id starts with cipher-aesgcm-; a line is 32 bytes in base64 or hexadecimal digits, as `openssl rand -base64 32` writes them, and only the owner may read the file",
     why: "without a key such contents are stored as they come, as in Nacos without a plug-in",
   },
   cipherModules: {
