@@ -1,11 +1,11 @@
 export { refuses } from "./apply.ts";
 export { capacityOf, type EffectiveCapacity } from "./capacity.ts";
 export * from "./commands.ts";
-export * from "./events.ts";
+export type * from "./events.ts";
 export * from "./gray.ts";
 export * from "./gray-rule.ts";
 export * from "./listen-queries.ts";
-export * from "./model.ts";
+export type * from "./model.ts";
 export {
   findNamespace,
   holdsConfigs,

@@ -1,3 +1,3 @@
-export * from "./events.ts";
+export type * from "./events.ts";
 export * from "./state.ts";
 export * from "./step.ts";

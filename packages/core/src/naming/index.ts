@@ -1,10 +1,10 @@
 export * from "./causes.ts";
-export * from "./commands.ts";
+export type * from "./commands.ts";
 export { refuses } from "./durable.ts";
-export * from "./events.ts";
+export type * from "./events.ts";
 export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
 export * from "./listing.ts";
-export * from "./model.ts";
+export type * from "./model.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
 export { contentHashOf } from "./publish.ts";
 export { ROW, rowsOf } from "./rows.ts";

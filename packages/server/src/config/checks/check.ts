@@ -3,8 +3,6 @@ import { jsonProblem } from "./json.ts";
 import { type Problem, sentence } from "./problem.ts";
 import { propertiesProblem } from "./properties.ts";
 
-/** Types whose contents can be wrong. */
-export const CHECKED_TYPES: ReadonlySet<ConfigType> = new Set(["json", "yaml", "xml", "toml", "properties"]);
 /** Types that a JSON schema can describe. */
 const SCHEMA_TYPES: ReadonlySet<ConfigType> = new Set(["json", "yaml"]);
 

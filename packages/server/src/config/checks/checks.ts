@@ -1,8 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type ConfigType, RegistryError } from "@nacre/protocol";
 import { type Clock, systemClock, type Timer } from "../../clock.ts";
-import { CHECKED_TYPES } from "./check.ts";
-import { sentence } from "./problem.ts";
+import { CHECKED_TYPES, sentence } from "./problem.ts";
 import type { Outcome, Task } from "./tasks.ts";
 
 export interface ChecksOptions {

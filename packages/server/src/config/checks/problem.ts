@@ -1,3 +1,5 @@
+import type { ConfigType } from "@nacre/protocol";
+
 /** The first thing that is wrong with a content. */
 export interface Problem {
   /** Both from 1; the column counts UTF-16 units, as editors do. Undefined where the whole content is meant. */
@@ -12,6 +14,9 @@ export interface Place {
 }
 
 const WHAT_LENGTH_MAX = 500;
+
+/** Types whose contents can be wrong. */
+export const CHECKED_TYPES: ReadonlySet<ConfigType> = new Set(["json", "yaml", "xml", "toml", "properties"]);
 
 /** One sentence without its full stop, such as `not valid json at line 2, column 5: a comma or } is expected`. */
 export function sentence(type: string, { place, what }: Problem): string {

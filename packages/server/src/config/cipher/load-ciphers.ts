@@ -3,8 +3,6 @@ import { pathToFileURL } from "node:url";
 import { RegistryError } from "@nacre/protocol";
 import { StartError } from "../../running.ts";
 import type { Cipher, Sealed } from "../ports.ts";
-import { aesgcm } from "./aesgcm.ts";
-import { readKeyFile } from "./key-file.ts";
 
 /** The column of data keys takes no more. */
 const DATA_KEY_LENGTH_MAX = 1024;
@@ -30,6 +28,7 @@ export async function loadCiphers({
   const byName = new Map<string, Cipher>();
   const warnings: string[] = [];
   if (keyFile.trim() !== "") {
+    const [{ aesgcm }, { readKeyFile }] = await Promise.all([import("./aesgcm.ts"), import("./key-file.ts")]);
     const { keys, warning } = await readKeyFile(keyFile.trim());
     const cipher = aesgcm(keys);
     byName.set(cipher.algorithm, cipher);

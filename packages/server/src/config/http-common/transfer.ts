@@ -5,8 +5,7 @@ import type { Answer } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { ArchiveForm } from "../archive/metadata.ts";
-import { readArchive, type Unrecognized } from "../archive/read-archive.ts";
-import { archiveFileName, writeArchive } from "../archive/write-archive.ts";
+import type { Unrecognized } from "../archive/read-archive.ts";
 import type { ConfigService, Imported, ImportItem } from "../service.ts";
 import { portable, readable } from "./contents.ts";
 import type { ConfigHttpDeps } from "./deps.ts";
@@ -32,6 +31,7 @@ export async function exportAnswer(
   const chosen: ConfigQuery = queryIn(params, { spelling, wildcards: true });
   const rows = ids.length > 0 ? byIds(configs, ids) : configs.store.scan(chosen);
   const at = new Date(deps.wall());
+  const { archiveFileName, writeArchive } = await import("../archive/write-archive.ts");
   const bytes = await begun(writeArchive(sources(configs, rows), form, at));
   return {
     status: 200,
@@ -93,6 +93,7 @@ export async function importFile(
     throw new RegistryError("overThreshold", `${others} imports are running, the most there may be: try again later`);
   importing.set(configs, others + 1);
   try {
+    const { readArchive } = await import("../archive/read-archive.ts");
     const { items, unrecognized } = await readArchive(file, { readYaml, accept: to.accept });
     const named = items.map((item) => ({ ...item, name: { ...item.name, namespace: to.namespace } }));
     return transferred(await configs.importAll(named, to.policy, to.by), unrecognized);
