@@ -69,20 +69,23 @@ async function importAll(options: ImportOptions, context: Context): Promise<void
     options.to,
     callerOf({ ...(username && { username }), ...(password && { password }) }, wait, ATTEMPTS_MAX),
   );
-  const stop = stopSignal(context);
   const source = from.dialect === "v3" ? remoteV3(from.http) : remoteV1(from.http);
+  const spelledPublic = from.dialect === "v3" ? undefined : await spelledApart(remoteV1(from.http, "public"), source);
+  const state = await StateFile.open(
+    options.dryRun ? undefined : stateFileOf(options, from.http.base, to.http.base),
+    from.http.base,
+    to.http.base,
+  );
+  // Last, so that what fails before leaves the signals as they were.
+  const stop = stopSignal(context);
   const run: Migration = {
     source,
-    spelledPublic: from.dialect === "v3" ? undefined : await spelledApart(remoteV1(from.http, "public"), source),
+    spelledPublic,
     target: to.dialect === "v3" ? remoteV3(to.http) : remoteV1(to.http),
     only: options.namespace,
     policy: options.policy,
     dryRun: options.dryRun === true,
-    state: await StateFile.open(
-      options.dryRun ? undefined : stateFileOf(options, from.http.base, to.http.base),
-      from.http.base,
-      to.http.base,
-    ),
+    state,
     progress: newProgress(context),
     stopped: stop.signal,
   };

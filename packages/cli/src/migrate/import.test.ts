@@ -18,9 +18,10 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 /** A target of its own for each test: what one copied must not be there for the next. */
 async function newTarget(context: TestContext): Promise<void> {
-  target = await startServer({ port: 0, dataDir: IN_MEMORY, bindAddress: "127.0.0.1", logLevel: "error" });
+  const started = await startServer({ port: 0, dataDir: IN_MEMORY, bindAddress: "127.0.0.1", logLevel: "error" });
+  target = started;
   await target.ready();
-  context.after(() => target.stop(0));
+  context.after(() => started.stop(0));
 }
 
 let imports = 0;
@@ -230,6 +231,7 @@ describe("nacre import", () => {
       const source = await standIn(context, { kind, items: itemsOf(kind), login });
       const refused = await importFrom(source.url);
       assert.equal(refused.code, 1);
+      assert.equal(process.listenerCount("SIGINT"), 0, "the signals are as they were");
       assert.match(refused.err, /403 authorization failed!\): give --username and --password/);
       const wrong = await importFrom(source.url, "--username", "nacos", "--password", "x");
       assert.match(wrong.err, /did not let nacos log in \(403 unknown user!\)/);
