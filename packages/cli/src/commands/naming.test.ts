@@ -80,6 +80,11 @@ describe("nacre instance and nacre service", () => {
     );
   });
 
+  test("why says that it knows nothing, instead of an empty table alone", async () => {
+    const { code, err } = await nacre(["service", "why", "never"], { env });
+    assert.deepEqual([code, /has nothing about never; it starts anew with the server\.\n$/.test(err)], [0, true]);
+  });
+
   test("end with 3 for a service or an instance that is not there, and with 2 for what is no address", async () => {
     await done("instance", "register", "held", "10.0.0.9:1", "--persistent");
     assert.equal((await nacre(["service", "show", "none"], { env })).code, 3);
