@@ -116,7 +116,7 @@ describe("a namespace of v2 and v3", () => {
     await http.call("POST /v1/cs/configs", { dataId: "a", group: "g", tenant: "dev", content: "x" });
     const refused = await http.call(`DELETE ${path}?namespaceId=dev`);
     assert.deepEqual([refused.status, refused.json.code], [409, 20005]);
-    assert.match(refused.json.data, /holds 1 configurations/);
+    assert.match(refused.json.data, /holds 1 configuration:/);
     assert.equal((await http.call(`DELETE ${path}?namespaceId=dev&force=true`)).json.data, true);
     assert.equal((await http.call("GET /v1/cs/configs?dataId=a&group=g&tenant=dev")).status, 404);
   });
