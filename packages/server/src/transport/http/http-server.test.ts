@@ -49,6 +49,27 @@ describe("a failure of a handler", () => {
   });
 });
 
+describe("a path", () => {
+  const cases: [url: string, path: string, uri: string][] = [
+    ["/nacos/v3/x", "/v3/x", "/nacos/v3/x"],
+    ["/v3/x", "/v3/x", "/v3/x"],
+    ["//nacos//v3//x", "/v3/x", "/nacos/v3/x"],
+    ["/nacos/v3/x/?a=//nacos", "/v3/x/", "/nacos/v3/x/"],
+  ];
+  for (const [url, path, uri] of cases)
+    test(`${url} is served with or without the context path, however many slashes there are`, async () => {
+      const test = serving([v3("GET", "/v3/x", (params, call) => result([call.path, call.uri, params.text("a", "")]))]);
+      const answer = await test.server.app.inject({ method: "GET", url });
+      assert.deepEqual(JSON.parse(answer.body).data, [path, uri, url.includes("?") ? "//nacos" : ""]);
+    });
+
+  test("that only begins like the context path is another one", async () => {
+    const test = serving([v3("GET", "/v3/x", () => result(1))]);
+    assert.equal((await test.server.app.inject({ method: "GET", url: "/nacosv3/x" })).statusCode, 404);
+    assert.equal((await test.server.app.inject({ method: "GET", url: "/other/v3/x" })).statusCode, 404);
+  });
+});
+
 describe("a path that no route answers", () => {
   const object = (answer: { json: Record<string, unknown> }) => {
     const { timestamp, ...rest } = answer.json;
