@@ -130,10 +130,10 @@ export function storedMatcher(rule: GrayRule, key: ConfigKey): GrayMatcher {
  */
 export function grayNameRefused({ name, rule }: GrayTarget): Refusal | undefined {
   if (name.length > NAME_LENGTH_MAX || !/^[\w\-.:]+$/.test(name))
-    return refusal(
-      "grayNameUnknown",
-      `gray name must be 1 to ${NAME_LENGTH_MAX} letters, digits, '_', '-', '.' or ':'`,
-    );
+    // The name of a tag's version is made here: its caller only knows the tag.
+    return rule.type === "tag" && name === TAG_GRAY_PREFIX + rule.expr
+      ? refusal("invalidParameter", "Param 'tag' is illegal, it should be letters, digits, '_', '-', '.' or ':'.")
+      : refusal("grayNameUnknown", `gray name must be 1 to ${NAME_LENGTH_MAX} letters, digits, '_', '-', '.' or ':'`);
   if (name === BETA_GRAY && rule.type !== "beta")
     return refusal("grayNameUnknown", `gray name '${name}' takes a rule of type 'beta', not '${rule.type}'`);
   if (name.startsWith(TAG_GRAY_PREFIX) && (rule.type !== "tag" || TAG_GRAY_PREFIX + rule.expr.trim() !== name))

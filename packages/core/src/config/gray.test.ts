@@ -125,6 +125,15 @@ describe("a rule", () => {
 });
 
 describe("the name of a gray version", () => {
+  test("a bad tag is refused by the name of its parameter, not by that of the version", () => {
+    const refused = grayNameRefused(tagTarget("a b"));
+    assert.deepEqual(
+      [refused?.failure, refused?.message],
+      ["invalidParameter", "Param 'tag' is illegal, it should be letters, digits, '_', '-', '.' or ':'."],
+    );
+    assert.equal(grayNameRefused(tagTarget("a-b.c:d_e")), undefined);
+  });
+
   test("is free, except that the built-in ones belong to their rules", () => {
     assert.equal(grayNameRefused({ name: "canary", rule: rule("label", "a=b") }), undefined);
     assert.equal(grayNameRefused({ name: "second-list", rule: betaRule("10.0.0.1") }), undefined);

@@ -67,7 +67,10 @@ describe("before a publish goes into the log", () => {
       assert.match(asked(given("a".repeat(length + 1))), new RegExp(`exceed ${length}\\.$`), field);
     }
     assert.equal(asked({ fields: { tags: ["a".repeat(64), "2", "3", "4", "5"] } }), "");
-    assert.match(asked({ fields: { tags: ["1", "2", "3", "4", "5", "6"] } }), /'config_tags'.*more than 5/);
+    assert.match(
+      asked({ fields: { tags: ["1", "2", "3", "4", "5", "6"] } }),
+      /'config_tags' \('configTags'.*more than 5/,
+    );
     assert.match(asked({ fields: { tags: ["a".repeat(65)] } }), /'config_tags'.*exceed 64/);
   });
   test("its terms are looked at as things stand, so that a lost race costs no write", () => {
