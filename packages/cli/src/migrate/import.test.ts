@@ -222,6 +222,19 @@ describe("nacre import", () => {
     });
     const again = JSON.parse((await importFrom(source.url, "--verify")).out);
     assert.deepEqual([again.same, again.gray, again.verified.differences], [1, 1, []]);
+
+    const other = { dataId: "g", groupName: GROUP, content: "another", tag: "canary" };
+    await fetch(`${target.url}/v3/admin/cs/config`, { method: "POST", body: new URLSearchParams(other) });
+    const before = await grays(target);
+    const body = new URLSearchParams({ dataId: "new", groupName: GROUP, content: "not there yet" });
+    await fetch(`${source.url}/v3/admin/cs/config`, { method: "POST", body });
+    const aborted = await importFrom(source.url);
+    assert.equal(aborted.code, 1);
+    assert.match(
+      aborted.err,
+      /already has the gray version tag_canary of g .* with another content, so nothing was copied/,
+    );
+    assert.deepEqual([await grays(target), await held("new")], [before, undefined]);
   });
 
   test("logs in to a source that asks for it", async (context) => {

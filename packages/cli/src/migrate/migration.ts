@@ -58,8 +58,9 @@ export function newReport(): Report {
 /**
  * Copies namespaces, configurations and their gray versions. Fills `report` as it goes.
  *
- * @throws CliError when a namespace that is named is not in the source; with policy `abort` before anything is written, when one exists with another content; and when one of
- * the servers is gone for good. What was done until then is in the state file.
+ * @throws CliError when a namespace that is named is not in the source; with policy `abort`, before anything is written,
+ * when a configuration or gray version exists with another content; and when one of the servers is gone for good. What
+ * was done until then is in the state file.
  */
 export async function migrate(run: Migration, report: Report): Promise<void> {
   await refuseStrangers(run);
@@ -138,14 +139,25 @@ async function survey(run: Migration, namespaces: readonly NamespaceRow[]): Prom
       await forAll(run, source, id, async (row) => {
         if (run.state.has(row, row.md5)) return;
         const held = await run.target.config(row);
-        if (held === undefined || held.md5 === row.md5) return;
+        const what = held !== undefined && held.md5 !== row.md5 ? shown(row) : await otherGray(run, source, row);
+        if (what === undefined) return;
         throw new CliError(
           "failed",
-          `${run.target.base} already has ${shown(row)} with another content, so nothing was copied: choose --policy skip or --policy overwrite.`,
+          `${run.target.base} already has ${what} with another content, so nothing was copied: choose --policy skip or --policy overwrite.`,
         );
       });
     }
   }
+}
+
+/** A gray version that the target has too, and that differs there. */
+async function otherGray({ target }: Migration, source: Remote, name: ConfigName): Promise<string | undefined> {
+  // The target first: it mostly has none, and the source is not asked in vain.
+  const held = (await target.grays(name)).versions;
+  if (held.length === 0) return undefined;
+  const { versions } = await source.grays(name);
+  const other = versions.find((gray) => held.some((one) => one.name === gray.name && !sameGray(one, gray)));
+  return other && `the gray version ${other.name} of ${shown(name)}`;
 }
 
 async function copyNamespaces(

@@ -10,6 +10,7 @@ import {
   settleWatch,
   startWatch,
   tellWatchers,
+  withContexts,
 } from "../fuzzy/watches.ts";
 import type { ConfigChange, Event } from "./events.ts";
 import type { ClientId, Item } from "./model.ts";
@@ -68,13 +69,7 @@ function hostOf({ state, now, effects }: Turn): FuzzyHost {
     exists: (key) => state.items.get(key)?.formal !== undefined,
     existing: (pattern) => formalFor(state, pattern),
     sendBatch: (requestId, to, pattern, batch) => {
-      const sync =
-        "contexts" in batch
-          ? {
-              ...batch,
-              contexts: batch.contexts.map(({ key, exists }) => ({ groupKey: key, changedType: word(exists) })),
-            }
-          : batch;
+      const sync = withContexts(batch, (groupKey, exists) => ({ groupKey, changedType: word(exists) }));
       effects.push({ type: "fuzzySync", requestId, to, pattern, sync });
     },
     sendChange: (requestId, to, key, exists) =>

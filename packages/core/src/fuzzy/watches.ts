@@ -46,6 +46,12 @@ export interface FuzzyHost {
   later(at: Millis, message: FuzzyMessage): void;
 }
 
+/** A batch with its contexts as one kind of resource writes them. */
+export function withContexts<C>(batch: FuzzyBatch, contextOf: (key: ResourceKey, exists: boolean) => C) {
+  if (!("contexts" in batch)) return batch;
+  return { ...batch, contexts: batch.contexts.map(({ key, exists }) => contextOf(key, exists)) };
+}
+
 /** Something appeared or disappeared: tells whoever watches. */
 export function tellWatchers(host: FuzzyHost, resource: Resource, key: ResourceKey): void {
   // A client may watch by several patterns, and is told once.

@@ -10,6 +10,7 @@ import {
   settleWatch,
   startWatch,
   tellWatchers,
+  withContexts,
 } from "../fuzzy/watches.ts";
 import type { Refusal } from "../lib/refusal.ts";
 import { SortedNames } from "../lib/sorted-names.ts";
@@ -103,13 +104,7 @@ function hostOf({ state, now, effects }: Turn): FuzzyHost {
     exists: (key) => state.services.get(key)?.listed === true,
     existing: (pattern) => listedFor(state, pattern),
     sendBatch: (requestId, to, pattern, batch) => {
-      const sync =
-        "contexts" in batch
-          ? {
-              ...batch,
-              contexts: batch.contexts.map(({ key, exists }) => ({ serviceKey: key, changedType: word(exists) })),
-            }
-          : batch;
+      const sync = withContexts(batch, (serviceKey, exists) => ({ serviceKey, changedType: word(exists) }));
       effects.push({ type: "fuzzySync", requestId, to, pattern, sync });
     },
     sendChange: (requestId, to, service, exists) =>
