@@ -10,6 +10,7 @@ const PROJECTS = [
   "packages/protocol/tsconfig.test.json",
   "packages/core/tsconfig.json",
   "packages/core/tsconfig.test.json",
+  "packages/grpc/tsconfig.json",
   "packages/server/tsconfig.json",
   "packages/testkit/tsconfig.json",
   "packages/cli/tsconfig.json",

@@ -1,0 +1,68 @@
+import type { Metadata } from "./metadata.ts";
+import type { Status } from "./status.ts";
+
+/** The TCP connection under a call; all calls of one connection share the object. */
+export interface Peer {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  /** Whether it came over TLS; known before the first call. */
+  readonly encrypted: boolean;
+  /** Bytes that were sent by the application and not yet taken by flow control or the socket, over all calls. */
+  readonly queuedBytes: number;
+  /** Says GOAWAY, lets running calls end for at most `graceMs`, then closes TCP. */
+  close(graceMs: number): void;
+  /** Ends TCP at once. */
+  destroy(): void;
+}
+
+/** What the server side of a call can do. Nothing throws after the end of the call: it is ignored. */
+export interface ServerCall {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  readonly metadata: Metadata;
+  readonly peer: Peer;
+  /** Monotonic milliseconds at which the client gives up; infinity when it set no deadline. */
+  readonly deadlineAt: number;
+  /** True from the moment at which nothing can be sent any more: ended here, cancelled, or the connection is gone. */
+  readonly ended: boolean;
+  /** Bytes of this call that flow control or the socket has not taken. */
+  readonly queuedBytes: number;
+  /** Sends the initial metadata now; otherwise it leaves with the first message or the status. */
+  sendMetadata(metadata?: Metadata): void;
+  /**
+   * Queues one message. The bytes are not copied and must not change; one buffer may be sent on many calls.
+   * @returns false when the budget of the call is used up: it is queued all the same, and `drained` follows.
+   */
+  send(message: Uint8Array): boolean;
+  /** Ends the call after what is queued. */
+  end(status?: Status, message?: string, trailers?: Metadata): void;
+  /** Stops reading messages of this call: the peer's flow control fills up. */
+  pause(): void;
+  resume(): void;
+}
+
+/** What the application hears of a streaming call, in the order in which the bytes arrived. */
+export interface CallListener {
+  /** One message; a view of received bytes that nobody else changes. */
+  message(message: Buffer): void;
+  /** The client sends no more messages. */
+  halfClosed?(): void;
+  /** The queue has fallen below half of its budget, once for each time it had risen above it. */
+  drained?(): void;
+  /** Told once: the call is over. `completed` when its status has left, otherwise why it did not. */
+  closed?(reason: CallEnd): void;
+}
+
+export type CallEnd = "completed" | "cancelled" | "deadline" | "connection" | "error";
+
+/** A method is one message in and one out, or any number of both. */
+export type Method =
+  | {
+      readonly type: "unary";
+      /** A rejection or a throw becomes the status of a `StatusError`, anything else INTERNAL. */
+      handle(message: Buffer, call: ServerCall): Uint8Array | Promise<Uint8Array>;
+    }
+  | { readonly type: "stream"; open(call: ServerCall): CallListener };
+
+export type Methods = Readonly<Record<string, Method>>;
