@@ -1,5 +1,6 @@
 import { decodeHuffman, huffmanDecodedMax } from "./huffman.ts";
-import { STATIC_TABLE } from "./static-table.ts";
+import { latin1, sharedLatin1 } from "./latin1.ts";
+import { SENSITIVE_NAMES, STATIC_TABLE } from "./static-table.ts";
 
 /** A breach of RFC 7541. The tables of both sides may differ from here on: the connection ends with COMPRESSION_ERROR. */
 export class HpackError extends Error {
@@ -28,11 +29,6 @@ const RING_ENTRIES_START = 8;
 
 /** Holds a decoded string until it is one; longer ones get memory of their own. */
 const SCRATCH = Buffer.alloc(4096);
-
-/** Declared by no types, and the fastest way to a flat string that holds nothing of the octets it came from. */
-const latin1Slice = (
-  Buffer.prototype as unknown as { latin1Slice: (this: Uint8Array, start: number, end: number) => string }
-).latin1Slice;
 
 /** Reads header blocks (RFC 7541). One for each direction of a connection: blocks depend on those before them. */
 export class HpackDecoder {
@@ -83,8 +79,9 @@ export class HpackDecoder {
       } else if (first >= 0x40) {
         fields += 1;
         const index = this.#integer(block, end, 0x3f);
-        const name = index === 0 ? this.#string(block, end) : this.#nameAt(index);
-        const value = this.#string(block, end);
+        const name = index === 0 ? this.#string(block, end, true) : this.#nameAt(index);
+        // What a table holds for long is shared; a secret is not, since it would outlive its connection.
+        const value = this.#string(block, end, !SENSITIVE_NAMES.has(name));
         this.#insert(name, value);
         sink.field(name, value);
       } else if (first >= 0x20) {
@@ -97,8 +94,8 @@ export class HpackDecoder {
         // Without indexing (0000) and never indexed (0001) differ only for those who pass a field on.
         fields += 1;
         const index = this.#integer(block, end, 0x0f);
-        const name = index === 0 ? this.#string(block, end) : this.#nameAt(index);
-        sink.field(name, this.#string(block, end));
+        const name = index === 0 ? this.#string(block, end, true) : this.#nameAt(index);
+        sink.field(name, this.#string(block, end, false));
       }
     }
   }
@@ -148,20 +145,20 @@ export class HpackDecoder {
   }
 
   /** RFC 7541, 5.2. */
-  #string(block: Uint8Array, end: number): string {
+  #string(block: Uint8Array, end: number, share: boolean): string {
     if (this.#at >= end) throw new HpackError("the block ends before a string (RFC 7541, 5.2)");
     const coded = (block[this.#at] as number) >= 0x80;
     const length = this.#integer(block, end, 0x7f);
     const start = this.#at;
     if (length > end - start) throw new HpackError("a string is longer than the rest of the block (RFC 7541, 5.2)");
     this.#at = start + length;
-    if (!coded) return latin1Slice.call(block, start, start + length);
+    if (!coded) return share ? sharedLatin1(block, start, start + length) : latin1(block, start, start + length);
     const needed = huffmanDecodedMax(length) + 1;
     const target = needed <= SCRATCH.length ? SCRATCH : Buffer.allocUnsafeSlow(needed);
     const decoded = decodeHuffman(block, start, start + length, target);
     if (decoded < 0)
       throw new HpackError("a string's Huffman code holds EOS or ends in a wrong padding (RFC 7541, 5.2)");
-    return latin1Slice.call(target, 0, decoded);
+    return share ? sharedLatin1(target, 0, decoded) : latin1(target, 0, decoded);
   }
 
   #insert(name: string, value: string): void {

@@ -1,15 +1,12 @@
-import { STATIC_TABLE } from "./static-table.ts";
+import { SENSITIVE_NAMES, STATIC_TABLE } from "./static-table.ts";
 
 /** First entries of the static table by field and by name. */
 const FIELD_INDEX = new Map<string, number>();
 const NAME_INDEX = new Map<string, number>();
 STATIC_TABLE.forEach(([name, value], place) => {
-  if (value !== "") FIELD_INDEX.set(`${name}\n${value}`, place + 1);
+  FIELD_INDEX.set(`${name}\n${value}`, place + 1);
   if (!NAME_INDEX.has(name)) NAME_INDEX.set(name, place + 1);
 });
-
-/** Fields whose values no one on the way may put into a table, where guesses could be tried on them (RFC 7541, 7.1.3). */
-const SENSITIVE = new Set(["authorization", "proxy-authorization", "cookie", "set-cookie"]);
 
 /** First octet and prefix bits of the representations in use (RFC 7541, 6). */
 const INDEXED = { pattern: 0x80, bits: 7 };
@@ -24,7 +21,8 @@ export const TABLE_SIZE_ZERO: Buffer = Buffer.of(0x20);
 /**
  * Encodes a block that uses the static table alone, so that it means the same on every connection at any time.
  *
- * @param fields names in lower case, and values; one octet per character (latin1), what lies above is cut off.
+ * @param fields names in lower case, and values; one octet per character (latin1).
+ * @throws TypeError for a character above 0xff: cut to an octet it could become another one, a line end for example.
  */
 export function encodeFields(fields: Iterable<readonly [name: string, value: string]>): Buffer {
   const octets: number[] = [];
@@ -35,7 +33,7 @@ export function encodeFields(fields: Iterable<readonly [name: string, value: str
       continue;
     }
     const nameIndex = NAME_INDEX.get(name) ?? 0;
-    pushInteger(octets, SENSITIVE.has(name) ? NEVER_INDEXED : WITHOUT_INDEXING, nameIndex);
+    pushInteger(octets, SENSITIVE_NAMES.has(name) ? NEVER_INDEXED : WITHOUT_INDEXING, nameIndex);
     if (nameIndex === 0) pushString(octets, name);
     pushString(octets, value);
   }
@@ -44,7 +42,11 @@ export function encodeFields(fields: Iterable<readonly [name: string, value: str
 
 function pushString(octets: number[], text: string): void {
   pushInteger(octets, PLAIN_STRING, text.length);
-  for (let at = 0; at < text.length; at += 1) octets.push(text.charCodeAt(at) & 0xff);
+  for (let at = 0; at < text.length; at += 1) {
+    const octet = text.charCodeAt(at);
+    if (octet > 0xff) throw new TypeError(`header fields: '${text}' holds a character above 0xff; encode it first`);
+    octets.push(octet);
+  }
 }
 
 /** RFC 7541, 5.1. */

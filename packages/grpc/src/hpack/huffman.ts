@@ -3,7 +3,6 @@ export const EOS = 256;
 
 /** Bits of each symbol's code (RFC 7541, Appendix B). The code is canonical, so the lengths alone give it. */
 const LENGTHS: readonly number[] = [
-  // biome-ignore format: sixteen symbols a line
   ...[13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28],
   ...[28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28],
   ...[6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6],

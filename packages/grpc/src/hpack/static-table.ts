@@ -62,3 +62,11 @@ export const STATIC_TABLE: readonly (readonly [name: string, value: string])[] =
   ["via", ""],
   ["www-authenticate", ""],
 ];
+
+/** Fields whose values stay out of tables, where guesses could be tried on them (RFC 7541, 7.1.3). */
+export const SENSITIVE_NAMES: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "proxy-authorization",
+  "set-cookie",
+]);
