@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Memory } from "./probe.ts";
 import { Remote } from "./remote.ts";
+import type { Memory } from "./vitals.ts";
 
 const MAIN = fileURLToPath(new URL("../../packages/cli/bin/nacre.mjs", import.meta.url));
 const PROBE = new URL("./probe.ts", import.meta.url).href;

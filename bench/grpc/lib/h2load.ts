@@ -1,0 +1,75 @@
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { framed } from "./raw-connection.ts";
+
+/** What one run of h2load found out. */
+export interface H2Load {
+  /** Answered calls, each with when it began (microseconds since the epoch) and how long it took. */
+  readonly calls: readonly { readonly atUs: number; readonly tookUs: number }[];
+  /** DATA bytes of all answers. */
+  readonly dataBytes: number;
+}
+
+export interface H2LoadRun {
+  readonly url: string;
+  readonly connections: number;
+  /** At the same time on each connection. */
+  readonly streams: number;
+  readonly durationMs: number;
+  readonly message: Buffer;
+}
+
+/** @returns a sentence for people when h2load is not there. */
+export function h2loadMissing(): string | undefined {
+  try {
+    execFileSync("h2load", ["--version"], { stdio: "ignore" });
+    return undefined;
+  } catch {
+    return "The benches of unary calls need h2load; install it with `apt-get install nghttp2-client`.";
+  }
+}
+
+/** @throws Error when a call failed or an answer had another size than the question, which an echo never has. */
+export async function h2load({ url, connections, streams, durationMs, message }: H2LoadRun): Promise<H2Load> {
+  const folder = await mkdtemp(join(tmpdir(), "nacre-h2load-"));
+  try {
+    const body = join(folder, "body");
+    const log = join(folder, "log");
+    await writeFile(body, framed(message));
+    const words = [
+      `-c${connections}`,
+      `-m${streams}`,
+      `-D${durationMs}ms`,
+      "-t1",
+      `--data=${body}`,
+      `--log-file=${log}`,
+      "--header=content-type: application/grpc",
+      "--header=te: trailers",
+    ];
+    const output = await run("h2load", [...words, url]);
+    const calls: { atUs: number; tookUs: number }[] = [];
+    for (const line of (await readFile(log, "latin1")).split("\n")) {
+      const [atUs, status, tookUs] = line.split("\t");
+      // What runs when the time is over is broken off and logged with -1.
+      if (status === "200") calls.push({ atUs: Number(atUs), tookUs: Number(tookUs) });
+    }
+    const dataBytes = Number(/\((\d+)\) data/.exec(output)?.[1] ?? Number.NaN);
+    return { calls, dataBytes };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function run(command: string, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, words, { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => (code === 0 ? resolve(output) : reject(new Error(`${command} ended with ${code}`))));
+  });
+}

@@ -1,0 +1,85 @@
+import { type Cell, median, round, type Table } from "../../lib/bench.ts";
+import type { Machine } from "../../lib/machine.ts";
+import { tableText } from "../../lib/page.ts";
+import type { Figure, GrpcSection, Row } from "./bench.ts";
+import { SERVERS } from "./echo-server.ts";
+
+export interface Versions {
+  /** Of the servers. */
+  readonly nodes: readonly string[];
+  readonly grpcJs: string;
+  readonly h2load: string;
+}
+
+export type GrpcSections = Readonly<Record<string, GrpcSection>>;
+
+/** The performance page of the engine, from what was measured. */
+export function page(machine: Machine, versions: Versions, sections: GrpcSections): string {
+  const parts = Object.entries(sections).map(([name, section]) => sectionText(name, section));
+  return `# Performance
+
+Written by \`npm run bench:grpc\`; \`npm run bench:grpc -- --only NAME\` measures one part again. Three servers give the
+same answers: \`engine\` is this package, \`grpc-js\` is the library \`@grpc/grpc-js\`, and \`http2\` is gRPC by hand on
+\`node:http2\`, which does the least that is right on the wire. All run as they are without options, each in a process of
+its own, and take turns in every round. Nothing here is promised or tested: these are the figures of one run on one
+machine, with the load on the same machine and everything over the loopback.
+
+| | |
+|---|---|
+| Processor | ${machine.cpu}, ${machine.cores} cores |
+| Memory | ${machine.memoryGiB} GiB |
+| System | ${machine.system} |
+| Node of the servers | ${versions.nodes.join(", ")} |
+| Node of the generators | ${machine.node} |
+| @grpc/grpc-js | ${versions.grpcJs} |
+| h2load | ${versions.h2load} |
+
+Figures are medians over the rounds. The spread is the distance of the lowest and the highest round in percent of the
+median, for the server where it is widest. The last two columns say how many times the other server's figure the
+engine's is: more is better for rates, less for times and memory.
+
+${parts.join("\n\n")}
+`;
+}
+
+function sectionText(name: string, section: GrpcSection): string {
+  const { title, method, remarks, measuredAt, tookSeconds } = section;
+  const notes = remarks.length === 0 ? "" : `${remarks.map((remark) => `- ${remark}`).join("\n")}\n\n`;
+  return `## ${title}
+
+${method}
+
+${tablesText(section)}
+
+${notes}\`--only ${name}\`, measured on ${measuredAt.slice(0, 10)} in ${tookSeconds} s.`;
+}
+
+/** One table for each figure. */
+export function tablesText({ figures, rows }: Pick<GrpcSection, "figures" | "rows">): string {
+  return figures.map((figure) => `### ${figure.name}\n\n${tableText(figureTable(figure, rows))}`).join("\n\n");
+}
+
+function figureTable(figure: Figure, rows: readonly Row[]): Table {
+  const lines = Map.groupBy(rows, ({ node, load }) => `${node} ${load}`);
+  return {
+    columns: ["Node", "load", ...SERVERS, "spread", "engine / grpc-js", "engine / http2"],
+    rows: [...lines.values()].map((line) => figureRow(figure, line)),
+    remarks: [],
+  };
+}
+
+function figureRow({ name, digits }: Figure, line: readonly Row[]): Cell[] {
+  const values = SERVERS.map((server) => line.find((row) => row.server === server)?.values[name] ?? []);
+  const [grpcJs, http2, engine] = values.map((rounds) => median(rounds));
+  const cell = (value = Number.NaN): Cell => (Number.isFinite(value) ? round(value, digits) : "–");
+  const ratio = (value = Number.NaN, to = Number.NaN): Cell =>
+    Number.isFinite(value / to) ? (value / to).toFixed(2) : "–";
+  const spreads = values.filter((rounds) => rounds.length > 1).map(spread);
+  const widest = spreads.length === 0 ? "–" : `${Math.round(Math.max(...spreads) * 100)} %`;
+  const { node = "", load = "" } = line[0] ?? {};
+  return [node, load, cell(grpcJs), cell(http2), cell(engine), widest, ratio(engine, grpcJs), ratio(engine, http2)];
+}
+
+function spread(rounds: readonly number[]): number {
+  return (Math.max(...rounds) - Math.min(...rounds)) / median(rounds);
+}

@@ -1,0 +1,70 @@
+/** What the three measured servers share: the answers they give, and how the bench talks to their process. */
+import { answer } from "../../lib/remote.ts";
+import { cpuMs, vitals } from "../../lib/vitals.ts";
+
+export interface Certificate {
+  /** PEM text. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A server that listens. */
+export interface Running {
+  readonly port: number;
+  /** Calls of `STREAM` that are open. */
+  openStreams(): number;
+  /** Sends the same buffer on each of them. */
+  sendToAll(message: Buffer): void;
+}
+
+/** One reading of a server, so that rates are made of differences on its own clock. */
+export interface Reading {
+  /** Microseconds since the epoch, as h2load writes them. */
+  readonly atUs: number;
+  readonly cpuMs: number;
+  /** Unary calls that were answered. */
+  readonly calls: number;
+  readonly openStreams: number;
+}
+
+export const STREAM = "/bench.Echo/Stream";
+
+let calls = 0;
+const large = Buffer.alloc(1_000_000, 0x61);
+const small = Buffer.from("done");
+
+/** Every unary method, by its path: bytes in, bytes out. */
+export const UNARY: Readonly<Record<string, (message: Buffer) => Buffer>> = {
+  "/bench.Echo/Unary": (message) => {
+    calls++;
+    return message;
+  },
+  /** Takes a large message and gives a small answer. */
+  "/bench.Echo/Sink": () => {
+    calls++;
+    return small;
+  },
+  /** Gives a megabyte for a small question. */
+  "/bench.Echo/Source": () => {
+    calls++;
+    return large;
+  },
+};
+
+export function serve(start: (certificate: Certificate | undefined) => Promise<Running>): void {
+  let running: Running | undefined;
+  answer({
+    ...vitals,
+    listen: async (certificate?: Certificate) => {
+      running = await start(certificate);
+      return running.port;
+    },
+    read: (): Reading => ({
+      atUs: Math.round((performance.timeOrigin + performance.now()) * 1000),
+      cpuMs: cpuMs(),
+      calls,
+      openStreams: running?.openStreams() ?? 0,
+    }),
+    fanOut: (bytes: number) => running?.sendToAll(Buffer.alloc(bytes, 0x61)),
+  });
+}
