@@ -109,7 +109,7 @@ function configCounts({ state, contents, times }: Configs): ConfigCounts {
     writes: times.writes,
     listeners: state.listenerCount,
     polls: state.polls.size,
-    changedWaiting: state.unsent.size + state.answerable.size,
+    changedWaiting: state.unnoted.size + state.unsent.size + state.answerable.size,
     noticesPending: state.notices.size,
     fuzzyPatterns: state.fuzzy.patterns.size,
     storeWaiting: times.unsaved,

@@ -82,6 +82,14 @@ export class ConfigBench {
     });
   }
 
+  /** All of them as one entry, as an import commits them. */
+  import(names: readonly ConfigName[], text: string): Effect[] {
+    const content = { text, md5: md5(text), bytes: Buffer.byteLength(text), encryptedDataKey: "" };
+    const importId = `import-${this.#logIndex}`;
+    this.apply({ type: "stageConfigs", importId, items: names.map((name) => ({ name, content, fields: {} })) });
+    return this.apply({ type: "commitConfigs", importId, policy: "OVERWRITE", by: NOBODY });
+  }
+
   publishBeta(name: ConfigName, text: string, ips: string): Effect[] {
     return this.publish(name, text, betaTarget(ips));
   }

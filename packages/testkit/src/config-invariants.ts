@@ -32,7 +32,7 @@ export function assertListeningInvariants(state: ConfigState): void {
     lines += poll.lines.length;
   }
   assert.equal(state.pollLineCount, lines, "pollLineCount");
-  for (const poll of state.answerable.keys()) assert.equal(state.polls.get(poll.id), poll, "only held polls wait");
+  for (const poll of state.answerable) assert.equal(state.polls.get(poll.id), poll, "only held polls wait");
   let ofItems = 0;
   for (const item of state.items.values()) {
     const waiting = (item.listeners?.size ?? 0) + (item.polls?.size ?? 0);
@@ -40,7 +40,8 @@ export function assertListeningInvariants(state: ConfigState): void {
     ofItems += waiting;
   }
   assert.equal(ofItems, listeners + lines, "nobody listens who is not in the tables");
-  if (state.unsent.size + state.answerable.size > 0) assert.ok(state.flushing, "what is left has a task");
+  if (state.unnoted.size + state.unsent.size + state.answerable.size > 0)
+    assert.ok(state.flushing, "what is left has a task");
 }
 
 function assertKnown(state: ConfigState, item: Item): void {

@@ -121,9 +121,18 @@ export class StoreModel {
       case "putGray":
         return this.#put(write, write.content, write.fields.type, write.kind === "putGray" ? write.gray : undefined);
       case "promote": {
-        const staged = this.staged.get(stagedAt(write));
-        assert.ok(staged !== undefined, "what is promoted was staged");
-        return this.#put(write, staged.item.content, staged.item.fields.type, undefined);
+        const { importId, nid, ids, revision, at, by } = write;
+        for (const [position, id] of ids.entries()) {
+          if (id === 0) continue;
+          const staged = this.staged.get(stagedAt({ importId, position }));
+          assert.ok(staged !== undefined, "what is promoted was staged");
+          const { name, content, fields } = staged.item;
+          const op = id === nid + position ? "I" : "U";
+          const put = { kind: "putConfig", name, id, content, fields, revision, at, by } as const;
+          this.#write({ kind: "history", nid: nid + position, name, gray: undefined, op, at, by }, put);
+          this.#write(put, undefined);
+        }
+        return;
       }
       case "removeConfig":
         return this.#drop(place(write.name, undefined));
@@ -141,7 +150,6 @@ export class StoreModel {
   }
 
   #textOf(next: ConfigWrite | undefined): string | undefined {
-    if (next?.kind === "promote") return this.staged.get(stagedAt(next))?.item.content.text;
     return next?.kind === "putConfig" || next?.kind === "putGray" ? next.content.text : undefined;
   }
 

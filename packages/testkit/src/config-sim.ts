@@ -134,8 +134,10 @@ class Sim {
       this.#contents.removeBeta(name);
     }
     this.#forward(1_000_000);
-    const { items, clients, polls, notices, unsent, answerable, tasks, fuzzy } = this.#bench.state;
-    const sizes = [items, clients, polls, notices, unsent, answerable, tasks, fuzzy.sent].map(({ size }) => size);
+    const { items, clients, polls, notices, unnoted, unsent, answerable, tasks, fuzzy } = this.#bench.state;
+    const sizes = [items, clients, polls, notices, unnoted, unsent, answerable, tasks, fuzzy.sent].map(
+      ({ size }) => size,
+    );
     assert.ok(!sizes.some((size) => size > 0), `nothing is left: ${sizes}`);
   }
 

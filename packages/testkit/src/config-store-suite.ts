@@ -358,12 +358,11 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       position,
       item: { name: configName(dataId), content: contentOf(text), fields },
     });
-    const promote = (position: number, dataId: string, id: number): ConfigWrite => ({
+    const promote = (nid: number, ...ids: number[]): ConfigWrite => ({
       kind: "promote",
       importId: "import",
-      position,
-      name: configName(dataId),
-      id,
+      nid,
+      ids,
       revision: 9,
       at: 90,
       by,
@@ -377,13 +376,8 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       assert.equal(await configs.content(configName("a")), undefined);
       const query = { namespace: "public", wildcards: true, tags: ["red"] };
       assert.equal((await configs.search(query, { page: 1, size: 1 })).total, 0);
-      await write(
-        history(100, configName("a"), "I", 90),
-        promote(0, "a", 20),
-        history(101, configName("b"), "U", 90),
-        promote(1, "b", 21),
-        { kind: "dropStaged", importId: "import" },
-      );
+      await write(stage(2, "c", "left out"));
+      await write(promote(100, 100, 2, 0), { kind: "dropStaged", importId: "import" });
       const { items } = await configs.search(query, { page: 1, size: 10 });
       assert.deepEqual(
         items.map(({ id, content, md5, createdAt, modifiedAt, revision }) => [
@@ -396,7 +390,7 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
         ]),
         [
           [2, "new b", "md5 of new b", 5, 90, 9],
-          [20, "new a", "md5 of new a", 90, 90, 9],
+          [100, "new a", "md5 of new a", 90, 90, 9],
         ],
       );
       assert.deepEqual(items[0]?.fields, { ...NO_FIELDS, description: "kept", tags: ["red"] });
@@ -411,7 +405,7 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       const { configs, write } = await open(t);
       await write(...Array.from({ length: 100 }, (_, at) => stage(at, `${at}`, "text")));
       await write({ kind: "dropStaged", importId: "import" });
-      await assert.rejects(write(promote(99, "99", 1)));
+      await assert.rejects(write(promote(1, 1)));
       assert.equal(await configs.content(configName("99")), undefined);
     });
   });

@@ -172,13 +172,17 @@ export type ConfigWrite =
     }
   | { readonly kind: "removeGray"; readonly name: ConfigName; readonly gray: string }
   | { readonly kind: "stage"; readonly importId: string; readonly position: number; readonly item: StagedItem }
-  /** A staged item becomes the formal version, as `putConfig` would write it. */
+  /**
+   * Staged items become formal versions in the order staged, as a `history` and a `putConfig` for each would write them.
+   * One write for all: ten thousand pairs of them would be made in one step.
+   */
   | {
       readonly kind: "promote";
       readonly importId: string;
-      readonly position: number;
-      readonly name: ConfigName;
-      readonly id: number;
+      /** Of the history row of position 0; those of the others follow. */
+      readonly nid: number;
+      /** By position: the id of the item's row. An item that is new has that of its history row; 0 leaves one out. */
+      readonly ids: readonly number[];
       readonly revision: Revision;
       readonly at: number;
       readonly by: Operator;

@@ -1,7 +1,6 @@
+import type { ConfigKey } from "@nacre/protocol";
 import type { ConfigResult, ConfigWrite } from "./commands.ts";
-import type { Item } from "./model.ts";
-import { noteChange } from "./notify.ts";
-import { forgetIfUnused, type Turn } from "./state.ts";
+import type { Turn } from "./state.ts";
 
 /** The log entry that is being applied. */
 export interface Entry {
@@ -30,16 +29,7 @@ export function answer(turn: Turn, result: ConfigResult): void {
   turn.effects.push({ type: "result", result });
 }
 
-/**
- * Behind the writes of an entry: caches are told before anybody who may read because of it (G5).
- *
- * @param touched  the items that have other versions now, and whether each had a formal one before the entry.
- */
-export function announce(turn: Turn, touched: ReadonlyMap<Item, boolean>): void {
-  if (touched.size === 0) return;
-  turn.effects.push({ type: "changed", keys: [...touched.keys()].map(({ key }) => key) });
-  for (const [item, existed] of touched) {
-    noteChange(turn, item, existed);
-    forgetIfUnused(turn.state, item);
-  }
+/** Behind the writes of an entry: caches are told before anybody who may read because of it (G5). */
+export function announce(turn: Turn, keys: readonly ConfigKey[]): void {
+  if (keys.length > 0) turn.effects.push({ type: "changed", keys });
 }

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { ConfigBench, config, refusalOf } from "@nacre/testkit/config-bench";
 import { seconds } from "../lib/units.ts";
 import type { Effect } from "./events.ts";
-import type { ConfigOptions } from "./state.ts";
+import { type ConfigOptions, RECEIVERS_MAX } from "./state.ts";
 
 /** What watching has in common with naming is specified there: naming/fuzzy.test.ts. */
 
@@ -51,6 +51,19 @@ describe("a watch of configurations", () => {
     );
     const ends = syncs(effects).map((sync) => brief(bench.settle("watcher", sync, "acked")));
     assert.deepEqual(ends, [[], [], ["FINISH"]]);
+  });
+
+  test("hears of a large import bit by bit", () => {
+    const names = Array.from({ length: 400 }, (_, at) => config(`c${at}`));
+    const bench = having([]);
+    watch(bench);
+    const first = told(bench.import(names, "text"));
+    assert.equal(first.length, RECEIVERS_MAX);
+    const rest = told(bench.forward(seconds(1)));
+    assert.deepEqual(
+      [...first, ...rest],
+      names.map(({ dataId }) => `+${keyOf(dataId)}`),
+    );
   });
 
   test("hears of the first version and of the removal of the last, and of nothing in between", () => {

@@ -50,9 +50,9 @@ export function retryFuzzy(turn: Turn, message: FuzzyMessage): void {
   retryWatch(hostOf(turn), message);
 }
 
-/** A formal version appeared or went away: tells whoever watches. */
-export function noteExistence(turn: Turn, item: Item): void {
-  if (turn.state.fuzzy.patterns.size > 0) tellWatchers(hostOf(turn), resourceOf(item), item.key);
+/** A formal version appeared or went away: tells whoever watches. @returns how many were told. */
+export function noteExistence(turn: Turn, item: Item): number {
+  return turn.state.fuzzy.patterns.size > 0 ? tellWatchers(hostOf(turn), resourceOf(item), item.key) : 0;
 }
 
 function hostOf({ state, now, effects }: Turn): FuzzyHost {

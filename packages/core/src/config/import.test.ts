@@ -56,6 +56,23 @@ describe("an import (G7)", () => {
     assert.deepEqual(commit(log, "SKIP").result, { type: "imported", succeeded: 1, failed: [], skipped: [b] });
     assert.deepEqual([held(log, a), held(log, b)], ["1", "old"]);
   });
+  test("is one write of the store, which leaves out what is skipped and keeps the ids of what exists", () => {
+    const log = new ConfigLog();
+    log.publish(b, "old");
+    stage(log, [staged(a, "1"), staged(b, "2"), staged(c, "3")]);
+    const { writes } = commit(log, "SKIP");
+    assert.deepEqual(
+      writes.map(({ kind }) => kind),
+      ["promote", "dropStaged"],
+    );
+    const nid = 3 * 2 ** 20;
+    const [promote] = writes;
+    assert.ok(promote?.kind === "promote");
+    assert.deepEqual([promote.nid, promote.ids], [nid, [nid, 0, nid + 2]]);
+    stage(log, [staged(b, "4")]);
+    const again = commit(log, "OVERWRITE").writes[0];
+    assert.deepEqual(again?.kind === "promote" && again.ids, [findItem(log.state, b)?.id]);
+  });
   test("with OVERWRITE replaces what exists, which stays in history and keeps its id and type", () => {
     const log = new ConfigLog();
     log.publish(b, "old", { fields: { type: "yaml" } });

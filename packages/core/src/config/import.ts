@@ -3,9 +3,9 @@ import { type Refusal, refusal } from "../lib/refusal.ts";
 import { capacityRefused } from "./capacity.ts";
 import { type ConfigCommand, IMPORT_ITEMS_MAX } from "./commands.ts";
 import { announce, answer, type Entry, rowId, write } from "./entry.ts";
-import type { Item } from "./model.ts";
-import { type ConfigState, ensureItem, type StagedHead, type StagedItemHead, type Turn } from "./state.ts";
-import { setVersions, versionOf } from "./versions.ts";
+import { noteChange } from "./notify.ts";
+import { addItem, type ConfigState, ownName, type StagedHead, type StagedItemHead, type Turn } from "./state.ts";
+import { ownType, setVersions, versionOf } from "./versions.ts";
 
 type Stage = Extract<ConfigCommand, { type: "stageConfigs" }>;
 type Commit = Extract<ConfigCommand, { type: "commitConfigs" }>;
@@ -28,18 +28,26 @@ export function stage(turn: Turn, { importId, items }: Stage): void {
   if (items.length > 0) turn.state.staged.set(importId, heads);
   for (const item of items) {
     write(turn, { kind: "stage", importId, position: heads.length, item });
-    heads.push(stagedHead(item.name, item.content, item.fields.type));
+    heads.push(stagedHead(turn.state, item.name, item.content, item.fields.type));
   }
   answer(turn, { type: "done" });
 }
 
 /** Of a staged item, what its commit needs: not the content. */
 export function stagedHead(
+  state: ConfigState,
   name: ConfigName,
   { md5, bytes, encryptedDataKey }: Omit<StagedHead, "name" | "type">,
   type: StagedHead["type"],
 ): StagedItemHead {
-  return { key: configKey(name), name, md5, bytes, encryptedDataKey, type };
+  return {
+    key: configKey(name),
+    name: ownName(state, name),
+    md5,
+    bytes,
+    encryptedDataKey,
+    type: type && ownType(type),
+  };
 }
 
 export function commitRefused(state: ConfigState, { importId, policy }: Commit): Refusal | undefined {
@@ -52,7 +60,7 @@ export function commitRefused(state: ConfigState, { importId, policy }: Commit):
   return capacityRefused(
     state,
     heads.flatMap(({ key, name, bytes }) => {
-      const held = state.items.get(key)?.formal !== undefined || added.has(key);
+      const held = isFormal(state, { key }) || added.has(key);
       if (held && policy === "SKIP") return [];
       added.add(key);
       return [{ name, bytes, added: !held }];
@@ -64,42 +72,58 @@ export function commitRefused(state: ConfigState, { importId, policy }: Commit):
  * G7. The items go in as if they were published one after the other in the order staged, so that one that is in the
  * import twice exists when its second copy comes: ABORT refuses the import, SKIP keeps the first, OVERWRITE the last.
  */
-export function commit(turn: Turn, entry: Entry, { importId, policy, by }: Commit): void {
+export function commit(turn: Turn, entry: Entry, command: Commit): void {
   const { state } = turn;
+  const { importId, policy } = command;
   const heads = state.staged.get(importId) ?? [];
   const stopsAt = policy === "ABORT" ? firstExisting(state, heads) : undefined;
-  const touched = new Map<Item, boolean>();
-  const skipped: ConfigName[] = [];
-  for (const [position, head] of heads.entries()) {
-    const { name } = head;
-    if (stopsAt !== undefined) {
-      if (head !== stopsAt) skipped.push(name);
-      continue;
-    }
-    const item = ensureItem(state, name, head.key);
-    const held = item.formal;
-    if (held !== undefined && policy === "SKIP") {
-      skipped.push(name);
-      continue;
-    }
-    if (!touched.has(item)) touched.set(item, held !== undefined);
-    const at = { revision: entry.index, at: entry.at, by };
-    const nid = rowId(entry, position);
-    const id = held === undefined ? nid : item.id;
-    const op = held === undefined ? "I" : "U";
-    write(
-      turn,
-      { kind: "history", nid, name: item.name, gray: undefined, op, at: entry.at, by },
-      { kind: "promote", importId, position, name: item.name, id, ...at },
-    );
-    const type = head.type ?? held?.type ?? DEFAULT_CONFIG_TYPE;
-    const formal = versionOf({ ...head, type, revision: entry.index, modifiedAt: entry.at });
-    setVersions(state, item, { id, formal, grays: item.grays });
-  }
+  const { keys, skipped } = stopsAt === undefined ? promote(turn, entry, heads, command) : allBut(stopsAt, heads);
   forgetStaged(turn, importId);
-  announce(turn, touched);
+  announce(turn, keys);
   const failed = stopsAt === undefined ? [] : [stopsAt.name];
-  answer(turn, { type: "imported", succeeded: heads.length - skipped.length - failed.length, failed, skipped });
+  answer(turn, { type: "imported", succeeded: keys.length, failed, skipped });
+}
+
+/** Keys of what was written, and names of what was not. */
+interface Promoted {
+  readonly keys: readonly ConfigKey[];
+  readonly skipped: readonly ConfigName[];
+}
+
+function allBut(failed: StagedItemHead, heads: readonly StagedItemHead[]): Promoted {
+  return { keys: [], skipped: heads.filter((head) => head !== failed).map(({ name }) => name) };
+}
+
+function promote(
+  turn: Turn,
+  entry: Entry,
+  heads: readonly StagedItemHead[],
+  { importId, policy, by }: Commit,
+): Promoted {
+  const { state } = turn;
+  const nid = rowId(entry, 0);
+  const ids: number[] = [];
+  const keys: ConfigKey[] = [];
+  const skipped: ConfigName[] = [];
+  for (const head of heads) {
+    const id = policy === "SKIP" && isFormal(state, head) ? 0 : promoteOne(state, entry, head, nid + ids.length);
+    ids.push(id);
+    if (id === 0) skipped.push(head.name);
+    else keys.push(head.key);
+  }
+  if (keys.length > 0) write(turn, { kind: "promote", importId, nid, ids, revision: entry.index, at: entry.at, by });
+  return { keys, skipped };
+}
+
+/** A function of its own, and short of anything else: ten thousand calls in one step are to take a few milliseconds. */
+function promoteOne(state: ConfigState, { index, at }: Entry, head: StagedItemHead, newId: number): number {
+  const item = state.items.get(head.key) ?? addItem(state, head.key, head.name);
+  const held = item.formal;
+  const id = held === undefined ? newId : item.id;
+  const formal = versionOf(head, head.type ?? held?.type ?? DEFAULT_CONFIG_TYPE, index, at);
+  setVersions(state, item, id, formal, item.grays);
+  noteChange(state, item, held !== undefined);
+  return id;
 }
 
 export function dropStaged(turn: Turn, importId: string): void {
@@ -116,8 +140,12 @@ function forgetStaged(turn: Turn, importId: string): void {
 function firstExisting(state: ConfigState, heads: readonly StagedItemHead[]): StagedItemHead | undefined {
   const seen = new Set<ConfigKey>();
   return heads.find(({ key }) => {
-    const exists = seen.has(key) || state.items.get(key)?.formal !== undefined;
+    const exists = seen.has(key) || isFormal(state, { key });
     seen.add(key);
     return exists;
   });
+}
+
+function isFormal({ items }: ConfigState, { key }: Pick<StagedItemHead, "key">): boolean {
+  return items.get(key)?.formal !== undefined;
 }

@@ -5,7 +5,7 @@ import { stagedHead } from "./import.ts";
 import type { Capacity, Namespace } from "./model.ts";
 import { ROW } from "./rows.ts";
 import { type ConfigState, ensureItem, type StagedHead } from "./state.ts";
-import { grayVersionOf, setVersions, versionOf } from "./versions.ts";
+import { grayVersionOf, ownType, setVersions, versionOf } from "./versions.ts";
 
 /** A keyed row at start: a namespace or a capacity. @returns whether the kind is one of configuration's. */
 export function load(state: ConfigState, { kind, key, value }: { kind: string; key: string; value: string }): boolean {
@@ -39,11 +39,12 @@ export function loadConfig(
   },
 ): void {
   const item = ensureItem(state, head.name);
-  if (head.gray === undefined) setVersions(state, item, { id: head.id, formal: versionOf(head), grays: item.grays });
+  if (head.gray === undefined)
+    setVersions(state, item, head.id, versionOf(head, ownType(head.type), head.revision, head.modifiedAt), item.grays);
   else {
     const { name, rule } = head.gray;
     const grays = withGray(item.grays, grayVersionOf(head, name, rule, item.key));
-    setVersions(state, item, { id: item.id, formal: item.formal, grays });
+    setVersions(state, item, item.id, item.formal, grays);
   }
 }
 
@@ -51,5 +52,5 @@ export function loadConfig(
 export function loadStaged(state: ConfigState, importId: string, head: StagedHead): void {
   const heads = state.staged.get(importId) ?? [];
   state.staged.set(importId, heads);
-  heads.push(stagedHead(head.name, head, head.type));
+  heads.push(stagedHead(state, head.name, head, head.type));
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConfigBench, config, holding, noticed, noticesOf } from "@nacre/testkit/config-bench";
+import { assertListeningInvariants } from "@nacre/testkit/config-invariants";
 import { seconds } from "../lib/units.ts";
 import { RECEIVERS_MAX } from "./state.ts";
 
@@ -14,6 +15,32 @@ function listening(...clientIds: string[]): ConfigBench {
   for (const clientId of clientIds) bench.listen(clientId, holding(app, "old"));
   return bench;
 }
+
+describe("an import", () => {
+  test("looks up who waits for it some at a time, and tells all of them", () => {
+    const names = Array.from({ length: 5_000 }, (_, at) => config(`app-${at}`));
+    const bench = new ConfigBench({}, { checked: false });
+    bench.listen("c1", ...names.map((name) => holding(name)));
+    const first = bench.import(names, "new");
+    assert.ok(bench.state.unnoted.size > 3_000, `only ${bench.state.unnoted.size} wait for the next step`);
+    assertListeningInvariants(bench.state);
+    const told = noticed([...first, ...bench.forward(seconds(1))]);
+    assert.deepEqual([told.length, new Set(told).size], [5_000, 5_000]);
+    assert.equal(bench.state.unnoted.size, 0);
+  });
+
+  test("of what changes again before anybody was told is one change", () => {
+    const names = Array.from({ length: 5_000 }, (_, at) => config(`app-${at}`));
+    const bench = new ConfigBench({}, { checked: false });
+    bench.listen("c1", ...names.map((name) => holding(name)));
+    const last = config("app-4999");
+    const effects = [...bench.import(names, "new"), ...bench.publish(last, "newer"), ...bench.forward(seconds(1))];
+    assert.deepEqual(
+      noticed(effects).filter((text) => text.startsWith("app-4999 ")),
+      ["app-4999 to c1"],
+    );
+  });
+});
 
 describe("a change", () => {
   test("is told to all who listen to it, in one message, and to nobody else", () => {

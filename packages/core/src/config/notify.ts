@@ -6,15 +6,37 @@ import { answerNext, noteForPolls } from "./polls.ts";
 import { type ConfigState, findItem, type Turn } from "./state.ts";
 
 /**
- * A version of the item was written or removed: notices for its listeners, answers for its polls, news for watchers of
- * patterns. Called by `apply` once per entry and item, after the item has its new versions.
+ * Listeners, polls and items of changes that one step looks up: a millisecond or two. An import changes ten thousand
+ * items in one step, and each may have listeners.
+ */
+const LOOKED_UP_MAX = 1_000;
+
+/**
+ * A version of the item was written or removed: notices for its listeners, answers for its polls and news for watchers
+ * of patterns follow. Called by `apply` for each change, after the item has its new versions.
  *
  * @param existed  whether it had a formal version before.
  */
-export function noteChange(turn: Turn, item: Item, existed: boolean): void {
-  for (const listener of item.listeners?.values() ?? []) noteForListener(turn.state, listener);
-  noteForPolls(turn.state, item);
-  if (existed !== (item.formal !== undefined)) noteExistence(turn, item);
+export function noteChange({ unnoted, fuzzy }: ConfigState, item: Item, existed: boolean): void {
+  const awaited = item.listeners !== undefined || item.polls !== undefined || fuzzy.patterns.size > 0;
+  // Who has not been told of the change before this one hears of both together.
+  if (awaited && !unnoted.has(item)) unnoted.set(item, existed);
+}
+
+/** Looks up who waits for what changed, as much as fits into one step. @returns how many watchers were told. */
+function noteNext(turn: Turn): number {
+  const { state } = turn;
+  let lookedUp = 0;
+  let told = 0;
+  for (const [item, existed] of state.unnoted) {
+    if (lookedUp >= LOOKED_UP_MAX || told >= state.receiversMax) break;
+    state.unnoted.delete(item);
+    lookedUp += 1 + (item.listeners?.size ?? 0) + (item.polls?.size ?? 0);
+    for (const listener of item.listeners?.values() ?? []) noteForListener(state, listener);
+    noteForPolls(state, item);
+    if (existed !== (item.formal !== undefined)) told += noteExistence(turn, item);
+  }
+  return told;
 }
 
 /**
@@ -54,23 +76,26 @@ export function notifyDue(turn: Turn, listener: Listener): void {
 
 /** Sends what is queued, as much as fits into one step, unless the rest of an earlier change is in front. */
 export function flush(turn: Turn): void {
-  const { flushing, unsent, answerable } = turn.state;
-  if (!flushing && unsent.size + answerable.size > 0) flushNext(turn);
+  if (!turn.state.flushing && waiting(turn.state)) flushNext(turn);
 }
 
 /** Sends the next of what is queued, and comes back for the rest. */
 export function flushNext(turn: Turn): void {
   const { state } = turn;
-  let left = state.receiversMax;
+  let left = Math.max(0, state.receiversMax - noteNext(turn));
   for (const [item, queued] of state.unsent) {
     if (left === 0) break;
     left -= send(turn, item, queued.splice(0, left));
     if (queued.length === 0) state.unsent.delete(item);
   }
   answerNext(turn, left);
-  state.flushing = state.unsent.size > 0 || state.answerable.size > 0;
+  state.flushing = waiting(state);
   // One millisecond later at least: a task of this moment would be part of the same tick.
   if (state.flushing) state.tasks.add(turn.now + 1, { type: "flush" });
+}
+
+function waiting({ unnoted, unsent, answerable }: ConfigState): boolean {
+  return unnoted.size + unsent.size + answerable.size > 0;
 }
 
 /** One message for all who spell the namespace alike. @returns how many receivers it has. */
@@ -149,14 +174,14 @@ function expectFetch({ state, now }: Turn, listener: Listener, notice: Notice): 
 
 /** Reminds whoever has not fetched in time; one task for all listeners of an item, as nearly all of them have. */
 export function remindDue({ state, now }: Turn, item: Item): void {
-  let waiting = false;
+  let early = false;
   for (const listener of item.listeners?.values() ?? []) {
     const { notice } = listener;
     if (typeof notice !== "object" || notice.phase !== "acked") continue;
     if (notice.retryAt <= now) queue(state, listener, notice);
-    else waiting = true;
+    else early = true;
   }
-  if (waiting) state.tasks.add(now + state.options.remindMs, { type: "remind", item });
+  if (early) state.tasks.add(now + state.options.remindMs, { type: "remind", item });
   else state.reminding.delete(item);
 }
 

@@ -54,6 +54,21 @@ describe("a long poll", () => {
     );
   });
 
+  test("is answered once with all that an import changed, although that is noted bit by bit", () => {
+    const names = Array.from({ length: 3_000 }, (_, at) => config(`app-${at}`));
+    const bench = new ConfigBench({}, { checked: false });
+    bench.poll(
+      1,
+      names.map((name) => holding(name)),
+    );
+    const effects = [...bench.import(names, "new"), ...bench.forward(seconds(1))];
+    const answers = effects.filter((effect) => effect.type === "pollAnswer");
+    assert.deepEqual(
+      answers.map(({ changed }) => changed.length),
+      [3_000],
+    );
+  });
+
   test("hears of the first version and of the removal of the last", () => {
     const bench = polling();
     assert.deepEqual(answered(bench.publish(log, "first")), ["1: log"]);

@@ -63,10 +63,7 @@ function tooMany(state: ConfigState, lines: number): Refusal | undefined {
 /** Sees to it that polls for which this changed are answered. */
 export function noteForPolls(state: ConfigState, item: Item): void {
   for (const [poll, line] of item.polls?.entries() ?? []) {
-    if (!differs(poll, line)) continue;
-    const changed = state.answerable.get(poll);
-    if (changed === undefined) state.answerable.set(poll, [line]);
-    else if (!changed.includes(line)) changed.push(line);
+    if (differs(poll, line)) state.answerable.add(poll);
   }
 }
 
@@ -79,18 +76,19 @@ export function answerNext(turn: Turn, max: number): void {
   const { state } = turn;
   let left = max;
   let lines = 0;
-  for (const [poll, changed] of state.answerable) {
+  for (const poll of state.answerable) {
     if (left === 0 || lines >= LINES_MAX) return;
     state.answerable.delete(poll);
-    if (!changed.some((line) => differs(poll, line))) continue;
-    left--;
     lines += poll.lines.length;
-    answer(turn, poll, changed);
+    if (!poll.lines.some((line) => differs(poll, line))) continue;
+    left--;
+    answer(turn, poll);
   }
 }
 
-function answer({ state, effects }: Turn, poll: Poll, lines: readonly PollLine[]): void {
-  const changed = lines.filter((line) => differs(poll, line)).map(({ item, form }) => ({ name: item.name, form }));
+/** With all that differs by now: what changed in one entry is one answer, although it was noted bit by bit. */
+function answer({ state, effects }: Turn, poll: Poll): void {
+  const changed = poll.lines.filter((line) => differs(poll, line)).map(({ item, form }) => ({ name: item.name, form }));
   release(state, poll);
   effects.push({ type: "pollAnswer", id: poll.id, changed });
 }
@@ -113,8 +111,8 @@ export function pollGone({ state }: Turn, id: number): void {
   if (poll !== undefined) release(state, poll);
 }
 
-/** The poll's time is over: it is answered empty, or with what was just about to be said. */
+/** The poll's time is over: it is answered with what was just about to be said, mostly nothing. */
 export function endPoll(turn: Turn, poll: Poll): void {
   if (turn.state.polls.get(poll.id) !== poll) return;
-  answer(turn, poll, turn.state.answerable.get(poll) ?? []);
+  answer(turn, poll);
 }

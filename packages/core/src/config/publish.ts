@@ -6,8 +6,9 @@ import { announce, answer, type Entry, rowId, write } from "./entry.ts";
 import { withGray, withoutGray } from "./gray.ts";
 import { compileRule, grayNameRefused } from "./gray-rule.ts";
 import type { Item, Version } from "./model.ts";
-import { type ConfigState, ensureItem, findItem, type Turn } from "./state.ts";
-import { grayVersionOf, setVersions, versionOf } from "./versions.ts";
+import { noteChange } from "./notify.ts";
+import { type ConfigState, ensureItem, findItem, forgetIfUnused, type Turn } from "./state.ts";
+import { grayVersionOf, ownType, setVersions, versionOf } from "./versions.ts";
 
 type Publish = Extract<ConfigCommand, { type: "publishConfig" }>;
 type Remove = Extract<ConfigCommand, { type: "removeConfigs" }>;
@@ -59,13 +60,14 @@ export function publish(turn: Turn, entry: Entry, command: Publish): void {
   if (gray === undefined) {
     const id = existed ? item.id : nid;
     write(turn, { kind: "putConfig", id, ...row });
-    setVersions(state, item, { id, formal: versionOf(head), grays: item.grays });
+    setVersions(state, item, id, versionOf(content, ownType(type), entry.index, entry.at), item.grays);
   } else {
     write(turn, { kind: "putGray", id: nid, gray, ...row });
     const grays = withGray(item.grays, grayVersionOf(head, gray.name, gray.rule, item.key));
-    setVersions(state, item, { id: item.id, formal: item.formal, grays });
+    setVersions(state, item, item.id, item.formal, grays);
   }
-  announce(turn, new Map([[item, existed]]));
+  noteChange(state, item, existed);
+  announce(turn, [item.key]);
   answer(turn, { type: "published", id: item.id, revision: entry.index, created: held === undefined });
 }
 
@@ -79,22 +81,28 @@ export function removeRefused(state: ConfigState, { names, gray, expectedMd5 }: 
 
 export function remove(turn: Turn, entry: Entry, { names, gray, by }: Remove): void {
   const { state } = turn;
-  const touched = new Map<Item, boolean>();
+  const touched: Item[] = [];
   for (const [position, name] of names.entries()) {
     const item = findItem(state, name);
     if (item === undefined || heldBy(item, gray) === undefined) continue;
-    touched.set(item, item.formal !== undefined);
+    const existed = item.formal !== undefined;
     write(turn, { kind: "history", nid: rowId(entry, position), name: item.name, gray, op: "D", at: entry.at, by });
     if (gray === undefined) {
       write(turn, { kind: "removeConfig", name: item.name });
-      setVersions(state, item, { id: 0, formal: undefined, grays: item.grays });
+      setVersions(state, item, 0, undefined, item.grays);
     } else {
       write(turn, { kind: "removeGray", name: item.name, gray });
-      setVersions(state, item, { id: item.id, formal: item.formal, grays: withoutGray(item.grays, gray) });
+      setVersions(state, item, item.id, item.formal, withoutGray(item.grays, gray));
     }
+    noteChange(state, item, existed);
+    forgetIfUnused(state, item);
+    touched.push(item);
   }
-  announce(turn, touched);
-  answer(turn, { type: "removed", removed: [...touched.keys()].map(({ name }) => name) });
+  announce(
+    turn,
+    touched.map(({ key }) => key),
+  );
+  answer(turn, { type: "removed", removed: touched.map(({ name }) => name) });
 }
 
 function casLost(expectedMd5: string | undefined, held: Version | undefined): Refusal | undefined {

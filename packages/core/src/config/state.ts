@@ -4,17 +4,7 @@ import { Deadlines } from "../lib/deadlines.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Effect } from "./events.ts";
 import { NO_GRAYS } from "./gray.ts";
-import type {
-  Capacity,
-  ClientId,
-  ConfigClient,
-  Item,
-  Listener,
-  Namespace,
-  NoticePush,
-  Poll,
-  PollLine,
-} from "./model.ts";
+import type { Capacity, ClientId, ConfigClient, Item, Listener, Namespace, NoticePush, Poll } from "./model.ts";
 
 /** Bounds and times of configuration. Each is an option of the server, where its reason stands. */
 export interface ConfigOptions {
@@ -117,9 +107,14 @@ export interface ConfigState {
   readonly reminding: Set<Item>;
   /** Listeners whose notice is to be sent next, by what changed; one may be settled by the time it is its turn. */
   readonly unsent: Map<Item, Listener[]>;
-  /** Held polls that are to be answered next, with the lines that changed. */
-  readonly answerable: Map<Poll, PollLine[]>;
-  /** Whether a task for the rest of `unsent` and `answerable` waits. */
+  /** Held polls that are to be answered next. */
+  readonly answerable: Set<Poll>;
+  /**
+   * Items that changed, and whether each had a formal version before: who waits for them is looked up next. At most the
+   * items of the entries that were applied since.
+   */
+  readonly unnoted: Map<Item, boolean>;
+  /** Whether a task for the rest of `unnoted`, `unsent` and `answerable` waits. */
   flushing: boolean;
   readonly fuzzy: FuzzyWatches;
   readonly tasks: Deadlines<Task>;
@@ -137,7 +132,7 @@ export interface StagedHead {
   readonly type: ConfigType | undefined;
 }
 
-/** With its key, which is worked out batch by batch rather than for all items at their commit. */
+/** With its key, and a name that an item can have: made batch by batch rather than for all items at their commit. */
 export interface StagedItemHead extends StagedHead {
   readonly key: ConfigKey;
 }
@@ -162,7 +157,8 @@ export function newConfig(options: Partial<ConfigOptions> = {}, receiversMax = R
     notices: new Map(),
     reminding: new Set(),
     unsent: new Map(),
-    answerable: new Map(),
+    answerable: new Set(),
+    unnoted: new Map(),
     flushing: false,
     fuzzy: newFuzzyWatches(),
     tasks: new Deadlines(5),
@@ -183,20 +179,21 @@ export function findItem(state: ConfigState, name: ConfigName): Item | undefined
 }
 
 /** The item of a name, made when it is not there: to be written, or to be listened to before it exists. */
-export function ensureItem(state: ConfigState, name: ConfigName, key = configKey(name)): Item {
-  const held = state.items.get(key);
-  if (held !== undefined) return held;
-  const item: Item = {
-    key,
-    name: { namespace: word(state, name.namespace), group: word(state, name.group), dataId: name.dataId },
-    id: 0,
-    formal: undefined,
-    grays: NO_GRAYS,
-    listeners: undefined,
-    polls: undefined,
-  };
+export function ensureItem(state: ConfigState, name: ConfigName): Item {
+  const key = configKey(name);
+  return state.items.get(key) ?? addItem(state, key, ownName(state, name));
+}
+
+/** @param name  of `ownName`. */
+export function addItem(state: ConfigState, key: ConfigKey, name: ConfigName): Item {
+  const item: Item = { key, name, id: 0, formal: undefined, grays: NO_GRAYS, listeners: undefined, polls: undefined };
   state.items.set(key, item);
   return item;
+}
+
+/** The name with words that are kept once for all items. */
+export function ownName(state: ConfigState, { namespace, group, dataId }: ConfigName): ConfigName {
+  return { namespace: word(state, namespace), group: word(state, group), dataId };
 }
 
 /** Names that nobody uses any more are let go with all others at this bound, which costs no more than the sharing. */

@@ -14,21 +14,37 @@ export interface VersionHead {
   readonly modifiedAt: number;
 }
 
-/** A version is never changed after it was made: whoever was given one may keep it. */
-export function versionOf({ md5, bytes, type, encryptedDataKey, revision, modifiedAt }: VersionHead): Version {
-  // The constant of the table, so that items do not keep a copy of the word each.
-  return { md5, bytes, type: configTypeOf(type) ?? DEFAULT_CONFIG_TYPE, encryptedDataKey, revision, modifiedAt };
+/**
+ * A version is never changed after it was made: whoever was given one may keep it.
+ *
+ * @param type  of `ownType`.
+ */
+export function versionOf(
+  { md5, bytes, encryptedDataKey }: Pick<VersionHead, "md5" | "bytes" | "encryptedDataKey">,
+  type: ConfigType,
+  revision: Revision,
+  modifiedAt: number,
+): Version {
+  return { md5, bytes, type, encryptedDataKey, revision, modifiedAt };
+}
+
+/** The constant of the table, so that items do not keep a copy of the word each. */
+export function ownType(type: ConfigType): ConfigType {
+  return configTypeOf(type) ?? DEFAULT_CONFIG_TYPE;
 }
 
 export function grayVersionOf(head: VersionHead, name: string, rule: GrayRule, key: ConfigKey): GrayVersion {
-  return { ...versionOf(head), name, rule, matcher: storedMatcher(rule, key) };
+  const { type, revision, modifiedAt } = head;
+  return { ...versionOf(head, ownType(type), revision, modifiedAt), name, rule, matcher: storedMatcher(rule, key) };
 }
 
 /** The only place where an item gains or loses a version, so that the counts equal what a recount gives. */
 export function setVersions(
   state: ConfigState,
   item: Item,
-  { id, formal, grays }: Pick<Item, "id" | "formal" | "grays">,
+  id: number,
+  formal: Version | undefined,
+  grays: readonly GrayVersion[],
 ): void {
   const { counts } = state;
   const { namespace, group } = item.name;
@@ -38,8 +54,8 @@ export function setVersions(
     add(counts.byNamespace, namespace, formals);
     add(counts.byGroup, group, formals);
   }
-  const before = grayOnly(item);
-  const after = grayOnly({ formal, grays });
+  const before = grayOnly(item.formal, item.grays);
+  const after = grayOnly(formal, grays);
   if (before !== after) add(counts.grayOnly, namespace, after - before);
   counts.items += formals + after - before;
   item.id = id;
@@ -47,7 +63,7 @@ export function setVersions(
   item.grays = grays;
 }
 
-function grayOnly({ formal, grays }: Pick<Item, "formal" | "grays">): number {
+function grayOnly(formal: Version | undefined, grays: readonly GrayVersion[]): number {
   return formal === undefined && grays.length > 0 ? 1 : 0;
 }
 

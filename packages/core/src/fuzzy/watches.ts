@@ -52,14 +52,15 @@ export function withContexts<C>(batch: FuzzyBatch, contextOf: (key: ResourceKey,
   return { ...batch, contexts: batch.contexts.map(({ key, exists }) => contextOf(key, exists)) };
 }
 
-/** Something appeared or disappeared: tells whoever watches. */
-export function tellWatchers(host: FuzzyHost, resource: Resource, key: ResourceKey): void {
+/** Something appeared or disappeared: tells whoever watches. @returns how many were told. */
+export function tellWatchers(host: FuzzyHost, resource: Resource, key: ResourceKey): number {
   // A client may watch by several patterns, and is told once.
   const told = new Set<WatcherId>();
   for (const watched of host.watches.patterns.values())
     if (matches(watched.pattern, resource) && noteMatch(host, watched, key))
       for (const watcher of watched.watchers.keys()) told.add(watcher);
   if (told.size > 0) sendChange(host, [...told], resource, key, 0);
+  return told.size;
 }
 
 /** @returns whether the watchers of the pattern can follow the change: beyond the limit of matches they cannot. */

@@ -138,7 +138,7 @@ test("what listens, polls, watches, publishes and leaves again leaves nothing be
     for (let at = from + count - 3; at < from + count; at++) leave(`connection ${at}`);
     clock.advance(200_000);
     const { state } = configs;
-    for (const held of ["items", "clients", "polls", "notices", "unsent", "answerable"] as const)
+    for (const held of ["items", "clients", "polls", "notices", "unnoted", "unsent", "answerable"] as const)
       assert.equal(state[held].size, 0, held);
     assert.deepEqual([state.listenerCount, state.pollLineCount, state.fuzzy.sent.size], [0, 0, 0]);
     assert.equal(state.tasks.nextAt(), undefined);

@@ -249,9 +249,8 @@ describe("configurations that an entry writes", () => {
     const missing: ConfigWrite = {
       kind: "promote",
       importId: "none",
-      position: 0,
-      name: configName("b"),
-      id: 2,
+      nid: 2,
+      ids: [2],
       revision: 1,
       at: 1,
       by,

@@ -8,11 +8,15 @@ import type { Sqlite } from "./sqlite.ts";
 const REMOVED_AT_ONCE = 32;
 
 type HistoryWrite = Extract<ConfigWrite, { kind: "history" }>;
+type Promote = Extract<ConfigWrite, { kind: "promote" }>;
 type FieldColumns = Pick<
   Tables["staged_config"],
   "type" | "app_name" | "tags" | "c_desc" | "c_use" | "effect" | "c_schema"
 >;
 type ContentColumns = Pick<Tables["staged_config"], "md5" | "bytes" | "encrypted_data_key">;
+type StagedColumns = Pick<Tables["staged_config"], "tenant_id" | "group_id" | "data_id"> &
+  FieldColumns &
+  ContentColumns;
 
 /** What a new row holds where a publish says nothing. */
 const BLANK: { [C in keyof FieldColumns]: string } = {
@@ -49,12 +53,12 @@ function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "histor
       return putFormal(sqlite, write, content, fieldColumns(write.fields));
     }
     case "promote": {
-      const { importId, position } = write;
-      const staged = sqlite.get<FieldColumns & ContentColumns>(queries.staged({ importId, position }));
-      if (staged === undefined) throw new Error(`item ${position} of import ${importId} is not staged`);
-      const { type, app_name, tags, c_desc, c_use, effect, c_schema } = staged;
-      const fields = { type, app_name, tags, c_desc, c_use, effect, c_schema };
-      return putFormal(sqlite, write, { ...staged, importId, position }, fields);
+      for (const [position, id] of write.ids.entries()) {
+        if (id === 0) continue;
+        promoteOne(sqlite, write, position, id);
+        yield;
+      }
+      return;
     }
     case "removeConfig": {
       const row = sqlite.get<{ id: number }>(queries.idOf(write.name));
@@ -107,6 +111,28 @@ function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "histor
       }
     }
   }
+}
+
+/** An item that is new has the id of its history row. */
+function promoteOne(sqlite: Sqlite, { importId, nid, revision, at, by }: Promote, position: number, id: number): void {
+  const staged = sqlite.get<StagedColumns>(queries.staged({ importId, position }));
+  if (staged === undefined) throw new Error(`item ${position} of import ${importId} is not staged`);
+  const { type, app_name, tags, c_desc, c_use, effect, c_schema } = staged;
+  const fields = { type, app_name, tags, c_desc, c_use, effect, c_schema };
+  const name: ConfigName = { namespace: staged.tenant_id, group: staged.group_id, dataId: staged.data_id };
+  const isNew = id === nid + position;
+  const history: HistoryWrite = {
+    kind: "history",
+    nid: nid + position,
+    name,
+    gray: undefined,
+    op: isNew ? "I" : "U",
+    at,
+    by,
+  };
+  if (!isNew) copyToHistory(sqlite, history);
+  putFormal(sqlite, { name, id, revision, at, by }, { ...staged, importId, position }, fields);
+  if (isNew) copyToHistory(sqlite, history);
 }
 
 interface Text {
