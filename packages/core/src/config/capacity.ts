@@ -53,46 +53,88 @@ export function capacityOf(state: ConfigState, scope: CapacityScope): EffectiveC
  * Whether these contents fit, together. The limits of a group hold only where an operator has set some: a group such as
  * `DEFAULT_GROUP` is shared by all namespaces, and each of those has limits already.
  */
-export function capacityRefused(state: ConfigState, loads: readonly Load[]): Refusal | undefined {
+export function capacityRefused(state: ConfigState, loads: Iterable<Load>): Refusal | undefined {
   const { counts, options } = state;
   if (!options.enforceCapacity) return undefined;
-  const added = new Map<string, number>();
+  const rooms = new Rooms(state);
   let total = counts.total;
-  for (const { name, bytes, added: isNew } of loads) {
-    const scopes: CapacityScope[] = [{ namespace: name.namespace }];
-    if (state.capacities.has(scopeKey({ group: name.group }))) scopes.push({ group: name.group });
-    for (const scope of scopes) {
-      const { maxBytes } = capacityOf(state, scope);
-      if (bytes > maxBytes)
-        return refusal(
-          "contentOverSize",
-          `the content of '${name.dataId}' has ${bytes} bytes, and ${show(scope)} allows ${maxBytes}; raise its maxSize or 'defaultMaxSize'`,
-        );
-    }
-    if (!isNew) continue;
+  for (const { name, bytes, added } of loads) {
+    const namespace = rooms.ofNamespace(name.namespace);
+    const group = rooms.ofGroup(name.group);
+    const refused = bytesRefused(namespace, name, bytes) ?? (group && bytesRefused(group, name, bytes));
+    if (refused !== undefined) return refused;
+    if (!added) continue;
     total += 1;
     if (total > options.clusterQuota)
       return refusal(
         "clusterQuota",
         `all namespaces together may hold ${options.clusterQuota} configurations (defaultClusterQuota)`,
       );
-    for (const scope of scopes) {
-      const { usage, quota } = capacityOf(state, scope);
-      const more = (added.get(scopeKey(scope)) ?? 0) + 1;
-      added.set(scopeKey(scope), more);
-      if (usage + more > quota)
-        return "namespace" in scope
-          ? refusal(
-              "namespaceQuota",
-              `${show(scope)} may hold ${quota} configurations; raise its quota or 'defaultTenantQuota'`,
-            )
-          : refusal(
-              "groupQuota",
-              `${show(scope)} may hold ${quota} configurations; raise its quota or 'defaultGroupQuota'`,
-            );
-    }
+    const full = quotaRefused(namespace) ?? (group && quotaRefused(group));
+    if (full !== undefined) return full;
   }
   return undefined;
+}
+
+/** A scope while contents are counted that are about to be written. */
+interface Room {
+  readonly scope: CapacityScope;
+  readonly maxBytes: number;
+  readonly quota: number;
+  usage: number;
+}
+
+/** Each scope is looked up once: an import of ten thousand items is asked about in one step. */
+class Rooms {
+  readonly #state: ConfigState;
+  readonly #namespaces = new Map<string, Room>();
+  /** Undefined for a group without limits of its own. */
+  readonly #groups = new Map<string, Room | undefined>();
+
+  constructor(state: ConfigState) {
+    this.#state = state;
+  }
+
+  ofNamespace(namespace: string): Room {
+    let room = this.#namespaces.get(namespace);
+    if (room === undefined) {
+      room = this.#room({ namespace });
+      this.#namespaces.set(namespace, room);
+    }
+    return room;
+  }
+
+  ofGroup(group: string): Room | undefined {
+    if (this.#groups.has(group)) return this.#groups.get(group);
+    const room = this.#state.capacities.has(scopeKey({ group })) ? this.#room({ group }) : undefined;
+    this.#groups.set(group, room);
+    return room;
+  }
+
+  #room(scope: CapacityScope): Room {
+    const { maxBytes, quota, usage } = capacityOf(this.#state, scope);
+    return { scope, maxBytes, quota, usage };
+  }
+}
+
+function bytesRefused({ scope, maxBytes }: Room, { dataId }: ConfigName, bytes: number): Refusal | undefined {
+  return bytes > maxBytes
+    ? refusal(
+        "contentOverSize",
+        `the content of '${dataId}' has ${bytes} bytes, and ${show(scope)} allows ${maxBytes}; raise its maxSize or 'defaultMaxSize'`,
+      )
+    : undefined;
+}
+
+function quotaRefused(room: Room): Refusal | undefined {
+  const { scope, quota } = room;
+  room.usage += 1;
+  if (room.usage <= quota) return undefined;
+  const [failure, option] =
+    "namespace" in scope
+      ? (["namespaceQuota", "defaultTenantQuota"] as const)
+      : (["groupQuota", "defaultGroupQuota"] as const);
+  return refusal(failure, `${show(scope)} may hold ${quota} configurations; raise its quota or '${option}'`);
 }
 
 export function setCapacityRefused(command: SetCapacity): Refusal | undefined {

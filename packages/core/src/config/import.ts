@@ -1,7 +1,7 @@
 import { type ConfigKey, type ConfigName, configKey, DEFAULT_CONFIG_TYPE } from "@nacre/protocol";
 import { type Refusal, refusal } from "../lib/refusal.ts";
-import { capacityRefused } from "./capacity.ts";
-import { type ConfigCommand, IMPORT_ITEMS_MAX } from "./commands.ts";
+import { capacityRefused, type Load } from "./capacity.ts";
+import { type ConfigCommand, IMPORT_ITEMS_MAX, type ImportPolicy } from "./commands.ts";
 import { announce, answer, type Entry, rowId, write } from "./entry.ts";
 import { noteChange } from "./notify.ts";
 import { addItem, type ConfigState, ownName, type StagedHead, type StagedItemHead, type Turn } from "./state.ts";
@@ -17,55 +17,58 @@ export function stageRefused({ staged }: ConfigState, { importId, items }: Stage
   const held = staged.get(importId);
   if (held === undefined && staged.size >= IMPORTS_MAX)
     return refusal("overThreshold", `${IMPORTS_MAX} imports are under way already; try again when one has ended`);
-  if ((held?.length ?? 0) + items.length > IMPORT_ITEMS_MAX)
+  if ((held?.heads.length ?? 0) + items.length > IMPORT_ITEMS_MAX)
     return refusal("invalidParameter", `an import holds at most ${IMPORT_ITEMS_MAX} configurations; split it`);
   return undefined;
 }
 
 export function stage(turn: Turn, { importId, items }: Stage): void {
-  const heads = turn.state.staged.get(importId) ?? [];
-  // An empty batch leaves no row in the store: a start would not know of it.
-  if (items.length > 0) turn.state.staged.set(importId, heads);
+  const { state } = turn;
   for (const item of items) {
-    write(turn, { kind: "stage", importId, position: heads.length, item });
-    heads.push(stagedHead(turn.state, item.name, item.content, item.fields.type));
+    const { name, content, fields } = item;
+    write(turn, { kind: "stage", importId, position: state.staged.get(importId)?.heads.length ?? 0, item });
+    addStaged(state, importId, { ...content, name, type: fields.type });
   }
   answer(turn, { type: "done" });
 }
 
-/** Of a staged item, what its commit needs: not the content. */
-export function stagedHead(
-  state: ConfigState,
-  name: ConfigName,
-  { md5, bytes, encryptedDataKey }: Omit<StagedHead, "name" | "type">,
-  type: StagedHead["type"],
-): StagedItemHead {
-  return {
-    key: configKey(name),
+/** Keeps of a staged item what its commit needs: not the content. An import of nothing leaves no trace. */
+export function addStaged(state: ConfigState, importId: string, head: StagedHead): void {
+  let staged = state.staged.get(importId);
+  if (staged === undefined) {
+    staged = { heads: [], keys: new Set() };
+    state.staged.set(importId, staged);
+  }
+  const { heads, keys } = staged;
+  const { name, md5, bytes, encryptedDataKey, type } = head;
+  const key = configKey(name);
+  const repeats = keys.has(key);
+  keys.add(key);
+  heads.push({
+    key,
+    repeats,
     name: ownName(state, name),
     md5,
     bytes,
     encryptedDataKey,
     type: type && ownType(type),
-  };
+  });
 }
 
 export function commitRefused(state: ConfigState, { importId, policy }: Commit): Refusal | undefined {
-  const heads = state.staged.get(importId);
+  const heads = state.staged.get(importId)?.heads;
   if (heads === undefined)
     return refusal("illegalState", `import '${importId}' is not staged: it was committed or dropped before`);
   if (!state.options.enforceCapacity || (policy === "ABORT" && firstExisting(state, heads) !== undefined))
     return undefined;
-  const added = new Set<ConfigKey>();
-  return capacityRefused(
-    state,
-    heads.flatMap(({ key, name, bytes }) => {
-      const held = isFormal(state, { key }) || added.has(key);
-      if (held && policy === "SKIP") return [];
-      added.add(key);
-      return [{ name, bytes, added: !held }];
-    }),
-  );
+  return capacityRefused(state, loadsOf(state, heads, policy));
+}
+
+function* loadsOf(state: ConfigState, heads: readonly StagedItemHead[], policy: ImportPolicy): Generator<Load> {
+  for (const head of heads) {
+    const exists = existsBefore(state, head);
+    if (!exists || policy !== "SKIP") yield { name: head.name, bytes: head.bytes, added: !exists };
+  }
 }
 
 /**
@@ -75,7 +78,7 @@ export function commitRefused(state: ConfigState, { importId, policy }: Commit):
 export function commit(turn: Turn, entry: Entry, command: Commit): void {
   const { state } = turn;
   const { importId, policy } = command;
-  const heads = state.staged.get(importId) ?? [];
+  const heads = state.staged.get(importId)?.heads ?? [];
   const stopsAt = policy === "ABORT" ? firstExisting(state, heads) : undefined;
   const { keys, skipped } = stopsAt === undefined ? promote(turn, entry, heads, command) : allBut(stopsAt, heads);
   forgetStaged(turn, importId);
@@ -106,7 +109,7 @@ function promote(
   const keys: ConfigKey[] = [];
   const skipped: ConfigName[] = [];
   for (const head of heads) {
-    const id = policy === "SKIP" && isFormal(state, head) ? 0 : promoteOne(state, entry, head, nid + ids.length);
+    const id = policy === "SKIP" && existsBefore(state, head) ? 0 : promoteOne(state, entry, head, nid + ids.length);
     ids.push(id);
     if (id === 0) skipped.push(head.name);
     else keys.push(head.key);
@@ -138,14 +141,10 @@ function forgetStaged(turn: Turn, importId: string): void {
 
 /** In the order staged: the first that would not be new. */
 function firstExisting(state: ConfigState, heads: readonly StagedItemHead[]): StagedItemHead | undefined {
-  const seen = new Set<ConfigKey>();
-  return heads.find(({ key }) => {
-    const exists = seen.has(key) || isFormal(state, { key });
-    seen.add(key);
-    return exists;
-  });
+  return heads.find((head) => existsBefore(state, head));
 }
 
-function isFormal({ items }: ConfigState, { key }: Pick<StagedItemHead, "key">): boolean {
-  return items.get(key)?.formal !== undefined;
+/** Whether it would be there when its turn comes. */
+function existsBefore(state: ConfigState, { key, repeats }: StagedItemHead): boolean {
+  return repeats || state.items.get(key)?.formal !== undefined;
 }

@@ -1,7 +1,7 @@
 import type { ConfigName, ConfigType } from "@nacre/protocol";
 import { withGray } from "./gray.ts";
 import type { GrayRule } from "./gray-rule.ts";
-import { stagedHead } from "./import.ts";
+import { addStaged } from "./import.ts";
 import type { Capacity, Namespace } from "./model.ts";
 import { ROW } from "./rows.ts";
 import { type ConfigState, ensureItem, type StagedHead } from "./state.ts";
@@ -50,7 +50,5 @@ export function loadConfig(
 
 /** A staged item at start, in the order staged. */
 export function loadStaged(state: ConfigState, importId: string, head: StagedHead): void {
-  const heads = state.staged.get(importId) ?? [];
-  state.staged.set(importId, heads);
-  heads.push(stagedHead(state, head.name, head, head.type));
+  addStaged(state, importId, head);
 }

@@ -69,14 +69,14 @@ export function boundReached(state: ConfigState, command: ConfigCommand): Refusa
         : undefined;
     }
     case "commitConfigs": {
-      const heads = state.staged.get(command.importId) ?? [];
+      const heads = state.staged.get(command.importId)?.heads ?? [];
       if (state.counts.items + heads.length <= options.configsMax) return undefined;
-      const added = new Set<string>();
-      for (const { key } of heads) {
+      let added = 0;
+      for (const { key, repeats } of heads) {
         const item = state.items.get(key);
-        if (item === undefined || (item.formal === undefined && item.grays.length === 0)) added.add(key);
+        if (!repeats && (item === undefined || (item.formal === undefined && item.grays.length === 0))) added++;
       }
-      return configsRefused(state, added.size);
+      return configsRefused(state, added);
     }
     case "createNamespace":
       return state.namespaces.size >= options.namespacesMax

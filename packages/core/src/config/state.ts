@@ -95,7 +95,7 @@ export interface ConfigState {
   readonly namespaces: Map<string, Namespace>;
   readonly capacities: Map<string, Capacity>;
   /** Of imports that are not committed yet, by their id: what commit needs to know of each staged item, in order. */
-  readonly staged: Map<string, StagedItemHead[]>;
+  readonly staged: Map<string, Staged>;
   /** Connections that listen to something. */
   readonly clients: Map<ClientId, ConfigClient>;
   listenerCount: number;
@@ -132,9 +132,17 @@ export interface StagedHead {
   readonly type: ConfigType | undefined;
 }
 
-/** With its key, and a name that an item can have: made batch by batch rather than for all items at their commit. */
+/** With what is made ready batch by batch rather than for all items at their commit: its name is that of an item. */
 export interface StagedItemHead extends StagedHead {
   readonly key: ConfigKey;
+  /** Whether the import has one of that name before it. */
+  readonly repeats: boolean;
+}
+
+/** An import that is not committed yet. */
+export interface Staged {
+  readonly heads: StagedItemHead[];
+  readonly keys: Set<ConfigKey>;
 }
 
 /** Request ids of configuration start here: those of naming count from 1, those of connections from 10^15. */
