@@ -1,7 +1,7 @@
 /** Builds the client programs into a cache folder; what is built already from the same sources is left alone. */
-import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { buildOnce } from "./build-once.ts";
 import { missingCommand, runCommand } from "./command.ts";
 
 const INTEROP = join(import.meta.dirname, "..");
@@ -30,7 +30,7 @@ export function java(version: string, folders: readonly string[]): Build {
       ]),
     async ready() {
       const sources = join(INTEROP, "java");
-      await once(output, ["java"], version, async () => {
+      await buildOnce(output, { root: INTEROP, files: ["java"], salt: version }, async () => {
         const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${jars}`];
         await runCommand("mvn", ["-q", "-B", `-Dnacos.version=${version}`, ...goal], { cwd: sources });
         const files = await Promise.all(
@@ -53,7 +53,7 @@ export function go(): Build {
   return {
     missing: () => missingCommand([["go", "version"]]),
     async ready() {
-      await once(output, ["go"], "", () =>
+      await buildOnce(output, { root: INTEROP, files: ["go"] }, () =>
         runCommand("go", ["build", "-mod=readonly", "-ldflags=-s -w", "-o", program, "."], {
           cwd: join(INTEROP, "go"),
         }),
@@ -68,7 +68,7 @@ export function rust(): Build {
   return {
     missing: () => missingCommand([["cargo", "--version"]]),
     async ready() {
-      await once(output, ["rust"], "", () =>
+      await buildOnce(output, { root: INTEROP, files: ["rust"] }, () =>
         runCommand("cargo", ["build", "-q", "--locked"], {
           cwd: join(INTEROP, "rust"),
           env: { CARGO_TARGET_DIR: output, CARGO_PROFILE_DEV_DEBUG: "0" },
@@ -87,7 +87,7 @@ export function python(version: string, program: string): Build {
     missing: () => missingCommand([["python3", "-m", "venv", "--help"]]),
     async ready() {
       const cwd = join(INTEROP, "python");
-      await once(output, [join("python", requirements)], version, async () => {
+      await buildOnce(output, { root: INTEROP, files: [join("python", requirements)], salt: version }, async () => {
         await runCommand("python3", ["-m", "venv", output], { cwd });
         await runCommand(interpreter, ["-m", "pip", "install", "-q", "--no-deps", "-r", requirements], { cwd });
       });
@@ -102,32 +102,4 @@ export function node(program: string): Build {
     missing: () => undefined,
     ready: async () => [process.execPath, join(INTEROP, "node", program)],
   };
-}
-
-/** Runs `build` unless the stamp in `output` says that it ran for the same files and `salt`. */
-async function once(
-  output: string,
-  inputs: readonly string[],
-  salt: string,
-  build: () => Promise<void>,
-): Promise<void> {
-  const stampFile = join(output, "stamp");
-  const hash = createHash("sha256").update(salt);
-  for (const file of (await Promise.all(inputs.map(filesBelow))).flat().sort()) {
-    hash.update(file).update(await readFile(join(INTEROP, file)));
-  }
-  const stamp = hash.digest("hex");
-  if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return;
-  await mkdir(output, { recursive: true });
-  await rm(stampFile, { force: true });
-  await build();
-  await writeFile(stampFile, stamp);
-}
-
-async function filesBelow(path: string): Promise<string[]> {
-  if ((await stat(join(INTEROP, path))).isFile()) return [path];
-  const entries = await readdir(join(INTEROP, path), { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath.slice(INTEROP.length + 1), entry.name));
 }
