@@ -1,3 +1,4 @@
+import type { PeerCertificate } from "node:tls";
 import type { Metadata } from "./metadata.ts";
 import type { Status } from "./status.ts";
 
@@ -8,6 +9,8 @@ export interface Peer {
   readonly localPort: number;
   /** Whether it came over TLS; known before the first call. */
   readonly encrypted: boolean;
+  /** What the client has shown; undefined without TLS, or when it was not asked. */
+  readonly certificate: PeerCertificate | undefined;
   /** Bytes that were sent by the application and not yet taken by flow control or the socket, over all calls. */
   readonly queuedBytes: number;
   /** Says GOAWAY, lets running calls end for at most `graceMs`, then closes TCP. */

@@ -58,7 +58,7 @@ describe("an encoded block", () => {
   });
 
   test("holds values of any length and any octet", () => {
-    for (const length of [0, 1, 126, 127, 128, 16_383, 20_000]) {
+    for (const length of [0, 1, 126, 127, 128, 254, 255, 256, 16_383, 20_000]) {
       const fields: Field[] = [
         ["n".repeat(length), Buffer.alloc(length, "\x00\x7f\x80\xff", "latin1").toString("latin1")],
       ];
@@ -79,4 +79,5 @@ test("TABLE_SIZE_ZERO is a size update to 0 before a block (RFC 7541, 4.2)", () 
   const block = Buffer.concat([TABLE_SIZE_ZERO, encodeFields([[":method", "GET"]])]);
   assert.deepEqual(decoded(decoder, block), [[":method", "GET"]]);
   assert.deepEqual(tableOf(decoder), []);
+  assert.deepEqual(decoded(new HpackDecoder(0), TABLE_SIZE_ZERO), [], "no more than 0");
 });

@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from "node:test";
 import { HpackDecoder } from "./decoder.ts";
 import { encodeFields, TABLE_SIZE_ZERO } from "./encoder.ts";
 import { decoded, type Field, ReferenceEncoder, tableBytes, tableOf } from "./encoding.fixture.ts";
+import { STATIC_TABLE } from "./static-table.ts";
 
 /** HPACK as nghttp2 has it, which Node carries: an implementation that shares nothing with ours. */
 
@@ -119,6 +120,17 @@ describe("blocks that nghttp2 reads", () => {
       const fields = requestFields(nth);
       const block = encodeFields(fields);
       assert.deepEqual(await ask(nth % 5 === 0 ? Buffer.concat([TABLE_SIZE_ZERO, block]) : block), sorted(fields));
+    }
+  });
+
+  test("name what the static table names (RFC 7541, Appendix A)", async (t) => {
+    const { ask } = await serverOfNode(t);
+    const values: Record<string, string> = { host: "127.0.0.1", "content-length": "0" };
+    const regular = STATIC_TABLE.filter(([name]) => !name.startsWith(":") && name !== "transfer-encoding");
+    assert.equal(regular.length, 46);
+    for (const [name, value] of regular) {
+      const fields: Field[] = [...requestFields(1).slice(0, 4), [name, values[name] ?? value]];
+      assert.deepEqual(await ask(encodeFields(fields)), sorted(fields));
     }
   });
 

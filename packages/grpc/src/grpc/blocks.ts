@@ -1,0 +1,69 @@
+import { encodeFields } from "../hpack/encoder.ts";
+import type { Metadata } from "./metadata.ts";
+import { Status } from "./status.ts";
+
+/** Header blocks of answers. Those that say the same each time are encoded once and shared by all connections. */
+type Field = readonly [name: string, value: string];
+
+const OPENING: readonly Field[] = [
+  [":status", "200"],
+  ["content-type", "application/grpc"],
+];
+const ACCEPTS_GZIP: Field = ["grpc-accept-encoding", "identity,gzip"];
+const GZIPPED: Field = ["grpc-encoding", "gzip"];
+
+/** The head of an answer without metadata. */
+export const HEAD = encodeFields(OPENING);
+/** The same from a side that takes compressed messages and compresses its own. */
+export const HEAD_GZIP = encodeFields([...OPENING, GZIPPED, ACCEPTS_GZIP]);
+/** The end of a call that went well. */
+export const TRAILERS_OK = encodeFields([["grpc-status", "0"]]);
+
+export function headWith(metadata: Metadata, gzip: boolean): Buffer {
+  return encodeFields([...OPENING, ...(gzip ? [GZIPPED, ACCEPTS_GZIP] : []), ...metadata.fields()]);
+}
+
+export function trailersWith(status: Status, message: string, metadata: Metadata | undefined): Buffer {
+  if (status === Status.OK && message === "" && metadata === undefined) return TRAILERS_OK;
+  return encodeFields([...statusFields(status, message), ...(metadata?.fields() ?? [])]);
+}
+
+/** A whole answer in one block: a status without any message before it. */
+export function trailersOnly(status: Status, message: string, metadata: Metadata | undefined, gzip: boolean): Buffer {
+  const fields = [...OPENING, ...(gzip ? [ACCEPTS_GZIP] : []), ...statusFields(status, message)];
+  return encodeFields([...fields, ...(metadata?.fields() ?? [])]);
+}
+
+/** An answer to whoever does not speak gRPC. */
+export function plainHead(status: number, bodyBytes: number): Buffer {
+  return encodeFields([
+    [":status", String(status)],
+    ["content-type", "text/plain; charset=utf-8"],
+    ["content-length", String(bodyBytes)],
+    ...(status === 405 ? [["allow", "POST"] as const] : []),
+  ]);
+}
+
+function statusFields(status: Status, message: string): Field[] {
+  const fields: Field[] = [["grpc-status", String(status)]];
+  if (message !== "") fields.push(["grpc-message", percentEncoded(message)]);
+  return fields;
+}
+
+/** UTF-8 with everything but printable ASCII escaped, and `%` too (gRPC over HTTP/2, Responses, Percent-Encoded). */
+export function percentEncoded(text: string): string {
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(text)) return text;
+  let encoded = "";
+  for (const byte of Buffer.from(text, "utf8")) {
+    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
+
+/** The reverse; what is no valid escape stays as it is. */
+export function percentDecoded(text: string): string {
+  if (!text.includes("%")) return text;
+  const bytes = text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}

@@ -1,0 +1,197 @@
+import { Connection, type ConnectionListener } from "../http2/connection.ts";
+import type { Head } from "../http2/head.ts";
+import type { ErrorCode } from "../http2/protocol.ts";
+import type { Stream } from "../http2/stream.ts";
+import { plainHead } from "./blocks.ts";
+import type { Methods, Peer, ServerCall } from "./call.ts";
+import type { GrpcLimits } from "./limits.ts";
+import { MessageReader, PartialBytes } from "./message-reader.ts";
+import { type Request, requestOf } from "./request.ts";
+import { IncomingCall } from "./server-call.ts";
+import { Status } from "./status.ts";
+
+/** What all connections of a server share. */
+export interface SessionOptions {
+  readonly methods: Methods;
+  readonly limits: GrpcLimits;
+  /** Take compressed messages, and compress answers to clients that take them. */
+  readonly gzip: boolean;
+  readonly keepAlive: { readonly idleMs: number; readonly timeoutMs: number } | undefined;
+  /** A method threw something that is no StatusError. */
+  readonly onError: (error: unknown, call: ServerCall) => void;
+  readonly partial: PartialBytes;
+}
+
+/** What the shell is to one session. */
+export interface SessionShell {
+  readonly peer: Peer;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** There is output that `receive` or `tick` did not make. */
+  wrote(): void;
+}
+
+/** What a stream is for: a call, or a request of another kind, which is answered in HTTP when it has ended. */
+type Use = IncomingCall | Refused;
+
+class Refused {
+  readonly status: number;
+  readonly text: string;
+  readonly hasBody: boolean;
+
+  constructor([status, text]: NonNullable<Request["refused"]>, method: string) {
+    this.status = status;
+    this.text = text;
+    this.hasBody = method !== "HEAD";
+  }
+}
+
+/** The server side of one connection: gRPC calls on top of HTTP/2, without I/O. */
+export class ServerSession implements ConnectionListener<Use> {
+  readonly connection: Connection<Use>;
+  readonly options: SessionOptions;
+  readonly #shell: SessionShell;
+  readonly #partial: PartialBytes;
+  /** Whether a call has ever come. */
+  used = false;
+  /** Calls with a deadline that were not answered at once. */
+  readonly #deadlines = new Set<IncomingCall>();
+  #deadlineAt = Number.POSITIVE_INFINITY;
+  #checkAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: SessionOptions, shell: SessionShell) {
+    this.options = options;
+    this.#shell = shell;
+    this.#partial = new PartialBytes(options.limits.partialBytesMax, options.partial);
+    const { limits, keepAlive } = options;
+    this.connection = new Connection({ role: "server", limits, keepAlive }, this, shell.now());
+  }
+
+  get peer(): Peer {
+    return this.#shell.peer;
+  }
+
+  /** When `tick` wants to be called. */
+  get tickAt(): number {
+    return Math.min(this.connection.tickAt, this.#deadlineAt, this.#checkAt);
+  }
+
+  now(): number {
+    return this.#shell.now();
+  }
+
+  wrote(): void {
+    this.#shell.wrote();
+  }
+
+  newReader(encoding: string): MessageReader {
+    const gzip = this.options.gzip && encoding === "gzip";
+    return new MessageReader(this.options.limits.messageBytesMax, gzip, this.#partial);
+  }
+
+  tick(now: number): void {
+    this.connection.tick(now);
+    if (now >= this.#deadlineAt) this.#expire(now);
+    if (now >= this.#checkAt) this.#dropPartial(now);
+  }
+
+  head(stream: Stream<Use>, head: Head): void {
+    this.used = true;
+    head.derived ??= requestOf(head, this.options.methods);
+    const request = head.derived as Request;
+    if (request.refused !== undefined) {
+      stream.call = new Refused(request.refused, head.method);
+      return;
+    }
+    const call = new IncomingCall(this, stream as Stream<IncomingCall>, request, this.now());
+    stream.call = call;
+    if (head.tooLarge) {
+      const max = this.options.limits.headerListBytesMax;
+      call.end(Status.RESOURCE_EXHAUSTED, `the metadata of the call is larger than the ${max} bytes that are taken`);
+    } else if (request.wrong !== undefined) call.end(Status.INTERNAL, request.wrong);
+    else if (request.method === undefined) call.end(Status.UNIMPLEMENTED, `there is no method ${request.path}`);
+    else {
+      call.open(request.method);
+      if (request.method.type === "stream") this.#watchDeadline(call);
+    }
+  }
+
+  data(stream: Stream<Use>, from: Buffer, start: number, end: number): void {
+    const { call } = stream;
+    if (!(call instanceof IncomingCall)) {
+      this.connection.taken(stream, end - start);
+      return;
+    }
+    call.content(from, start, end, this.now());
+    if (call.partialSince !== undefined) this.#checkBy(call.partialSince + this.options.limits.partialMs);
+  }
+
+  trailers(): void {
+    // Clients send no trailers in gRPC; what comes all the same means nothing.
+  }
+
+  remoteEnded(stream: Stream<Use>): void {
+    const { call } = stream;
+    if (call instanceof Refused) this.#answerRefused(stream, call);
+    else if (call !== undefined) {
+      call.halfClosed();
+      if (!call.ended) this.#watchDeadline(call);
+    }
+  }
+
+  drained(stream: Stream<Use>): void {
+    if (stream.call instanceof IncomingCall) stream.call.drained();
+  }
+
+  closed(stream: Stream<Use>, code: ErrorCode, byPeer: boolean): void {
+    const { call } = stream;
+    if (!(call instanceof IncomingCall)) return;
+    this.#deadlines.delete(call);
+    call.closed(code, byPeer, this.connection.failure !== undefined);
+  }
+
+  goaway(): void {
+    // The client opens no more streams; the shell closes TCP when those that run have ended.
+  }
+
+  /** Whoever speaks HTTP/2 but not gRPC reads why, in HTTP. */
+  #answerRefused(stream: Stream<Use>, { status, text, hasBody }: Refused): void {
+    const body = Buffer.from(text);
+    this.connection.headers(stream, plainHead(status, body.length), !hasBody);
+    if (!hasBody) return;
+    this.connection.data(stream, body, false, false, this.now());
+    this.connection.finish(stream);
+  }
+
+  #watchDeadline(call: IncomingCall): void {
+    if (call.deadlineAt === Number.POSITIVE_INFINITY || call.ended) return;
+    this.#deadlines.add(call);
+    if (call.deadlineAt < this.#deadlineAt) this.#deadlineAt = call.deadlineAt;
+  }
+
+  #expire(now: number): void {
+    this.#deadlineAt = Number.POSITIVE_INFINITY;
+    for (const call of this.#deadlines) {
+      if (call.deadlineAt > now) this.#deadlineAt = Math.min(this.#deadlineAt, call.deadlineAt);
+      else {
+        this.#deadlines.delete(call);
+        call.expire();
+      }
+    }
+  }
+
+  #dropPartial(now: number): void {
+    this.#checkAt = Number.POSITIVE_INFINITY;
+    for (const { call } of this.connection.streams.values()) {
+      const since = call instanceof IncomingCall ? call.partialSince : undefined;
+      if (!(call instanceof IncomingCall) || since === undefined) continue;
+      if (now - since >= this.options.limits.partialMs) {
+        call.end(Status.CANCELLED, "the rest of a message did not come");
+      } else this.#checkBy(since + this.options.limits.partialMs);
+    }
+  }
+
+  #checkBy(at: number): void {
+    if (at < this.#checkAt) this.#checkAt = at;
+  }
+}

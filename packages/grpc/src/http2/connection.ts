@@ -1,0 +1,643 @@
+import { HeaderBlocks } from "./blocks.ts";
+import { Budget } from "./budget.ts";
+import { FrameReader, type FrameSink, readWord } from "./frames.ts";
+import type { Head } from "./head.ts";
+import type { Limits } from "./limits.ts";
+import {
+  ConnectionFailure,
+  ErrorCode,
+  Flag,
+  FRAME_BYTES_MAX,
+  FrameType,
+  MAX_31,
+  PREFACE,
+  Setting,
+  WINDOW_BYTES_DEFAULT,
+} from "./protocol.ts";
+import { Sender, type SenderListener } from "./sender.ts";
+import { encodeSettings, readSettings } from "./settings.ts";
+import { Stream } from "./stream.ts";
+
+/** What a connection tells the layer above, while `receive`, `tick` or an order runs. */
+export interface ConnectionListener<Call> {
+  /** A request came (server), or the head of an answer (client). */
+  head(stream: Stream<Call>, head: Head): void;
+  /** Content of a stream: `from` between `start` and `end`. Whoever has used it up says so by `taken`. */
+  data(stream: Stream<Call>, from: Buffer, start: number, end: number): void;
+  trailers(stream: Stream<Call>, head: Head): void;
+  /** The peer has ended its side. */
+  remoteEnded(stream: Stream<Call>): void;
+  /** The queue of a stream that was slow is short again. */
+  drained(stream: Stream<Call>): void;
+  /** Once for each stream that `head` or `open` began. NO_ERROR when both sides came to their end. */
+  closed(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void;
+  /** The peer will not serve our streams above `lastId`. Those were closed with REFUSED_STREAM before this is told. */
+  goaway(code: ErrorCode, text: string): void;
+}
+
+export interface ConnectionOptions {
+  readonly role: "server" | "client";
+  readonly limits: Limits;
+  /** Silence after which a ping is sent, and how long any byte may take to follow. Milliseconds. Default: no pings. */
+  readonly keepAlive?: { readonly idleMs: number; readonly timeoutMs: number } | undefined;
+}
+
+/** Streams we have reset lately: what the peer sent before it knew is no fault. */
+const RESET_REMEMBERED_MAX = 256;
+const STALL_CHECK_MS = 1000;
+/** How long the peer may take to answer the ping that goes with GOAWAY, before the last stream is named anyway. */
+const DRAIN_ANSWER_MS = 1000;
+const PING_KEEP_ALIVE = Buffer.from("nacrekal");
+const PING_DRAIN = Buffer.from("nacrebye");
+const GOAWAY_TEXT_BYTES_MAX = 256;
+/** A window update for each kilobyte of content is normal. */
+const BYTES_PER_IDLE_FRAME = 1024;
+
+/**
+ * One HTTP/2 connection (RFC 9113), either side, without I/O: bytes come in by `receive`, time with every call, and what
+ * is to be written lies in `sender.output`. Nothing throws: a connection that has ended has `failure` set, and wants TCP
+ * closed after its output. Its invariants are numbered in DESIGN.md.
+ */
+export class Connection<Call = unknown> implements SenderListener, FrameSink {
+  readonly sender: Sender;
+  readonly streams = new Map<number, Stream<Call>>();
+  /** Why it ended, by whoever's fault; nothing is read or sent any more. */
+  failure: ConnectionFailure | undefined;
+  /** Monotonic milliseconds at which `tick` wants to be called; infinity when there is nothing to wait for. */
+  tickAt = Number.POSITIVE_INFINITY;
+  /** GOAWAY was sent or received: no new streams. */
+  goingAway = false;
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of the peer. */
+  peerStreamsMax = MAX_31;
+  /** Whether the peer's first SETTINGS have come. */
+  ready = false;
+
+  readonly #isServer: boolean;
+  readonly #limits: Limits;
+  readonly #keepAlive: ConnectionOptions["keepAlive"];
+  readonly #listener: ConnectionListener<Call>;
+  readonly #reader: FrameReader;
+  readonly #blocks: HeaderBlocks;
+  readonly #resets: Budget;
+  readonly #idleFrames: Budget;
+  #now: number;
+  #receivedAt: number;
+  /** Sent content that has paid for idle frames. */
+  #paidBytes = 0;
+  /** Whose DATA frame is arriving; undefined when it belongs to a stream that is gone. */
+  #dataStream: Stream<Call> | undefined;
+  /** The peer's highest stream. */
+  #lastPeerId = 0;
+  /** Streams of the peer above it are ignored, because our GOAWAY said so. */
+  #acceptedId = MAX_31;
+  #nextId = 1;
+  #receiveWindow: number;
+  #taken = 0;
+  #resetByUs: Set<number> | undefined;
+  #pingedAt: number | undefined;
+  #drainingAt: number | undefined;
+
+  constructor(options: ConnectionOptions, listener: ConnectionListener<Call>, now: number) {
+    this.#isServer = options.role === "server";
+    this.#limits = options.limits;
+    this.#keepAlive = options.keepAlive;
+    this.#listener = listener;
+    this.#reader = new FrameReader(this, this.#isServer);
+    this.#blocks = new HeaderBlocks(options.limits);
+    this.#resets = new Budget(options.limits.resets, now);
+    this.#idleFrames = new Budget(options.limits.idleFrames, now);
+    this.sender = new Sender(this, options.limits.streamQueuedBytes);
+    this.#receiveWindow = Math.max(options.limits.connectionWindowBytes, WINDOW_BYTES_DEFAULT);
+    this.#now = now;
+    this.#receivedAt = now;
+    if (!this.#isServer) this.sender.output.copy(PREFACE);
+    this.sender.frame(FrameType.SETTINGS, 0, 0, encodeSettings(this.#isServer, options.limits));
+    const more = this.#receiveWindow - WINDOW_BYTES_DEFAULT;
+    if (more > 0) this.sender.control(FrameType.WINDOW_UPDATE, 0, 0, more);
+    if (this.#keepAlive !== undefined) this.#tickBy(now + this.#keepAlive.idleMs);
+  }
+
+  /** It is going away, and nothing runs any more. */
+  get finished(): boolean {
+    return this.goingAway && this.streams.size === 0 && this.#drainingAt === undefined;
+  }
+
+  /** Takes what the socket has read. The layer above may keep parts of it, so it must not change. */
+  receive(chunk: Buffer, now: number): void {
+    if (this.failure !== undefined) return;
+    this.#now = now;
+    this.#receivedAt = now;
+    this.#pingedAt = undefined;
+    try {
+      this.#reader.read(chunk);
+    } catch (error) {
+      if (!(error instanceof ConnectionFailure)) throw error;
+      this.fail(error);
+    }
+  }
+
+  /** Does what is due. Call it when `tickAt` has come; earlier does no harm. */
+  tick(now: number): void {
+    if (this.failure !== undefined) return;
+    this.#now = now;
+    this.tickAt = Number.POSITIVE_INFINITY;
+    this.#checkBlock(now);
+    this.#dropStalled(now);
+    if (this.#drainingAt !== undefined && now >= this.#drainingAt) this.#nameLast();
+    if (this.#drainingAt !== undefined) this.#tickBy(this.#drainingAt);
+    if (this.#keepAlive !== undefined && this.failure === undefined) this.#keepAlivePing(this.#keepAlive, now);
+  }
+
+  /** Opens a stream (client). @returns undefined when the peer takes no more: try again when one has closed. */
+  open(block: Buffer, call: Call, now: number): Stream<Call> | undefined {
+    if (this.failure !== undefined || this.goingAway) return undefined;
+    if (this.streams.size >= this.peerStreamsMax || this.#nextId > MAX_31) return undefined;
+    this.#now = now;
+    const stream = this.#begin(this.#nextId);
+    this.#nextId += 2;
+    stream.call = call;
+    this.sender.headers(stream, block, false);
+    return stream;
+  }
+
+  /** Sends the head of an answer; with `endStream` it is all of it. */
+  headers(stream: Stream<Call>, block: Buffer, endStream = false): void {
+    if (!stream.closed && !stream.ending) this.sender.headers(stream, block, endStream);
+  }
+
+  /** Queues a message, or bare bytes. @returns false when the stream has become slow. */
+  data(stream: Stream<Call>, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): boolean {
+    if (stream.closed || stream.ending) return false;
+    this.sender.data(stream, bytes, prefixed, compressed, now);
+    this.#watchQueue(now);
+    return !stream.slow;
+  }
+
+  /** Ends our side after what is queued. */
+  finish(stream: Stream<Call>, trailers?: Buffer): void {
+    if (!stream.closed) this.sender.finish(stream, trailers);
+  }
+
+  /** Head, one message and trailers at once. */
+  respond(stream: Stream<Call>, head: Buffer, message: Uint8Array, trailers: Buffer, now: number): void {
+    if (stream.closed || stream.ending) return;
+    this.sender.respond(stream, head, message, trailers, now);
+    this.#watchQueue(now);
+  }
+
+  /** Ends a stream at once. */
+  reset(stream: Stream<Call>, code: ErrorCode): void {
+    if (!stream.closed) this.#reset(stream, code);
+  }
+
+  /** The application has used up content: the peer may send as much more. */
+  taken(stream: Stream<Call>, bytes: number): void {
+    this.#connectionTaken(bytes);
+    if (stream.closed || stream.remoteEnded) return;
+    stream.taken += bytes;
+    if (stream.taken < this.#limits.streamWindowBytes / 2) return;
+    this.sender.control(FrameType.WINDOW_UPDATE, 0, stream.id, stream.taken);
+    stream.receiveWindow += stream.taken;
+    stream.taken = 0;
+  }
+
+  /**
+   * Asks the peer to open no more streams. Those that cross this message are served: the last one is named when the peer
+   * has answered a ping, or after a second (RFC 9113, section 6.8).
+   */
+  shutdown(now: number): void {
+    if (this.#drainingAt !== undefined || this.#acceptedId !== MAX_31 || this.failure !== undefined) return;
+    this.goingAway = true;
+    if (!this.#isServer) return;
+    this.sender.control(FrameType.GOAWAY, 0, 0, MAX_31, ErrorCode.NO_ERROR);
+    this.sender.frame(FrameType.PING, 0, 0, PING_DRAIN);
+    this.#drainingAt = now + DRAIN_ANSWER_MS;
+    this.#tickBy(this.#drainingAt);
+  }
+
+  /** Ends the connection: GOAWAY with the reason, every stream closed. */
+  fail(failure: ConnectionFailure): void {
+    if (this.failure !== undefined) return;
+    const text = Buffer.from(failure.message).subarray(0, GOAWAY_TEXT_BYTES_MAX);
+    const payload = Buffer.alloc(8 + text.length);
+    payload.writeUInt32BE(this.#lastPeerId, 0);
+    payload.writeUInt32BE(failure.code, 4);
+    payload.set(text, 8);
+    this.sender.frame(FrameType.GOAWAY, 0, 0, payload);
+    this.#die(failure, false);
+  }
+
+  /** TCP has ended. */
+  lost(cause: string): void {
+    if (this.failure === undefined) this.#die(new ConnectionFailure(ErrorCode.NO_ERROR, cause), true);
+  }
+
+  sentEnd(stream: Stream): void {
+    const own = stream as Stream<Call>;
+    if (own.remoteEnded) this.#close(own, ErrorCode.NO_ERROR, false);
+    // The answer is complete without the rest of the request: RFC 9113, section 8.1.
+    else if (this.#isServer) this.#reset(own, ErrorCode.NO_ERROR);
+  }
+
+  drained(stream: Stream): void {
+    this.#listener.drained(stream as Stream<Call>);
+  }
+
+  /** What holds for every frame: RFC 9113, sections 3.4, 4.2 and 6.10. */
+  frameBegins(type: number, streamId: number, size: number): void {
+    if (size > FRAME_BYTES_MAX) {
+      throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, `a frame of more than ${FRAME_BYTES_MAX} bytes`);
+    }
+    const { unfinished } = this.#blocks;
+    if (unfinished !== undefined && (type !== FrameType.CONTINUATION || streamId !== unfinished.streamId)) {
+      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "another frame inside a header block");
+    }
+    if (!this.ready && type !== FrameType.SETTINGS) {
+      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    }
+  }
+
+  frame(type: number, flags: number, id: number, from: Buffer, start: number, end: number): void {
+    switch (type) {
+      case FrameType.HEADERS:
+        return this.#headersFrame(flags, id, from, start, end);
+      case FrameType.CONTINUATION:
+        return this.#continuation(flags, id, from.subarray(start, end));
+      case FrameType.WINDOW_UPDATE:
+        return this.#windowUpdate(id, from, start, end - start);
+      case FrameType.PING:
+        return this.#ping(flags, id, from.subarray(start, end));
+      case FrameType.RST_STREAM:
+        return this.#rstStream(id, from, start, end - start);
+      case FrameType.SETTINGS:
+        return this.#settings(flags, id, from.subarray(start, end));
+      case FrameType.GOAWAY:
+        return this.#goaway(id, from.subarray(start, end));
+      case FrameType.PRIORITY:
+        return this.#priority(id, from, start, end - start);
+      case FrameType.PUSH_PROMISE:
+        throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE, which was never allowed");
+      default:
+        // Unknown types are ignored (RFC 9113, section 4.1), but not without end.
+        return this.#idleFrame("unknown");
+    }
+  }
+
+  /** RFC 9113, section 6.1. Flow control counts padding, and content of streams that are gone. */
+  dataBegins(streamId: number, size: number, padding: number): void {
+    const stream = this.#streamOf(streamId, "DATA");
+    this.#receiveWindow -= size;
+    if (this.#receiveWindow < 0) {
+      throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "more content than the window of the connection");
+    }
+    this.#dataStream = undefined;
+    if (stream === undefined || stream.remoteEnded) {
+      this.#connectionTaken(size);
+      if (stream !== undefined) this.#refuse(stream, ErrorCode.STREAM_CLOSED);
+      else this.#late(streamId);
+      return;
+    }
+    stream.receiveWindow -= size;
+    if (stream.receiveWindow < 0) {
+      this.#connectionTaken(size);
+      this.#refuse(stream, ErrorCode.FLOW_CONTROL_ERROR);
+      return;
+    }
+    this.#dataStream = stream;
+    if (size === padding) this.#idleFrame("empty DATA");
+    if (padding > 0) this.taken(stream, padding);
+    if (stream.contentLeft !== -1) {
+      stream.contentLeft -= size - padding;
+      if (stream.contentLeft < 0) this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
+    }
+  }
+
+  dataPart(from: Buffer, start: number, end: number): void {
+    const stream = this.#dataStream;
+    // A stream that was closed while its frame came in: its content is used up unseen.
+    if (stream === undefined || stream.closed) {
+      if (stream !== undefined) this.#connectionTaken(end - start);
+    } else this.#listener.data(stream, from, start, end);
+  }
+
+  dataEnds(endStream: boolean): void {
+    const stream = this.#dataStream;
+    this.#dataStream = undefined;
+    if (endStream && stream !== undefined && !stream.closed) this.#endRemote(stream);
+  }
+
+  #headersFrame(flags: number, id: number, from: Buffer, start: number, end: number): void {
+    let at = start;
+    let to = end;
+    if ((flags & Flag.PADDED) !== 0) {
+      if (at === to) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a padded HEADERS frame without a length");
+      to -= from[at++] as number;
+    }
+    if ((flags & Flag.PRIORITY) !== 0) {
+      if (to - at < 5) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "a HEADERS frame too short for its flags");
+      checkParent(id, readWord(from, at));
+      at += 5;
+    }
+    if (to < at) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "padding longer than its HEADERS frame");
+    if (id === 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "HEADERS on stream 0");
+    const endStream = (flags & Flag.END_STREAM) !== 0;
+    if ((flags & Flag.END_HEADERS) !== 0) this.#block(id, endStream, from, at, to);
+    else {
+      this.#blocks.begin(id, endStream, from.subarray(at, to), this.#now);
+      this.#tickBy(this.#now + this.#limits.headerBlockMs);
+    }
+  }
+
+  #continuation(flags: number, id: number, part: Buffer): void {
+    const endStream = this.#blocks.unfinished?.endsStream === true;
+    const block = this.#blocks.continue(part, (flags & Flag.END_HEADERS) !== 0);
+    if (block !== undefined) this.#block(id, endStream, block, 0, block.length);
+  }
+
+  /** A whole header block: a new stream, the head of an answer, or trailers. */
+  #block(id: number, endStream: boolean, from: Buffer, start: number, end: number): void {
+    const stream = this.streams.get(id);
+    if (stream !== undefined) {
+      this.#laterBlock(stream, endStream, from, start, end);
+      return;
+    }
+    if (!this.#isServer || id % 2 === 0) {
+      if (!this.#isServer && id % 2 === 1 && id < this.#nextId) {
+        this.#blocks.decode("trailers", from, start, end);
+        return;
+      }
+      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `HEADERS on stream ${id}, which is not the peer's to open`);
+    }
+    if (id <= this.#lastPeerId) {
+      this.#blocks.decode("trailers", from, start, end);
+      if (this.#resetByUs?.has(id) === true) return;
+      throw new ConnectionFailure(ErrorCode.STREAM_CLOSED, `HEADERS on the closed stream ${id}`);
+    }
+    const head = this.#blocks.decode("request", from, start, end);
+    // After our GOAWAY the peer may not have known yet; it will repeat the call elsewhere.
+    if (id > this.#acceptedId) return;
+    this.#lastPeerId = id;
+    const opened = this.#begin(id);
+    opened.contentLeft = head.contentLength;
+    if (this.streams.size > this.#limits.streamsMax) this.#refuse(opened, ErrorCode.REFUSED_STREAM, false);
+    else if (head.malformed !== undefined) this.#refuse(opened, ErrorCode.PROTOCOL_ERROR, false);
+    else {
+      opened.announced = true;
+      this.#listener.head(opened, head);
+      if (endStream && !opened.closed) this.#endRemote(opened);
+    }
+  }
+
+  /** RFC 9113, section 8.1: after the first block of a stream only trailers may follow, or the head of an answer. */
+  #laterBlock(stream: Stream<Call>, endStream: boolean, from: Buffer, start: number, end: number): void {
+    const awaitsHead = !this.#isServer && !stream.answered;
+    const head = this.#blocks.decode(awaitsHead ? "response" : "trailers", from, start, end);
+    if (stream.remoteEnded) this.#refuse(stream, ErrorCode.STREAM_CLOSED);
+    else if (head.malformed !== undefined) this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
+    else if (awaitsHead) {
+      // Informational answers (1xx) come before the one that counts.
+      if (head.status < 200) return endStream ? this.#refuse(stream, ErrorCode.PROTOCOL_ERROR) : undefined;
+      stream.answered = true;
+      stream.contentLeft = endStream ? -1 : head.contentLength;
+      this.#listener.head(stream, head);
+      if (endStream && !stream.closed) this.#endRemote(stream);
+    } else if (endStream) {
+      this.#listener.trailers(stream, head);
+      if (!stream.closed) this.#endRemote(stream);
+    } else this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
+    return undefined;
+  }
+
+  #endRemote(stream: Stream<Call>): void {
+    if (stream.contentLeft > 0) {
+      this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.remoteEnded = true;
+    this.#listener.remoteEnded(stream);
+    if (stream.localEnded && !stream.closed) this.#close(stream, ErrorCode.NO_ERROR, true);
+  }
+
+  #rstStream(id: number, from: Buffer, start: number, size: number): void {
+    if (size !== 4) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "an RST_STREAM frame of no 4 bytes");
+    const stream = this.#streamOf(id, "RST_STREAM");
+    if (stream === undefined) {
+      this.#idleFrame("RST_STREAM");
+      return;
+    }
+    this.#spendReset();
+    this.#close(stream, readWord(from, start) as ErrorCode, true);
+  }
+
+  #windowUpdate(id: number, from: Buffer, start: number, size: number): void {
+    if (size !== 4) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a WINDOW_UPDATE frame of no 4 bytes");
+    this.#idleFrame("WINDOW_UPDATE");
+    const stream = id === 0 ? undefined : this.#streamOf(id, "WINDOW_UPDATE");
+    if (id !== 0 && stream === undefined) return;
+    const bytes = readWord(from, start) & MAX_31;
+    const code = bytes === 0 ? ErrorCode.PROTOCOL_ERROR : ErrorCode.FLOW_CONTROL_ERROR;
+    if (bytes === 0 || !this.sender.grow(stream, bytes)) {
+      if (stream !== undefined) this.#refuse(stream, code);
+      else throw new ConnectionFailure(code, `a WINDOW_UPDATE of ${bytes} bytes for the connection`);
+    }
+    this.sender.pump(this.#now);
+  }
+
+  #settings(flags: number, id: number, payload: Buffer): void {
+    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream");
+    if ((flags & Flag.ACK) !== 0) {
+      if (!this.ready) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+      if (payload.length > 0) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a SETTINGS answer with content");
+      this.#idleFrame("SETTINGS");
+      return;
+    }
+    if (this.ready) this.#idleFrame("SETTINGS");
+    this.ready = true;
+    readSettings(payload, !this.#isServer, (setting, value) => this.#setting(setting, value));
+    this.sender.control(FrameType.SETTINGS, Flag.ACK, 0);
+    this.sender.pump(this.#now);
+  }
+
+  #setting(setting: number, value: number): void {
+    if (setting === Setting.HEADER_TABLE_SIZE) this.sender.tableSize(value);
+    else if (setting === Setting.MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value;
+    else if (setting === Setting.INITIAL_WINDOW_SIZE) {
+      const change = value - this.sender.initialWindow;
+      this.sender.initialWindow = value;
+      for (const stream of this.streams.values()) {
+        if (this.sender.grow(stream, change)) continue;
+        throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
+      }
+    }
+  }
+
+  #ping(flags: number, id: number, payload: Buffer): void {
+    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PING on a stream");
+    if (payload.length !== 8) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a PING frame of no 8 bytes");
+    this.#idleFrame("PING");
+    if ((flags & Flag.ACK) === 0) this.sender.frame(FrameType.PING, Flag.ACK, 0, payload);
+    else if (this.#drainingAt !== undefined && payload.equals(PING_DRAIN)) this.#nameLast();
+  }
+
+  #goaway(id: number, payload: Buffer): void {
+    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream");
+    if (payload.length < 8) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a GOAWAY frame below 8 bytes");
+    this.#idleFrame("GOAWAY");
+    this.goingAway = true;
+    const lastId = readWord(payload, 0) & MAX_31;
+    if (!this.#isServer) {
+      for (const stream of this.streams.values()) {
+        if (stream.id > lastId) this.#close(stream, ErrorCode.REFUSED_STREAM, true);
+      }
+    }
+    const text = payload.toString("utf8", 8, 8 + GOAWAY_TEXT_BYTES_MAX);
+    this.#listener.goaway(readWord(payload, 4) as ErrorCode, text);
+  }
+
+  /** Read for its faults only: RFC 9113, section 5.3.2. */
+  #priority(id: number, from: Buffer, start: number, size: number): void {
+    if (id === 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0");
+    this.#idleFrame("PRIORITY");
+    if (size !== 5) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a PRIORITY frame of no 5 bytes");
+    checkParent(id, readWord(from, start));
+  }
+
+  /** @returns the stream, or undefined when it is closed already. @throws ConnectionFailure when it never was open. */
+  #streamOf(id: number, what: string): Stream<Call> | undefined {
+    const stream = this.streams.get(id);
+    if (stream !== undefined) return stream;
+    const isPeers = this.#isServer === (id % 2 === 1);
+    if (
+      id === 0 ||
+      (isPeers ? this.#isServer && id > this.#lastPeerId && id <= this.#acceptedId : id >= this.#nextId)
+    ) {
+      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `${what} on stream ${id}, which was never opened`);
+    }
+    return undefined;
+  }
+
+  /** Content for a stream that is closed: no fault when we closed it and the peer could not know. */
+  #late(id: number): void {
+    this.#idleFrame("late DATA");
+    if (id > this.#acceptedId || this.#resetByUs?.has(id) === true) return;
+    this.sender.control(FrameType.RST_STREAM, 0, id, ErrorCode.STREAM_CLOSED);
+  }
+
+  /** A stream error: RFC 9113, section 5.4.2. It counts as a reset, or a peer could have us do its resets. */
+  #refuse(stream: Stream<Call>, code: ErrorCode, counts = true): void {
+    this.#reset(stream, code);
+    if (counts || code !== ErrorCode.REFUSED_STREAM) this.#spendReset();
+  }
+
+  #reset(stream: Stream<Call>, code: ErrorCode): void {
+    this.sender.control(FrameType.RST_STREAM, 0, stream.id, code);
+    this.#resetByUs ??= new Set();
+    this.#resetByUs.add(stream.id);
+    if (this.#resetByUs.size > RESET_REMEMBERED_MAX) {
+      for (const oldest of this.#resetByUs) {
+        this.#resetByUs.delete(oldest);
+        break;
+      }
+    }
+    this.#close(stream, code, false);
+  }
+
+  #begin(id: number): Stream<Call> {
+    const stream = new Stream<Call>(id, this.sender.initialWindow, this.#limits.streamWindowBytes);
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  #close(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void {
+    if (stream.closed) return;
+    stream.closed = true;
+    this.streams.delete(stream.id);
+    this.sender.discard(stream);
+    if (stream.announced || !this.#isServer) this.#listener.closed(stream, code, byPeer);
+  }
+
+  #die(failure: ConnectionFailure, byPeer: boolean): void {
+    this.failure = failure;
+    this.goingAway = true;
+    this.tickAt = Number.POSITIVE_INFINITY;
+    this.#reader.stop();
+    const code = failure.code === ErrorCode.NO_ERROR ? ErrorCode.CANCEL : failure.code;
+    for (const stream of this.streams.values()) this.#close(stream, code, byPeer);
+  }
+
+  #connectionTaken(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken < this.#limits.connectionWindowBytes / 2) return;
+    this.sender.control(FrameType.WINDOW_UPDATE, 0, 0, this.#taken);
+    this.#receiveWindow += this.#taken;
+    this.#taken = 0;
+  }
+
+  #spendReset(): void {
+    if (this.#resets.spend(this.#now)) return;
+    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that end before they are done");
+  }
+
+  #idleFrame(what: string): void {
+    if (this.#idleFrames.spend(this.#now)) return;
+    this.#idleFrames.earn((this.sender.sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME);
+    this.#paidBytes = this.sender.sentBytes;
+    if (this.#idleFrames.spend(this.#now)) return;
+    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} frames`);
+  }
+
+  #nameLast(): void {
+    this.#drainingAt = undefined;
+    this.#acceptedId = this.#lastPeerId;
+    this.sender.control(FrameType.GOAWAY, 0, 0, this.#lastPeerId, ErrorCode.NO_ERROR);
+  }
+
+  #checkBlock(now: number): void {
+    const { unfinished } = this.#blocks;
+    if (unfinished === undefined) return;
+    const dueAt = unfinished.startedAt + this.#limits.headerBlockMs;
+    if (now < dueAt) this.#tickBy(dueAt);
+    else this.fail(new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, "a header block that is never finished"));
+  }
+
+  /** Ends what the peer never makes room for. A stream that goes on is its application's matter. */
+  #dropStalled(now: number): void {
+    if (this.sender.queuedBytes === 0) return;
+    for (const stream of this.streams.values()) {
+      if (stream.queue === undefined || !stream.ending || now - stream.progressAt < this.#limits.stalledMs) continue;
+      this.#reset(stream, ErrorCode.CANCEL);
+    }
+    this.#tickBy(now + STALL_CHECK_MS);
+  }
+
+  #watchQueue(now: number): void {
+    if (this.sender.queuedBytes === 0) return;
+    if (this.sender.queuedBytes > this.#limits.queuedBytesMax) {
+      const text = `more than ${this.#limits.queuedBytesMax} bytes wait because the peer does not read`;
+      this.fail(new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, text));
+    } else this.#tickBy(now + STALL_CHECK_MS);
+  }
+
+  /** Any byte from the peer since the ping is a sign of life. */
+  #keepAlivePing(keepAlive: NonNullable<ConnectionOptions["keepAlive"]>, now: number): void {
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= keepAlive.timeoutMs) {
+      this.fail(new ConnectionFailure(ErrorCode.NO_ERROR, "the peer does not answer keepalive pings"));
+    } else if (this.#pingedAt !== undefined) this.#tickBy(this.#pingedAt + keepAlive.timeoutMs);
+    else if (now - this.#receivedAt >= keepAlive.idleMs) {
+      this.sender.frame(FrameType.PING, 0, 0, PING_KEEP_ALIVE);
+      this.#pingedAt = now;
+      this.#tickBy(now + keepAlive.timeoutMs);
+    } else this.#tickBy(this.#receivedAt + keepAlive.idleMs);
+  }
+
+  #tickBy(at: number): void {
+    if (at < this.tickAt) this.tickAt = at;
+  }
+}
+
+/** A stream error in RFC 7540, section 5.3.1. RFC 9113 has dropped priorities; nobody who is well sends such a frame. */
+function checkParent(id: number, parent: number): void {
+  if ((parent & MAX_31) === id) {
+    throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `stream ${id} depends on itself`);
+  }
+}

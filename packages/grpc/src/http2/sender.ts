@@ -1,0 +1,279 @@
+import { TABLE_SIZE_ZERO } from "../hpack/encoder.ts";
+import { Output } from "./output.ts";
+import { Flag, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameType, MAX_31, WINDOW_BYTES_DEFAULT } from "./protocol.ts";
+import type { Outgoing, Stream } from "./stream.ts";
+
+/** Messages up to this size are copied beside their frame header; larger ones are referenced. */
+const COPY_BYTES_MAX = 4096;
+/** How much is gathered before it is handed to the socket. */
+const GATHERED_BYTES_MAX = 256 * 1024;
+/** What one stream may send before the next one has its turn. */
+const TURN_BYTES_MAX = 64 * 1024;
+const PREFIX_BYTES = 5;
+/** The default of SETTINGS_HEADER_TABLE_SIZE, below which a lowered size has to be confirmed. */
+const TABLE_BYTES_DEFAULT = 4096;
+
+/** Told when a stream's end has left, or its queue has become short again. */
+export interface SenderListener {
+  sentEnd(stream: Stream): void;
+  drained(stream: Stream): void;
+}
+
+/** The way out of a connection: frames, flow control (RFC 9113, section 5.2) and fair turns among streams. */
+export class Sender {
+  readonly output = new Output();
+  /** What the peer lets us send over all streams. */
+  window = WINDOW_BYTES_DEFAULT;
+  /** SETTINGS_INITIAL_WINDOW_SIZE of the peer. */
+  initialWindow = WINDOW_BYTES_DEFAULT;
+  /** Bytes that wait in the queues of streams. */
+  queuedBytes = 0;
+  /** The socket has as much as it should hold: content waits, control frames do not. */
+  backlogged = false;
+  /** Content sent so far; it pays for the window updates that it causes. */
+  sentBytes = 0;
+  readonly #listener: SenderListener;
+  readonly #streamQueuedBytes: number;
+  /** Streams with something to send and a window to send it; in the order of their turns. */
+  readonly #waiting = new Set<Stream>();
+  /** The peer lowered the size of the table for our blocks: the next one has to confirm it. */
+  #tableSizeDue = false;
+
+  constructor(listener: SenderListener, streamQueuedBytes: number) {
+    this.#listener = listener;
+    this.#streamQueuedBytes = streamQueuedBytes;
+  }
+
+  /** SETTINGS_HEADER_TABLE_SIZE of the peer. We never use the table, but a lowered size must be confirmed. */
+  tableSize(bytes: number): void {
+    if (bytes < TABLE_BYTES_DEFAULT) this.#tableSizeDue = true;
+  }
+
+  /** A frame of up to four numbers. */
+  control(type: number, flags: number, streamId: number, ...words: readonly number[]): void {
+    const at = this.#frame(type, flags, streamId, words.length * 4, words.length * 4);
+    for (const [index, word] of words.entries()) writeWord(this.output.memory, at + index * 4, word);
+  }
+
+  /** A frame with a small payload. */
+  frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
+    const at = this.#frame(type, flags, streamId, payload.length, payload.length);
+    this.output.memory.set(payload, at);
+  }
+
+  /** Opens a stream or an answer. The block is not changed and may be shared. */
+  headers(stream: Stream, block: Buffer, endStream: boolean): void {
+    const whole = this.#tableSizeDue ? Buffer.concat([TABLE_SIZE_ZERO, block]) : block;
+    this.#tableSizeDue = false;
+    const end = endStream ? Flag.END_STREAM : 0;
+    if (whole.length <= FRAME_BYTES_MAX) {
+      this.frame(FrameType.HEADERS, Flag.END_HEADERS | end, stream.id, whole);
+    } else {
+      this.frame(FrameType.HEADERS, end, stream.id, whole.subarray(0, FRAME_BYTES_MAX));
+      for (let at = FRAME_BYTES_MAX; at < whole.length; at += FRAME_BYTES_MAX) {
+        const last = at + FRAME_BYTES_MAX >= whole.length;
+        const part = whole.subarray(at, at + FRAME_BYTES_MAX);
+        this.frame(FrameType.CONTINUATION, last ? Flag.END_HEADERS : 0, stream.id, part);
+      }
+    }
+    if (endStream) this.#ended(stream);
+  }
+
+  /** Queues a message behind its prefix of five bytes, or bytes without one. */
+  data(stream: Stream, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): void {
+    const size = bytes.length + (prefixed ? PREFIX_BYTES : 0);
+    const item: Outgoing = { bytes, compressed, at: prefixed ? -PREFIX_BYTES : 0 };
+    if (stream.queue === undefined) stream.progressAt = now;
+    stream.queuedBytes += size;
+    this.queuedBytes += size;
+    if (stream.queue === undefined && this.#mayGather() && stream.sendWindow > 0) {
+      // Most messages leave at once and never see a queue.
+      this.#part(stream, item, TURN_BYTES_MAX);
+      if (item.at === bytes.length) return;
+    }
+    if (stream.queue === undefined) stream.queue = [item];
+    else stream.queue.push(item);
+    if (stream.queuedBytes > this.#streamQueuedBytes) stream.slow = true;
+    if (stream.sendWindow > 0) this.#waiting.add(stream);
+  }
+
+  /** Ends a stream after what is queued: with trailers, or with an empty or the last frame of data. */
+  finish(stream: Stream, trailers: Buffer | undefined): void {
+    if (stream.ending) return;
+    if (trailers === undefined) stream.endsWithData = true;
+    else stream.trailers = trailers;
+    if (stream.queue === undefined) this.#end(stream);
+  }
+
+  /** The whole answer of a unary call: when everything fits, in one run of memory. */
+  respond(stream: Stream, head: Buffer, message: Uint8Array, trailers: Buffer, now: number): void {
+    const size = message.length + PREFIX_BYTES;
+    if (
+      size > COPY_BYTES_MAX ||
+      this.#tableSizeDue ||
+      size > stream.sendWindow ||
+      size > this.window ||
+      !this.#mayGather() ||
+      stream.ending ||
+      stream.queue !== undefined
+    ) {
+      this.headers(stream, head, false);
+      this.data(stream, message, true, false, now);
+      this.finish(stream, trailers);
+      return;
+    }
+    const { output } = this;
+    let at = output.reserve(3 * FRAME_HEADER_BYTES + head.length + size + trailers.length);
+    const { memory } = output;
+    at = writeHeader(memory, at, FrameType.HEADERS, Flag.END_HEADERS, stream.id, head.length);
+    at = copyShort(memory, at, head);
+    at = writeHeader(memory, at, FrameType.DATA, 0, stream.id, size);
+    memory[at++] = 0;
+    writeWord(memory, at, message.length);
+    memory.set(message, at + 4);
+    at += 4 + message.length;
+    at = writeHeader(memory, at, FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream.id, trailers.length);
+    copyShort(memory, at, trailers);
+    stream.sendWindow -= size;
+    this.window -= size;
+    this.sentBytes += size;
+    this.#ended(stream);
+  }
+
+  /** Sends what windows and the socket allow, one stream after the other. */
+  pump(now: number): void {
+    for (const stream of this.#waiting) {
+      if (!this.#mayGather()) return;
+      this.#waiting.delete(stream);
+      this.#turn(stream, now);
+      // Behind the others; the walk meets it again.
+      if (stream.queue !== undefined && stream.sendWindow > 0) this.#waiting.add(stream);
+    }
+  }
+
+  /** @returns false when a window would grow over 2^31 - 1. */
+  grow(stream: Stream | undefined, bytes: number): boolean {
+    if (stream === undefined) {
+      this.window += bytes;
+      return this.window <= MAX_31;
+    }
+    stream.sendWindow += bytes;
+    if (stream.queue !== undefined && stream.sendWindow > 0) this.#waiting.add(stream);
+    return stream.sendWindow <= MAX_31;
+  }
+
+  /** The stream was closed: nothing of it is sent any more. */
+  discard(stream: Stream): void {
+    this.queuedBytes -= stream.queuedBytes;
+    stream.queuedBytes = 0;
+    stream.queue = undefined;
+    stream.trailers = undefined;
+    this.#waiting.delete(stream);
+  }
+
+  /** Whether content may be gathered now. */
+  #mayGather(): boolean {
+    return this.window > 0 && !this.backlogged && this.output.bytes < GATHERED_BYTES_MAX;
+  }
+
+  #turn(stream: Stream, now: number): void {
+    const { queue } = stream;
+    if (queue === undefined) return;
+    stream.progressAt = now;
+    let left = TURN_BYTES_MAX;
+    let done = 0;
+    for (const item of queue) {
+      left -= this.#part(stream, item, left);
+      if (item.at < item.bytes.length) break;
+      done++;
+      if (left <= 0 || this.window <= 0 || stream.sendWindow <= 0) break;
+    }
+    if (done === queue.length) {
+      stream.queue = undefined;
+      if (stream.trailers !== undefined || (stream.endsWithData && !stream.localEnded)) this.#end(stream);
+    } else if (done > 0) queue.splice(0, done);
+    if (stream.slow && !stream.closed && stream.queuedBytes < this.#streamQueuedBytes / 2) {
+      stream.slow = false;
+      this.#listener.drained(stream);
+    }
+  }
+
+  /** Sends of one message what windows allow, at most `sizeMax` bytes. @returns how much. */
+  #part(stream: Stream, item: Outgoing, sizeMax: number): number {
+    let sent = 0;
+    while (item.at < item.bytes.length && sent < sizeMax) {
+      const size = Math.min(item.bytes.length - item.at, FRAME_BYTES_MAX, stream.sendWindow, this.window);
+      if (size <= 0) break;
+      this.#dataFrame(stream.id, item, size);
+      stream.sendWindow -= size;
+      this.window -= size;
+      sent += size;
+    }
+    stream.queuedBytes -= sent;
+    this.queuedBytes -= sent;
+    this.sentBytes += sent;
+    return sent;
+  }
+
+  #dataFrame(streamId: number, item: Outgoing, size: number): void {
+    const { bytes } = item;
+    const prefix = item.at < 0 ? Math.min(-item.at, size) : 0;
+    const from = Math.max(item.at, 0);
+    const content = size - prefix;
+    const copied = content <= COPY_BYTES_MAX;
+    let at = this.#frame(FrameType.DATA, 0, streamId, size, prefix + (copied ? content : 0));
+    const { memory } = this.output;
+    for (let index = 0; index < prefix; index++) memory[at++] = prefixByte(item, PREFIX_BYTES + item.at + index);
+    if (copied) memory.set(content === bytes.length ? bytes : bytes.subarray(from, from + content), at);
+    else this.output.refer(Buffer.from(bytes.buffer, bytes.byteOffset + from, content));
+    item.at += size;
+  }
+
+  #end(stream: Stream): void {
+    const { trailers } = stream;
+    stream.trailers = undefined;
+    if (trailers !== undefined) this.headers(stream, trailers, true);
+    else {
+      this.#frame(FrameType.DATA, Flag.END_STREAM, stream.id, 0, 0);
+      this.#ended(stream);
+    }
+  }
+
+  #ended(stream: Stream): void {
+    stream.localEnded = true;
+    this.#listener.sentEnd(stream);
+  }
+
+  /** Writes a frame header and makes room for `room` bytes after it. @returns where they go. */
+  #frame(type: number, flags: number, streamId: number, size: number, room: number): number {
+    const at = this.output.reserve(FRAME_HEADER_BYTES + room);
+    return writeHeader(this.output.memory, at, type, flags, streamId, size);
+  }
+}
+
+function prefixByte({ bytes, compressed }: Outgoing, index: number): number {
+  return index === 0 ? Number(compressed) : (bytes.length >>> (8 * (4 - index))) & 0xff;
+}
+
+function writeHeader(memory: Buffer, at: number, type: number, flags: number, streamId: number, size: number): number {
+  memory[at] = size >>> 16;
+  memory[at + 1] = size >>> 8;
+  memory[at + 2] = size;
+  memory[at + 3] = type;
+  memory[at + 4] = flags;
+  writeWord(memory, at + 5, streamId);
+  return at + FRAME_HEADER_BYTES;
+}
+
+function writeWord(memory: Buffer, at: number, word: number): void {
+  memory[at] = word >>> 24;
+  memory[at + 1] = word >>> 16;
+  memory[at + 2] = word >>> 8;
+  memory[at + 3] = word;
+}
+
+/** A loop is faster than a call into the engine for the few dozen bytes of a block. */
+function copyShort(memory: Buffer, at: number, bytes: Buffer): number {
+  for (let index = 0; index < bytes.length; index++) memory[at + index] = bytes[index] as number;
+  return at + bytes.length;
+}

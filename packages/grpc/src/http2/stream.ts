@@ -1,0 +1,55 @@
+/** One message or body on its way out. `at` below zero: so many bytes of the message prefix are still to be sent. */
+export interface Outgoing {
+  readonly bytes: Uint8Array;
+  /** First byte of the message prefix: 1 when the message is compressed. Nothing for a body that is no message. */
+  readonly compressed: boolean;
+  at: number;
+}
+
+/** A stream of a connection, in one of the states open, half-closed (local), half-closed (remote) or closed. */
+export class Stream<Call = unknown> {
+  readonly id: number;
+  /** What the layer above keeps for it. */
+  call: Call | undefined;
+  /** The peer has sent END_STREAM. */
+  remoteEnded = false;
+  /** We have sent END_STREAM. */
+  localEnded = false;
+  closed = false;
+  /** The layer above has heard of it. */
+  announced = false;
+  /** The head of the answer has come (client). */
+  answered = false;
+
+  /** What we may send; below zero after the peer has lowered its initial window. */
+  sendWindow: number;
+  /** What the peer may send. */
+  receiveWindow: number;
+  /** What has been taken since the last window update. */
+  taken = 0;
+  /** Bytes of content still to come; -1 when the peer did not say. */
+  contentLeft = -1;
+
+  /** Messages that wait for a window; in most streams it stays undefined. */
+  queue: Outgoing[] | undefined;
+  queuedBytes = 0;
+  /** Above its budget, until the queue has fallen below half of it. */
+  slow = false;
+  /** The block that ends the stream, waiting behind the queue. */
+  trailers: Buffer | undefined;
+  /** END_STREAM follows the queue without trailers. */
+  endsWithData = false;
+  /** When bytes last left while others waited. Monotonic milliseconds. */
+  progressAt = 0;
+
+  constructor(id: number, sendWindow: number, receiveWindow: number) {
+    this.id = id;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+  }
+
+  /** Whether the end has been ordered, sent or not. */
+  get ending(): boolean {
+    return this.localEnded || this.trailers !== undefined || this.endsWithData;
+  }
+}

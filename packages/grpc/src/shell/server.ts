@@ -1,0 +1,237 @@
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer, type PeerCertificate, TLSSocket, type Server as TlsServer } from "node:tls";
+import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
+import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
+import { PartialBytes } from "../grpc/message-reader.ts";
+import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
+import { Loop } from "./loop.ts";
+import { type ServerTls, secureOptions } from "./tls.ts";
+import { Wire } from "./wire.ts";
+
+export interface ServerOptions {
+  /** Default: all addresses of this host. */
+  readonly host?: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly methods: Methods;
+  readonly limits?: Partial<GrpcLimits>;
+  /** More TCP connections than this are closed at accept. */
+  readonly connectionsMax?: number;
+  /** A connection that makes no call for this long after it was accepted is closed. Milliseconds. */
+  readonly firstCallMs?: number;
+  /** Silence after which a client is pinged, and how long any sign of life may take. Default: no pings. */
+  readonly keepAlive?: { readonly idleMs: number; readonly timeoutMs: number };
+  /** Take gzipped messages, and gzip answers for clients that take them. Default: false. */
+  readonly gzip?: boolean;
+  readonly tls?: ServerTls;
+  /** A connection was accepted. False closes it at once, and `closed` is not told of it. */
+  readonly accepts?: (peer: Peer) => boolean;
+  /** A connection that was accepted is gone, all its calls before it. */
+  readonly closed?: (peer: Peer, cause: string) => void;
+  /** A method threw something that is no StatusError: its call ended with INTERNAL. */
+  readonly onError?: (error: unknown, call: ServerCall) => void;
+}
+
+/** With the default of 511, five thousand connects at once take six to eight seconds instead of one. */
+const BACKLOG = 4096;
+const CONNECTIONS_MAX = 100_000;
+const FIRST_CALL_MS = 10_000;
+/** The first byte of a TLS record that opens a handshake; HTTP/2 begins with `P`. */
+const TLS_HANDSHAKE = 0x16;
+
+/** A gRPC server on `net` and `tls` sockets. */
+export class GrpcServer {
+  readonly #options: ServerOptions;
+  readonly #session: SessionOptions;
+  readonly #tcp: NetServer;
+  readonly #tls: TlsServer | undefined;
+  readonly #loop = new Loop();
+  readonly #open = new Set<AcceptedConnection>();
+  /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
+  readonly #securing = new Map<string, AcceptedConnection>();
+  #allClosed: (() => void) | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    const limits = { ...GRPC_LIMITS, ...options.limits };
+    this.#session = {
+      methods: options.methods,
+      limits,
+      gzip: options.gzip ?? false,
+      keepAlive: options.keepAlive,
+      onError: options.onError ?? (() => {}),
+      partial: new PartialBytes(limits.partialBytesMaxOfAll),
+    };
+    this.#tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+    this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
+  }
+
+  /** How many TCP connections are open. */
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  /** @returns the port that is listened on. @throws the system's error, for example with code EADDRINUSE. */
+  listen(): Promise<number> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#tcp.once("error", reject);
+      this.#tcp.listen({ ...(host !== undefined && { host }), port, backlog: BACKLOG }, () => {
+        this.#tcp.off("error", reject);
+        // Accepting may fail for a moment, for example for want of file descriptors; the next connect tries again.
+        this.#tcp.on("error", () => {});
+        const address = this.#tcp.address();
+        resolve(typeof address === "object" && address !== null ? address.port : 0);
+      });
+    });
+  }
+
+  /** Takes new certificates for connections that come from now on. @throws when they do not fit together. */
+  renewTls(tls: ServerTls): void {
+    this.#tls?.setSecureContext(secureOptions(tls));
+  }
+
+  /** Accepts nothing new, lets calls that run end for at most `graceMs`, then ends what is left. */
+  async close(graceMs: number): Promise<void> {
+    const stopped = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
+    for (const connection of this.#open) connection.close(graceMs);
+    await stopped;
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#allClosed = resolve;
+    });
+  }
+
+  #tlsServer(tls: ServerTls): TlsServer {
+    const handshakeTimeout = this.#options.firstCallMs ?? FIRST_CALL_MS;
+    const server = createTlsServer({ ...secureOptions(tls), handshakeTimeout });
+    server.on("secureConnection", (secured) => {
+      const connection = this.#securing.get(peerOf(secured));
+      secured.on("error", () => secured.destroy());
+      if (connection === undefined) secured.destroy();
+      else connection.carry(secured, this.#session);
+    });
+    // Node destroys the socket, whose `close` ends the connection.
+    server.on("tlsClientError", () => {});
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    // A reset after the peer went away must not end the process; `close` follows every error.
+    socket.on("error", () => socket.destroy());
+    if (socket.remoteAddress === undefined || this.#open.size >= (this.#options.connectionsMax ?? CONNECTIONS_MAX)) {
+      socket.destroy();
+      return;
+    }
+    const connection = new AcceptedConnection(socket, this.#loop, (cause) => this.#closed(connection, socket, cause));
+    if (this.#options.accepts?.(connection) === false) {
+      socket.destroy();
+      return;
+    }
+    this.#open.add(connection);
+    connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
+    if (this.#tls === undefined) connection.carry(socket, this.#session);
+    else this.#route(socket, connection, this.#tls);
+  }
+
+  /** Looks at the first byte and gives the socket to TLS or to HTTP/2, the byte put back. */
+  #route(socket: Socket, connection: AcceptedConnection, tls: TlsServer): void {
+    socket.once("close", () => connection.destroy());
+    socket.once("readable", () => {
+      const first: Buffer | null = socket.read();
+      // The peer ended before it said anything, or may not speak without TLS.
+      if (first === null || (first[0] !== TLS_HANDSHAKE && this.#options.tls?.plaintext !== true)) {
+        socket.destroy();
+        return;
+      }
+      socket.unshift(first);
+      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session);
+      this.#securing.set(peerOf(socket), connection);
+      tls.emit("connection", socket);
+    });
+  }
+
+  #closed(connection: AcceptedConnection, socket: Socket, cause: string): void {
+    this.#open.delete(connection);
+    const peer = peerOf(socket);
+    if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
+    this.#options.closed?.(connection, cause);
+    if (this.#open.size === 0) this.#allClosed?.();
+  }
+}
+
+/** One accepted TCP connection: first silent, then perhaps securing, then carrying calls. */
+class AcceptedConnection implements Peer {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  encrypted = false;
+  readonly #tcp: Socket;
+  readonly #loop: Loop;
+  readonly #closed: (cause: string) => void;
+  #socket: Socket;
+  #wire: Wire | undefined;
+  #session: ServerSession | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #gone = false;
+
+  constructor(tcp: Socket, loop: Loop, closed: (cause: string) => void) {
+    this.#tcp = tcp;
+    this.#socket = tcp;
+    this.#loop = loop;
+    this.#closed = closed;
+    // An address of version 4 on a socket of version 6 is written as one of version 4, as clients know themselves.
+    this.remoteAddress = (tcp.remoteAddress ?? "").replace(/^::ffff:/i, "");
+    this.remotePort = tcp.remotePort ?? 0;
+    this.localPort = tcp.localPort ?? 0;
+  }
+
+  get queuedBytes(): number {
+    return this.#wire?.queuedBytes ?? 0;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    if (!(this.#socket instanceof TLSSocket)) return undefined;
+    const certificate = this.#socket.getPeerCertificate();
+    return certificate?.subject === undefined ? undefined : certificate;
+  }
+
+  /** Port scanners, half prefaces, abandoned handshakes: whoever makes no call in time is dropped. */
+  expectCall(withinMs: number): void {
+    this.#silence = setTimeout(() => {
+      if (this.#session?.used !== true) this.destroy();
+    }, withinMs);
+    this.#silence.unref();
+  }
+
+  carry(socket: Socket, options: SessionOptions): void {
+    this.#socket = socket;
+    this.encrypted = socket !== this.#tcp;
+    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause));
+    this.#wire = wire;
+    this.#session = new ServerSession(options, { peer: this, now: () => wire.now(), wrote: () => wire.wrote() });
+    wire.start(this.#session);
+  }
+
+  close(graceMs: number): void {
+    if (this.#wire === undefined) this.destroy();
+    else this.#wire.close(graceMs);
+  }
+
+  destroy(): void {
+    if (this.#wire === undefined) this.#end("the connection was closed before its first call");
+    else this.#wire.destroy("the connection was closed");
+    this.#tcp.destroy();
+  }
+
+  #end(cause: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    clearTimeout(this.#silence);
+    this.#closed(cause);
+  }
+}
+
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
+}

@@ -1,0 +1,28 @@
+import type { TlsOptions } from "node:tls";
+
+export interface ServerTls {
+  /** PEM text. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  readonly passphrase?: string;
+  /** PEM text of the authorities that sign client certificates. */
+  readonly ca?: string | Buffer;
+  /** Whether clients are asked for a certificate of `ca`, and whether one without it is let in. Default: none. */
+  readonly clientCertificates?: "none" | "optional" | "required";
+  /** Also accept HTTP/2 without TLS on the same port; a connection is told by its first byte. Default: false. */
+  readonly plaintext?: boolean;
+}
+
+/** What Node needs. RFC 9113, section 9.2: TLS 1.2 or later, with ALPN `h2`. */
+export function secureOptions(tls: ServerTls): TlsOptions {
+  return {
+    cert: tls.cert,
+    key: tls.key,
+    ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    requestCert: (tls.clientCertificates ?? "none") !== "none",
+    rejectUnauthorized: tls.clientCertificates === "required",
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+  };
+}

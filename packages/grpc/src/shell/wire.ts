@@ -1,0 +1,157 @@
+import type { Socket } from "node:net";
+import type { Connection } from "../http2/connection.ts";
+import type { Loop, Sleeper } from "./loop.ts";
+
+/** What runs on a wire: the server's or the client's side of a connection. */
+export interface Session {
+  // biome-ignore lint/suspicious/noExplicitAny: what a session keeps with its streams is its own matter
+  readonly connection: Connection<any>;
+  readonly tickAt: number;
+  tick(now: number): void;
+}
+
+/** With more than this unsent a peer is not read from: it could make us answer without end. */
+const UNSENT_BYTES_MAX = 1024 * 1024;
+/** How long a peer may take to end its side of TCP after we have ended ours. */
+const END_MS = 1000;
+
+/** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
+export class Wire implements Sleeper {
+  readonly #socket: Socket;
+  readonly #loop: Loop;
+  readonly #closed: (cause: string) => void;
+  #session: Session | undefined;
+  /** The time of the bytes that are being read: all that happens meanwhile happens then. */
+  #turnAt: number | undefined;
+  #endAt = Number.POSITIVE_INFINITY;
+  #ending = false;
+  #gone = false;
+
+  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void) {
+    this.#socket = socket;
+    this.#loop = loop;
+    this.#closed = closed;
+  }
+
+  get tickAt(): number {
+    return Math.min(this.#session?.tickAt ?? Number.POSITIVE_INFINITY, this.#endAt);
+  }
+
+  /** Bytes of the application that have not left. */
+  get queuedBytes(): number {
+    const sender = this.#session?.connection.sender;
+    return (sender === undefined ? 0 : sender.queuedBytes + sender.output.bytes) + this.#socket.writableLength;
+  }
+
+  now(): number {
+    return this.#turnAt ?? this.#loop.now();
+  }
+
+  /** Begins to carry. The greeting leaves at once. */
+  start(session: Session): void {
+    this.#session = session;
+    const socket = this.#socket;
+    socket.on("data", (chunk: Buffer) => this.#read(session, chunk));
+    socket.on("drain", () => this.#drain(session));
+    socket.on("end", () => this.#lost("the peer ended the TCP connection"));
+    socket.on("close", () => this.#lost("the TCP connection ended"));
+    this.flush();
+    this.#loop.plan(this);
+  }
+
+  /** There is output that no reading made: it leaves at the end of this turn. */
+  wrote(): void {
+    if (this.#turnAt === undefined && !this.#gone) this.#loop.flushSoon(this);
+  }
+
+  tick(now: number): void {
+    if (now >= this.#endAt) {
+      this.destroy("the peer did not end the TCP connection in time");
+      return;
+    }
+    this.#turn(now, (session) => session.tick(now));
+  }
+
+  flush(): void {
+    const session = this.#session;
+    if (session === undefined || this.#gone) return;
+    const { sender } = session.connection;
+    const socket = this.#socket;
+    while (sender.output.bytes > 0) {
+      const parts = sender.output.take();
+      if (parts.length > 1) socket.cork();
+      for (const part of parts) socket.write(part);
+      if (parts.length > 1) socket.uncork();
+      sender.backlogged = socket.writableNeedDrain;
+      if (socket.writableLength > UNSENT_BYTES_MAX) socket.pause();
+      if (!sender.backlogged) sender.pump(this.now());
+    }
+    this.#endWhenDone(session);
+  }
+
+  /** Lets what runs come to its end for at most `graceMs`. */
+  close(graceMs: number): void {
+    const now = this.now();
+    this.#endAt = Math.min(this.#endAt, now + graceMs);
+    const session = this.#session;
+    if (session === undefined) this.destroy("the server closed the connection");
+    else {
+      this.#ending = true;
+      session.connection.shutdown(now);
+      this.wrote();
+      this.#loop.plan(this);
+    }
+  }
+
+  destroy(cause: string): void {
+    this.#lost(cause);
+    this.#socket.destroy();
+  }
+
+  #read(session: Session, chunk: Buffer): void {
+    this.#turn(this.#loop.now(), () => session.connection.receive(chunk, this.#turnAt as number));
+  }
+
+  /** All that is answered meanwhile leaves in one write. */
+  #turn(now: number, run: (session: Session) => void): void {
+    const session = this.#session;
+    if (session === undefined || this.#gone) return;
+    this.#turnAt = now;
+    try {
+      run(session);
+    } finally {
+      this.#turnAt = undefined;
+    }
+    this.flush();
+    if (this.tickAt !== Number.POSITIVE_INFINITY) this.#loop.plan(this);
+  }
+
+  #drain(session: Session): void {
+    if (this.#gone) return;
+    session.connection.sender.backlogged = false;
+    session.connection.sender.pump(this.now());
+    this.flush();
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** The connection has failed, or is going away and nothing runs any more: our side of TCP ends. */
+  #endWhenDone({ connection }: Session): void {
+    if (!(connection.failure !== undefined || connection.finished) || this.#socket.writableEnded) return;
+    this.#socket.end();
+    // Read on, or what is still in flight would be answered with a reset that overtakes the reason.
+    this.#socket.resume();
+    this.#endAt = Math.min(this.#endAt, this.now() + END_MS);
+    this.#loop.plan(this);
+  }
+
+  #lost(cause: string): void {
+    if (this.#gone) return;
+    const connection = this.#session?.connection;
+    const why = connection?.failure?.message ?? (this.#ending ? "the connection was closed" : cause);
+    connection?.lost(why);
+    this.#gone = true;
+    this.#loop.forget(this);
+    this.#closed(why);
+    if (!this.#socket.destroyed) this.#socket.destroySoon();
+  }
+}
