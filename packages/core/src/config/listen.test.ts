@@ -105,6 +105,12 @@ describe("the bounds of listeners (G11)", () => {
 });
 
 describe("an operator who looks for listeners", () => {
+  const whole = <T>(question: Generator<undefined, T>): T => {
+    for (;;) {
+      const step = question.next();
+      if (step.done === true) return step.value;
+    }
+  };
   const ips = new Map([
     ["c1", "10.0.0.1"],
     ["c2", "10.0.0.2"],
@@ -120,14 +126,14 @@ describe("an operator who looks for listeners", () => {
     bench.listen("gone", holding(app, "old"));
     bench.poll(1, [holding(app, "new")], { ip: "10.0.0.9" });
     assert.deepEqual(
-      listenersOf(bench.state, app, ipOf),
+      whole(listenersOf(bench.state, app, ipOf)),
       new Map([
         ["10.0.0.1", md5("new")],
         ["10.0.0.2", md5("old")],
         ["10.0.0.9", md5("new")],
       ]),
     );
-    assert.equal(listenersOf(bench.state, config("unknown"), ipOf).size, 0);
+    assert.equal(whole(listenersOf(bench.state, config("unknown"), ipOf)).size, 0);
   });
 
   test("sees of two clients at one address the one that is behind", () => {
@@ -135,8 +141,8 @@ describe("an operator who looks for listeners", () => {
     bench.publish(app, "new");
     bench.listen("c3", holding(app, "old"));
     bench.listen("c1", holding(app, "new"));
-    assert.deepEqual(listenersOf(bench.state, app, ipOf), new Map([["10.0.0.1", md5("old")]]));
-    assert.deepEqual(listenedAt(bench.state, "10.0.0.1", ipOf), [{ name: app, md5: md5("old") }]);
+    assert.deepEqual(whole(listenersOf(bench.state, app, ipOf)), new Map([["10.0.0.1", md5("old")]]));
+    assert.deepEqual(whole(listenedAt(bench.state, "10.0.0.1", ipOf)), [{ name: app, md5: md5("old") }]);
   });
 
   test("sees what one address listens to, by all its clients", () => {
@@ -145,10 +151,25 @@ describe("an operator who looks for listeners", () => {
     bench.listen("c2", holding(log));
     bench.poll(1, [holding(log)], { ip: "10.0.0.1" });
     assert.deepEqual(
-      listenedAt(bench.state, "10.0.0.1", ipOf).map(({ name }) => name),
+      whole(listenedAt(bench.state, "10.0.0.1", ipOf)).map(({ name }) => name),
       [app, log],
     );
-    assert.deepEqual(listenedAt(bench.state, "10.0.0.7", ipOf), []);
+    assert.deepEqual(whole(listenedAt(bench.state, "10.0.0.7", ipOf)), []);
+  });
+
+  test("looks at a few hundred listeners at a time, and leaves out clients that go meanwhile", () => {
+    const bench = new ConfigBench({}, { checked: false });
+    const many = Array.from({ length: 1_000 }, (_, at) => holding(config(`app-${at}`)));
+    for (const clientId of ["c1", "c3"]) bench.listen(clientId, ...many);
+    const question = listenedAt(bench.state, "10.0.0.1", ipOf);
+    let pauses = 0;
+    let step = question.next();
+    for (; step.done !== true; step = question.next()) if (pauses++ === 0) bench.disconnect("c3");
+    assert.ok(pauses >= 6, `${pauses} pauses`);
+    assert.equal(step.value.length, 1_000);
+
+    for (let at = 0; at < 1_000; at++) bench.listen(`other-${at}`, holding(app));
+    assert.ok([...listenersOf(bench.state, app, ipOf)].length >= 3);
   });
 
   test("sees that a client was given the new version", () => {
@@ -156,6 +177,6 @@ describe("an operator who looks for listeners", () => {
     bench.publish(app, "new");
     bench.listen("c1", holding(app, "old"));
     bench.served("c1", app, "new");
-    assert.deepEqual(listenersOf(bench.state, app, ipOf), new Map([["10.0.0.1", md5("new")]]));
+    assert.deepEqual(whole(listenersOf(bench.state, app, ipOf)), new Map([["10.0.0.1", md5("new")]]));
   });
 });

@@ -1,6 +1,6 @@
 import type { Changed } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
-import { type Answer, json, text, uncached, withHeaders } from "../../transport/http/answers.ts";
+import { type Answer, jsonText, text, uncached, withHeaders } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { type ConfigHttpDeps, publishBytesMax } from "../http-common/deps.ts";
@@ -38,8 +38,8 @@ export function listenerRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
     return polled.then(inBody ? changedInBody : changedInHeaders);
   }
 
-  const status = (found: Record<string, string>): Answer =>
-    json({ collectStatus: 200, lisentersGroupkeyStatus: found });
+  const status = async (found: Promise<string>): Promise<Answer> =>
+    jsonText(`{"collectStatus":200,"lisentersGroupkeyStatus":${await found}}`);
 
   return [
     {

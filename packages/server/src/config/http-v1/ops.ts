@@ -1,5 +1,5 @@
 import { setLogLevel } from "../../naming/operations.ts";
-import { json, restResult, text } from "../../transport/http/answers.ts";
+import { jsonText, restResult, text } from "../../transport/http/answers.ts";
 import { iso } from "../http-common/bodies.ts";
 import { capacityBody, limitsIn, scopeIn } from "../http-common/capacity.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
@@ -15,9 +15,9 @@ export function opsRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
   const { configs, readiness } = deps;
   const admin = "/v3/admin/cs";
   const metrics = (path: string) =>
-    configV1("GET", path, "admin", `GET ${admin}/metrics/cluster`, (params) => {
+    configV1("GET", path, "admin", `GET ${admin}/metrics/cluster`, async (params) => {
       const name = params.optional("dataId") === undefined ? undefined : nameIn(params, V1);
-      return json(heldAt(deps, params.bound("ip"), name));
+      return jsonText(await heldAt(deps, params.bound("ip"), name));
     });
   return [
     configV1("GET", "/v1/cs/capacity", "admin", `GET ${admin}/capacity`, (params) => {

@@ -1,5 +1,5 @@
 import { setLogLevel } from "../../naming/operations.ts";
-import { result, resultFailure } from "../../transport/http/answers.ts";
+import { type Answer, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
 import { capacityBody, limitsIn, scopeIn } from "../http-common/capacity.ts";
@@ -13,14 +13,16 @@ import { ADMIN, type Surface } from "./surface.ts";
 /** Who listens: by configuration, and by address. */
 export function listenerRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface): readonly Route[] {
   return [
-    v3("GET", `${base}/config/listener`, (params) =>
-      result({ queryType: "config", listenersStatus: statusOfConfig(deps, nameIn(params, V3)) }),
-    ),
+    v3("GET", `${base}/config/listener`, (params) => status("config", statusOfConfig(deps, nameIn(params, V3)))),
     v3("GET", isConsole ? `${base}/config/listener/ip` : `${base}/listener`, (params) => {
       const namespace = listenedNamespace(params, V3.namespace);
-      return result({ queryType: "ip", listenersStatus: statusOfIp(deps, params.required("ip").trim(), namespace) });
+      return status("ip", statusOfIp(deps, params.required("ip").trim(), namespace));
     }),
   ];
+}
+
+async function status(queryType: "config" | "ip", found: Promise<string>): Promise<Answer> {
+  return resultText(`{"queryType":"${queryType}","listenersStatus":${await found}}`);
 }
 
 /** Capacities, and what operators do to a running member. */
@@ -28,9 +30,9 @@ export function opsRoutes(deps: ConfigHttpDeps): readonly Route[] {
   const { configs } = deps;
   const { base } = ADMIN;
   const metrics = (path: string): Route =>
-    v3("GET", path, (params) => {
+    v3("GET", path, async (params) => {
       const name = params.optional("dataId") === undefined ? undefined : nameIn(params, V3);
-      return result(heldAt(deps, params.required("ip").trim(), name));
+      return resultText(await heldAt(deps, params.required("ip").trim(), name));
     });
   const noDerby = () => resultFailure(200, 30000, "server error", NO_DERBY);
   return [
