@@ -158,12 +158,19 @@ describe("blocks that nghttp2 reads", () => {
     t.after(() => socket.destroy());
     socket.resume();
     socket.write(Buffer.concat([Buffer.from(PREFACE), frame(SETTINGS, 0, 0, Buffer.alloc(0))]));
+    const refused = once(socket, "close").then(() => assert.fail("nghttp2 closed the connection"));
+    refused.catch(() => {});
     let stream = 1;
     const ask = async (block: Uint8Array): Promise<Field[]> => {
       const got = once(server, "stream") as Promise<unknown[]>;
       socket.write(frame(HEADERS, END_STREAM_AND_HEADERS, stream, block));
       stream += 2;
-      const [own, , , raw] = (await got) as [http2.ServerHttp2Stream, unknown, unknown, string[]];
+      const [own, , , raw] = (await Promise.race([got, refused])) as [
+        http2.ServerHttp2Stream,
+        unknown,
+        unknown,
+        string[],
+      ];
       own.on("error", () => {});
       own.respond({}, { endStream: true });
       const fields: Field[] = [];
