@@ -1,8 +1,14 @@
 /** The service that the clients call: one table, whatever server carries it. */
-
-import type { CallEnd, CallListener, Method, Methods, ServerCall } from "../../packages/grpc/src/grpc/call.ts";
-import { Metadata } from "../../packages/grpc/src/grpc/metadata.ts";
-import { Status, StatusError } from "../../packages/grpc/src/grpc/status.ts";
+import {
+  type CallEnd,
+  type CallListener,
+  Metadata,
+  type Method,
+  type Methods,
+  type ServerCall,
+  Status,
+  StatusError,
+} from "@nacre/grpc";
 
 export const SERVICE = "nacre.test.Echo";
 

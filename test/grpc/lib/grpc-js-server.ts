@@ -6,9 +6,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
 } from "@grpc/grpc-js";
-import type { CallEnd, Method, Peer, ServerCall } from "../../../packages/grpc/src/grpc/call.ts";
-import { Metadata } from "../../../packages/grpc/src/grpc/metadata.ts";
-import { Status, StatusError } from "../../../packages/grpc/src/grpc/status.ts";
+import { type CallEnd, Metadata, type Method, type Peer, type ServerCall, Status, StatusError } from "@nacre/grpc";
 import { MESSAGE_BYTES_MAX, type ServerOptions, type TestServer } from "./server.ts";
 
 type Duplex = ServerDuplexStream<Buffer, Uint8Array>;

@@ -1,4 +1,4 @@
-import type { Methods } from "../../../packages/grpc/src/grpc/call.ts";
+import type { Methods } from "@nacre/grpc";
 
 /** What a server under test is started with. */
 export interface ServerOptions {
