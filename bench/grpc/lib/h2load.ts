@@ -31,7 +31,13 @@ export function h2loadMissing(): string | undefined {
   }
 }
 
-/** @throws Error when a call failed or an answer had another size than the question, which an echo never has. */
+/** How long h2load takes to stop its clients. */
+const STOP_MS = 3000;
+
+/** A connection that is still being set up at the end of a run never hears of it, and h2load waits for it for ever. */
+export class Unsettled extends Error {}
+
+/** @throws Unsettled when connections were still being set up at the end. */
 export async function h2load({ url, connections, streams, durationMs, message }: H2LoadRun): Promise<H2Load> {
   const folder = await mkdtemp(join(tmpdir(), "nacre-h2load-"));
   try {
@@ -48,7 +54,7 @@ export async function h2load({ url, connections, streams, durationMs, message }:
       "--header=content-type: application/grpc",
       "--header=te: trailers",
     ];
-    const output = await run("h2load", [...words, url]);
+    const output = await run("h2load", [...words, url], durationMs + STOP_MS);
     const calls: { atUs: number; tookUs: number }[] = [];
     for (const line of (await readFile(log, "latin1")).split("\n")) {
       const [atUs, status, tookUs] = line.split("\t");
@@ -62,14 +68,22 @@ export async function h2load({ url, connections, streams, durationMs, message }:
   }
 }
 
-function run(command: string, words: readonly string[]): Promise<string> {
+function run(command: string, words: readonly string[], maxMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, words, { stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
     });
+    const overstays = setTimeout(() => {
+      reject(new Unsettled(`${command} has not connected in ${maxMs} ms`));
+      child.kill("SIGKILL");
+    }, maxMs);
     child.once("error", reject);
-    child.once("close", (code) => (code === 0 ? resolve(output) : reject(new Error(`${command} ended with ${code}`))));
+    child.once("close", (code) => {
+      clearTimeout(overstays);
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command} ended with ${code}`));
+    });
   });
 }

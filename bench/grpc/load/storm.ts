@@ -3,11 +3,18 @@ import { answer } from "../../lib/remote.ts";
 import { cpuMs } from "../../lib/vitals.ts";
 import { headerBlock, RawConnection } from "../lib/raw-connection.ts";
 
-/** Below the 511 connections that Node lets wait for `accept`; what comes on top would be tried again after a second. */
-const AT_ONCE = 400;
 const BLOCK = headerBlock("/bench.Echo/Unary");
 const MESSAGE = Buffer.alloc(400, 0x61);
 const ANSWER_BYTES = MESSAGE.length + 5;
+
+export interface StormOrder {
+  readonly port: number;
+  readonly count: number;
+  /** So many are on their way at any time. */
+  readonly atOnce: number;
+  /** Where they come from, in turn. */
+  readonly addresses: readonly (string | undefined)[];
+}
 
 export interface Storm {
   readonly tookMs: number;
@@ -19,15 +26,14 @@ const connections: RawConnection[] = [];
 
 answer({
   /** The connections stay open. */
-  storm: async (asked: { port: number; count: number; addresses: (string | undefined)[] }): Promise<Storm> => {
-    const { port, count, addresses } = asked;
+  storm: async ({ port, count, atOnce, addresses }: StormOrder): Promise<Storm> => {
     const startedAt = performance.now();
     const cpuBefore = cpuMs();
     let next = 0;
     const line = async (): Promise<void> => {
       while (next < count) await first(port, addresses[next++ % addresses.length]);
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, line));
+    await Promise.all(Array.from({ length: atOnce }, line));
     return { tookMs: performance.now() - startedAt, cpuMs: cpuMs() - cpuBefore };
   },
 });

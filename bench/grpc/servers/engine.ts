@@ -21,9 +21,9 @@ serve(async (certificate): Promise<Running> => {
   };
   const tls = certificate === undefined ? {} : { tls: certificate };
   const server = new GrpcServer({ host: "127.0.0.1", port: 0, methods, ...tls });
-  await server.listen();
+  const port = await server.listen();
   return {
-    port: server.port,
+    port,
     openStreams: () => streams.size,
     sendToAll: (message) => {
       for (const call of streams) call.send(message);
