@@ -11,7 +11,7 @@ const latin1Slice = (
 
 /** The octets from `start` to `end` as a string of one character per octet. */
 export function latin1(source: Uint8Array, start: number, end: number): string {
-  return latin1Slice.call(source, start, end);
+  return start === end ? "" : latin1Slice.call(source, start, end);
 }
 
 /**
