@@ -34,6 +34,7 @@ export class Wire implements Sleeper {
   }
 
   get tickAt(): number {
+    if (this.#gone) return Number.POSITIVE_INFINITY;
     return Math.min(this.#session?.tickAt ?? Number.POSITIVE_INFINITY, this.#endAt);
   }
 

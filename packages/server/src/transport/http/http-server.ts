@@ -10,6 +10,7 @@ import { type Answer, errorObject, failureAnswer } from "./answers.ts";
 import { agentOf, appOf, type Call, HttpCall, headerOf, sourceIpOf } from "./call.ts";
 import { type FilterSetup, gateRefusal, namespaceRefusal, paramRefusal, trafficRefusal } from "./filters.ts";
 import { LargeBodies, limited } from "./large-bodies.ts";
+import { letGoInTurns } from "./left-sockets.ts";
 import { type Parts, partsOf } from "./multipart.ts";
 import { Params } from "./params.ts";
 import { pairsOf } from "./params-text.ts";
@@ -95,6 +96,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   });
   app.server.maxConnections = setup.connectionsMax;
   limitPerIp(app, setup.connectionsPerIpMax);
+  letGoInTurns(app.server);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));

@@ -3,6 +3,8 @@ import { turn } from "../../storage/turn.ts";
 
 /** Calls that are cut in one go when the port closes: some milliseconds. */
 const CUT_AT_ONCE = 250;
+/** Nobody reads why: without a reason of ours, each abort would make an error with a stack. */
+const OVER = "the call is over";
 
 /** Calls that wait for something to happen, such as long polls. */
 export class WaitingCalls {
@@ -18,11 +20,11 @@ export class WaitingCalls {
   signal(response: ServerResponse): AbortSignal {
     const controller = new AbortController();
     // A caller may go between the last byte of a large body and this.
-    if (this.#closing || response.closed) controller.abort();
+    if (this.#closing || response.closed) controller.abort(OVER);
     else this.#waiting.add(controller);
     response.once("close", () => {
       this.#waiting.delete(controller);
-      controller.abort();
+      controller.abort(OVER);
     });
     return controller.signal;
   }
@@ -33,7 +35,7 @@ export class WaitingCalls {
     let count = 0;
     for (const controller of this.#waiting) {
       this.#waiting.delete(controller);
-      controller.abort();
+      controller.abort(OVER);
       if (++count % CUT_AT_ONCE === 0) await turn();
     }
   }
