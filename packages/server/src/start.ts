@@ -39,7 +39,7 @@ import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.t
 import { openDurableLog } from "./storage/durable-log.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
 import type { OpenedLog } from "./storage/port.ts";
-import { GrpcJsTransport } from "./transport/grpc/grpc-js.ts";
+import { createGrpcTransport } from "./transport/grpc/engines.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import { createHttpServer } from "./transport/http/http-server.ts";
 import { VERSION } from "./version.ts";
@@ -192,7 +192,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   stops.push((graceMs) => http.close(graceMs));
   connections.start();
   stops.push(() => connections.stop());
-  const grpc = new GrpcJsTransport(
+  const grpc = await createGrpcTransport(
+    options.grpcEngine,
     await grpcOptions(options, options.grpcPort ?? address.port + GRPC_OFFSET),
     connections.port("sdk"),
     clock,

@@ -2,7 +2,7 @@ import { type ConfigState, findItem, type Operator } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
 import type { ConfigStore } from "../storage/config-store.ts";
 import type { ProposeConfig } from "./propose.ts";
-import { contentOf } from "./sealing.ts";
+import { contentInTurns } from "./sealing.ts";
 
 /**
  * Makes the state before a history row true again, with compare-and-set (G9): publishes what was there, or removes what
@@ -36,7 +36,7 @@ export async function rollback(
       type: "publishConfig",
       name,
       ...(gray === undefined || rule === undefined ? {} : { gray: { name: gray, rule } }),
-      content: contentOf(row.content, row.encryptedDataKey),
+      content: await contentInTurns(row.content, row.encryptedDataKey),
       fields,
       terms: { expectedMd5: expected },
       by,

@@ -1,9 +1,16 @@
 import { hash } from "node:crypto";
 import type { Content } from "@nacre/core/config";
 import type { ConfigName } from "@nacre/protocol";
+import { digestInTurns, isLarge } from "../large-text.ts";
 import { algorithmOf, type Cipher } from "./ports.ts";
 
-/** A content with its digest and its size, as entries of the log carry it. */
+/** A content with its digest and its size, as entries of the log carry it; the event loop is free during a large one. */
+export async function contentInTurns(text: string, encryptedDataKey = ""): Promise<Content> {
+  if (!isLarge(text)) return contentOf(text, encryptedDataKey);
+  return { text, ...(await digestInTurns(text)), encryptedDataKey };
+}
+
+/** The same of a small one. */
 export function contentOf(text: string, encryptedDataKey = ""): Content {
   return { text, md5: hash("md5", text), bytes: Buffer.byteLength(text), encryptedDataKey };
 }
@@ -19,9 +26,9 @@ export class Sealing {
   /** The content to store: as it came when the client has encrypted it, or when nobody here can. */
   async seal(name: ConfigName, text: string, encryptedDataKey = ""): Promise<Content> {
     const cipher = encryptedDataKey === "" ? this.#cipherOf(name) : undefined;
-    if (cipher === undefined) return contentOf(text, encryptedDataKey);
+    if (cipher === undefined) return contentInTurns(text, encryptedDataKey);
     const sealed = await cipher.encrypt(text);
-    return contentOf(sealed.content, sealed.encryptedDataKey);
+    return contentInTurns(sealed.content, sealed.encryptedDataKey);
   }
 
   /** The text behind a stored content; as it is stored when this server cannot decrypt it. */

@@ -1,6 +1,15 @@
 import type { OptionRows } from "../option.ts";
 
 export const grpcRows = {
+  grpcEngine: {
+    name: "nacre.grpc.engine",
+    type: "enum",
+    values: ["native", "grpc-js"],
+    default: "native",
+    group: "grpc",
+    what: "what carries gRPC: the engine of this project, or the library grpc-js",
+    why: "the engine serves several times as many calls; the library is the way out should a client disagree with it",
+  },
   grpcMessageBytesMax: {
     name: "nacos.remote.server.grpc.sdk.max-inbound-message-size",
     aliases: ["nacos.remote.server.grpc.maxinbound.message.size"],
