@@ -9,10 +9,11 @@ import { type Steady, steady } from "../lib/steady.ts";
 const MESSAGE = Buffer.alloc(400, 0x61);
 const ANSWER_BYTES = MESSAGE.length + 5;
 const LOADS = [
-  { connections: 1, streams: 1 },
-  { connections: 10, streams: 10 },
-  { connections: 50, streams: 1 },
-  { connections: 500, streams: 1 },
+  { connections: 1, streams: 1, methods: ["Unary"] },
+  { connections: 10, streams: 10, methods: ["Unary"] },
+  { connections: 10, streams: 10, methods: ["Unary", "Other"] },
+  { connections: 50, streams: 1, methods: ["Unary"] },
+  { connections: 500, streams: 1, methods: ["Unary"] },
 ];
 const SETTLE_MS = 500;
 const SETTLE_MAX_MS = 10_000;
@@ -31,7 +32,8 @@ const FIGURES: readonly Figure[] = [
 
 const METHOD =
   "h2load calls `/bench.Echo/Unary` with 400 bytes, which the server sends back, over so many connections with so many " +
-  "calls at the same time on each (connections x streams). Rates are those between two readings of the server, on its " +
+  "calls at the same time on each (connections x streams). All calls of a connection have the same headers, which a server " +
+  "may make use of; with two methods, no call has those of the call before it. Rates are those between two readings of the server, on its " +
   "own clock, while the load runs; CPU seconds are user and system time of all its threads. Latencies are those of the " +
   "calls between the two readings. Each round has new server processes, which are warmed up first; a client of grpc-js " +
   "checks answers and statuses before and after.";
@@ -57,17 +59,23 @@ export const tls: GrpcBench = {
 async function measure(subject: Subject, scale: Scale, encrypted: boolean): Promise<Sample[]> {
   const authority = encrypted ? newAuthority() : undefined;
   const server = await EchoServer.start(subject, authority?.issue("bench"));
-  const url = `${encrypted ? "https" : "http"}://127.0.0.1:${server.port}/bench.Echo/Unary`;
+  const url = `${encrypted ? "https" : "http"}://127.0.0.1:${server.port}/bench.Echo`;
   const samples: Sample[] = [];
   try {
     await check(server.port, authority?.cert);
-    await h2load({ url, connections: 10, streams: 10, durationMs: scale.pick(1500, 300), message: MESSAGE });
-    for (const load of LOADS) {
-      const settleMs = SETTLE_MS + load.connections * (encrypted ? CONNECT_MS.tls : CONNECT_MS.plain);
-      const values = await patiently(settleMs, (ms) =>
-        measureLoad(server, { url, ...load }, ms, scale.pick(1500, 500)),
-      );
-      samples.push({ load: `${load.connections} x ${load.streams}`, values });
+    await h2load({
+      urls: [`${url}/Unary`],
+      connections: 10,
+      streams: 10,
+      durationMs: scale.pick(1500, 300),
+      message: MESSAGE,
+    });
+    for (const { connections, streams, methods } of LOADS) {
+      const load = { connections, streams, urls: methods.map((method) => `${url}/${method}`) };
+      const settleMs = SETTLE_MS + connections * (encrypted ? CONNECT_MS.tls : CONNECT_MS.plain);
+      const values = await patiently(settleMs, (ms) => measureLoad(server, load, ms, scale.pick(1500, 500)));
+      const name = `${connections} x ${streams}${methods.length > 1 ? ", two methods" : ""}`;
+      samples.push({ load: name, values });
     }
     await check(server.port, authority?.cert);
     return samples;
@@ -89,7 +97,7 @@ async function patiently<T>(settleMs: number, attempt: (settleMs: number) => Pro
 
 async function measureLoad(
   server: EchoServer,
-  load: Pick<H2LoadRun, "url" | "connections" | "streams">,
+  load: Pick<H2LoadRun, "urls" | "connections" | "streams">,
   settleMs: number,
   windowMs: number,
 ): Promise<Record<string, number>> {

@@ -13,7 +13,8 @@ export interface H2Load {
 }
 
 export interface H2LoadRun {
-  readonly url: string;
+  /** Each connection asks for them in turn. */
+  readonly urls: readonly string[];
   readonly connections: number;
   /** At the same time on each connection. */
   readonly streams: number;
@@ -38,7 +39,7 @@ const STOP_MS = 3000;
 export class Unsettled extends Error {}
 
 /** @throws Unsettled when connections were still being set up at the end. */
-export async function h2load({ url, connections, streams, durationMs, message }: H2LoadRun): Promise<H2Load> {
+export async function h2load({ urls, connections, streams, durationMs, message }: H2LoadRun): Promise<H2Load> {
   const folder = await mkdtemp(join(tmpdir(), "nacre-h2load-"));
   try {
     const body = join(folder, "body");
@@ -54,7 +55,7 @@ export async function h2load({ url, connections, streams, durationMs, message }:
       "--header=content-type: application/grpc",
       "--header=te: trailers",
     ];
-    const output = await run("h2load", [...words, url], durationMs + STOP_MS);
+    const output = await run("h2load", [...words, ...urls], durationMs + STOP_MS);
     const calls: { atUs: number; tookUs: number }[] = [];
     for (const line of (await readFile(log, "latin1")).split("\n")) {
       const [atUs, status, tookUs] = line.split("\t");

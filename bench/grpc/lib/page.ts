@@ -72,9 +72,13 @@ function figureRow({ name, digits }: Figure, line: readonly Row[]): Cell[] {
   const values = SERVERS.map((server) => line.find((row) => row.server === server)?.values[name] ?? []);
   const [grpcJs, http2, engine] = values.map((rounds) => median(rounds));
   const cell = (value = Number.NaN): Cell => (Number.isFinite(value) ? round(value, digits) : "–");
+  // How many times nothing something is, nobody wants to know.
   const ratio = (value = Number.NaN, to = Number.NaN): Cell =>
-    Number.isFinite(value / to) ? (value / to).toFixed(2) : "–";
-  const spreads = values.filter((rounds) => rounds.length > 1).map(spread);
+    Number.isFinite(value) && Math.abs(round(to, digits)) > 0 ? (value / to).toFixed(2) : "–";
+  const spreads = values
+    .filter((rounds) => rounds.length > 1)
+    .map(spread)
+    .filter(Number.isFinite);
   const widest = spreads.length === 0 ? "–" : `${Math.round(Math.max(...spreads) * 100)} %`;
   const { node = "", load = "" } = line[0] ?? {};
   return [node, load, cell(grpcJs), cell(http2), cell(engine), widest, ratio(engine, grpcJs), ratio(engine, http2)];
