@@ -161,6 +161,8 @@ export class IncomingCall implements ServerCall {
   closed(code: ErrorCode, byPeer: boolean, lost: boolean): void {
     this.ended = true;
     this.#reader?.release();
+    // Or what nobody will read would narrow the window of the whole connection for good.
+    for (const part of this.#held ?? []) this.#session.connection.taken(this.stream, part.length);
     this.#held = undefined;
     let end: CallEnd = byPeer ? "cancelled" : "error";
     if (this.#expired) end = "deadline";

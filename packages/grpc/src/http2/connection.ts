@@ -33,6 +33,8 @@ export interface ConnectionListener<Call> {
   closed(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void;
   /** The peer will not serve our streams above `lastId`. Those were closed with REFUSED_STREAM before this is told. */
   goaway(code: ErrorCode, text: string): void;
+  /** The peer's settings have come, or others: `peerStreamsMax` may have changed. */
+  settings?(): void;
 }
 
 export interface ConnectionOptions {
@@ -84,8 +86,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   #receivedAt: number;
   /** Sent content that has paid for idle frames. */
   #paidBytes = 0;
+  #paidFrames = 0;
   /** Whose DATA frame is arriving; undefined when it belongs to a stream that is gone. */
   #dataStream: Stream<Call> | undefined;
+  /** That frame has no content. */
+  #dataEmpty = false;
   /** The peer's highest stream. */
   #lastPeerId = 0;
   /** Streams of the peer above it are ignored, because our GOAWAY said so. */
@@ -93,7 +98,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   #nextId = 1;
   #receiveWindow: number;
   #taken = 0;
-  #resetByUs: Set<number> | undefined;
+  /** Ids, and what the peer may still send on each of them. */
+  #resetByUs: Map<number, number> | undefined;
   #pingedAt: number | undefined;
   #drainingAt: number | undefined;
 
@@ -150,13 +156,17 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   /** Opens a stream (client). @returns undefined when the peer takes no more: try again when one has closed. */
   open(block: Buffer, call: Call, now: number): Stream<Call> | undefined {
-    if (this.failure !== undefined || this.goingAway) return undefined;
-    if (this.streams.size >= this.peerStreamsMax || this.#nextId > MAX_31) return undefined;
-    this.#now = now;
-    const stream = this.#begin(this.#nextId);
-    this.#nextId += 2;
-    stream.call = call;
-    this.sender.headers(stream, block, false);
+    const stream = this.#own(call, now);
+    if (stream !== undefined) this.sender.headers(stream, block, false);
+    return stream;
+  }
+
+  /** Opens a stream with all that will be sent on it: head, one message and the end. @returns as `open` does. */
+  request(block: Buffer, message: Uint8Array, call: Call, now: number): Stream<Call> | undefined {
+    const stream = this.#own(call, now);
+    if (stream === undefined) return undefined;
+    this.sender.request(stream, block, message, now);
+    this.#watchQueue(now);
     return stream;
   }
 
@@ -245,15 +255,15 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   /** What holds for every frame: RFC 9113, sections 3.4, 4.2 and 6.10. */
   frameBegins(type: number, streamId: number, size: number): void {
+    if (!this.ready && type !== FrameType.SETTINGS) {
+      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
+    }
     if (size > FRAME_BYTES_MAX) {
       throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, `a frame of more than ${FRAME_BYTES_MAX} bytes`);
     }
     const { unfinished } = this.#blocks;
     if (unfinished !== undefined && (type !== FrameType.CONTINUATION || streamId !== unfinished.streamId)) {
       throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "another frame inside a header block");
-    }
-    if (!this.ready && type !== FrameType.SETTINGS) {
-      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
     }
   }
 
@@ -294,17 +304,17 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     if (stream === undefined || stream.remoteEnded) {
       this.#connectionTaken(size);
       if (stream !== undefined) this.#refuse(stream, ErrorCode.STREAM_CLOSED);
-      else this.#late(streamId);
+      else this.#late(streamId, size);
       return;
     }
     stream.receiveWindow -= size;
-    if (stream.receiveWindow < 0) {
+    if (stream.receiveWindow < 0 || !(this.#isServer || stream.answered)) {
       this.#connectionTaken(size);
-      this.#refuse(stream, ErrorCode.FLOW_CONTROL_ERROR);
+      this.#refuse(stream, stream.receiveWindow < 0 ? ErrorCode.FLOW_CONTROL_ERROR : ErrorCode.PROTOCOL_ERROR);
       return;
     }
     this.#dataStream = stream;
-    if (size === padding) this.#idleFrame("empty DATA");
+    this.#dataEmpty = size === padding;
     if (padding > 0) this.taken(stream, padding);
     if (stream.contentLeft !== -1) {
       stream.contentLeft -= size - padding;
@@ -323,6 +333,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   dataEnds(endStream: boolean): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
+    // An empty frame that ends its stream is how most libraries do that.
+    if (!endStream && this.#dataEmpty && stream !== undefined) this.#idleFrame("empty DATA");
     if (endStream && stream !== undefined && !stream.closed) this.#endRemote(stream);
   }
 
@@ -396,7 +408,10 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     else if (head.malformed !== undefined) this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
     else if (awaitsHead) {
       // Informational answers (1xx) come before the one that counts.
-      if (head.status < 200) return endStream ? this.#refuse(stream, ErrorCode.PROTOCOL_ERROR) : undefined;
+      if (head.status < 200 && !head.tooLarge) {
+        this.#idleFrame("informational HEADERS");
+        return endStream ? this.#refuse(stream, ErrorCode.PROTOCOL_ERROR) : undefined;
+      }
       stream.answered = true;
       stream.contentLeft = endStream ? -1 : head.contentLength;
       this.#listener.head(stream, head);
@@ -425,7 +440,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       this.#idleFrame("RST_STREAM");
       return;
     }
-    this.#spendReset();
+    // A server ends streams that we have opened: it cannot reset more of them than that.
+    if (this.#isServer) this.#spendReset();
     this.#close(stream, readWord(from, start) as ErrorCode, true);
   }
 
@@ -456,6 +472,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     readSettings(payload, !this.#isServer, (setting, value) => this.#setting(setting, value));
     this.sender.control(FrameType.SETTINGS, Flag.ACK, 0);
     this.sender.pump(this.#now);
+    this.#listener.settings?.();
   }
 
   #setting(setting: number, value: number): void {
@@ -509,7 +526,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     const isPeers = this.#isServer === (id % 2 === 1);
     if (
       id === 0 ||
-      (isPeers ? this.#isServer && id > this.#lastPeerId && id <= this.#acceptedId : id >= this.#nextId)
+      (isPeers ? !this.#isServer || (id > this.#lastPeerId && id <= this.#acceptedId) : id >= this.#nextId)
     ) {
       throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `${what} on stream ${id}, which was never opened`);
     }
@@ -517,7 +534,13 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   }
 
   /** Content for a stream that is closed: no fault when we closed it and the peer could not know. */
-  #late(id: number): void {
+  #late(id: number, size: number): void {
+    const window = this.#resetByUs?.get(id) ?? 0;
+    // What the window allowed before the peer knew may come in a thousand small frames.
+    if (size > 0 && size <= window) {
+      this.#resetByUs?.set(id, window - size);
+      return;
+    }
     this.#idleFrame("late DATA");
     if (id > this.#acceptedId || this.#resetByUs?.has(id) === true) return;
     this.sender.control(FrameType.RST_STREAM, 0, id, ErrorCode.STREAM_CLOSED);
@@ -531,15 +554,27 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #reset(stream: Stream<Call>, code: ErrorCode): void {
     this.sender.control(FrameType.RST_STREAM, 0, stream.id, code);
-    this.#resetByUs ??= new Set();
-    this.#resetByUs.add(stream.id);
+    this.#resetByUs ??= new Map();
+    this.#resetByUs.set(stream.id, stream.receiveWindow);
     if (this.#resetByUs.size > RESET_REMEMBERED_MAX) {
-      for (const oldest of this.#resetByUs) {
+      for (const oldest of this.#resetByUs.keys()) {
         this.#resetByUs.delete(oldest);
         break;
       }
     }
     this.#close(stream, code, false);
+  }
+
+  /** A stream of ours, when the peer takes one more. */
+  #own(call: Call, now: number): Stream<Call> | undefined {
+    // Ids are used up after a thousand million calls; only a new connection has more.
+    if (this.#nextId > MAX_31) this.goingAway = true;
+    if (this.goingAway || this.streams.size >= this.peerStreamsMax) return undefined;
+    this.#now = now;
+    const stream = this.#begin(this.#nextId);
+    this.#nextId += 2;
+    stream.call = call;
+    return stream;
   }
 
   #begin(id: number): Stream<Call> {
@@ -580,8 +615,10 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #idleFrame(what: string): void {
     if (this.#idleFrames.spend(this.#now)) return;
-    this.#idleFrames.earn((this.sender.sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME);
-    this.#paidBytes = this.sender.sentBytes;
+    const { sentBytes, sentFrames } = this.sender;
+    this.#idleFrames.earn((sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME + sentFrames - this.#paidFrames);
+    this.#paidBytes = sentBytes;
+    this.#paidFrames = sentFrames;
     if (this.#idleFrames.spend(this.#now)) return;
     throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} frames`);
   }

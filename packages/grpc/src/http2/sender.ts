@@ -32,6 +32,8 @@ export class Sender {
   backlogged = false;
   /** Content sent so far; it pays for the window updates that it causes. */
   sentBytes = 0;
+  /** Frames of it: some libraries answer each with a ping, to measure the bandwidth. */
+  sentFrames = 0;
   readonly #listener: SenderListener;
   readonly #streamQueuedBytes: number;
   /** Streams with something to send and a window to send it; in the order of their turns. */
@@ -105,18 +107,29 @@ export class Sender {
     if (stream.queue === undefined) this.#end(stream);
   }
 
+  /** All that a unary call sends: when everything fits, in one run of memory. */
+  request(stream: Stream, head: Buffer, message: Uint8Array, now: number): void {
+    const size = message.length + PREFIX_BYTES;
+    if (!this.#fitsRun(stream, head.length + size)) {
+      this.headers(stream, head, false);
+      this.data(stream, message, true, false, now);
+      this.finish(stream, undefined);
+      return;
+    }
+    let at = this.output.reserve(2 * FRAME_HEADER_BYTES + head.length + size);
+    const { memory } = this.output;
+    at = writeHeader(memory, at, FrameType.HEADERS, Flag.END_HEADERS, stream.id, head.length);
+    at = copyShort(memory, at, head);
+    at = writeHeader(memory, at, FrameType.DATA, Flag.END_STREAM, stream.id, size);
+    writeMessage(memory, at, message);
+    this.#spent(stream, size);
+    this.#ended(stream);
+  }
+
   /** The whole answer of a unary call: when everything fits, in one run of memory. */
   respond(stream: Stream, head: Buffer, message: Uint8Array, trailers: Buffer, now: number): void {
     const size = message.length + PREFIX_BYTES;
-    if (
-      size > COPY_BYTES_MAX ||
-      this.#tableSizeDue ||
-      size > stream.sendWindow ||
-      size > this.window ||
-      !this.#mayGather() ||
-      stream.ending ||
-      stream.queue !== undefined
-    ) {
+    if (!this.#fitsRun(stream, size) || stream.ending || stream.queue !== undefined) {
       this.headers(stream, head, false);
       this.data(stream, message, true, false, now);
       this.finish(stream, trailers);
@@ -128,15 +141,10 @@ export class Sender {
     at = writeHeader(memory, at, FrameType.HEADERS, Flag.END_HEADERS, stream.id, head.length);
     at = copyShort(memory, at, head);
     at = writeHeader(memory, at, FrameType.DATA, 0, stream.id, size);
-    memory[at++] = 0;
-    writeWord(memory, at, message.length);
-    memory.set(message, at + 4);
-    at += 4 + message.length;
+    at = writeMessage(memory, at, message);
     at = writeHeader(memory, at, FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, stream.id, trailers.length);
     copyShort(memory, at, trailers);
-    stream.sendWindow -= size;
-    this.window -= size;
-    this.sentBytes += size;
+    this.#spent(stream, size);
     this.#ended(stream);
   }
 
@@ -169,6 +177,20 @@ export class Sender {
     stream.queue = undefined;
     stream.trailers = undefined;
     this.#waiting.delete(stream);
+  }
+
+  /** Whether a message may leave now, copied beside the blocks around it. */
+  #fitsRun(stream: Stream, size: number): boolean {
+    if (size > COPY_BYTES_MAX || this.#tableSizeDue) return false;
+    return size <= stream.sendWindow && size <= this.window && this.#mayGather();
+  }
+
+  /** One frame of content has left. */
+  #spent(stream: Stream, size: number): void {
+    stream.sendWindow -= size;
+    this.window -= size;
+    this.sentBytes += size;
+    this.sentFrames++;
   }
 
   /** Whether content may be gathered now. */
@@ -205,13 +227,11 @@ export class Sender {
       const size = Math.min(item.bytes.length - item.at, FRAME_BYTES_MAX, stream.sendWindow, this.window);
       if (size <= 0) break;
       this.#dataFrame(stream.id, item, size);
-      stream.sendWindow -= size;
-      this.window -= size;
+      this.#spent(stream, size);
       sent += size;
     }
     stream.queuedBytes -= sent;
     this.queuedBytes -= sent;
-    this.sentBytes += sent;
     return sent;
   }
 
@@ -270,6 +290,13 @@ function writeWord(memory: Buffer, at: number, word: number): void {
   memory[at + 1] = word >>> 16;
   memory[at + 2] = word >>> 8;
   memory[at + 3] = word;
+}
+
+function writeMessage(memory: Buffer, at: number, message: Uint8Array): number {
+  memory[at] = 0;
+  writeWord(memory, at + 1, message.length);
+  memory.set(message, at + PREFIX_BYTES);
+  return at + PREFIX_BYTES + message.length;
 }
 
 /** A loop is faster than a call into the engine for the few dozen bytes of a block. */

@@ -78,6 +78,8 @@ export class Wire implements Sleeper {
     if (session === undefined || this.#gone) return;
     const { sender } = session.connection;
     const socket = this.#socket;
+    // Our side has ended; what the peer still asks finds no answer.
+    if (socket.writableEnded) sender.output.take();
     while (sender.output.bytes > 0) {
       const parts = sender.output.take();
       if (parts.length > 1) socket.cork();
@@ -88,6 +90,7 @@ export class Wire implements Sleeper {
       if (!sender.backlogged) sender.pump(this.now());
     }
     this.#endWhenDone(session);
+    this.#loop.plan(this);
   }
 
   /** Lets what runs come to its end for at most `graceMs`. */
@@ -124,7 +127,6 @@ export class Wire implements Sleeper {
       this.#turnAt = undefined;
     }
     this.flush();
-    if (this.tickAt !== Number.POSITIVE_INFINITY) this.#loop.plan(this);
   }
 
   #drain(session: Session): void {
