@@ -20,6 +20,13 @@ export class PartialBytes {
     return true;
   }
 
+  /** @throws StatusError when there is no room. */
+  demand(bytes: number): void {
+    if (this.take(bytes)) return;
+    const text = "too many large messages arrive at the same time; send them one after the other, or try again";
+    throw new StatusError(Status.RESOURCE_EXHAUSTED, text);
+  }
+
   free(bytes: number): void {
     this.used -= bytes;
     this.#within?.free(bytes);
@@ -99,10 +106,7 @@ export class MessageReader {
     if (needed > held) {
       // By doubling, up to what the message says it needs: memory follows what came, not what was announced.
       const size = Math.max(needed, Math.min(Math.max(FIRST_BYTES, held * 2), this.#announced()));
-      if (!this.#shared.take(size - held)) {
-        const text = "too many large messages arrive at the same time; send them one after the other, or try again";
-        throw new StatusError(Status.RESOURCE_EXHAUSTED, text);
-      }
+      this.#shared.demand(size - held);
       const grown = Buffer.allocUnsafeSlow(size);
       this.#partial?.copy(grown, 0, 0, this.#filled);
       this.#partial = grown;

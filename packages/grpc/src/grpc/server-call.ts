@@ -3,6 +3,7 @@ import { ErrorCode } from "../http2/protocol.ts";
 import type { Stream } from "../http2/stream.ts";
 import { HEAD, HEAD_GZIP, headWith, TRAILERS_OK, trailersOnly, trailersWith } from "./blocks.ts";
 import type { CallEnd, CallListener, Method, Peer, ServerCall } from "./call.ts";
+import { HeldContent } from "./held-content.ts";
 import type { MessageReader } from "./message-reader.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Request } from "./request.ts";
@@ -11,6 +12,9 @@ import { Status, StatusError } from "./status.ts";
 
 /** Compression gains nothing below this. Bytes. */
 const GZIP_BYTES_MIN = 1024;
+/** A message that waits is copied when it keeps more memory than this from being freed: times its size, and bytes. */
+const KEPT_SHARE_MIN = 4;
+const KEPT_SLACK_BYTES = 4096;
 
 /** One call on its stream: cuts content into messages, hands them to the method, and writes its answer. */
 export class IncomingCall implements ServerCall {
@@ -25,15 +29,17 @@ export class IncomingCall implements ServerCall {
   #reader: MessageReader | undefined;
   #listener: CallListener | undefined;
   #unary: Extract<Method, { type: "unary" }> | undefined;
+  /** The one message of a unary call, until the client has ended its side. */
   #message: Buffer | undefined;
+  #messageAt = 0;
   #headSent = false;
-  /** The status has been ordered; it may still wait behind messages. */
-  #completed = false;
   #expired = false;
   #paused = false;
   /** Content that came while paused. */
-  #held: Buffer[] | undefined;
+  #held: HeldContent | undefined;
+  #reading = false;
   #halfClosed = false;
+  #halfClosedTold = false;
 
   constructor(session: ServerSession, stream: Stream<IncomingCall>, request: Request, now: number) {
     this.#session = session;
@@ -53,9 +59,10 @@ export class IncomingCall implements ServerCall {
     return this.stream.queuedBytes;
   }
 
-  /** A message has come in part; when its latest bytes came. */
+  /** What has come cannot be handed on without the rest; when its latest bytes came. */
   get partialSince(): number | undefined {
-    return this.#reader?.isPartial === true ? this.#reader.grewAt : undefined;
+    if (this.#reader?.isPartial === true) return this.#reader.grewAt;
+    return this.#message === undefined ? undefined : this.#messageAt;
   }
 
   open(method: Method): void {
@@ -89,7 +96,7 @@ export class IncomingCall implements ServerCall {
   end(status: Status = Status.OK, message = "", trailers?: Metadata): void {
     if (this.ended) return;
     this.ended = true;
-    this.#completed = true;
+    this.#release();
     const { connection, options } = this.#session;
     if (this.#headSent) connection.finish(this.stream, trailersWith(status, message, trailers));
     else if (status !== Status.OK) {
@@ -108,42 +115,32 @@ export class IncomingCall implements ServerCall {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const part of held) this.content(part, 0, part.length, this.#session.now());
-    if (this.#halfClosed && !this.#paused) this.halfClosed();
+    // Paused and resumed by one message: the reading that handed it out goes on by itself.
+    if (this.#reading) return;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      held.start = this.#read(held.bytes, held.start, held.end, this.#session.now());
+      if (held.start < held.end) this.#held = held;
+    }
+    this.#tellHalfClosed();
     this.#session.wrote();
   }
 
   /** Content of the stream. */
   content(from: Buffer, start: number, end: number, now: number): void {
-    if (this.ended || this.stream.closed) {
-      this.#session.connection.taken(this.stream, end - start);
-      return;
-    }
-    let at = start;
-    if (!this.#paused) {
-      this.#reader ??= this.#session.newReader(this.#request.encoding);
-      this.#guard(() => {
-        at = (this.#reader as MessageReader).read(from, start, end, now, (message) => this.#deliver(message));
-      });
-      if (this.ended) at = end;
-      this.#session.connection.taken(this.stream, at - start);
-    }
+    const at = this.#paused && !this.ended ? start : this.#read(from, start, end, now);
     // Not credited: the peer's window fills until the application goes on.
     if (at < end) {
-      this.#held ??= [];
-      this.#held.push(Buffer.from(from.subarray(at, end)));
+      this.#held ??= new HeldContent();
+      this.#held.add(from, at, end);
     }
   }
 
   /** The client sends no more. */
   halfClosed(): void {
     this.#halfClosed = true;
-    if (this.ended || this.#paused) return;
-    if (this.#reader?.isPartial === true) this.end(Status.INTERNAL, "the content ends inside a message");
-    else if (this.#unary !== undefined) this.#answer(this.#unary);
-    else this.#guard(() => this.#listener?.halfClosed?.());
+    this.#tellHalfClosed();
   }
 
   drained(): void {
@@ -160,27 +157,69 @@ export class IncomingCall implements ServerCall {
   /** The stream is closed, by either side. */
   closed(code: ErrorCode, byPeer: boolean, lost: boolean): void {
     this.ended = true;
-    this.#reader?.release();
+    this.#release();
     // Or what nobody will read would narrow the window of the whole connection for good.
-    for (const part of this.#held ?? []) this.#session.connection.taken(this.stream, part.length);
+    if (this.#held !== undefined) this.#session.connection.taken(this.stream, this.#held.end - this.#held.start);
     this.#held = undefined;
     let end: CallEnd = byPeer ? "cancelled" : "error";
     if (this.#expired) end = "deadline";
-    else if (this.#completed && code === ErrorCode.NO_ERROR) end = "completed";
+    else if (this.stream.localEnded && code === ErrorCode.NO_ERROR) end = "completed";
     else if (lost) end = "connection";
     this.#guard(() => this.#listener?.closed?.(end));
   }
 
+  /** Hands on the messages in it. @returns where it stopped: before `end` when the application pauses. */
+  #read(from: Buffer, start: number, end: number, now: number): number {
+    let at = start;
+    if (!this.ended) {
+      this.#reader ??= this.#session.newReader(this.#request.encoding);
+      const reader = this.#reader;
+      this.#messageAt = now;
+      this.#reading = true;
+      this.#guard(() => {
+        at = reader.read(from, start, end, now, (message) => this.#deliver(message));
+      });
+      this.#reading = false;
+    }
+    // What comes for a call that has ended is used up unseen.
+    if (this.ended) at = end;
+    this.#session.connection.taken(this.stream, at - start);
+    return at;
+  }
+
+  /** Behind everything that came before it, and once. */
+  #tellHalfClosed(): void {
+    if (!this.#halfClosed || this.#halfClosedTold || this.ended || this.#paused || this.#held !== undefined) return;
+    this.#halfClosedTold = true;
+    if (this.#reader?.isPartial === true) this.end(Status.INTERNAL, "the content ends inside a message");
+    else if (this.#unary !== undefined) this.#answer(this.#unary);
+    else this.#guard(() => this.#listener?.halfClosed?.());
+  }
+
+  /** Until the client ends its side, its message counts like one that has come in part. @throws StatusError. */
+  #keep(message: Buffer): void {
+    this.#session.partial.demand(message.length);
+    const alone = message.buffer.byteLength <= message.length * KEPT_SHARE_MIN + KEPT_SLACK_BYTES;
+    this.#message = alone ? message : Buffer.from(message);
+  }
+
+  /** Frees what has come and is not handed on. */
+  #release(): void {
+    this.#reader?.release();
+    if (this.#message !== undefined) this.#session.partial.free(this.#message.length);
+    this.#message = undefined;
+  }
+
   #deliver(message: Buffer): boolean {
     if (this.#unary === undefined) this.#listener?.message(message);
-    else if (this.#message === undefined) this.#message = message;
+    else if (this.#message === undefined) this.#keep(message);
     else throw new StatusError(Status.UNIMPLEMENTED, "a unary call carries more than one message");
     return !this.ended && !this.#paused;
   }
 
   #answer(method: Extract<Method, { type: "unary" }>): void {
     const message = this.#message;
-    this.#message = undefined;
+    this.#release();
     if (message === undefined) {
       this.end(Status.INVALID_ARGUMENT, "a unary call carries one message, and this one has none");
       return;
@@ -206,7 +245,6 @@ export class IncomingCall implements ServerCall {
       return;
     }
     this.ended = true;
-    this.#completed = true;
     this.#session.connection.respond(this.stream, HEAD, message, TRAILERS_OK, this.#session.now());
     this.#session.wrote();
   }

@@ -84,6 +84,11 @@ export class ServerSession implements ConnectionListener<Use> {
     this.#shell.wrote();
   }
 
+  /** Bytes of messages that have come and cannot be handed on yet, over all calls of the connection. */
+  get partial(): PartialBytes {
+    return this.#partial;
+  }
+
   newReader(encoding: string): MessageReader {
     const gzip = this.options.gzip && encoding === "gzip";
     return new MessageReader(this.options.limits.messageBytesMax, gzip, this.#partial);
@@ -99,7 +104,8 @@ export class ServerSession implements ConnectionListener<Use> {
     this.used = true;
     head.derived ??= requestOf(head, this.options.methods);
     const request = head.derived as Request;
-    if (request.refused !== undefined) {
+    // Of a head that is too large the fields that tell what it is may be missing.
+    if (request.refused !== undefined && !head.tooLarge) {
       stream.call = new Refused(request.refused, head.method);
       return;
     }
@@ -186,7 +192,7 @@ export class ServerSession implements ConnectionListener<Use> {
       const since = call instanceof IncomingCall ? call.partialSince : undefined;
       if (!(call instanceof IncomingCall) || since === undefined) continue;
       if (now - since >= this.options.limits.partialMs) {
-        call.end(Status.CANCELLED, "the rest of a message did not come");
+        call.end(Status.CANCELLED, "the rest of the request did not come");
       } else this.#checkBy(since + this.options.limits.partialMs);
     }
   }

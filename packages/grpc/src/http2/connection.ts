@@ -54,6 +54,11 @@ const PING_DRAIN = Buffer.from("nacrebye");
 const GOAWAY_TEXT_BYTES_MAX = 256;
 /** A window update for each kilobyte of content is normal. */
 const BYTES_PER_IDLE_FRAME = 1024;
+/**
+ * So are a ping to measure the bandwidth and two window updates for a message, however short. Frames of content earn
+ * nothing: a peer with a window of one byte would pay with the frames that it makes us send.
+ */
+const IDLE_FRAMES_PER_MESSAGE = 3;
 
 /**
  * One HTTP/2 connection (RFC 9113), either side, without I/O: bytes come in by `receive`, time with every call, and what
@@ -86,7 +91,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   #receivedAt: number;
   /** Sent content that has paid for idle frames. */
   #paidBytes = 0;
-  #paidFrames = 0;
+  /** Calls of the peer and messages to it that have not paid for idle frames. */
+  #unpaidMessages = 0;
   /** Whose DATA frame is arriving; undefined when it belongs to a stream that is gone. */
   #dataStream: Stream<Call> | undefined;
   /** That frame has no content. */
@@ -149,9 +155,10 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.tickAt = Number.POSITIVE_INFINITY;
     this.#checkBlock(now);
     this.#dropStalled(now);
+    if (this.failure !== undefined) return;
     if (this.#drainingAt !== undefined && now >= this.#drainingAt) this.#nameLast();
     if (this.#drainingAt !== undefined) this.#tickBy(this.#drainingAt);
-    if (this.#keepAlive !== undefined && this.failure === undefined) this.#keepAlivePing(this.#keepAlive, now);
+    if (this.#keepAlive !== undefined) this.#keepAlivePing(this.#keepAlive, now);
   }
 
   /** Opens a stream (client). @returns undefined when the peer takes no more: try again when one has closed. */
@@ -165,6 +172,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   request(block: Buffer, message: Uint8Array, call: Call, now: number): Stream<Call> | undefined {
     const stream = this.#own(call, now);
     if (stream === undefined) return undefined;
+    this.#unpaidMessages++;
     this.sender.request(stream, block, message, now);
     this.#watchQueue(now);
     return stream;
@@ -178,6 +186,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   /** Queues a message, or bare bytes. @returns false when the stream has become slow. */
   data(stream: Stream<Call>, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): boolean {
     if (stream.closed || stream.ending) return false;
+    this.#unpaidMessages++;
     this.sender.data(stream, bytes, prefixed, compressed, now);
     this.#watchQueue(now);
     return !stream.slow;
@@ -191,6 +200,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   /** Head, one message and trailers at once. */
   respond(stream: Stream<Call>, head: Buffer, message: Uint8Array, trailers: Buffer, now: number): void {
     if (stream.closed || stream.ending) return;
+    this.#unpaidMessages++;
     this.sender.respond(stream, head, message, trailers, now);
     this.#watchQueue(now);
   }
@@ -346,7 +356,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       to -= from[at++] as number;
     }
     if ((flags & Flag.PRIORITY) !== 0) {
-      if (to - at < 5) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "a HEADERS frame too short for its flags");
+      if (end - at < 5) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame without its priority");
+      if (to - at < 5) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "padding longer than its HEADERS frame");
       checkParent(id, readWord(from, at));
       at += 5;
     }
@@ -382,12 +393,12 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     }
     if (id <= this.#lastPeerId) {
       this.#blocks.decode("trailers", from, start, end);
-      if (this.#resetByUs?.has(id) === true) return;
+      if (this.#resetByUs?.has(id) === true) return this.#idleFrame("late HEADERS");
       throw new ConnectionFailure(ErrorCode.STREAM_CLOSED, `HEADERS on the closed stream ${id}`);
     }
     const head = this.#blocks.decode("request", from, start, end);
     // After our GOAWAY the peer may not have known yet; it will repeat the call elsewhere.
-    if (id > this.#acceptedId) return;
+    if (id > this.#acceptedId) return this.#idleFrame("late HEADERS");
     this.#lastPeerId = id;
     const opened = this.#begin(id);
     opened.contentLeft = head.contentLength;
@@ -395,6 +406,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     else if (head.malformed !== undefined) this.#refuse(opened, ErrorCode.PROTOCOL_ERROR, false);
     else {
       opened.announced = true;
+      this.#unpaidMessages++;
       this.#listener.head(opened, head);
       if (endStream && !opened.closed) this.#endRemote(opened);
     }
@@ -469,22 +481,26 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     }
     if (this.ready) this.#idleFrame("SETTINGS");
     this.ready = true;
-    readSettings(payload, !this.#isServer, (setting, value) => this.#setting(setting, value));
+    // A frame has room for thousands of values, and each change of the window walks over all streams.
+    let initialWindow = this.sender.initialWindow;
+    readSettings(payload, !this.#isServer, (setting, value) => {
+      if (setting === Setting.HEADER_TABLE_SIZE) this.sender.tableSize(value);
+      else if (setting === Setting.MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value;
+      else if (setting === Setting.INITIAL_WINDOW_SIZE) initialWindow = value;
+    });
+    this.#changeWindows(initialWindow);
     this.sender.control(FrameType.SETTINGS, Flag.ACK, 0);
     this.sender.pump(this.#now);
     this.#listener.settings?.();
   }
 
-  #setting(setting: number, value: number): void {
-    if (setting === Setting.HEADER_TABLE_SIZE) this.sender.tableSize(value);
-    else if (setting === Setting.MAX_CONCURRENT_STREAMS) this.peerStreamsMax = value;
-    else if (setting === Setting.INITIAL_WINDOW_SIZE) {
-      const change = value - this.sender.initialWindow;
-      this.sender.initialWindow = value;
-      for (const stream of this.streams.values()) {
-        if (this.sender.grow(stream, change)) continue;
-        throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
-      }
+  #changeWindows(initialWindow: number): void {
+    const change = initialWindow - this.sender.initialWindow;
+    if (change === 0) return;
+    this.sender.initialWindow = initialWindow;
+    for (const stream of this.streams.values()) {
+      if (this.sender.grow(stream, change)) continue;
+      throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
     }
   }
 
@@ -585,9 +601,17 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #close(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void {
     if (stream.closed) return;
+    this.#remove(stream);
+    this.#tellClosed(stream, code, byPeer);
+  }
+
+  #remove(stream: Stream<Call>): void {
     stream.closed = true;
     this.streams.delete(stream.id);
     this.sender.discard(stream);
+  }
+
+  #tellClosed(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void {
     if (stream.announced || !this.#isServer) this.#listener.closed(stream, code, byPeer);
   }
 
@@ -597,10 +621,14 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.tickAt = Number.POSITIVE_INFINITY;
     this.#reader.stop();
     const code = failure.code === ErrorCode.NO_ERROR ? ErrorCode.CANCEL : failure.code;
-    for (const stream of this.streams.values()) this.#close(stream, code, byPeer);
+    const ended = [...this.streams.values()];
+    // All at once, before any is told: what the application does then must not write behind the GOAWAY.
+    for (const stream of ended) this.#remove(stream);
+    for (const stream of ended) this.#tellClosed(stream, code, byPeer);
   }
 
   #connectionTaken(bytes: number): void {
+    if (this.failure !== undefined) return;
     this.#taken += bytes;
     if (this.#taken < this.#limits.connectionWindowBytes / 2) return;
     this.sender.control(FrameType.WINDOW_UPDATE, 0, 0, this.#taken);
@@ -615,10 +643,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #idleFrame(what: string): void {
     if (this.#idleFrames.spend(this.#now)) return;
-    const { sentBytes, sentFrames } = this.sender;
-    this.#idleFrames.earn((sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME + sentFrames - this.#paidFrames);
+    const { sentBytes } = this.sender;
+    const earned = (sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME;
+    this.#idleFrames.earn(earned + this.#unpaidMessages * IDLE_FRAMES_PER_MESSAGE);
     this.#paidBytes = sentBytes;
-    this.#paidFrames = sentFrames;
+    this.#unpaidMessages = 0;
     if (this.#idleFrames.spend(this.#now)) return;
     throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} frames`);
   }
@@ -668,7 +697,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   }
 
   #tickBy(at: number): void {
-    if (at < this.tickAt) this.tickAt = at;
+    if (at < this.tickAt && this.failure === undefined) this.tickAt = at;
   }
 }
 

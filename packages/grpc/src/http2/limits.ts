@@ -25,7 +25,10 @@ export interface Limits {
   readonly stalledMs: number;
   /** Streams that end before they are done, by the peer or through its fault: at once, and again for each second. */
   readonly resets: Allowance;
-  /** Frames that bring nothing: pings, settings, window updates, priorities, empty and unknown frames. */
+  /**
+   * Frames that bring nothing: pings, settings, window updates, priorities, empty and unknown frames. Calls, messages
+   * and bytes that are sent earn more of them.
+   */
   readonly idleFrames: Allowance;
 }
 

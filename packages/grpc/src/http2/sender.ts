@@ -32,8 +32,6 @@ export class Sender {
   backlogged = false;
   /** Content sent so far; it pays for the window updates that it causes. */
   sentBytes = 0;
-  /** Frames of it: some libraries answer each with a ping, to measure the bandwidth. */
-  sentFrames = 0;
   readonly #listener: SenderListener;
   readonly #streamQueuedBytes: number;
   /** Streams with something to send and a window to send it; in the order of their turns. */
@@ -190,7 +188,6 @@ export class Sender {
     stream.sendWindow -= size;
     this.window -= size;
     this.sentBytes += size;
-    this.sentFrames++;
   }
 
   /** Whether content may be gathered now. */

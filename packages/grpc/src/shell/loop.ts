@@ -11,6 +11,8 @@ export interface Sleeper {
 const SLICE_MS = 10;
 /** Below this a timer is not worth being exact. */
 const TIMER_MS_MIN = 1;
+/** Longer ones overflow in Node and fire at once. A deadline may be years away. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 interface Entry {
   readonly at: number;
@@ -72,7 +74,8 @@ export class Loop {
     if (first === undefined || first.at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = first.at;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(TIMER_MS_MIN, Math.ceil(first.at - performance.now())));
+    const waitMs = Math.ceil(first.at - performance.now());
+    this.#timer = setTimeout(() => this.#tick(), Math.min(Math.max(TIMER_MS_MIN, waitMs), TIMER_MS_MAX));
     this.#timer.unref();
   }
 
