@@ -105,6 +105,19 @@ export function encodePayload(payload: {
   return out.bytes;
 }
 
+/** What stands before the body of a payload without headers: for a body of megabytes that exists in pieces. */
+export function payloadHead(typeName: string, bodyBytes: number): Uint8Array {
+  const type = encodeUtf8(typeName);
+  const metadataSize = fieldSize(type);
+  const anySize = sized(bodyBytes);
+  const out = new Writer(sized(metadataSize) + sized(anySize) - bodyBytes);
+  out.header(TAG.payloadMetadata, metadataSize);
+  out.field(TAG.metadataType, type);
+  out.header(TAG.payloadBody, anySize);
+  out.header(TAG.anyValue, bodyBytes);
+  return out.bytes;
+}
+
 function entrySize(key: Uint8Array, value: Uint8Array): number {
   return fieldSize(key) + fieldSize(value);
 }

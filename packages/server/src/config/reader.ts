@@ -27,6 +27,8 @@ export interface ReaderSetup {
 /** Reads: the core says which version a caller gets, memory or the store give its content. */
 export class Reader {
   readonly #setup: ReaderSetup;
+  /** Answers that are being encoded: many may ask for a large one in the same moment. */
+  readonly #encoding = new Map<HeldContent, Promise<Uint8Array>>();
 
   constructor(setup: ReaderSetup) {
     this.#setup = setup;
@@ -41,12 +43,25 @@ export class Reader {
       : this.#done(reading, name, asking, startedAt);
   }
 
-  /** The answer around a content, encoded once for all who are given that version. */
-  encoded(found: Found, encode: (found: Found) => Uint8Array): Uint8Array {
+  /** The answer around a content, encoded once for all who are given that version. A large one takes several turns. */
+  encoded(found: Found, encode: (found: Found) => Uint8Array | Promise<Uint8Array>): Uint8Array | Promise<Uint8Array> {
     const { held } = found;
-    if (held.answer !== undefined) return held.answer;
+    const made = held.answer ?? this.#encoding.get(held);
+    if (made !== undefined) return made;
     const answer = encode(found);
+    if (answer instanceof Promise) return this.#encodingOf(held, answer);
     this.#setup.contents.keepAnswer(held, answer);
+    return answer;
+  }
+
+  #encodingOf(held: HeldContent, encoding: Promise<Uint8Array>): Promise<Uint8Array> {
+    const answer = encoding
+      .then((bytes) => {
+        this.#setup.contents.keepAnswer(held, bytes);
+        return bytes;
+      })
+      .finally(() => this.#encoding.delete(held));
+    this.#encoding.set(held, answer);
     return answer;
   }
 

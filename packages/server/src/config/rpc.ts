@@ -12,8 +12,10 @@ import {
   type ConfigName,
   configMessages,
   configTypeOf,
+  encodePayload,
   encodeUtf8,
   namespaceOf,
+  payloadHead,
   RegistryError,
   refuseBroken,
   ruleBroken,
@@ -22,6 +24,7 @@ import {
   type TextMap,
 } from "@nacre/protocol";
 import { type Answer, type Feature, feature, type Handlers } from "../connections/handlers.ts";
+import { isLarge, jsonPieces } from "../large-text.ts";
 import { turn } from "../storage/turn.ts";
 import type { Configs } from "./configs.ts";
 import { labelsOf } from "./labels.ts";
@@ -60,9 +63,10 @@ export function configFeature(configs: Configs): Feature {
     return name;
   }
 
-  function answerOf(reading: Found | Missing): Answer {
+  function answerOf(reading: Found | Missing): Answer | Promise<Answer> {
     if (reading.version === undefined) throw new RegistryError("configNotFound", "config data not exist");
-    return { body: configs.reader.encoded(reading, encodeFound) };
+    const payload = configs.reader.encoded(reading, encodeFound);
+    return payload instanceof Promise ? payload.then((made) => ({ payload: made })) : { payload };
   }
 
   /** A slice that is refused leaves those before it: the client asks again, and what it listens to already costs nothing. */
@@ -151,13 +155,21 @@ export function configFeature(configs: Configs): Feature {
 }
 
 /** The answer of a query. No `tag` in it: its type differs from SDK to SDK, and none needs it. */
-function encodeFound({ version, gray, held }: Found): Uint8Array {
-  const { md5, type, encryptedDataKey, modifiedAt } = version;
+function encodeFound({ version, gray, held }: Found): Uint8Array | Promise<Uint8Array> {
+  const { md5, type, encryptedDataKey, modifiedAt: lastModified } = version;
   // Go, Python and C# look for `isBeta`, Java and Rust for `beta`.
-  const beta = gray?.rule.type === "beta" ? '"beta":true,"isBeta":true' : '"beta":false';
-  return encodeUtf8(
-    `{"resultCode":200,"errorCode":0,"success":true,"content":${JSON.stringify(held.text)},"md5":"${md5}","contentType":"${type}","encryptedDataKey":${JSON.stringify(encryptedDataKey)},"lastModified":${modifiedAt},${beta}}`,
-  );
+  const beta = gray?.rule.type === "beta" ? { beta: true, isBeta: true } : { beta: false };
+  const rest = { md5, contentType: type, encryptedDataKey, lastModified, ...beta };
+  const fields = { resultCode: 200, errorCode: 0, success: true, content: held.text, ...rest };
+  const response = configMessages.ConfigQueryRequest.response;
+  if (isLarge(held.text)) return encodeLarge(response, fields);
+  return encodePayload({ type: response, body: encodeUtf8(JSON.stringify(fields)) });
+}
+
+async function encodeLarge(response: string, fields: Readonly<Record<string, unknown>>): Promise<Uint8Array> {
+  const pieces = await jsonPieces(fields);
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return Buffer.concat([payloadHead(response, bytes), ...pieces]);
 }
 
 /** It is kept for as long as the client listens. What no content can have is as good as any other such text. */

@@ -13,7 +13,8 @@ export function reply(response: string, body: Record<string, unknown>): Reply {
 }
 
 export function replyTo(message: AnyMessage, answer: Answer): Reply {
-  if (answer.body instanceof Uint8Array)
+  if ("payload" in answer && answer.payload instanceof Uint8Array) return { payload: answer.payload, errorCode: 0 };
+  if ("body" in answer && answer.body instanceof Uint8Array)
     return { payload: encodePayload({ type: message.response, body: answer.body }), errorCode: 0 };
   return reply(message.response, success(answer as Record<string, unknown>));
 }

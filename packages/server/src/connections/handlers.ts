@@ -23,9 +23,12 @@ export interface RequestContext {
 
 /**
  * What a handler answers: the fields of the declared response, to which the success envelope is added; or the whole
- * body already encoded, envelope included, when `body` holds bytes.
+ * body already encoded, envelope included, when `body` holds bytes, and the message around it too when `payload` does.
  */
-export type Answer = Readonly<Record<string, unknown>> | { readonly body: Uint8Array };
+export type Answer =
+  | Readonly<Record<string, unknown>>
+  | { readonly body: Uint8Array }
+  | { readonly payload: Uint8Array };
 
 /** Answers one request type. A thrown `RegistryError` becomes the typed failure; anything else is logged, not sent. */
 export interface Handler<M extends AnyMessage> {

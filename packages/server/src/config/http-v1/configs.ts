@@ -5,6 +5,7 @@ import type { Params } from "../../transport/http/params.ts";
 import { advancedInfo, configAllInfo, configInfo } from "../http-common/bodies.ts";
 import { opened, readable } from "../http-common/contents.ts";
 import { ARCHIVE_BYTES_MAX, type ConfigHttpDeps, publishBytesMax } from "../http-common/deps.ts";
+import { largeJson } from "../http-common/large-answers.ts";
 import { CONTENTS_PAGE_SIZE_MAX, pageIn, queryIn, searchPage } from "../http-common/lists.ts";
 import { askingIn, idsIn, nameIn, namespaceIn, operatorIn, V1 } from "../http-common/names.ts";
 import { publishIn, removeIn } from "../http-common/publish.ts";
@@ -96,7 +97,7 @@ export function configRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
       `GET ${admin}`,
       async (params) => {
         const found = await stored(params);
-        return found === undefined ? text("") : json(configAllInfo(found));
+        return found === undefined ? text("") : largeJson(configAllInfo(found));
       },
       { marker: "show=all" },
     ),

@@ -3,6 +3,7 @@ import type { Params } from "../../transport/http/params.ts";
 import { configInfo, historyInfo } from "../http-common/bodies.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
 import { previousIn, rowIn } from "../http-common/history.ts";
+import { largeJson } from "../http-common/large-answers.ts";
 import { historyPageIn } from "../http-common/lists.ts";
 import { nameIn, namespaceIn, V1 } from "../http-common/names.ts";
 import { configsText } from "../http-common/namespace-configs.ts";
@@ -32,11 +33,11 @@ export function historyRows({ configs }: ConfigHttpDeps): readonly ConfigRow[] {
     configV1("GET", path, "console", `${admin}/list`, list, { marker: "search=accurate" }),
     configV1("GET", path, "console", admin, async (params) => {
       const row = await rowIn(configs, params, nameIn(params, V1));
-      return json(historyInfo(row, row.content));
+      return largeJson(historyInfo(row, row.content));
     }),
     configV1("GET", `${path}/previous`, "console", `${admin}/previous`, async (params) => {
       const row = await previousIn(configs, params, nameIn(params, V1));
-      return json(historyInfo(row, row.content));
+      return largeJson(historyInfo(row, row.content));
     }),
     configV1("GET", `${path}/configs`, "console", `${admin}/configs`, async (params) => {
       if (!params.has(V1.namespace)) params.required(V1.namespace);

@@ -8,6 +8,7 @@ import { configInfo, extInfo, historyInfo, iso, publishType } from "../http-comm
 import { readable } from "../http-common/contents.ts";
 import { type ConfigHttpDeps, publishBytesMax } from "../http-common/deps.ts";
 import { changeOf, previousIn, rowIn, type Side } from "../http-common/history.ts";
+import { largeResult } from "../http-common/large-answers.ts";
 import {
   CONTENTS_PAGE_SIZE_MAX,
   historyPageIn,
@@ -61,7 +62,7 @@ export function configV2Routes(deps: ConfigHttpDeps): readonly Route[] {
     const row = await rowIn(configs, params, nameIn(params, V2));
     const { before, after } = await changeOf(configs, row);
     const { nid, name, op, gray, fields, by, contentAt, at } = row;
-    return result({
+    return largeResult({
       id: String(nid),
       dataId: name.dataId,
       group: name.group,
@@ -103,12 +104,12 @@ export function configV2Routes(deps: ConfigHttpDeps): readonly Route[] {
     v2("GET", `${history}/list`, "admin", `GET ${admin}/history/list`, historyList),
     v2("GET", history, "admin", `GET ${admin}/history`, async (params) => {
       const row = await rowIn(configs, params, nameIn(params, V2));
-      return result(historyInfo(row, row.content));
+      return largeResult(historyInfo(row, row.content));
     }),
     v2("GET", `${history}/detail`, "none", "", historyDetail),
     v2("GET", `${history}/previous`, "admin", `GET ${admin}/history/previous`, async (params) => {
       const row = await previousIn(configs, params, nameIn(params, V2));
-      return result(historyInfo(row, row.content));
+      return largeResult(historyInfo(row, row.content));
     }),
     v2("GET", `${history}/configs`, "admin", `GET ${admin}/history/configs`, async (params) => {
       if (!params.has(V2.namespace)) params.required(V2.namespace);

@@ -1,10 +1,11 @@
 import { BETA_GRAY, FAILURES, TAG_GRAY_PREFIX } from "@nacre/protocol";
-import { result, resultFailure } from "../../transport/http/answers.ts";
+import { resultFailure } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
+import { largeResult } from "../http-common/large-answers.ts";
 import { askingIn, nameIn, V3 } from "../http-common/names.ts";
 
 /** `/v3/client/cs`: what clients without gRPC read. Encrypted contents are for the client to decrypt. */
@@ -16,7 +17,7 @@ export function configV3ClientRoutes({ configs }: Pick<ConfigHttpDeps, "configs"
       // Any status but 200 would make a client look for another server.
       if (!read.found) return resultFailure(200, api, text, null);
       const { content, version, gray } = read;
-      return result({
+      return largeResult({
         resultCode: 200,
         errorCode: 0,
         message: null,

@@ -8,6 +8,7 @@ import { v3 } from "../../transport/http/rows.ts";
 import { basicInfo, detailInfo, grayInfo } from "../http-common/bodies.ts";
 import { opened } from "../http-common/contents.ts";
 import { type ConfigHttpDeps, publishBytesMax } from "../http-common/deps.ts";
+import { largeResult } from "../http-common/large-answers.ts";
 import { PAGE_SIZE_MAX, pageIn, queryIn, searchPage, wildcardsIn } from "../http-common/lists.ts";
 import { idsIn, nameIn, operatorIn, V3 } from "../http-common/names.ts";
 import { publishIn, removeIn } from "../http-common/publish.ts";
@@ -22,7 +23,7 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
 
   async function get(params: Params): Promise<Answer> {
     const found = await configs.store.config(nameIn(params, V3));
-    if (found !== undefined) return result(detailInfo(await opened(configs, found)));
+    if (found !== undefined) return largeResult(detailInfo(await opened(configs, found)));
     if (isConsole) return result(null);
     throw new RegistryError("configNotFound", "Config not exist, please publish Config first.");
   }
@@ -43,7 +44,7 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
   async function grayOf(params: Params, gray: string, missing: string): Promise<Answer> {
     const found = await configs.store.gray(nameIn(params, V3), gray);
     if (found === undefined) throw new RegistryError("configNotFound", missing);
-    return result(grayInfo(await opened(configs, found)));
+    return largeResult(grayInfo(await opened(configs, found)));
   }
 
   async function removeGray(params: Params, call: Call, gray: string): Promise<Answer> {

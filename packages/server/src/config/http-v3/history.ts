@@ -6,6 +6,7 @@ import { v3 } from "../../transport/http/rows.ts";
 import { basicInfo, historyBasicInfo, historyDetailInfo, iso } from "../http-common/bodies.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
 import { changeOf, currentOf, previousIn, rowIn, unifiedDiff } from "../http-common/history.ts";
+import { largeResult } from "../http-common/large-answers.ts";
 import { historyPageIn } from "../http-common/lists.ts";
 import { idIn, nameIn, namespaceIn, operatorIn, V3 } from "../http-common/names.ts";
 import { configsText } from "../http-common/namespace-configs.ts";
@@ -45,11 +46,11 @@ export function historyRoutes({ configs }: ConfigHttpDeps, { base }: Surface): r
     v3("GET", `${path}/list`, list),
     v3("GET", path, async (params) => {
       const row = await rowIn(configs, params, nameIn(params, V3));
-      return result(historyDetailInfo(row, row.content));
+      return largeResult(historyDetailInfo(row, row.content));
     }),
     v3("GET", `${path}/previous`, async (params) => {
       const row = await previousIn(configs, params, nameIn(params, V3));
-      return result(historyDetailInfo(row, row.content));
+      return largeResult(historyDetailInfo(row, row.content));
     }),
     v3("GET", `${path}/configs`, async (params) => {
       if (!params.has(V3.namespace)) params.required(V3.namespace);
