@@ -32,7 +32,7 @@ export const large: GrpcBench = {
   figures: [
     { name: RATE, digits: 0 },
     { name: PER_CPU, digits: 0 },
-    { name: GENERATOR, digits: 0 },
+    { name: GENERATOR, digits: 0, aside: true },
   ],
   rounds: (scale) => scale.pick(2, 1),
   async measure(subject, scale, remark) {

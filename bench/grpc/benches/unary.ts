@@ -15,6 +15,8 @@ const LOADS = [
   { connections: 50, streams: 1, methods: ["Unary"] },
   { connections: 500, streams: 1, methods: ["Unary"] },
 ];
+/** Headers are the same with TLS. */
+const TLS_LOADS = LOADS.filter(({ methods }) => methods.length === 1);
 const SETTLE_MS = 500;
 const SETTLE_MAX_MS = 10_000;
 /** How long a server usually needs to take a connection in, at most. */
@@ -32,11 +34,11 @@ const FIGURES: readonly Figure[] = [
 
 const METHOD =
   "h2load calls `/bench.Echo/Unary` with 400 bytes, which the server sends back, over so many connections with so many " +
-  "calls at the same time on each (connections x streams). All calls of a connection have the same headers, which a server " +
-  "may make use of; with two methods, no call has those of the call before it. Rates are those between two readings of the server, on its " +
-  "own clock, while the load runs; CPU seconds are user and system time of all its threads. Latencies are those of the " +
-  "calls between the two readings. Each round has new server processes, which are warmed up first; a client of grpc-js " +
-  "checks answers and statuses before and after.";
+  "calls at the same time on each (connections x streams). All calls of a connection have the same headers, which a " +
+  "server may make use of; with two methods, no call has those of the call before it. Rates are those between two " +
+  "readings of the server, on its own clock, while the load runs; CPU seconds are user and system time of all its " +
+  "threads. Latencies are those of the calls between the two readings. Each round has new server processes, which are " +
+  "warmed up first; a client of grpc-js checks answers and statuses before and after.";
 
 export const unary: GrpcBench = {
   name: "unary",
@@ -67,10 +69,10 @@ async function measure(subject: Subject, scale: Scale, encrypted: boolean): Prom
       urls: [`${url}/Unary`],
       connections: 10,
       streams: 10,
-      durationMs: scale.pick(1500, 300),
+      durationMs: scale.pick(2500, 300),
       message: MESSAGE,
     });
-    for (const { connections, streams, methods } of LOADS) {
+    for (const { connections, streams, methods } of encrypted ? TLS_LOADS : LOADS) {
       const load = { connections, streams, urls: methods.map((method) => `${url}/${method}`) };
       const settleMs = SETTLE_MS + connections * (encrypted ? CONNECT_MS.tls : CONNECT_MS.plain);
       const values = await patiently(settleMs, (ms) => measureLoad(server, load, ms, scale.pick(1500, 500)));

@@ -18,6 +18,8 @@ export interface Figure {
   /** With its unit; the heading of its table. */
   readonly name: string;
   readonly digits: number;
+  /** It helps to read the others; its ratios say nothing. */
+  readonly aside?: boolean;
 }
 
 export interface Sample {

@@ -1,4 +1,4 @@
-import { type Cell, median, round, type Table } from "../../lib/bench.ts";
+import { type Cell, round, type Table } from "../../lib/bench.ts";
 import type { Machine } from "../../lib/machine.ts";
 import { tableText } from "../../lib/page.ts";
 import type { Figure, GrpcSection, Row } from "./bench.ts";
@@ -20,9 +20,10 @@ export function page(machine: Machine, versions: Versions, sections: GrpcSection
 
 Written by \`npm run bench:grpc\`; \`npm run bench:grpc -- --only NAME\` measures one part again. Three servers give the
 same answers: \`engine\` is this package, \`grpc-js\` is the library \`@grpc/grpc-js\`, and \`http2\` is gRPC by hand on
-\`node:http2\`, which does the least that is right on the wire. All run as they are without options, each in a process of
-its own, and take turns in every round. Nothing here is promised or tested: these are the figures of one run on one
-machine, with the load on the same machine and everything over the loopback.
+\`node:http2\`, which does the least that is right on the wire. All run as they are without options (but \`http2\` without a
+limit for the memory of a session, which grpc-js does not have either), each in a process of its own, and take turns in
+every round. Nothing here is promised or tested: these are the figures of one run on one machine, with the load on the
+same machine and everything over the loopback.
 
 | | |
 |---|---|
@@ -61,16 +62,17 @@ export function tablesText({ figures, rows }: Pick<GrpcSection, "figures" | "row
 
 function figureTable(figure: Figure, rows: readonly Row[]): Table {
   const lines = Map.groupBy(rows, ({ node, load }) => `${node} ${load}`);
+  const ratios = figure.aside === true ? [] : ["engine / grpc-js", "engine / http2"];
   return {
-    columns: ["Node", "load", ...SERVERS, "spread", "engine / grpc-js", "engine / http2"],
+    columns: ["Node", "load", ...SERVERS, "spread", ...ratios],
     rows: [...lines.values()].map((line) => figureRow(figure, line)),
     remarks: [],
   };
 }
 
-function figureRow({ name, digits }: Figure, line: readonly Row[]): Cell[] {
+function figureRow({ name, digits, aside = false }: Figure, line: readonly Row[]): Cell[] {
   const values = SERVERS.map((server) => line.find((row) => row.server === server)?.values[name] ?? []);
-  const [grpcJs, http2, engine] = values.map((rounds) => median(rounds));
+  const [grpcJs, http2, engine] = values.map((rounds) => middle(rounds));
   const cell = (value = Number.NaN): Cell => (Number.isFinite(value) ? round(value, digits) : "–");
   // How many times nothing something is, nobody wants to know.
   const ratio = (value = Number.NaN, to = Number.NaN): Cell =>
@@ -81,9 +83,17 @@ function figureRow({ name, digits }: Figure, line: readonly Row[]): Cell[] {
     .filter(Number.isFinite);
   const widest = spreads.length === 0 ? "–" : `${Math.round(Math.max(...spreads) * 100)} %`;
   const { node = "", load = "" } = line[0] ?? {};
-  return [node, load, cell(grpcJs), cell(http2), cell(engine), widest, ratio(engine, grpcJs), ratio(engine, http2)];
+  const ratios = aside ? [] : [ratio(engine, grpcJs), ratio(engine, http2)];
+  return [node, load, cell(grpcJs), cell(http2), cell(engine), widest, ...ratios];
 }
 
 function spread(rounds: readonly number[]): number {
-  return (Math.max(...rounds) - Math.min(...rounds)) / median(rounds);
+  return (Math.max(...rounds) - Math.min(...rounds)) / middle(rounds);
+}
+
+/** The median; of two rounds the mean, so that neither the better nor the worse of them counts. */
+function middle(rounds: readonly number[]): number {
+  const sorted = rounds.toSorted((a, b) => a - b);
+  const at = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(at)] ?? Number.NaN) + (sorted[Math.ceil(at)] ?? Number.NaN)) / 2;
 }

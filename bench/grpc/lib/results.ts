@@ -38,5 +38,7 @@ function grpcJsVersion(): string {
 }
 
 function h2loadVersion(): string {
-  return execFileSync("h2load", ["--version"], { encoding: "utf8" }).trim();
+  return execFileSync("h2load", ["--version"], { encoding: "utf8" })
+    .trim()
+    .replace(/^h2load /, "");
 }
