@@ -1,8 +1,9 @@
 import { encodeFields } from "../hpack/encoder.ts";
 import type { Metadata } from "./metadata.ts";
 import { Status } from "./status.ts";
+import { timeoutText } from "./timeout.ts";
 
-/** Header blocks of answers. Those that say the same each time are encoded once and shared by all connections. */
+/** Header blocks. Those that say the same each time are encoded once and shared by all connections. */
 type Field = readonly [name: string, value: string];
 
 const OPENING: readonly Field[] = [
@@ -18,6 +19,36 @@ export const HEAD = encodeFields(OPENING);
 export const HEAD_GZIP = encodeFields([...OPENING, GZIPPED, ACCEPTS_GZIP]);
 /** The end of a call that went well. */
 export const TRAILERS_OK = encodeFields([["grpc-status", "0"]]);
+
+const CALL: readonly Field[] = [
+  ["te", "trailers"],
+  ["content-type", "application/grpc"],
+];
+const CALL_FIELDS = encodeFields(CALL);
+const CALL_FIELDS_GZIP = encodeFields([...CALL, ACCEPTS_GZIP]);
+
+/** The beginning of each call to one path; `callWith` completes it. @throws TypeError when it is no path. */
+export function callTo(scheme: "http" | "https", authority: string, path: string): Buffer {
+  if (!/^\/[\x21-\x7e]*$/.test(path)) {
+    throw new TypeError(`'${path}' is no path of a method; it is /package.Service/Method`);
+  }
+  return encodeFields([
+    [":method", "POST"],
+    [":scheme", scheme],
+    [":path", path],
+    [":authority", authority],
+  ]);
+}
+
+/** Blocks without the dynamic table may be put together from parts: the same parts serve all calls. */
+export function callWith(begin: Buffer, gzip: boolean, timeoutMs: number, metadata: Metadata | undefined): Buffer {
+  const parts = [begin];
+  // Behind the pseudo-fields and before all others, as the specification of gRPC advises.
+  if (timeoutMs !== Number.POSITIVE_INFINITY) parts.push(encodeFields([["grpc-timeout", timeoutText(timeoutMs)]]));
+  parts.push(gzip ? CALL_FIELDS_GZIP : CALL_FIELDS);
+  if (metadata !== undefined) parts.push(encodeFields(metadata.fields()));
+  return Buffer.concat(parts);
+}
 
 export function headWith(metadata: Metadata, gzip: boolean): Buffer {
   return encodeFields([...OPENING, ...(gzip ? [GZIPPED, ACCEPTS_GZIP] : []), ...metadata.fields()]);

@@ -69,3 +69,46 @@ export type Method =
   | { readonly type: "stream"; open(call: ServerCall): CallListener };
 
 export type Methods = Readonly<Record<string, Method>>;
+
+/** What the client side of a call can do. Nothing throws after the end of the call: it is ignored. */
+export interface ClientCall {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  /** True from the moment at which `closed` is told, or is about to be. */
+  readonly ended: boolean;
+  /** Bytes of this call that flow control or the socket has not taken, or that wait for its turn to begin. */
+  readonly queuedBytes: number;
+  /**
+   * Queues one message. The bytes are not copied and must not change; one buffer may be sent on many calls.
+   * @returns false when the budget of the call is used up: it is queued all the same, and `drained` follows.
+   */
+  send(message: Uint8Array): boolean;
+  /** Says, after what is queued, that no more messages come. */
+  halfClose(): void;
+  /** Ends the call with CANCELLED, here and at the server. */
+  cancel(): void;
+  /** Stops reading messages of this call: the peer's flow control fills up. The status waits for messages before it. */
+  pause(): void;
+  resume(): void;
+}
+
+/**
+ * What the caller hears of a call, in the order in which the bytes arrived, and never before `call` has returned. What it
+ * throws ends the call.
+ */
+export interface ClientListener {
+  /** Initial metadata. Not told when the answer is a status alone. It may be shared by calls: do not change it. */
+  metadata?(metadata: Metadata): void;
+  /** One message; a view of received bytes that nobody else changes. */
+  message(message: Buffer): void;
+  /** The queue has fallen below half of its budget, once for each time it had risen above it. */
+  drained?(): void;
+  /** Told once, last: OK, or the status and why. */
+  closed(status: Status, message: string, trailers: Metadata): void;
+}
+
+export interface CallOptions {
+  readonly metadata?: Metadata;
+  /** The call ends with DEADLINE_EXCEEDED after so long, here and at the server. Default: never. */
+  readonly deadlineMs?: number;
+}

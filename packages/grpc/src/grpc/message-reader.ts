@@ -41,16 +41,24 @@ export class MessageReader {
   readonly #messageBytesMax: number;
   readonly #gzip: boolean;
   readonly #shared: PartialBytes;
+  /** What a compressed message means where none are taken. */
+  readonly #ifCompressed: Status;
   /** A message of which a part has come, its prefix included. */
   #partial: Buffer | undefined;
   #filled = 0;
   /** When its latest bytes came. */
   grewAt = 0;
 
-  constructor(messageBytesMax: number, gzip: boolean, shared: PartialBytes) {
+  constructor(
+    messageBytesMax: number,
+    gzip: boolean,
+    shared: PartialBytes,
+    ifCompressed: Status = Status.UNIMPLEMENTED,
+  ) {
     this.#messageBytesMax = messageBytesMax;
     this.#gzip = gzip;
     this.#shared = shared;
+    this.#ifCompressed = ifCompressed;
   }
 
   /** Whether the content ends inside a message. */
@@ -133,7 +141,7 @@ export class MessageReader {
   #content(from: Buffer, start: number, end: number): Buffer {
     const content = from.subarray(start + PREFIX_BYTES, end);
     if (from[start] === 0) return content;
-    if (!this.#gzip) throw new StatusError(Status.UNIMPLEMENTED, "compressed messages are not taken here");
+    if (!this.#gzip) throw new StatusError(this.#ifCompressed, "compressed messages are not taken here");
     try {
       return gunzipSync(content, { maxOutputLength: this.#messageBytesMax });
     } catch (cause) {

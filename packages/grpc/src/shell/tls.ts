@@ -1,4 +1,4 @@
-import type { TlsOptions } from "node:tls";
+import type { ConnectionOptions, TlsOptions } from "node:tls";
 
 export interface ServerTls {
   /** PEM text. */
@@ -22,6 +22,31 @@ export function secureOptions(tls: ServerTls): TlsOptions {
     ...(tls.ca !== undefined && { ca: tls.ca }),
     requestCert: (tls.clientCertificates ?? "none") !== "none",
     rejectUnauthorized: tls.clientCertificates === "required",
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+  };
+}
+
+export interface ClientTls {
+  /** PEM text of the authorities that may have signed the server's certificate. Default: those of the system. */
+  readonly ca?: string | Buffer;
+  /** PEM text: the certificate that is shown to a server that asks for one. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly passphrase?: string;
+  /** The name that the server's certificate must be for. Default: the host. */
+  readonly serverName?: string;
+}
+
+/** What Node needs; the server's certificate is always checked. */
+export function secureClientOptions(tls: ClientTls): ConnectionOptions {
+  return {
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...(tls.cert !== undefined && { cert: tls.cert }),
+    ...(tls.key !== undefined && { key: tls.key }),
+    ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
+    ...(tls.serverName !== undefined && { servername: tls.serverName }),
+    rejectUnauthorized: true,
     ALPNProtocols: ["h2"],
     minVersion: "TLSv1.2",
   };
