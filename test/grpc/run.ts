@@ -12,7 +12,7 @@ import { CLIENTS, type Client } from "./lib/clients.ts";
 import { runH2spec } from "./lib/h2spec.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./lib/scenarios.ts";
 import { ServerProcess } from "./lib/server-process.ts";
-import { isServerName, LACKS, SERVER_NAMES } from "./lib/servers.ts";
+import { isServerName, LACKS, SERVER_NAMES, type ServerName } from "./lib/servers.ts";
 import { TOOL_TESTS } from "./lib/tools.ts";
 
 /** Clients at a time, on two cores. */
@@ -25,8 +25,7 @@ const H2SPEC_MAX_MS = 400_000;
 
 const inCi = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 const only = flagValue("--only") ?? "";
-const serverName = flagValue("--server") ?? SERVER_NAMES[0];
-assert.ok(isServerName(serverName), `--server takes ${SERVER_NAMES.join(" or ")}`);
+const serverName = chosenServer(flagValue("--server") ?? SERVER_NAMES[0]);
 const judged = serverName !== "grpc-js";
 
 const clients = CLIENTS.filter(({ name }) => name.includes(only));
@@ -93,7 +92,7 @@ function runClient(client: Client): void {
   before(
     async () => {
       const command = await ready();
-      server = await ServerProcess.start(serverName as (typeof SERVER_NAMES)[number]);
+      server = await ServerProcess.start(serverName);
       program = await ClientProcess.start(command, server.addresses, scenarios);
     },
     { timeout: BUILD_MAX_MS },
@@ -105,9 +104,9 @@ function runClient(client: Client): void {
   });
 
   for (const name of scenarios) {
-    test(name, { timeout: SCENARIO_MAX_MS }, async () => {
+    test(name, async () => {
       assert.ok(program !== undefined);
-      const outcome = await program.outcome(name);
+      const outcome = await program.outcome(name, SCENARIO_MAX_MS);
       outcomes.get(client)?.set(name, outcome);
       assert.ok(outcome.ok, `${outcome.reason}\n--- client\n${program.errors}\n--- server\n${server?.printed}`);
     });
@@ -143,6 +142,11 @@ function table(): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+function chosenServer(name: string): ServerName {
+  assert.ok(isServerName(name), `--server takes ${SERVER_NAMES.join(" or ")}`);
+  return name;
 }
 
 function flagValue(flag: string): string | undefined {

@@ -57,10 +57,15 @@ export class ClientProcess {
     return this.#errors();
   }
 
-  async outcome(name: ScenarioName): Promise<Outcome> {
+  /** Ends the program when there is none within `maxMs`: what comes after would wait as long, each in turn. */
+  async outcome(name: ScenarioName, maxMs: number): Promise<Outcome> {
     const outcome = this.#outcomes.get(name);
     if (outcome === undefined) throw new Error(`${name} was not asked for`);
-    return outcome.promise;
+    const tooLate = setTimeout(() => {
+      this.#fail(new Error(`${name} did not end within ${maxMs} ms; the program was ended`));
+      this.#child.kill("SIGKILL");
+    }, maxMs);
+    return outcome.promise.finally(() => clearTimeout(tooLate));
   }
 
   async stop(): Promise<void> {
