@@ -74,7 +74,8 @@ export async function grpcOptions(options: Options, port: number): Promise<Trans
   };
 }
 
-async function tlsOptions({
+/** Reads the files of the certificate. */
+export async function tlsOptions({
   tlsCertFile,
   tlsKeyFile,
   tlsCaFile,

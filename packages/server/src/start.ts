@@ -34,11 +34,13 @@ import {
   localHost,
   memberIp,
   namingOptions,
+  tlsOptions,
 } from "./setups.ts";
 import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.ts";
 import { openDurableLog } from "./storage/durable-log.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
 import type { OpenedLog } from "./storage/port.ts";
+import { renewOnChange } from "./transport/grpc/certificates.ts";
 import { createGrpcTransport } from "./transport/grpc/engines.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import { createHttpServer } from "./transport/http/http-server.ts";
@@ -199,6 +201,10 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     clock,
   );
   const grpcPort = await grpc.listen();
+  if (options.tlsEnabled) {
+    const { tlsCertFile, tlsKeyFile, tlsCaFile } = options;
+    stops.push(renewOnChange(grpc, [tlsCertFile, tlsKeyFile, tlsCaFile], () => tlsOptions(options), log));
+  }
   stops.push((graceMs) => grpc.close(graceMs));
   const consolePort = await openConsolePort(
     { port: consolePortOf(options), host: options.bindAddress },

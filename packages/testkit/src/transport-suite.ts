@@ -442,6 +442,23 @@ export function transportSuite(name: string, factory: TransportFactory): void {
       await assert.rejects(client(t, port, showing(stranger)).unary("stranger"), statusOf(status.UNAVAILABLE));
     });
 
+    test("takes a new certificate while it runs, and connections that are open live on", async (t) => {
+      const { port, transport } = await started(t, { tls: { ...own, mutual: false, plaintext: false } });
+      const early = client(t, port, trusting);
+      await early.unary("before");
+      const next = newAuthority();
+      const { cert, key } = next.issue("server");
+
+      assert.throws(() => transport.renewTls({ ...own, key, mutual: false, plaintext: false }));
+      assert.equal((await client(t, port, trusting).unary("still the old one")).toString(), "still the old one");
+      transport.renewTls({ cert, key, mutual: false, plaintext: false });
+
+      await assert.rejects(client(t, port, trusting).unary("old root"), statusOf(status.UNAVAILABLE));
+      const trustingNext = ChannelCredentials.createSsl(Buffer.from(next.cert));
+      assert.equal((await client(t, port, trustingNext).unary("new root")).toString(), "new root");
+      assert.equal((await early.unary("after")).toString(), "after");
+    });
+
     test("carries the stream, and its connection is closed like any other", async (t) => {
       const { port, witness } = await started(t, { tls: { ...own, mutual: false, plaintext: false } });
       const stream = client(t, port, trusting).stream();

@@ -1,5 +1,6 @@
 import type { ConfigFields, ConfigWrite, Content, Operator } from "@nacre/core/config";
 import { type ConfigName, DEFAULT_CONFIG_TYPE } from "@nacre/protocol";
+import { crossing } from "./large-values.ts";
 import { writes as queries } from "./queries.ts";
 import type { Tables } from "./schema.ts";
 import type { Sqlite } from "./sqlite.ts";
@@ -49,7 +50,7 @@ export function* applyWrites(sqlite: Sqlite, writes: Iterable<ConfigWrite>): Gen
 function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "history" }>): Generator<undefined, void> {
   switch (write.kind) {
     case "putConfig": {
-      const content = { ...contentColumns(write.content), content: write.content.text };
+      const content = { ...contentColumns(write.content), content: crossing(write.content.text) };
       return putFormal(sqlite, write, content, fieldColumns(write.fields));
     }
     case "promote": {
@@ -72,7 +73,7 @@ function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "histor
       const values = {
         ...changeColumns(write),
         ...contentColumns(write.content),
-        content: write.content.text,
+        content: crossing(write.content.text),
         gray_rule: JSON.stringify(gray.rule),
       };
       const fields = fieldColumns(write.fields);
@@ -85,7 +86,7 @@ function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "histor
       return;
     case "stage": {
       const { importId, position, item } = write;
-      const content = { ...contentColumns(item.content), content: item.content.text };
+      const content = { ...contentColumns(item.content), content: crossing(item.content.text) };
       const fields = fieldColumns(item.fields);
       sqlite.run(queries.stage({ import_id: importId, position, ...nameColumns(item.name), ...content, ...fields }));
       return;
@@ -136,7 +137,7 @@ function promoteOne(sqlite: Sqlite, { importId, nid, revision, at, by }: Promote
 }
 
 interface Text {
-  readonly content: string;
+  readonly content: string | Buffer;
 }
 
 interface StagedText {

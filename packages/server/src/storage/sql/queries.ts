@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { db } from "./database.ts";
+import { textColumn, textParam } from "./large-values.ts";
 import { param, prepared } from "./prepared.ts";
 import { columnsOf } from "./schema.ts";
 
@@ -70,10 +71,12 @@ export const writes = {
   updateFormal: prepared(
     db
       .updateTable("config_info")
-      .set({ ...REPLACED, ...KEPT, content: param("content") })
+      .set({ ...REPLACED, ...KEPT, content: textParam("content") })
       .where((eb) => eb.and(NAME)),
   ),
-  insertFormal: prepared(db.insertInto("config_info").values(given(columnsOf("config_info")))),
+  insertFormal: prepared(
+    db.insertInto("config_info").values({ ...given(columnsOf("config_info")), content: textParam("content") }),
+  ),
   updatePromoted: prepared(
     db
       .updateTable("config_info")
@@ -87,10 +90,14 @@ export const writes = {
   updateGray: prepared(
     db
       .updateTable("config_info_gray")
-      .set({ ...REPLACED, ...KEPT, gray_rule: param("gray_rule"), content: param("content") })
+      .set({ ...REPLACED, ...KEPT, gray_rule: param("gray_rule"), content: textParam("content") })
       .where((eb) => eb.and(GRAY_NAME)),
   ),
-  insertGray: prepared(db.insertInto("config_info_gray").values(given(columnsOf("config_info_gray")))),
+  insertGray: prepared(
+    db
+      .insertInto("config_info_gray")
+      .values({ ...given(columnsOf("config_info_gray")), content: textParam("content") }),
+  ),
   removeGray: prepared(db.deleteFrom("config_info_gray").where((eb) => eb.and(GRAY_NAME))),
   idOf: prepared(
     db
@@ -122,7 +129,9 @@ export const writes = {
           .where((eb) => eb.and(GRAY_NAME)),
       ),
   ),
-  stage: prepared(db.insertInto("staged_config").values(given(columnsOf("staged_config")))),
+  stage: prepared(
+    db.insertInto("staged_config").values({ ...given(columnsOf("staged_config")), content: textParam("content") }),
+  ),
   staged: prepared(
     db
       .selectFrom("staged_config")
@@ -156,10 +165,13 @@ export const writes = {
 const formal = () => db.selectFrom("config_info");
 const gray = () => db.selectFrom("config_info_gray");
 const history = () => db.selectFrom("his_config_info");
-const HISTORY = columnsOf("his_config_info");
-const HISTORY_HEAD = HISTORY.filter((column) => column !== "content" && column !== "c_schema");
-const ITEM = columnsOf("config_info");
-const ITEM_HEAD = ITEM.filter((column) => column !== "content" && column !== "c_schema");
+const HISTORY_HEAD = columnsOf("his_config_info").filter((column) => column !== "content" && column !== "c_schema");
+const ITEM_HEAD = columnsOf("config_info").filter((column) => column !== "content" && column !== "c_schema");
+/** All columns, where the content comes back for `text`. */
+const withContent = <C extends string>(columns: readonly C[]) =>
+  columns.map((column) => (column === "content" ? textColumn(column) : column)) as C[];
+const HISTORY = withContent(columnsOf("his_config_info"));
+const ITEM = withContent(columnsOf("config_info"));
 const LOADED = [
   "id",
   "tenant_id",
@@ -182,12 +194,12 @@ const historyOf = () => history().where((eb) => eb.and(NAME));
 export const reads = {
   content: prepared(
     formal()
-      .select("content")
+      .select(textColumn("content"))
       .where((eb) => eb.and(NAME)),
   ),
   grayContent: prepared(
     gray()
-      .select("content")
+      .select(textColumn("content"))
       .where((eb) => eb.and(GRAY_NAME)),
   ),
   config: prepared(
@@ -197,7 +209,7 @@ export const reads = {
   ),
   gray: prepared(
     gray()
-      .select(columnsOf("config_info_gray"))
+      .select(withContent(columnsOf("config_info_gray")))
       .where((eb) => eb.and(GRAY_NAME)),
   ),
   byId: prepared(formal().select(ITEM).where("id", "=", param("id"))),

@@ -2,17 +2,18 @@ import type { GrayRule, StagedHead } from "@nacre/core/config";
 import type { ConfigType } from "@nacre/protocol";
 import type { ConfigHead, HistoryRow, StoredConfig, StoredGray } from "../config-store.ts";
 import type { StagedRow } from "../port.ts";
+import { text } from "./large-values.ts";
 import type { Tables } from "./schema.ts";
 
 /** Rows of the tables as the ports speak of them. Columns that a query left out come back blank. */
 
 type Part<T> = { [C in keyof T]?: T[C] | undefined };
 type Blankable<T> = Omit<T, "content" | "c_schema"> &
-  Part<Pick<T & { content: string; c_schema: string }, "content" | "c_schema">>;
+  Part<Pick<T & { c_schema: string }, "c_schema">> & { readonly content?: string | Buffer };
 
 export type ItemRow = Blankable<Tables["config_info"]>;
 export type HistoryTableRow = Blankable<Tables["his_config_info"]>;
-type GrayRow = Tables["config_info_gray"];
+export type GrayRow = Omit<Tables["config_info_gray"], "content"> & { readonly content: string | Buffer };
 
 const nameOf = (row: { tenant_id: string; group_id: string; data_id: string }) => ({
   namespace: row.tenant_id,
@@ -36,7 +37,7 @@ export function configOf(row: ItemRow): StoredConfig {
   return {
     id: row.id,
     name: nameOf(row),
-    content: row.content ?? "",
+    content: text(row.content ?? ""),
     md5: row.md5,
     bytes: row.bytes,
     encryptedDataKey: row.encrypted_data_key,
@@ -61,7 +62,7 @@ export function historyOf(row: HistoryTableRow): HistoryRow {
     gray: row.gray_name === "" ? undefined : row.gray_name,
     rule: row.gray_rule === "" ? undefined : (JSON.parse(row.gray_rule) as GrayRule),
     op: row.op_type as HistoryRow["op"],
-    content: row.content ?? "",
+    content: text(row.content ?? ""),
     md5: row.md5,
     encryptedDataKey: row.encrypted_data_key,
     fields: fieldsOf(row),

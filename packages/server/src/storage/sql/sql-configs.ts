@@ -9,9 +9,9 @@ import type {
   StoredGray,
 } from "../config-store.ts";
 import { turn } from "../turn.ts";
+import { text } from "./large-values.ts";
 import { reads } from "./queries.ts";
-import { configOf, grayOf, type HistoryTableRow, historyOf, type ItemRow } from "./rows.ts";
-import type { Tables } from "./schema.ts";
+import { configOf, type GrayRow, grayOf, type HistoryTableRow, historyOf, type ItemRow } from "./rows.ts";
 import { matchingIds } from "./search.ts";
 import { Slices } from "./slices.ts";
 import type { Query, Sqlite } from "./sqlite.ts";
@@ -34,7 +34,8 @@ export class SqlConfigs implements ConfigStore {
 
   async content(name: ConfigName, gray?: string): Promise<string | undefined> {
     const query = gray === undefined ? reads.content({ ...name }) : reads.grayContent({ ...name, gray });
-    return this.#sqlite.get<{ content: string }>(query)?.content;
+    const row = this.#sqlite.get<{ content: string | Buffer }>(query);
+    return row && text(row.content);
   }
 
   async config(name: ConfigName): Promise<StoredConfig | undefined> {
@@ -43,7 +44,7 @@ export class SqlConfigs implements ConfigStore {
   }
 
   async gray(name: ConfigName, gray: string): Promise<StoredGray | undefined> {
-    const row = this.#sqlite.get<Tables["config_info_gray"]>(reads.gray({ ...name, gray }));
+    const row = this.#sqlite.get<GrayRow>(reads.gray({ ...name, gray }));
     return row && grayOf(row);
   }
 

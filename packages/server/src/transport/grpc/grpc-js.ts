@@ -1,5 +1,5 @@
 import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
 import {
   type ConnectionInjector,
   Server,
@@ -11,7 +11,13 @@ import {
 } from "@grpc/grpc-js";
 import type { Clock } from "../../clock.ts";
 import { Carried } from "./carried.ts";
-import { type GrpcTransport, SILENT_MS, type TransportHandlers, type TransportOptions } from "./transport.ts";
+import {
+  type GrpcTransport,
+  SILENT_MS,
+  type TransportHandlers,
+  type TransportOptions,
+  type TlsOptions as TransportTls,
+} from "./transport.ts";
 
 /** With the default of 511, five thousand connects at once take six to eight seconds instead of one. */
 const BACKLOG = 4096;
@@ -77,6 +83,10 @@ export class GrpcJsTransport implements GrpcTransport {
     });
   }
 
+  renewTls(tls: TransportTls): void {
+    this.#tls?.setSecureContext(secureOptions(tls));
+  }
+
   async close(graceMs: number): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
     for (const connection of this.#open) connection.close(graceMs);
@@ -91,16 +101,7 @@ export class GrpcJsTransport implements GrpcTransport {
   }
 
   #tlsServer(options: NonNullable<TransportOptions["tls"]>): TlsServer {
-    const server = createTlsServer({
-      cert: options.cert,
-      key: options.key,
-      ...(options.keyPassword === undefined ? {} : { passphrase: options.keyPassword }),
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-      requestCert: options.mutual,
-      rejectUnauthorized: options.mutual,
-      ALPNProtocols: ["h2"],
-      minVersion: "TLSv1.2",
-    });
+    const server = createTlsServer(secureOptions(options));
     server.on("secureConnection", (secured) => {
       const peer = this.#byPeer.get(peerOf(secured));
       if (peer === undefined) return secured.destroy();
@@ -175,6 +176,19 @@ class Diverted extends ServerInterceptingCall {
   override start(): void {
     this.#begin();
   }
+}
+
+function secureOptions(options: TransportTls): TlsOptions {
+  return {
+    cert: options.cert,
+    key: options.key,
+    ...(options.keyPassword === undefined ? {} : { passphrase: options.keyPassword }),
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    requestCert: options.mutual,
+    rejectUnauthorized: options.mutual,
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+  };
 }
 
 function asBuffer(bytes: Buffer): Buffer {

@@ -5,6 +5,7 @@ import {
   GrpcServer,
   type Peer,
   type ServerCall,
+  type ServerTls,
   Status,
   StatusError,
 } from "@nacre/grpc";
@@ -12,6 +13,7 @@ import type { Clock } from "../../clock.ts";
 import {
   type GrpcTransport,
   SILENT_MS,
+  type TlsOptions,
   type TransportConnection,
   type TransportHandlers,
   type TransportOptions,
@@ -42,16 +44,7 @@ export class NativeTransport implements GrpcTransport {
         streamQueuedBytes: options.queuedBytesMax,
       },
       ...(keepAlive && { keepAlive: { idleMs: keepAlive.timeMs, timeoutMs: keepAlive.timeoutMs } }),
-      ...(tls && {
-        tls: {
-          cert: tls.cert,
-          key: tls.key,
-          ...(tls.keyPassword !== undefined && { passphrase: tls.keyPassword }),
-          ...(tls.ca !== undefined && { ca: tls.ca }),
-          clientCertificates: tls.mutual ? ("required" as const) : ("none" as const),
-          plaintext: tls.plaintext,
-        },
-      }),
+      ...(tls && { tls: serverTls(tls) }),
       methods: {
         "/Request/request": {
           type: "unary",
@@ -75,6 +68,10 @@ export class NativeTransport implements GrpcTransport {
 
   listen(): Promise<number> {
     return this.#server.listen();
+  }
+
+  renewTls(tls: TlsOptions): void {
+    this.#server.renewTls(serverTls(tls));
   }
 
   close(graceMs: number): Promise<void> {
@@ -181,6 +178,17 @@ class PeerConnection implements TransportConnection {
     this.#stream = undefined;
     this.#handlers.closed(this, cause);
   }
+}
+
+function serverTls(tls: TlsOptions): ServerTls {
+  return {
+    cert: tls.cert,
+    key: tls.key,
+    ...(tls.keyPassword !== undefined && { passphrase: tls.keyPassword }),
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    clientCertificates: tls.mutual ? "required" : "none",
+    plaintext: tls.plaintext,
+  };
 }
 
 const CAUSES: Record<CallEnd, string> = {

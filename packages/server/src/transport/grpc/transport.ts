@@ -86,6 +86,11 @@ export interface TlsOptions {
 export interface GrpcTransport {
   /** @returns the port that is listened on. @throws the system's error, for example with code EADDRINUSE. */
   listen(): Promise<number>;
+  /**
+   * Takes new certificates for connections that come from now on; it does nothing when TLS is off.
+   * @throws when certificate and key do not fit: the old ones stay.
+   */
+  renewTls(tls: TlsOptions): void;
   /** Accepts nothing new, completes every stream, and ends what is left after `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
