@@ -15,6 +15,8 @@ export type Handlers = Record<string, (argument: any) => unknown>;
 
 /** In the child: answers the parent's calls. */
 export function answer(handlers: Handlers): void {
+  // A bench that was killed leaves nothing behind.
+  process.once("disconnect", () => process.exit());
   process.on("message", async (message: Question) => {
     if (typeof message?.nacreBench !== "number") return;
     const reply = (rest: object) => process.send?.({ nacreBench: message.nacreBench, ...rest });
