@@ -63,6 +63,22 @@ const NO_FIELDS = { type: "text", appName: "", tags: [], description: "", use: "
 /** What every store of configurations does. @param open  an empty store, removed with the test. */
 export function configStoreSuite(name: string, open: (t: TestContext) => Promise<ConfigStoreUnderTest>): void {
   describe(`${name}, as a store of configurations`, () => {
+    test("gives back long contents as they were, wherever they stand", async (t) => {
+      const { configs, write } = await open(t);
+      const at = configName("a");
+      const [ascii, any] = ["key: value\n".repeat(20_000), "配置 😀 \0 é\n".repeat(20_000)];
+      await write(putConfig(at, ascii), putGray(at, BETA, any), history(1, at, "U"), putConfig(at, any));
+      const read = [await configs.content(at), (await configs.config(at))?.content, await configs.content(at, "beta")];
+      assert.deepEqual([...read, (await configs.gray(at, "beta"))?.content], [any, any, any, any]);
+      assert.equal((await configs.historyRow(1))?.content, ascii);
+      const query = { namespace: "public", wildcards: false, content: "配置 😀" };
+      const { items } = await configs.search(query, { page: 1, size: 1 });
+      assert.deepEqual(
+        items.map(({ content }) => content),
+        [any],
+      );
+    });
+
     test("gives back what was put, and nothing where nothing is", async (t) => {
       const { configs, write } = await open(t);
       const at = configName("a");
