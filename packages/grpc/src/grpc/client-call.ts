@@ -3,6 +3,7 @@ import type { Stream } from "../http2/stream.ts";
 import { type Answer, codeName, type Ending, statusOfReset } from "./answer.ts";
 import type { CallOptions, ClientCall, ClientListener } from "./call.ts";
 import type { ClientSession } from "./client-session.ts";
+import { HeldContent } from "./held-content.ts";
 import type { MessageReader } from "./message-reader.ts";
 import { Metadata } from "./metadata.ts";
 import { Status, StatusError } from "./status.ts";
@@ -33,7 +34,7 @@ export class OutgoingCall implements ClientCall {
   #reading = false;
   #paused = false;
   /** Content that came while paused. */
-  #held: Buffer[] = [];
+  #held: HeldContent | undefined;
 
   constructor(session: ClientSession, path: string, listener: ClientListener, options: CallOptions, now: number) {
     this.#session = session;
@@ -146,7 +147,10 @@ export class OutgoingCall implements ClientCall {
   content(from: Buffer, start: number, end: number, now: number): void {
     const at = this.#paused && !this.ended ? start : this.#read(from, start, end, now);
     // Not credited: the peer's window fills until the application goes on.
-    if (at < end) this.#held.push(Buffer.from(from.subarray(at, end)));
+    if (at < end) {
+      this.#held ??= new HeldContent();
+      this.#held.add(from, at, end);
+    }
   }
 
   /** The server has said all. */
@@ -154,7 +158,7 @@ export class OutgoingCall implements ClientCall {
     this.answered = true;
     // Whatever we still had to send is not needed: gRPC over HTTP/2, Early Server Closure.
     if (!stream.localEnded) this.#session.connection.reset(stream, ErrorCode.NO_ERROR);
-    if (this.#held.length === 0) this.#complete();
+    if (this.#held === undefined) this.#complete();
   }
 
   drained(): void {
@@ -213,13 +217,13 @@ export class OutgoingCall implements ClientCall {
   }
 
   #readHeld(): void {
-    while (!this.#paused && !this.ended) {
-      const part = this.#held.shift();
-      if (part === undefined) break;
-      const at = this.#read(part, 0, part.length, this.#session.now());
-      if (at < part.length) this.#held.unshift(part.subarray(at));
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      held.start = this.#read(held.bytes, held.start, held.end, this.#session.now());
+      if (held.start < held.end) this.#held = held;
     }
-    if (this.#held.length === 0 && this.answered) this.#complete();
+    if (this.#held === undefined && this.answered) this.#complete();
   }
 
   #deliver(message: Buffer): boolean {
@@ -247,8 +251,11 @@ export class OutgoingCall implements ClientCall {
     this.#session.ended(this);
     this.#reader?.release();
     // Or what nobody will read would narrow the window of the whole connection for good.
-    for (const part of this.#held) this.#session.connection.taken(this.#stream as Stream<OutgoingCall>, part.length);
-    this.#held = [];
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined && this.#stream !== undefined) {
+      this.#session.connection.taken(this.#stream, held.end - held.start);
+    }
     this.#early = [];
     try {
       this.#listener.closed(status, message, trailers);
