@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { encodePayload, encodeUtf8 } from "@nacre/protocol";
 import fc from "fast-check";
 import {
   defaultOptions,
@@ -265,4 +266,12 @@ describe("a key that is no option", () => {
         assert.deepEqual(sentences(read([`--${row.name}=${textOf(row, row.default)}`])), []);
     }
   });
+});
+
+test("a message with the largest content and long fields around it is one that is taken", () => {
+  const { contentBytesMax, grpcMessageBytesMax } = defaultOptions;
+  const around = { dataId: "d".repeat(256), group: "g".repeat(128), additionMap: { desc: "d".repeat(512) } };
+  const body = encodeUtf8(JSON.stringify({ ...around, content: "x".repeat(contentBytesMax) }));
+  const message = encodePayload({ type: "ConfigPublishRequest", clientIp: "10.0.0.9", body });
+  assert.ok(message.length <= grpcMessageBytesMax, `${message.length} bytes`);
 });
