@@ -102,7 +102,9 @@ describe("connectGrpc", () => {
   });
 
   test("tells a server that does not speak HTTP/2", async (t) => {
-    const port = await listening(t, createServer(), (socket) => socket.write("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    const port = await listening(t, createServer(), (socket) =>
+      socket.resume().write("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    );
     const message = `cannot connect to 127.0.0.1:${port}: the first frame is not SETTINGS`;
     await assert.rejects(connectGrpc({ host: HOST, port }), { status: Status.UNAVAILABLE, message });
   });
