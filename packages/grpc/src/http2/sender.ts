@@ -1,4 +1,5 @@
 import { TABLE_SIZE_ZERO } from "../hpack/encoder.ts";
+import { framedFor } from "./framed.ts";
 import { Output } from "./output.ts";
 import { Flag, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FrameType, MAX_31, WINDOW_BYTES_DEFAULT } from "./protocol.ts";
 import type { Outgoing, Stream } from "./stream.ts";
@@ -82,6 +83,7 @@ export class Sender {
   /** Queues a message behind its prefix of five bytes, or bytes without one. */
   data(stream: Stream, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): void {
     const size = bytes.length + (prefixed ? PREFIX_BYTES : 0);
+    if (bytes.length > COPY_BYTES_MAX && prefixed && !compressed && this.#sendFramed(stream, bytes, size)) return;
     const item: Outgoing = { bytes, compressed, at: prefixed ? -PREFIX_BYTES : 0 };
     if (stream.queue === undefined) stream.progressAt = now;
     stream.queuedBytes += size;
@@ -195,6 +197,17 @@ export class Sender {
     return this.window > 0 && !this.backlogged && this.output.bytes < GATHERED_BYTES_MAX;
   }
 
+  /** A large message that has been sent to others: whole, from the memory that they were sent from, or not at all. */
+  #sendFramed(stream: Stream, bytes: Uint8Array, size: number): boolean {
+    if (stream.queue !== undefined || !this.#mayGather() || size > stream.sendWindow || size > this.window)
+      return false;
+    const framed = framedFor(stream.id, bytes);
+    if (framed === undefined) return false;
+    this.output.refer(framed);
+    this.#spent(stream, size);
+    return true;
+  }
+
   #turn(stream: Stream, now: number): void {
     const { queue } = stream;
     if (queue === undefined) return;
@@ -237,7 +250,8 @@ export class Sender {
     const prefix = item.at < 0 ? Math.min(-item.at, size) : 0;
     const from = Math.max(item.at, 0);
     const content = size - prefix;
-    const copied = content <= COPY_BYTES_MAX;
+    // All frames of a large message are referenced, the last one too: sent to thousands, copies would add up.
+    const copied = bytes.length <= COPY_BYTES_MAX;
     let at = this.#frame(FrameType.DATA, 0, streamId, size, prefix + (copied ? content : 0));
     const { memory } = this.output;
     for (let index = 0; index < prefix; index++) memory[at++] = prefixByte(item, PREFIX_BYTES + item.at + index);
