@@ -14,7 +14,7 @@ export class Budget {
 
   /** @returns false when nothing is left. */
   spend(now: number): boolean {
-    if (this.#tokens < 1) this.#refill(now);
+    this.#refill(now);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;

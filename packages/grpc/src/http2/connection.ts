@@ -134,6 +134,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     return this.goingAway && this.streams.size === 0 && this.#drainingAt === undefined;
   }
 
+  /** Bytes that wait for the rest of their frame or header block. */
+  get heldBytes(): number {
+    return this.#reader.heldBytes + (this.#blocks.unfinished?.bytes ?? 0);
+  }
+
   /** Takes what the socket has read. The layer above may keep parts of it, so it must not change. */
   receive(chunk: Buffer, now: number): void {
     if (this.failure !== undefined) return;
