@@ -24,7 +24,7 @@ export class OutgoingCall implements ClientCall {
   readonly #listener: ClientListener;
   #stream: Stream<OutgoingCall> | undefined;
   /** Messages that were sent before there was a stream. */
-  #early: Uint8Array[] = [];
+  #early: Uint8Array[] | undefined;
   #earlyBytes = 0;
   #earlySlow = false;
   #halfClosed = false;
@@ -57,15 +57,14 @@ export class OutgoingCall implements ClientCall {
   /** Takes a stream, and sends on it what has been ordered. @returns false when the peer takes no more calls now. */
   start(head: Buffer, now: number): boolean {
     const { connection } = this.#session;
-    const [first] = this.#early;
-    if (first !== undefined && this.#early.length === 1 && this.#halfClosed) {
-      this.#stream = connection.request(head, first, this, now);
-    } else {
+    const only = this.#halfClosed && this.#early?.length === 1 ? this.#early[0] : undefined;
+    if (only !== undefined) this.#stream = connection.request(head, only, this, now);
+    else {
       this.#stream = connection.open(head, this, now);
       if (this.#stream !== undefined) this.#sendEarly(this.#stream, now);
     }
     if (this.#stream === undefined) return false;
-    this.#early = [];
+    this.#early = undefined;
     this.#earlyBytes = 0;
     return true;
   }
@@ -88,7 +87,7 @@ export class OutgoingCall implements ClientCall {
 
   /** All that a unary call sends, before it is given its stream. */
   sendOnly(message: Uint8Array): void {
-    this.#early.push(message);
+    this.#early = [message];
     this.#earlyBytes = message.length;
     this.#halfClosed = true;
   }
@@ -126,7 +125,7 @@ export class OutgoingCall implements ClientCall {
   /** Ends a call that never began; its listener hears of it after `call` has returned. */
   refuse(status: Status, message: string): void {
     this.ended = true;
-    this.#early = [];
+    this.#early = undefined;
     this.#session.soon(() => this.#tell(status, message, new Metadata()));
   }
 
@@ -181,6 +180,7 @@ export class OutgoingCall implements ClientCall {
   }
 
   #sendLater(message: Uint8Array): boolean {
+    this.#early ??= [];
     this.#early.push(message);
     this.#earlyBytes += message.length;
     const { streamQueuedBytes, queuedBytesMax } = this.#session.options.limits;
@@ -193,7 +193,7 @@ export class OutgoingCall implements ClientCall {
 
   #sendEarly(stream: Stream<OutgoingCall>, now: number): void {
     const { connection } = this.#session;
-    for (const message of this.#early) connection.data(stream, message, true, false, now);
+    for (const message of this.#early ?? []) connection.data(stream, message, true, false, now);
     if (this.#halfClosed) connection.finish(stream);
     // It was promised when `send` answered false. A stream that is slow itself keeps the promise.
     if (this.#earlySlow && !stream.slow) this.#session.soon(() => this.ended || this.drained());
@@ -256,7 +256,7 @@ export class OutgoingCall implements ClientCall {
     if (held !== undefined && this.#stream !== undefined) {
       this.#session.connection.taken(this.#stream, held.end - held.start);
     }
-    this.#early = [];
+    this.#early = undefined;
     try {
       this.#listener.closed(status, message, trailers);
     } catch (error) {

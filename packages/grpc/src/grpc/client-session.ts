@@ -42,14 +42,22 @@ export interface ClientShell {
 /** Blocks of paths that are kept; an application calls a few dozen methods. */
 const PATHS_MAX = 256;
 
+/** Heads of calls to one path. */
+interface Heads {
+  /** What all of them begin with. */
+  readonly begin: Buffer;
+  /** One without metadata, and the time it gives: most calls to a path give the same, or none. */
+  plain: Buffer;
+  timeoutMs: number;
+}
+
 /** The client side of one connection: gRPC calls on top of HTTP/2, without I/O. */
 export class ClientSession implements ConnectionListener<OutgoingCall> {
   readonly connection: Connection<OutgoingCall>;
   readonly options: ClientSessionOptions;
   readonly #shell: ClientShell;
   readonly #partial: PartialBytes;
-  /** What a call to a path begins with, and the whole head of one without deadline and metadata. */
-  readonly #heads = new Map<string, { readonly begin: Buffer; readonly plain: Buffer }>();
+  readonly #heads = new Map<string, Heads>();
   /** Calls for which the peer has no stream now, in the order in which they begin. */
   readonly #waiting = new Set<OutgoingCall>();
   readonly #deadlines = new Set<OutgoingCall>();
@@ -221,16 +229,20 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
   }
 
   #headOf({ path, metadata }: OutgoingCall, timeoutMs: number): Buffer {
+    const { scheme, authority, gzip } = this.options;
     let held = this.#heads.get(path);
     if (held === undefined) {
-      const { scheme, authority, gzip } = this.options;
       const begin = callTo(scheme, authority, path);
-      held = { begin, plain: callWith(begin, gzip, Number.POSITIVE_INFINITY, undefined) };
+      held = { begin, plain: callWith(begin, gzip, timeoutMs, undefined), timeoutMs };
       if (this.#heads.size >= PATHS_MAX) this.#heads.clear();
       this.#heads.set(path, held);
     }
-    if (metadata === undefined && timeoutMs === Number.POSITIVE_INFINITY) return held.plain;
-    return callWith(held.begin, this.options.gzip, timeoutMs, metadata);
+    if (metadata !== undefined) return callWith(held.begin, gzip, timeoutMs, metadata);
+    if (held.timeoutMs !== timeoutMs) {
+      held.plain = callWith(held.begin, gzip, timeoutMs, undefined);
+      held.timeoutMs = timeoutMs;
+    }
+    return held.plain;
   }
 
   #drain(why: string): void {

@@ -134,8 +134,12 @@ export class GrpcConnection {
    *
    * @throws StatusError when the status is not OK, or the answer has no message or several.
    */
-  async unary(path: string, message: Uint8Array, options?: CallOptions): Promise<Buffer> {
-    return this.#session.unary(path, message, options);
+  unary(path: string, message: Uint8Array, options?: CallOptions): Promise<Buffer> {
+    try {
+      return this.#session.unary(path, message, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Begins no more calls, lets those that run end for at most `graceMs`, then closes TCP. */
