@@ -1,5 +1,5 @@
 import type { Connection } from "@nacre/core/connections";
-import { decodePayload, type Payload, parseJsonObject, RegistryError } from "@nacre/protocol";
+import { decodePayload, type Payload, RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import { escalate } from "../faults.ts";
 import type { TransportConnection } from "../transport/grpc/transport.ts";
@@ -7,6 +7,7 @@ import { errorReply, failureReply, type Reply, reply, replyTo } from "./answers.
 import type { Counters } from "./counters.ts";
 import type { Answer, AnyMessage, Feature, Filter, RequestContext } from "./handlers.ts";
 import { headerLookup } from "./headers.ts";
+import { parseBody } from "./large-json.ts";
 
 /** Which port a call came in on: types reserved for members are refused on the SDKs'. */
 export type Port = "sdk" | "member";
@@ -114,15 +115,31 @@ export class Dispatch {
 
   #handle(from: TransportConnection, payload: Payload, served: Served): Reply | Promise<Reply> {
     const connection = this.#setup.registered(from.id);
-    if (connection === undefined) return errorReply(new RegistryError("unregistered", "Connection is unregistered."));
-    let body: Record<string, unknown>;
-    try {
-      body = parseJsonObject(payload.body, payload.type);
-    } catch (thrown) {
+    if (connection === undefined) return unregistered();
+    const unreadable = (thrown: unknown): Reply => {
       escalate(thrown);
       return errorReply(RegistryError.from(thrown));
+    };
+    try {
+      const body = parseBody(payload.body, payload.type);
+      if (!(body instanceof Promise)) return this.#serve(connection, payload, served, body);
+      // Nobody would take back what is registered for a connection that has gone meanwhile.
+      return body.then((read) => {
+        const still = this.#setup.registered(from.id);
+        return still === undefined ? unregistered() : this.#serve(still, payload, served, read);
+      }, unreadable);
+    } catch (thrown) {
+      return unreadable(thrown);
     }
-    this.#setup.active(from.id);
+  }
+
+  #serve(
+    connection: Connection,
+    payload: Payload,
+    served: Served,
+    body: Record<string, unknown>,
+  ): Reply | Promise<Reply> {
+    this.#setup.active(connection.id);
     try {
       const context = { connection, type: payload.type, header: headerLookup(payload.headers, body.headers) };
       const request = served.message.body.read(body, "");
@@ -170,4 +187,8 @@ export class Dispatch {
       });
     });
   }
+}
+
+function unregistered(): Reply {
+  return errorReply(new RegistryError("unregistered", "Connection is unregistered."));
 }

@@ -219,6 +219,8 @@ export class Proposals<C, R> {
     if (next > from) {
       const index = firstIndex + next - 1;
       this.#appliedIndex = index;
+      // To decode and apply a content of megabytes has taken a slice already; to store it takes the next.
+      if (bytes >= SLICE_BYTES_MAX) await turn();
       await this.#save(writes, { index, checksum: checksums[next - 1] ?? 0 });
     }
     for (const outcome of outcomes) outcome();

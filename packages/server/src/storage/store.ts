@@ -190,6 +190,8 @@ function storeIn(database: Database.Database, { view, failed }: Surroundings): S
           await turn();
           sliceEndsAt = performance.now() + SLICE_MS;
         }
+        // The last step may have been a long content.
+        if (performance.now() >= sliceEndsAt) await turn();
         setMark.run(next.index, next.checksum);
         commit.run();
       } catch (thrown) {
