@@ -1,11 +1,11 @@
 import { connect as connectTcp, type Socket } from "node:net";
-import { type ConnectionOptions, connect as connectTls, TLSSocket } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import type { CallOptions, ClientCall, ClientListener } from "../grpc/call.ts";
 import { ClientSession, type ClientSessionOptions } from "../grpc/client-session.ts";
 import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
 import { Status, StatusError } from "../grpc/status.ts";
 import { Loop } from "./loop.ts";
-import { type ClientTls, secureClientOptions } from "./tls.ts";
+import { type ClientTls, nodeTls, secureClientOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
 
 export interface ConnectOptions {
@@ -68,7 +68,7 @@ export function connectGrpc(options: ConnectOptions): Promise<GrpcConnection> {
   opened.on("error", (error) => fail(reason(error), error));
   opened.on("close", () => fail("the connection was closed before the server's greeting"));
   opened.once(options.tls === undefined ? "connect" : "secureConnect", () => {
-    if (opened instanceof TLSSocket && opened.alpnProtocol !== "h2") {
+    if (options.tls !== undefined && (opened as TLSSocket).alpnProtocol !== "h2") {
       fail("the server did not agree to HTTP/2 (ALPN h2) in its TLS handshake");
       opened.destroy();
       return;
@@ -158,7 +158,7 @@ export class GrpcConnection {
 function open({ host, port, tls }: ConnectOptions): Socket {
   const tcp = { host, port, noDelay: true, keepAlive: true };
   if (tls === undefined) return connectTcp(tcp);
-  return connectTls({ ...tcp, ...secureClientOptions(tls) } as ConnectionOptions);
+  return nodeTls().connect({ ...tcp, ...secureClientOptions(tls) } as ConnectionOptions);
 }
 
 function sessionOptions(options: ConnectOptions): ClientSessionOptions {

@@ -1,11 +1,11 @@
 import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { createServer as createTlsServer, type PeerCertificate, TLSSocket, type Server as TlsServer } from "node:tls";
+import type { PeerCertificate, TLSSocket, Server as TlsServer } from "node:tls";
 import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
 import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
 import { Loop } from "./loop.ts";
-import { type ServerTls, secureOptions } from "./tls.ts";
+import { nodeTls, type ServerTls, secureOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
 
 export interface ServerOptions {
@@ -104,7 +104,7 @@ export class GrpcServer {
 
   #tlsServer(tls: ServerTls): TlsServer {
     const handshakeTimeout = this.#options.firstCallMs ?? FIRST_CALL_MS;
-    const server = createTlsServer({ ...secureOptions(tls), handshakeTimeout });
+    const server = nodeTls().createServer({ ...secureOptions(tls), handshakeTimeout });
     server.on("secureConnection", (secured) => {
       const connection = this.#securing.get(peerOf(secured));
       secured.on("error", () => secured.destroy());
@@ -191,8 +191,8 @@ class AcceptedConnection implements Peer {
   }
 
   get certificate(): PeerCertificate | undefined {
-    if (!(this.#socket instanceof TLSSocket)) return undefined;
-    const certificate = this.#socket.getPeerCertificate();
+    if (!this.encrypted) return undefined;
+    const certificate = (this.#socket as TLSSocket).getPeerCertificate();
     return certificate?.subject === undefined ? undefined : certificate;
   }
 
