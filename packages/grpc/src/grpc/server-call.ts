@@ -32,6 +32,8 @@ export class IncomingCall implements ServerCall {
   /** The one message of a unary call, until the client has ended its side. */
   #message: Buffer | undefined;
   #messageAt = 0;
+  /** It came with what is being received, and its end may too. */
+  #unsettled = false;
   #headSent = false;
   #expired = false;
   #paused = false;
@@ -62,7 +64,7 @@ export class IncomingCall implements ServerCall {
   /** What has come cannot be handed on without the rest; when its latest bytes came. */
   get partialSince(): number | undefined {
     if (this.#reader?.isPartial === true) return this.#reader.grewAt;
-    return this.#message === undefined ? undefined : this.#messageAt;
+    return this.#message === undefined || this.#unsettled ? undefined : this.#messageAt;
   }
 
   open(method: Method): void {
@@ -199,8 +201,20 @@ export class IncomingCall implements ServerCall {
   /** Until the client ends its side, its message counts like one that has come in part. @throws StatusError. */
   #keep(message: Buffer): void {
     this.#session.partial.demand(message.length);
-    const alone = message.buffer.byteLength <= message.length * KEPT_SHARE_MIN + KEPT_SLACK_BYTES;
-    this.#message = alone ? message : Buffer.from(message);
+    this.#message = message;
+    this.#unsettled = true;
+    this.#session.unsettled.push(this);
+  }
+
+  /** All that came with its message has been read. A message that waits must not keep a long run of bytes from being freed. */
+  settle(): void {
+    this.#unsettled = false;
+    const message = this.#message;
+    if (message === undefined) return;
+    if (message.buffer.byteLength <= message.length * KEPT_SHARE_MIN + KEPT_SLACK_BYTES) return;
+    // Not from the pool, whose slabs would be kept just the same.
+    this.#message = Buffer.allocUnsafeSlow(message.length);
+    message.copy(this.#message);
   }
 
   /** Frees what has come and is not handed on. */

@@ -54,6 +54,8 @@ export class ServerSession implements ConnectionListener<Use> {
   readonly #partial: PartialBytes;
   /** Whether a call has ever come. */
   used = false;
+  /** Unary calls whose message came with what is being received; the end of most of them does too. */
+  readonly unsettled: IncomingCall[] = [];
   /** Calls with a deadline that were not answered at once. */
   readonly #deadlines = new Set<IncomingCall>();
   #deadlineAt = Number.POSITIVE_INFINITY;
@@ -129,7 +131,15 @@ export class ServerSession implements ConnectionListener<Use> {
       return;
     }
     call.content(from, start, end, this.now());
-    if (call.partialSince !== undefined) this.#checkBy(call.partialSince + this.options.limits.partialMs);
+    this.#checkPartial(call);
+  }
+
+  received(): void {
+    for (const call of this.unsettled) {
+      call.settle();
+      this.#checkPartial(call);
+    }
+    this.unsettled.length = 0;
   }
 
   trailers(): void {
@@ -195,6 +205,10 @@ export class ServerSession implements ConnectionListener<Use> {
         call.end(Status.CANCELLED, "the rest of the request did not come");
       } else this.#checkBy(since + this.options.limits.partialMs);
     }
+  }
+
+  #checkPartial({ partialSince }: IncomingCall): void {
+    if (partialSince !== undefined) this.#checkBy(partialSince + this.options.limits.partialMs);
   }
 
   #checkBy(at: number): void {

@@ -35,6 +35,8 @@ export interface ConnectionListener<Call> {
   goaway(code: ErrorCode, text: string): void;
   /** The peer's settings have come, or others: `peerStreamsMax` may have changed. */
   settings?(): void;
+  /** All that one `receive` brought has been told: whoever keeps a part of it may copy that now. */
+  received?(): void;
 }
 
 export interface ConnectionOptions {
@@ -147,6 +149,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.#pingedAt = undefined;
     try {
       this.#reader.read(chunk);
+      this.#listener.received?.();
     } catch (error) {
       if (!(error instanceof ConnectionFailure)) throw error;
       this.fail(error);
