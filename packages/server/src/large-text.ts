@@ -54,7 +54,7 @@ export async function jsonPieces(fields: Readonly<Record<string, unknown>>): Pro
 }
 
 /** A surrogate pair stays in one piece. */
-function* piecesOf(text: string): Generator<string> {
+export function* piecesOf(text: string): Generator<string> {
   for (let from = 0; from < text.length; ) {
     let to = from + PIECE;
     if (to < text.length && isLow(text.charCodeAt(to)) && isHigh(text.charCodeAt(to - 1))) to--;

@@ -14,12 +14,23 @@ export interface SnapshotRow {
 
 export type ColumnValue = string | number | null;
 
+/** As `large-values.ts` has it for queries. */
+const LONG_AS_BYTES = "iif(octet_length(content) >= 65536, cast(content as blob), content)";
+
 /** Without Kysely, because rows are copied as they are: a snapshot may hold a million of them. */
 export function* tableRows(database: Database.Database): Generator<SnapshotRow> {
   for (const table of SNAPSHOT_TABLES) {
-    const columns = columnsOf(table).join(", ");
-    const rows = database.prepare<[], ColumnValue[]>(`SELECT ${columns} FROM ${table} ORDER BY rowid`).raw();
-    for (const value of rows.iterate()) yield { kind: table, key: String(value[0]), value };
+    const columns = columnsOf(table);
+    const contentAt = columns.indexOf("content");
+    const selected = columns.map((column, at) => (at === contentAt ? LONG_AS_BYTES : column)).join(", ");
+    const rows = database
+      .prepare<[], (ColumnValue | Buffer)[]>(`SELECT ${selected} FROM ${table} ORDER BY rowid`)
+      .raw();
+    for (const row of rows.iterate()) {
+      const content = row[contentAt];
+      if (Buffer.isBuffer(content)) row[contentAt] = content.toString();
+      yield { kind: table, key: String(row[0]), value: row as ColumnValue[] };
+    }
   }
 }
 
