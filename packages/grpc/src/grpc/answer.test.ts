@@ -92,6 +92,7 @@ describe("the status of an answer", () => {
     const text = "the metadata of the answer is larger than the 16384 bytes that are taken";
     assert.deepEqual(told({ ...HEAD, ...large }, { "grpc-status": "0" }), [`RESOURCE_EXHAUSTED: ${text}`]);
     assert.deepEqual(told(HEAD, { ...large, "grpc-status": "0" }), ["metadata", `RESOURCE_EXHAUSTED: ${text}`]);
+    assert.deepEqual(told({ ":status": "2".repeat(20_000) }, HEAD), [`RESOURCE_EXHAUSTED: ${text}`]);
   });
 });
 

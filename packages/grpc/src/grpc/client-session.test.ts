@@ -201,6 +201,15 @@ describe("the end of a connection", () => {
     assert.deepEqual(link.drained, [], "a loss is told by the shell");
   });
 
+  test("ends calls for which its peer never had a stream", () => {
+    const link = bareLink({ streamsMax: 0 });
+    link.run();
+    const heard = new Heard();
+    link.client.call("/test/Any", heard);
+    link.client.lost("the wire was cut");
+    assert.deepEqual(heard.news, ["UNAVAILABLE: the call was not processed: the wire was cut"]);
+  });
+
   test("by a fault of the peer says which", () => {
     const link = bareLink();
     const heard = new Heard();

@@ -249,11 +249,13 @@ describe("a connection", () => {
   });
 
   test("that is closed lets calls end, and begins none", async (t) => {
-    const connection = await connected(t, await serving(t));
+    const connection = await connected(t, await serving(t, { limits: { streamsMax: 1 } }));
     const { call, ended } = ending(connection, "/test/Bidi");
+    const waiting = ending(connection, "/test/Bidi");
     const gone = connection.close(60_000);
     assert.equal(connection.open, false);
     await assert.rejects(connection.unary("/test/Echo", Buffer.alloc(0)), { status: Status.UNAVAILABLE });
+    assert.equal(await waiting.ended, "14 the call was not processed: the connection is being closed");
     call.halfClose();
     assert.equal(await ended, "0 ");
     assert.equal(await gone, "the connection was closed");
