@@ -1,8 +1,9 @@
 import { HeaderBlocks } from "./blocks.ts";
-import { Budget } from "./budget.ts";
+import { checkParent, checkShape } from "./frame-rules.ts";
 import { FrameReader, type FrameSink, readWord } from "./frames.ts";
 import type { Head } from "./head.ts";
 import type { Limits } from "./limits.ts";
+import { Patience } from "./patience.ts";
 import {
   ConnectionFailure,
   ErrorCode,
@@ -16,7 +17,8 @@ import {
 } from "./protocol.ts";
 import { Sender, type SenderListener } from "./sender.ts";
 import { encodeSettings, readSettings } from "./settings.ts";
-import { Stream } from "./stream.ts";
+import type { Stream } from "./stream.ts";
+import { Streams } from "./streams.ts";
 
 /** What a connection tells the layer above, while `receive`, `tick` or an order runs. */
 export interface ConnectionListener<Call> {
@@ -46,22 +48,12 @@ export interface ConnectionOptions {
   readonly keepAlive?: { readonly idleMs: number; readonly timeoutMs: number } | undefined;
 }
 
-/** Streams we have reset lately: what the peer sent before it knew is no fault. */
-const RESET_REMEMBERED_MAX = 256;
 const STALL_CHECK_MS = 1000;
 /** How long the peer may take to answer the ping that goes with GOAWAY, before the last stream is named anyway. */
 const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");
 const PING_DRAIN = Buffer.from("nacrebye");
 const GOAWAY_TEXT_BYTES_MAX = 256;
-/** A window update for each kilobyte of content is normal. */
-const BYTES_PER_IDLE_FRAME = 1024;
-/**
- * So are a ping to measure the bandwidth and two window updates for a message, however short. Frames of content earn
- * nothing: a peer with a window of one byte would pay with the frames that it makes us send.
- */
-const IDLE_FRAMES_PER_MESSAGE = 3;
-
 /**
  * One HTTP/2 connection (RFC 9113), either side, without I/O: bytes come in by `receive`, time with every call, and what
  * is to be written lies in `sender.output`. Nothing throws: a connection that has ended has `failure` set, and wants TCP
@@ -69,7 +61,6 @@ const IDLE_FRAMES_PER_MESSAGE = 3;
  */
 export class Connection<Call = unknown> implements SenderListener, FrameSink {
   readonly sender: Sender;
-  readonly streams = new Map<number, Stream<Call>>();
   /** Why it ended, by whoever's fault; nothing is read or sent any more. */
   failure: ConnectionFailure | undefined;
   /** Monotonic milliseconds at which `tick` wants to be called; infinity when there is nothing to wait for. */
@@ -87,27 +78,16 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   readonly #listener: ConnectionListener<Call>;
   readonly #reader: FrameReader;
   readonly #blocks: HeaderBlocks;
-  readonly #resets: Budget;
-  readonly #idleFrames: Budget;
+  readonly #patience: Patience;
+  readonly #streams: Streams<Call>;
   #now: number;
   #receivedAt: number;
-  /** Sent content that has paid for idle frames. */
-  #paidBytes = 0;
-  /** Calls of the peer and messages to it that have not paid for idle frames. */
-  #unpaidMessages = 0;
   /** Whose DATA frame is arriving; undefined when it belongs to a stream that is gone. */
   #dataStream: Stream<Call> | undefined;
   /** That frame has no content. */
   #dataEmpty = false;
-  /** The peer's highest stream. */
-  #lastPeerId = 0;
-  /** Streams of the peer above it are ignored, because our GOAWAY said so. */
-  #acceptedId = MAX_31;
-  #nextId = 1;
   #receiveWindow: number;
   #taken = 0;
-  /** Ids, and what the peer may still send on each of them. */
-  #resetByUs: Map<number, number> | undefined;
   #pingedAt: number | undefined;
   #drainingAt: number | undefined;
 
@@ -118,8 +98,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.#listener = listener;
     this.#reader = new FrameReader(this, this.#isServer);
     this.#blocks = new HeaderBlocks(options.limits);
-    this.#resets = new Budget(options.limits.resets, now);
-    this.#idleFrames = new Budget(options.limits.idleFrames, now);
+    this.#patience = new Patience(options.limits, now);
+    this.#streams = new Streams(this.#isServer, options.limits.streamWindowBytes);
     this.sender = new Sender(this, options.limits.streamQueuedBytes);
     this.#receiveWindow = Math.max(options.limits.connectionWindowBytes, WINDOW_BYTES_DEFAULT);
     this.#now = now;
@@ -129,6 +109,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     const more = this.#receiveWindow - WINDOW_BYTES_DEFAULT;
     if (more > 0) this.sender.control(FrameType.WINDOW_UPDATE, 0, 0, more);
     if (this.#keepAlive !== undefined) this.#tickBy(now + this.#keepAlive.idleMs);
+  }
+
+  /** Those that are open, by id. */
+  get streams(): ReadonlyMap<number, Stream<Call>> {
+    return this.#streams.open;
   }
 
   /** It is going away, and nothing runs any more. */
@@ -180,7 +165,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   request(block: Buffer, message: Uint8Array, call: Call, now: number): Stream<Call> | undefined {
     const stream = this.#own(call, now);
     if (stream === undefined) return undefined;
-    this.#unpaidMessages++;
+    this.#patience.message();
     this.sender.request(stream, block, message, now);
     this.#watchQueue(now);
     return stream;
@@ -194,7 +179,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   /** Queues a message, or bare bytes. @returns false when the stream has become slow. */
   data(stream: Stream<Call>, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): boolean {
     if (stream.closed || stream.ending) return false;
-    this.#unpaidMessages++;
+    this.#patience.message();
     this.sender.data(stream, bytes, prefixed, compressed, now);
     this.#watchQueue(now);
     return !stream.slow;
@@ -208,7 +193,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   /** Head, one message and trailers at once. */
   respond(stream: Stream<Call>, head: Buffer, message: Uint8Array, trailers: Buffer, now: number): void {
     if (stream.closed || stream.ending) return;
-    this.#unpaidMessages++;
+    this.#patience.message();
     this.sender.respond(stream, head, message, trailers, now);
     this.#watchQueue(now);
   }
@@ -234,7 +219,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
    * has answered a ping, or after a second (RFC 9113, section 6.8).
    */
   shutdown(now: number): void {
-    if (this.#drainingAt !== undefined || this.#acceptedId !== MAX_31 || this.failure !== undefined) return;
+    if (this.#drainingAt !== undefined || this.#streams.acceptedId !== MAX_31 || this.failure !== undefined) return;
     this.goingAway = true;
     if (!this.#isServer) return;
     this.sender.control(FrameType.GOAWAY, 0, 0, MAX_31, ErrorCode.NO_ERROR);
@@ -248,7 +233,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     if (this.failure !== undefined) return;
     const text = Buffer.from(failure.message).subarray(0, GOAWAY_TEXT_BYTES_MAX);
     const payload = Buffer.alloc(8 + text.length);
-    payload.writeUInt32BE(this.#lastPeerId, 0);
+    payload.writeUInt32BE(this.#streams.lastPeerId, 0);
     payload.writeUInt32BE(failure.code, 4);
     payload.set(text, 8);
     this.sender.frame(FrameType.GOAWAY, 0, 0, payload);
@@ -286,23 +271,26 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   }
 
   frame(type: number, flags: number, id: number, from: Buffer, start: number, end: number): void {
+    checkShape(type, id, end - start);
     switch (type) {
       case FrameType.HEADERS:
         return this.#headersFrame(flags, id, from, start, end);
       case FrameType.CONTINUATION:
         return this.#continuation(flags, id, from.subarray(start, end));
       case FrameType.WINDOW_UPDATE:
-        return this.#windowUpdate(id, from, start, end - start);
+        return this.#windowUpdate(id, readWord(from, start) & MAX_31);
       case FrameType.PING:
-        return this.#ping(flags, id, from.subarray(start, end));
+        return this.#ping(flags, from.subarray(start, end));
       case FrameType.RST_STREAM:
-        return this.#rstStream(id, from, start, end - start);
+        return this.#rstStream(id, readWord(from, start) as ErrorCode);
       case FrameType.SETTINGS:
-        return this.#settings(flags, id, from.subarray(start, end));
+        return this.#settings(flags, from.subarray(start, end));
       case FrameType.GOAWAY:
-        return this.#goaway(id, from.subarray(start, end));
+        return this.#goaway(from.subarray(start, end));
       case FrameType.PRIORITY:
-        return this.#priority(id, from, start, end - start);
+        // Read for its faults only: RFC 9113, section 5.3.2.
+        checkParent(id, readWord(from, start));
+        return this.#idleFrame("PRIORITY");
       case FrameType.PUSH_PROMISE:
         throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE, which was never allowed");
       default:
@@ -313,7 +301,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   /** RFC 9113, section 6.1. Flow control counts padding, and content of streams that are gone. */
   dataBegins(streamId: number, size: number, padding: number): void {
-    const stream = this.#streamOf(streamId, "DATA");
+    const stream = this.#streams.of(streamId, "DATA");
     this.#receiveWindow -= size;
     if (this.#receiveWindow < 0) {
       throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "more content than the window of the connection");
@@ -370,7 +358,6 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       at += 5;
     }
     if (to < at) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "padding longer than its HEADERS frame");
-    if (id === 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "HEADERS on stream 0");
     const endStream = (flags & Flag.END_STREAM) !== 0;
     if ((flags & Flag.END_HEADERS) !== 0) this.#block(id, endStream, from, at, to);
     else {
@@ -393,28 +380,28 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       return;
     }
     if (!this.#isServer || id % 2 === 0) {
-      if (!this.#isServer && id % 2 === 1 && id < this.#nextId) {
+      if (this.#streams.wasOurs(id)) {
         this.#blocks.decode("trailers", from, start, end);
         return;
       }
       throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `HEADERS on stream ${id}, which is not the peer's to open`);
     }
-    if (id <= this.#lastPeerId) {
+    if (id <= this.#streams.lastPeerId) {
       this.#blocks.decode("trailers", from, start, end);
-      if (this.#resetByUs?.has(id) === true) return this.#idleFrame("late HEADERS");
+      if (this.#streams.wasResetByUs(id)) return this.#idleFrame("late HEADERS");
       throw new ConnectionFailure(ErrorCode.STREAM_CLOSED, `HEADERS on the closed stream ${id}`);
     }
     const head = this.#blocks.decode("request", from, start, end);
     // After our GOAWAY the peer may not have known yet; it will repeat the call elsewhere.
-    if (id > this.#acceptedId) return this.#idleFrame("late HEADERS");
-    this.#lastPeerId = id;
-    const opened = this.#begin(id);
+    if (id > this.#streams.acceptedId) return this.#idleFrame("late HEADERS");
+    this.#streams.lastPeerId = id;
+    const opened = this.#streams.begin(id, this.sender.initialWindow);
     opened.contentLeft = head.contentLength;
     if (this.streams.size > this.#limits.streamsMax) this.#refuse(opened, ErrorCode.REFUSED_STREAM, false);
     else if (head.malformed !== undefined) this.#refuse(opened, ErrorCode.PROTOCOL_ERROR, false);
     else {
       opened.announced = true;
-      this.#unpaidMessages++;
+      this.#patience.message();
       this.#listener.head(opened, head);
       if (endStream && !opened.closed) this.#endRemote(opened);
     }
@@ -453,24 +440,21 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     if (stream.localEnded && !stream.closed) this.#close(stream, ErrorCode.NO_ERROR, true);
   }
 
-  #rstStream(id: number, from: Buffer, start: number, size: number): void {
-    if (size !== 4) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "an RST_STREAM frame of no 4 bytes");
-    const stream = this.#streamOf(id, "RST_STREAM");
+  #rstStream(id: number, code: ErrorCode): void {
+    const stream = this.#streams.of(id, "RST_STREAM");
     if (stream === undefined) {
       this.#idleFrame("RST_STREAM");
       return;
     }
     // A server ends streams that we have opened: it cannot reset more of them than that.
-    if (this.#isServer) this.#spendReset();
-    this.#close(stream, readWord(from, start) as ErrorCode, true);
+    if (this.#isServer) this.#patience.reset(this.#now);
+    this.#close(stream, code, true);
   }
 
-  #windowUpdate(id: number, from: Buffer, start: number, size: number): void {
-    if (size !== 4) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a WINDOW_UPDATE frame of no 4 bytes");
+  #windowUpdate(id: number, bytes: number): void {
     this.#idleFrame("WINDOW_UPDATE");
-    const stream = id === 0 ? undefined : this.#streamOf(id, "WINDOW_UPDATE");
+    const stream = id === 0 ? undefined : this.#streams.of(id, "WINDOW_UPDATE");
     if (id !== 0 && stream === undefined) return;
-    const bytes = readWord(from, start) & MAX_31;
     const code = bytes === 0 ? ErrorCode.PROTOCOL_ERROR : ErrorCode.FLOW_CONTROL_ERROR;
     if (bytes === 0 || !this.sender.grow(stream, bytes)) {
       if (stream !== undefined) this.#refuse(stream, code);
@@ -479,8 +463,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.sender.pump(this.#now);
   }
 
-  #settings(flags: number, id: number, payload: Buffer): void {
-    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream");
+  #settings(flags: number, payload: Buffer): void {
     if ((flags & Flag.ACK) !== 0) {
       if (!this.ready) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS");
       if (payload.length > 0) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a SETTINGS answer with content");
@@ -512,17 +495,13 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     }
   }
 
-  #ping(flags: number, id: number, payload: Buffer): void {
-    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PING on a stream");
-    if (payload.length !== 8) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a PING frame of no 8 bytes");
+  #ping(flags: number, payload: Buffer): void {
     this.#idleFrame("PING");
     if ((flags & Flag.ACK) === 0) this.sender.frame(FrameType.PING, Flag.ACK, 0, payload);
     else if (this.#drainingAt !== undefined && payload.equals(PING_DRAIN)) this.#nameLast();
   }
 
-  #goaway(id: number, payload: Buffer): void {
-    if (id !== 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream");
-    if (payload.length < 8) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a GOAWAY frame below 8 bytes");
+  #goaway(payload: Buffer): void {
     this.#idleFrame("GOAWAY");
     this.goingAway = true;
     const lastId = readWord(payload, 0) & MAX_31;
@@ -535,75 +514,33 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.#listener.goaway(readWord(payload, 4) as ErrorCode, text);
   }
 
-  /** Read for its faults only: RFC 9113, section 5.3.2. */
-  #priority(id: number, from: Buffer, start: number, size: number): void {
-    if (id === 0) throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0");
-    this.#idleFrame("PRIORITY");
-    if (size !== 5) throw new ConnectionFailure(ErrorCode.FRAME_SIZE_ERROR, "a PRIORITY frame of no 5 bytes");
-    checkParent(id, readWord(from, start));
-  }
-
-  /** @returns the stream, or undefined when it is closed already. @throws ConnectionFailure when it never was open. */
-  #streamOf(id: number, what: string): Stream<Call> | undefined {
-    const stream = this.streams.get(id);
-    if (stream !== undefined) return stream;
-    const isPeers = this.#isServer === (id % 2 === 1);
-    if (
-      id === 0 ||
-      (isPeers ? !this.#isServer || (id > this.#lastPeerId && id <= this.#acceptedId) : id >= this.#nextId)
-    ) {
-      throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `${what} on stream ${id}, which was never opened`);
-    }
-    return undefined;
-  }
-
   /** Content for a stream that is closed: no fault when we closed it and the peer could not know. */
   #late(id: number, size: number): void {
-    const window = this.#resetByUs?.get(id) ?? 0;
-    // What the window allowed before the peer knew may come in a thousand small frames.
-    if (size > 0 && size <= window) {
-      this.#resetByUs?.set(id, window - size);
-      return;
-    }
+    if (this.#streams.allowsLate(id, size)) return;
     this.#idleFrame("late DATA");
-    if (id > this.#acceptedId || this.#resetByUs?.has(id) === true) return;
+    if (id > this.#streams.acceptedId || this.#streams.wasResetByUs(id)) return;
     this.sender.control(FrameType.RST_STREAM, 0, id, ErrorCode.STREAM_CLOSED);
   }
 
   /** A stream error: RFC 9113, section 5.4.2. It counts as a reset, or a peer could have us do its resets. */
   #refuse(stream: Stream<Call>, code: ErrorCode, counts = true): void {
     this.#reset(stream, code);
-    if (counts || code !== ErrorCode.REFUSED_STREAM) this.#spendReset();
+    if (counts || code !== ErrorCode.REFUSED_STREAM) this.#patience.reset(this.#now);
   }
 
   #reset(stream: Stream<Call>, code: ErrorCode): void {
     this.sender.control(FrameType.RST_STREAM, 0, stream.id, code);
-    this.#resetByUs ??= new Map();
-    this.#resetByUs.set(stream.id, stream.receiveWindow);
-    if (this.#resetByUs.size > RESET_REMEMBERED_MAX) {
-      for (const oldest of this.#resetByUs.keys()) {
-        this.#resetByUs.delete(oldest);
-        break;
-      }
-    }
+    this.#streams.rememberReset(stream);
     this.#close(stream, code, false);
   }
 
   /** A stream of ours, when the peer takes one more. */
   #own(call: Call, now: number): Stream<Call> | undefined {
-    // Ids are used up after a thousand million calls; only a new connection has more.
-    if (this.#nextId > MAX_31) this.goingAway = true;
+    if (!this.#streams.idsLeft) this.goingAway = true;
     if (this.goingAway || this.streams.size >= this.peerStreamsMax) return undefined;
     this.#now = now;
-    const stream = this.#begin(this.#nextId);
-    this.#nextId += 2;
+    const stream = this.#streams.own(this.sender.initialWindow);
     stream.call = call;
-    return stream;
-  }
-
-  #begin(id: number): Stream<Call> {
-    const stream = new Stream<Call>(id, this.sender.initialWindow, this.#limits.streamWindowBytes);
-    this.streams.set(id, stream);
     return stream;
   }
 
@@ -615,7 +552,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #remove(stream: Stream<Call>): void {
     stream.closed = true;
-    this.streams.delete(stream.id);
+    this.#streams.open.delete(stream.id);
     this.sender.discard(stream);
   }
 
@@ -644,26 +581,14 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.#taken = 0;
   }
 
-  #spendReset(): void {
-    if (this.#resets.spend(this.#now)) return;
-    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that end before they are done");
-  }
-
   #idleFrame(what: string): void {
-    if (this.#idleFrames.spend(this.#now)) return;
-    const { sentBytes } = this.sender;
-    const earned = (sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME;
-    this.#idleFrames.earn(earned + this.#unpaidMessages * IDLE_FRAMES_PER_MESSAGE);
-    this.#paidBytes = sentBytes;
-    this.#unpaidMessages = 0;
-    if (this.#idleFrames.spend(this.#now)) return;
-    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} frames`);
+    this.#patience.idleFrame(what, this.sender.sentBytes, this.#now);
   }
 
   #nameLast(): void {
     this.#drainingAt = undefined;
-    this.#acceptedId = this.#lastPeerId;
-    this.sender.control(FrameType.GOAWAY, 0, 0, this.#lastPeerId, ErrorCode.NO_ERROR);
+    this.#streams.acceptedId = this.#streams.lastPeerId;
+    this.sender.control(FrameType.GOAWAY, 0, 0, this.#streams.lastPeerId, ErrorCode.NO_ERROR);
   }
 
   #checkBlock(now: number): void {
@@ -706,12 +631,5 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
 
   #tickBy(at: number): void {
     if (at < this.tickAt && this.failure === undefined) this.tickAt = at;
-  }
-}
-
-/** A stream error in RFC 7540, section 5.3.1. RFC 9113 has dropped priorities; nobody who is well sends such a frame. */
-function checkParent(id: number, parent: number): void {
-  if ((parent & MAX_31) === id) {
-    throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `stream ${id} depends on itself`);
   }
 }
