@@ -37,8 +37,8 @@ export interface Store {
   readonly mark: Mark;
   readonly configs: ConfigStore;
   /**
-   * Performs the writes and sets the mark in one transaction, in slices of 5 ms. Readers of `configs` see what is done
-   * so far, views what was committed. One write at a time.
+   * Performs the writes and sets the mark in one transaction, in slices of 5 ms. Readers of `configs` and views see what
+   * was committed; in memory, where there is one connection, readers see what is done so far. One write at a time.
    */
   write(writes: Writes, mark: Mark): Promise<void>;
   /** Puts rows of a snapshot back into a store that holds none of them, in one transaction with the mark. */
@@ -109,6 +109,7 @@ export function openStore(path: string, onDamage: () => void): Store {
   database.pragma("journal_size_limit = 16777216");
   return storeIn(database, {
     view: () => openView(path),
+    reader: () => new Database(path, { readonly: true, timeout: 0 }),
     failed(thrown) {
       if (isDamage(thrown)) onDamage();
       return failureCode(thrown).startsWith("SQLITE_")
@@ -124,6 +125,7 @@ export function openMemoryStore(): Store {
     view() {
       throw new Error("a store in memory has no other view");
     },
+    reader: () => undefined,
     failed: (thrown) => thrown,
   });
 }
@@ -131,13 +133,14 @@ export function openMemoryStore(): Store {
 /** What differs between stores: how they are read as of one moment, and what becomes of SQLite's failures. */
 interface Surroundings {
   view(): View;
+  /** A connection that sees what is committed; undefined where there can be no other. */
+  reader(): Database.Database | undefined;
   failed(thrown: unknown): unknown;
 }
 
-function storeIn(database: Database.Database, { view, failed }: Surroundings): Store {
+function storeIn(database: Database.Database, { view, reader, failed }: Surroundings): Store {
   if (database.pragma("user_version", { simple: true }) !== FORMAT) database.transaction(() => database.exec(SCHEMA))();
-  // As the other databases do it, and as exact lookups do.
-  database.pragma("case_sensitive_like = ON");
+  prepareQueries(database);
   const put = database.prepare<[string, string, string]>(
     "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
   );
@@ -148,9 +151,14 @@ function storeIn(database: Database.Database, { view, failed }: Surroundings): S
   const sqlite = new Sqlite(database);
   let mark = readMark(database);
 
+  let reading: Database.Database | undefined;
   let loading: Promise<ConfigTables> | undefined;
   function tables(): Promise<ConfigTables> {
-    loading ??= import("./sql/config-tables.ts").then(({ openConfigTables }) => openConfigTables(sqlite));
+    loading ??= import("./sql/config-tables.ts").then(({ openConfigTables }) => {
+      reading = reader();
+      if (reading !== undefined) prepareQueries(reading);
+      return openConfigTables(sqlite, reading === undefined ? sqlite : new Sqlite(reading));
+    });
     return loading;
   }
   const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
@@ -218,8 +226,17 @@ function storeIn(database: Database.Database, { view, failed }: Surroundings): S
       const [state] = database.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
       return state === undefined ? 0 : state.log - state.checkpointed;
     },
-    close: () => void database.close(),
+    close() {
+      // First, because the last to close copies the write-ahead log into the store, which only a writer can.
+      reading?.close();
+      database.close();
+    },
   };
+}
+
+function prepareQueries(database: Database.Database): void {
+  // As the other databases do it, and as exact lookups do.
+  database.pragma("case_sensitive_like = ON");
 }
 
 function openView(path: string): View {

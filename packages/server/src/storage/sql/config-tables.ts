@@ -21,10 +21,14 @@ export interface ConfigTables {
   staged(): AsyncGenerator<StagedRow>;
 }
 
-/** Everything that needs Kysely: imported on demand. */
-export function openConfigTables(sqlite: Sqlite): ConfigTables {
+/**
+ * Everything that needs Kysely: imported on demand.
+ *
+ * @param reading  what lists, searches and contents are read with: a connection that sees whole entries only.
+ */
+export function openConfigTables(sqlite: Sqlite, reading: Sqlite): ConfigTables {
   return {
-    configs: new SqlConfigs(sqlite),
+    configs: new SqlConfigs(reading),
     apply: (writes) => applyWrites(sqlite, writes),
     async *heads() {
       for (const query of [reads.formalHeads, reads.grayHeads]) {
