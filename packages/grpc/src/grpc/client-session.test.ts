@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import { ConnectionFailure, ErrorCode } from "../http2/protocol.ts";
 import type { Methods } from "./call.ts";
 import { bareLink, Heard, serverLink } from "./link.fixture.ts";
-import { Status } from "./status.ts";
+import { Metadata } from "./metadata.ts";
+import { Status, StatusError } from "./status.ts";
 
 const HEAD = { ":status": "200", "content-type": "application/grpc" };
 
@@ -42,6 +43,29 @@ describe("a connection", () => {
       link.run();
     }
     assert.equal(link.peer.connection.failure, undefined);
+  });
+});
+
+describe("a StatusError", () => {
+  test("that a method throws arrives with its status, its text and its trailers", async () => {
+    const trailers = new Metadata().add("x-rule", "not on Sundays").add("x-detail-bin", Buffer.from([0, 255]));
+    const link = serverLink({
+      "/test/Refuse": {
+        type: "unary",
+        handle() {
+          throw new StatusError(Status.FAILED_PRECONDITION, "closed today", { trailers });
+        },
+      },
+    });
+    const refused = link.client.unary("/test/Refuse", Buffer.alloc(0));
+    link.run();
+
+    await assert.rejects(refused, (error: StatusError) => {
+      assert.deepEqual([error.status, error.message], [Status.FAILED_PRECONDITION, "closed today"]);
+      assert.equal(error.trailers?.get("x-rule"), "not on Sundays");
+      assert.deepEqual(error.trailers?.get("x-detail-bin"), Buffer.from([0, 255]));
+      return true;
+    });
   });
 });
 

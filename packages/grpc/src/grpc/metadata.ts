@@ -43,11 +43,26 @@ export class Metadata {
   }
 }
 
+/** Fields of HTTP and of gRPC itself; a call that carried one as metadata would be malformed, or mean something else. */
+const RESERVED = new Set([
+  "connection",
+  "content-length",
+  "content-type",
+  "host",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 function checkedName(name: string): string {
   if (!/^[0-9a-z_.-]+$/.test(name)) {
     throw new TypeError(`metadata: '${name}' is not a name; use digits, lower-case letters, '_', '-' and '.'`);
   }
-  if (name.startsWith("grpc-")) throw new TypeError(`metadata: '${name}' is reserved; names in 'grpc-' are gRPC's own`);
+  if (name.startsWith("grpc-") || RESERVED.has(name)) {
+    throw new TypeError(`metadata: '${name}' is reserved; it belongs to gRPC or HTTP`);
+  }
   return name;
 }
 
@@ -59,5 +74,6 @@ function checkedValue(name: string, value: string | Uint8Array): string | Buffer
   if (typeof value !== "string")
     throw new TypeError(`metadata: '${name}' takes text; bytes need a name ending in '-bin'`);
   if (!/^[\x20-\x7e]*$/.test(value)) throw new TypeError(`metadata: the value of '${name}' is not printable ASCII`);
+  if (value !== value.trim()) throw new TypeError(`metadata: the value of '${name}' begins or ends with a blank`);
   return value;
 }

@@ -273,7 +273,7 @@ export class IncomingCall implements ServerCall {
   }
 
   #fail(error: unknown): void {
-    if (error instanceof StatusError) this.end(error.status, error.message);
+    if (error instanceof StatusError) this.end(error.status, error.message, error.trailers);
     else {
       this.#session.options.onError(error, this);
       this.end(Status.INTERNAL, "the server failed to handle this call");

@@ -1,3 +1,5 @@
+import type { Metadata } from "./metadata.ts";
+
 /** The status codes of gRPC. Source: grpc/doc/statuscodes.md. */
 export const Status = {
   OK: 0,
@@ -24,9 +26,12 @@ export type Status = (typeof Status)[keyof typeof Status];
 export class StatusError extends Error {
   override readonly name = "StatusError";
   readonly status: Status;
+  /** Metadata that goes, or came, with the status. */
+  readonly trailers: Metadata | undefined;
 
-  constructor(status: Status, message: string, options?: ErrorOptions) {
+  constructor(status: Status, message: string, options?: ErrorOptions & { readonly trailers?: Metadata }) {
     super(message, options);
     this.status = status;
+    this.trailers = options?.trailers;
   }
 }

@@ -101,3 +101,21 @@ describe("metadata", () => {
     });
   }
 });
+
+describe("metadata that no call can carry (gRPC over HTTP/2, Custom-Metadata)", () => {
+  for (const [name, value, rule] of [
+    ["X-Upper", "a", /is not a name/],
+    ["", "a", /is not a name/],
+    ["grpc-status", "0", /is reserved/],
+    ["content-length", "5", /is reserved/],
+    ["te", "trailers", /is reserved/],
+    ["x-text", "a\nb", /not printable ASCII/],
+    ["x-text", " a", /begins or ends with a blank/],
+    ["x-data-bin", "text", /takes bytes/],
+    ["x-text", Buffer.from("bytes"), /takes text/],
+  ] as const) {
+    test(`${JSON.stringify(name)}: ${JSON.stringify(value)} is refused when it is added`, () => {
+      assert.throws(() => new Metadata().add(name, value), { name: "TypeError", message: rule });
+    });
+  }
+});

@@ -1,4 +1,5 @@
 import type { ClientListener } from "./call.ts";
+import type { Metadata } from "./metadata.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** Waits for the one message of a unary call. */
@@ -21,8 +22,8 @@ export class UnaryAnswer implements ClientListener {
     this.#message = message;
   }
 
-  closed(status: Status, message: string): void {
-    if (status !== Status.OK) this.#settle?.reject(new StatusError(status, message));
+  closed(status: Status, message: string, trailers: Metadata): void {
+    if (status !== Status.OK) this.#settle?.reject(new StatusError(status, message, { trailers }));
     else if (this.#message !== undefined) this.#settle?.resolve(this.#message);
     else this.#settle?.reject(new StatusError(Status.UNIMPLEMENTED, "the answer of a unary call carries no message"));
   }
