@@ -37,7 +37,7 @@ export function parseBody(bytes: Uint8Array, what: string): Record<string, unkno
 
 /** Yields after a millisecond of work at most, the parsing of what is left of the body aside. */
 export function* parseLarge(bytes: Uint8Array, what: string): Work<Record<string, unknown>> {
-  const texts = yield* largeTexts(bytes);
+  const texts = yield* largeTexts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   const rest = texts.length === 0 ? undefined : without(bytes, texts);
   // Where somebody wrote what stands for a text, nothing may stand for one.
   if (rest === undefined) return parseJsonObject(bytes, what);
@@ -49,7 +49,7 @@ export function* parseLarge(bytes: Uint8Array, what: string): Work<Record<string
 }
 
 /** Where JSON is broken this may find other texts than meant: what is broken stays, in one of them or in the rest. */
-function* largeTexts(bytes: Uint8Array): Work<readonly LargeText[]> {
+function* largeTexts(bytes: Buffer): Work<readonly LargeText[]> {
   const texts: LargeText[] = [];
   let depth = 0;
   let pauseAt = PIECE_BYTES;
@@ -70,23 +70,28 @@ function* largeTexts(bytes: Uint8Array): Work<readonly LargeText[]> {
   return texts;
 }
 
-function* textAt(bytes: Uint8Array, from: number): Work<LargeText> {
+function* textAt(bytes: Buffer, from: number): Work<LargeText> {
   const cuts: number[] = [];
-  let cutAt = from + PIECE_BYTES;
+  for (let at = from; ; ) {
+    const until = Math.min(bytes.length, at + PIECE_BYTES);
+    const piece = bytes.subarray(at, until);
+    // Most pieces of most texts hold neither, which is found out in no time.
+    at = piece.includes(QUOTE) || piece.includes(BACKSLASH) ? endOrAfter(bytes, at, until) : until;
+    if (at >= bytes.length || bytes[at] === QUOTE) return { from, to: Math.min(at, bytes.length), cuts };
+    while (((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
+    cuts.push(at);
+    yield;
+  }
+}
+
+/** The quote that ends a text, or else the first character at or behind `until`. */
+function endOrAfter(bytes: Buffer, from: number, until: number): number {
   let at = from;
-  while (at < bytes.length) {
-    const byte = bytes[at] as number;
-    if (byte === QUOTE) break;
-    const continues = (byte & 0xc0) === 0x80;
-    if (at >= cutAt && !continues) {
-      cuts.push(at);
-      cutAt = at + PIECE_BYTES;
-      yield;
-    }
-    if (byte !== BACKSLASH) at++;
+  while (at < until && bytes[at] !== QUOTE) {
+    if (bytes[at] !== BACKSLASH) at++;
     else at += bytes[at + 1] === U ? 6 : 2;
   }
-  return { from, to: Math.min(at, bytes.length), cuts };
+  return at;
 }
 
 /** The body with a mark in the place of each text; undefined when it holds such a mark of its own. */
