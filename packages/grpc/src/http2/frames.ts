@@ -53,7 +53,7 @@ export class FrameReader {
     while (!this.#stopped) {
       if (this.#inData) {
         at = this.#data(from, at, end);
-        if (this.#inData) return;
+        if (this.#inData || this.#stopped) return;
       }
       if (end - at < FRAME_HEADER_BYTES) break;
       const next = this.#next(from, at, end);

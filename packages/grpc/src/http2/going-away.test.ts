@@ -140,6 +140,16 @@ describe("a connection that fails (RFC 9113, section 5.4.1)", () => {
     assert.equal(subject.connection.tickAt, Number.POSITIVE_INFINITY);
   });
 
+  test("reads nothing more, though it fails while content is told", () => {
+    const subject = Subject.greeted();
+    subject.receive(headers(1, request()));
+    subject.news();
+    subject.on.data = () => subject.connection.fail(new ConnectionFailure(ErrorCode.INTERNAL_ERROR, "a fault"));
+    subject.receive(data(1, "x"), headers(3, request()), ping());
+    assert.deepEqual(subject.news(), ["data 1 x", "closed 1 INTERNAL_ERROR"]);
+    assert.equal(subject.connection.streams.size, 0);
+  });
+
   test("at a tick leaves no wake-up behind, whatever else was due", () => {
     const subject = Subject.greeted({ headerBlockMs: 500 });
     subject.receive(frame(FrameType.HEADERS, 0, 1, request()));
