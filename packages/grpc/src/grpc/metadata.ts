@@ -3,6 +3,7 @@
  * more than once; the order is kept.
  */
 export class Metadata {
+  /** Text in a name that ends in `-bin` is as it came over the wire. */
   readonly #entries: [name: string, value: string | Buffer][] = [];
 
   /** @throws TypeError for a name or a value that HTTP/2 cannot carry. */
@@ -13,26 +14,29 @@ export class Metadata {
 
   /** The last value of a name. */
   get(name: string): string | Buffer | undefined {
-    return this.#entries.findLast(([own]) => own === name)?.[1];
+    const value = this.#entries.findLast(([own]) => own === name)?.[1];
+    if (typeof value !== "string" || !name.endsWith("-bin")) return value;
+    return fromBase64(value.slice(value.lastIndexOf(",") + 1));
   }
 
   getAll(name: string): (string | Buffer)[] {
-    return this.#entries.flatMap(([own, value]) => (own === name ? [value] : []));
+    return this.#entries.flatMap((entry) => (entry[0] === name ? values(entry) : []));
   }
 
   get size(): number {
-    return this.#entries.length;
+    return this.#entries.reduce((size, entry) => size + values(entry).length, 0);
   }
 
-  [Symbol.iterator](): IterableIterator<readonly [name: string, value: string | Buffer]> {
-    return this.#entries[Symbol.iterator]();
+  *[Symbol.iterator](): IterableIterator<readonly [name: string, value: string | Buffer]> {
+    for (const entry of this.#entries) for (const value of values(entry)) yield [entry[0], value];
   }
 
-  /** As it came over the wire, the name known to be valid. Bytes may come in base64 with or without padding. */
+  /**
+   * As it came over the wire, the name known to be valid. Bytes are decoded for whoever asks for them: a head of a few
+   * octets may refer to thousands of values.
+   */
   received(name: string, value: string): void {
-    if (!name.endsWith("-bin")) this.#entries.push([name, value]);
-    // Several values may be joined by a comma (gRPC over HTTP/2, Requests, Binary-Header).
-    else for (const part of value.split(",")) this.#entries.push([name, Buffer.from(part.trim(), "base64")]);
+    this.#entries.push([name, value]);
   }
 
   /** The fields that carry it. */
@@ -41,6 +45,16 @@ export class Metadata {
       yield [name, typeof value === "string" ? value : value.toString("base64").replace(/=+$/, "")];
     }
   }
+}
+
+/** Several values of bytes may come joined by a comma (gRPC over HTTP/2, Requests, Binary-Header). */
+function values([name, value]: readonly [name: string, value: string | Buffer]): (string | Buffer)[] {
+  return typeof value === "string" && name.endsWith("-bin") ? value.split(",").map(fromBase64) : [value];
+}
+
+/** With or without padding. */
+function fromBase64(text: string): Buffer {
+  return Buffer.from(text.trim(), "base64");
 }
 
 /** Fields of HTTP and of gRPC itself; a call that carried one as metadata would be malformed, or mean something else. */

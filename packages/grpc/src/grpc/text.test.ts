@@ -84,6 +84,17 @@ describe("metadata", () => {
     );
   });
 
+  test("bytes that come joined by commas are values of their own", () => {
+    const received = new Metadata();
+    received.received("a-bin", "YQ, Yg==,Yw");
+    received.received("b", "1,2");
+    const texts = [...received].map(([name, value]) => `${name} ${value}`);
+    assert.deepEqual(texts, ["a-bin a", "a-bin b", "a-bin c", "b 1,2"]);
+    assert.equal(received.size, 4);
+    assert.deepEqual(received.get("a-bin"), Buffer.from("c"));
+    assert.deepEqual(received.getAll("a-bin").map(String), ["a", "b", "c"]);
+  });
+
   for (const [name, value] of [
     ["", "a"],
     ["A", "a"],
