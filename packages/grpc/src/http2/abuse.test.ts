@@ -174,6 +174,22 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     assert.ok(count < 15, `${count}`);
   });
 
+  test("are paid for by the hundred streams whose windows a setting moves", () => {
+    const moves = (streams: number): number => {
+      const subject = Subject.greeted({ idleFrames: { burst: 400, perSecond: 0 } });
+      for (let nth = 0; nth < streams; nth++) subject.receive(lastHeaders(1 + 2 * nth, request()));
+      // What the calls have earned is used up first.
+      for (let nth = 0; nth < 400; nth++) subject.receive(ping());
+      let suffered = 0;
+      for (; subject.failure === undefined; suffered++) {
+        subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, suffered % 2]));
+      }
+      return suffered;
+    };
+    assert.ok(moves(99) > 200);
+    assert.ok(moves(5000) < 10);
+  });
+
   test("do not count DATA that was under way to a stream when it was reset here", () => {
     const subject = Subject.greeted({ ...IDLE, streamWindowBytes: 100 });
     subject.receive(headers(1, request()));

@@ -54,6 +54,9 @@ const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");
 const PING_DRAIN = Buffer.from("nacrebye");
 const GOAWAY_TEXT_BYTES_MAX = 256;
+/** A change of the initial window walks over all streams, and lets a frame out on each that waits. */
+const STREAMS_PER_IDLE_FRAME = 100;
+
 /**
  * One HTTP/2 connection (RFC 9113), either side, without I/O: bytes come in by `receive`, time with every call, and what
  * is to be written lies in `sender.output`. Nothing throws: a connection that has ended has `failure` set, and wants TCP
@@ -489,6 +492,8 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     const change = initialWindow - this.sender.initialWindow;
     if (change === 0) return;
     this.sender.initialWindow = initialWindow;
+    const { size } = this.streams;
+    for (let paid = STREAMS_PER_IDLE_FRAME; paid <= size; paid += STREAMS_PER_IDLE_FRAME) this.#idleFrame("SETTINGS");
     for (const stream of this.streams.values()) {
       if (this.sender.grow(stream, change)) continue;
       throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
