@@ -1,13 +1,20 @@
 /**
- * Feeds random and mutated input to every decoder and parser. `npm run fuzz` runs 150,000 cases on a new seed,
- * `--seed N` replays one, `--cases N` makes the run longer or shorter.
+ * Feeds random and mutated input to every decoder and parser, and to the gRPC machine. `npm run fuzz` runs 150,000 cases
+ * and twenty million inputs of the machine on a new seed, `--seed N` replays one, `--cases N` makes the run longer or
+ * shorter, `--only TEXT` runs targets whose name contains it.
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { runTargets } from "../test/fuzz/targets.ts";
+import { CASES_DEFAULT, runTargets } from "../test/fuzz/targets.ts";
 import { say } from "./lib/steps.ts";
 
-const { values } = parseArgs({ options: { seed: { type: "string" }, cases: { type: "string", default: "150000" } } });
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    cases: { type: "string", default: String(CASES_DEFAULT) },
+    only: { type: "string", default: "" },
+  },
+});
 const cases = whole("cases", values.cases);
 const seed = values.seed === undefined ? randomInt(2 ** 31) : whole("seed", values.seed);
 
@@ -15,14 +22,16 @@ say(`seed ${seed}`);
 const startedAt = performance.now();
 let total = 0;
 try {
-  runTargets(cases, seed, (name, count, tookMs) => {
+  runTargets(cases, seed, values.only, (name, count, tookMs) => {
     total += count;
     say(`${String(count).padStart(8)} cases ${String(Math.round((count * 1000) / tookMs)).padStart(8)}/s  ${name}`);
   });
   const seconds = (performance.now() - startedAt) / 1000;
   say(`${total} cases in ${seconds.toFixed(1)} s, ${Math.round(total / seconds)}/s, seed ${seed}: nothing found.`);
 } catch (err) {
-  say(`${(err as Error).stack}\n\nReplay it with: npm run fuzz -- --seed ${seed} --cases ${cases}`);
+  say(
+    `${(err as Error).stack}\n\nReplay it with: npm run fuzz -- --seed ${seed} --cases ${cases} --only "${values.only}"`,
+  );
   process.exitCode = 1;
 }
 

@@ -5,6 +5,8 @@ export interface FuzzTarget {
   readonly name: string;
   /** Share of the cases that this target gets, against 1 for an ordinary one. */
   readonly weight: number;
+  /** Counts of its own, for cases that cost so little that a share of the others' count would say nothing. */
+  readonly counts?: { readonly long: number; readonly short: number };
   /** Runs one case, drawn from the seed. @throws whatever breaks the target's invariant. */
   readonly cases: (count: number, seed: number) => void;
 }

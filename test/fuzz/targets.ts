@@ -40,6 +40,7 @@ import { parseMetadata } from "../../packages/server/src/transport/http/metadata
 import { Params } from "../../packages/server/src/transport/http/params.ts";
 import { pairsOf } from "../../packages/server/src/transport/http/params-text.ts";
 import { VALID } from "../hostile/lib/requests.ts";
+import { grpcMachine } from "./grpc/target.ts";
 import { anyJson, anyText, HOSTILE_NAMES, mutated, mutatedBytes, mutatedText } from "./inputs.ts";
 import { type FuzzTarget, orRefused, target } from "./target.ts";
 
@@ -360,17 +361,28 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...http,
   ...domain,
   ...files,
+  grpcMachine,
 ];
 
-/** Runs about so many cases, shared by weight. @returns the count of each target. @throws Error of the first that fails. */
+/** What a run of the default length is; targets with counts of their own follow a shorter or longer one. */
+export const CASES_DEFAULT = 150_000;
+
+/**
+ * Runs about so many cases, shared by weight, and those of targets with counts of their own besides.
+ *
+ * @throws Error of the first that fails.
+ */
 export function runTargets(
   cases: number,
   seed: number,
+  only: string,
   onDone: (name: string, count: number, tookMs: number) => void,
 ): void {
   const weights = TARGETS.reduce((sum, { weight }) => sum + weight, 0);
-  for (const { name, weight, cases: run } of TARGETS) {
-    const count = Math.ceil((cases * weight) / weights);
+  for (const { name, weight, counts, cases: run } of TARGETS) {
+    if (!name.includes(only)) continue;
+    const share = counts === undefined ? weight / weights : counts.long / CASES_DEFAULT;
+    const count = Math.ceil(cases * share);
     const startedAt = performance.now();
     try {
       run(count, seed);
