@@ -6,11 +6,12 @@ import type { Stream } from "../../../packages/grpc/src/http2/stream.ts";
 import { settings } from "../../../packages/grpc/src/http2/wire.fixture.ts";
 import { Application, Broken, MESSAGES } from "./application.ts";
 import { ensure, Peer } from "./peer.ts";
-import { Writer } from "./writer.ts";
+import { Writer, type Written } from "./writer.ts";
 
 const STEPS_MAX = 120;
 /** Output that waits when nobody takes it: what is gathered, one turn, and what control frames may add meanwhile. */
 const OUTPUT_BYTES_MAX = 1 << 20;
+const CANCEL = 8;
 const GREETING = Buffer.concat([PREFACE, settings()]);
 const FRAME_BYTES = 16_384 + 9;
 
@@ -45,7 +46,7 @@ function drawLimits(random: Random, tame: boolean): GrpcLimits {
     idleFrames: budget,
     messageBytesMax: random.pick([1000, 8192, 1 << 20]),
     partialBytesMax: random.pick([3000, 50_000]),
-    partialBytesMaxOfAll: random.pick([2500, 60_000]),
+    heldBytesMaxOfAll: random.pick([2500, 60_000]),
     partialMs: 400,
   };
 }
@@ -53,10 +54,17 @@ function drawLimits(random: Random, tame: boolean): GrpcLimits {
 /** Sees to it that each stream is told of from its head to its end, once, and not behind it. */
 class Watched extends ServerSession {
   readonly announced = new Set<unknown>();
+  /** What the head of a stream must be; unknown where anything may have been changed on its way. */
+  sent: ((id: number) => Written | undefined) | undefined;
 
   override head(...given: Parameters<ServerSession["head"]>): void {
-    ensure(!this.announced.has(given[0]), "a stream was told of twice");
-    this.announced.add(given[0]);
+    const [stream, head] = given;
+    ensure(!this.announced.has(stream), "a stream was told of twice");
+    const sent = this.sent?.(stream.id);
+    if (sent !== undefined && !head.tooLarge) {
+      ensure(head.path === sent.path && head.fields.join("\n") === sent.fields, "a head that was never sent");
+    }
+    this.announced.add(stream);
     super.head(...given);
   }
 
@@ -71,6 +79,7 @@ class Watched extends ServerSession {
   }
 
   override drained(stream: Parameters<ServerSession["drained"]>[0]): void {
+    ensure(stream.queuedBytes < this.options.limits.streamQueuedBytes / 2, "drained above half of the budget");
     ensure(this.announced.has(stream), "drained behind the end of a stream");
     super.drained(stream);
   }
@@ -105,7 +114,7 @@ export class Life {
     const limits = drawLimits(random, tame);
     this.#limits = limits;
     this.#now = random.below(1e6);
-    this.#partial = new PartialBytes(limits.partialBytesMaxOfAll);
+    this.#partial = new PartialBytes(limits.heldBytesMaxOfAll);
     this.#application = new Application(random);
     this.#application.tame = tame;
     const keepAlive = !tame && random.chance(0.2) ? { idleMs: 500, timeoutMs: 200 } : undefined;
@@ -123,6 +132,7 @@ export class Life {
     this.#session = new Watched(options, { peer: CALL_PEER, now: () => this.#now, wrote() {} });
     this.#peer = new Peer(limits.connectionWindowBytes, MESSAGES);
     this.#writer = new Writer(random, this.#peer, limits.streamWindowBytes, tame);
+    if (tame) this.#session.sent = (id) => this.#writer.heads.get(id);
   }
 
   /** @throws Error where an invariant does not hold. */
@@ -203,6 +213,7 @@ export class Life {
       told += Number(stream.announced);
       this.#checkStream(stream);
     }
+    ensure(connection.untakenBytes >= 0, "more was taken than has come");
     ensure(queued === sender.queuedBytes, "the streams' queues are not the connection's");
     ensure(queued <= this.#limits.queuedBytesMax, "more is queued than allowed");
     ensure(told === announced.size, "streams that were told of are not those that are open");
@@ -234,6 +245,11 @@ export class Life {
   #end(): void {
     const { connection, announced } = this.#session;
     this.#flush();
+    if (this.#wrong === 0) {
+      for (const stream of connection.streams.values()) connection.reset(stream, CANCEL);
+      ensure(connection.untakenBytes === 0, "content that nobody takes any more narrows the window for good");
+      this.#flush();
+    }
     if (connection.failure !== undefined) {
       this.#receive(GREETING);
       this.#application.act();

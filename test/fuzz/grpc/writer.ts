@@ -36,31 +36,31 @@ const SETTING_VALUES = [0, 1, 100, 4096, 16_384, 65_535, 70_000, 1_000_000];
 const SCRIPTS_COUNT = 64;
 const SCRIPT_BLOCKS = 12;
 const SCRIPTS_SEED = 1;
-const PLAIN = PATHS.map((path) => encodeFields(fieldsOf(path, [])));
+const PLAIN = PATHS.map((path) => written(fieldsOf(path, [])));
 const TRAILERS = encodeFields([["x", "y"]]);
 const ODD_BLOCKS = [
-  encodeFields(fieldsOf("/f.U/now", [["content-length", "5"]])),
-  encodeFields(fieldsOf("/f.S/echo", [["grpc-timeout", "50m"]])),
-  encodeFields(fieldsOf("/f.S/busy", [["grpc-timeout", "1H"]])),
-  encodeFields(fieldsOf("/f.U/later", [["grpc-timeout", "wrong"]])),
-  encodeFields(fieldsOf("/f.S/echo", [["long", "x".repeat(3000)]])),
-  encodeFields(
+  written(fieldsOf("/f.U/now", [["content-length", "5"]])),
+  written(fieldsOf("/f.S/echo", [["grpc-timeout", "50m"]])),
+  written(fieldsOf("/f.S/busy", [["grpc-timeout", "1H"]])),
+  written(fieldsOf("/f.U/later", [["grpc-timeout", "wrong"]])),
+  written(fieldsOf("/f.S/echo", [["long", "x".repeat(3000)]])),
+  written(
     fieldsOf("/f.U/now", [
       ["grpc-encoding", "gzip"],
       ["grpc-accept-encoding", "gzip"],
     ]),
   ),
-  encodeFields([
+  written([
     [":method", "GET"],
     [":scheme", "http"],
     [":path", "/"],
   ]),
-  encodeFields([
+  written([
     [":method", "HEAD"],
     [":scheme", "http"],
     [":path", "/"],
   ]),
-  encodeFields([
+  written([
     [":method", "POST"],
     [":scheme", "http"],
     [":path", "/"],
@@ -85,7 +85,21 @@ function fieldsOf(path: string, more: readonly Field[]): Field[] {
   ];
 }
 
-function drawScripts(random: Random): Buffer[][] {
+/** A block, and what whoever reads it must find. */
+export interface Written {
+  readonly block: Buffer;
+  readonly path: string;
+  /** Fields that are neither pseudo-fields nor of HTTP itself, a line each for name and value. */
+  readonly fields: string;
+}
+
+function written(fields: readonly Field[], block: Buffer = encodeFields(fields)): Written {
+  const path = fields.find(([name]) => name === ":path")?.[1] ?? "";
+  const regular = fields.filter(([name]) => !name.startsWith(":") && name !== "content-length");
+  return { block, path, fields: regular.flat().join("\n") };
+}
+
+function drawScripts(random: Random): Written[][] {
   return Array.from({ length: SCRIPTS_COUNT }, () => {
     const encoder = new ReferenceEncoder();
     return Array.from({ length: SCRIPT_BLOCKS }, () => {
@@ -96,12 +110,13 @@ function drawScripts(random: Random): Buffer[][] {
         ["user-agent", "fuzz"],
         ["c-bin", "AAE"],
       ]);
-      for (const field of fieldsOf(random.pick(PATHS), more)) {
+      const fields = fieldsOf(random.pick(PATHS), more);
+      for (const field of fields) {
         const representation = random.pick(["indexed", "indexed", "incremental", "without", "never"] as const);
         const how: FieldOptions = { representation, huffman: random.chance(0.5), nameByIndex: random.chance(0.7) };
         octets.push(...encoder.field(field, how));
       }
-      return Buffer.from(octets);
+      return written(fields, Buffer.from(octets));
     });
   });
 }
@@ -117,7 +132,11 @@ export class Writer {
   readonly #random: Random;
   readonly #peer: Peer;
   readonly #streamWindow: number;
-  readonly #script: readonly Buffer[];
+  readonly #script: readonly Written[];
+  /** What the requests of this connection say, by stream. */
+  readonly heads = new Map<number, Written>();
+  /** A client that widens windows by a few bytes only. */
+  readonly #stingy: boolean;
   #nextBlock = 0;
   #nextId = 1;
   readonly #open: OpenStream[] = [];
@@ -132,6 +151,7 @@ export class Writer {
   /** @param tame keeps to the windows that the server gives, at all times. */
   constructor(random: Random, peer: Peer, streamWindow: number, tame: boolean) {
     this.#tame = tame;
+    this.#stingy = random.chance(0.3);
     this.#random = random;
     this.#peer = peer;
     this.#streamWindow = streamWindow;
@@ -198,13 +218,14 @@ export class Writer {
     const id = this.#nextId;
     this.#nextId += random.chance(0.95) ? 2 : 4;
     const fresh = this.#script[this.#nextBlock];
-    let block: Buffer;
+    let head: Written;
     if (fresh !== undefined && random.chance(0.5)) {
       this.#nextBlock++;
-      block = fresh;
-    } else block = random.chance(0.9) ? random.pick(PLAIN) : random.pick(ODD_BLOCKS);
+      head = fresh;
+    } else head = random.chance(0.9) ? random.pick(PLAIN) : random.pick(ODD_BLOCKS);
     const ends = random.chance(0.1);
-    this.#block(id, block, ends);
+    this.heads.set(id, head);
+    this.#block(id, head.block, ends);
     if (ends) return;
     this.#open.push({ id, left: 0, fill: 0, promised: 0, step: 0 });
     if (random.chance(0.6)) this.#content(this.#open.length - 1);
@@ -314,7 +335,7 @@ export class Writer {
   #windowUpdate(): void {
     const random = this.#random;
     const stream = random.chance(0.5) ? undefined : this.#open[random.below(this.#open.length)];
-    const bytes = random.chance(0.3) ? 1 + random.below(20) : 1 + random.below(50_000);
+    const bytes = this.#stingy || random.chance(0.3) ? 1 + random.below(20) : 1 + random.below(50_000);
     this.#word(FrameType.WINDOW_UPDATE, stream?.id ?? 0, bytes);
   }
 
@@ -361,7 +382,7 @@ export class Writer {
       case 3:
         return this.#copied(FrameType.HEADERS, Flag.END_HEADERS | random.below(2), id | 1, random.pick(MALFORMED));
       case 4:
-        return this.#copied(FrameType.HEADERS, random.below(2), this.#nextId, random.pick(PLAIN));
+        return this.#copied(FrameType.HEADERS, random.below(2), this.#nextId, random.pick(PLAIN).block);
       case 5:
         return this.#copied(
           FrameType.CONTINUATION,

@@ -166,6 +166,13 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     assert.equal(count, Number.POSITIVE_INFINITY);
   });
 
+  test("are earned by each byte once", () => {
+    const subject = Subject.greeted({ idleFrames: { burst: 3, perSecond: 0 } });
+    subject.receive(windowUpdate(0, 1e6), settings([Setting.INITIAL_WINDOW_SIZE, 1e6]), headers(1, request()));
+    subject.connection.data(subject.stream(1), Buffer.alloc(100_000), false, false, subject.now);
+    assert.ok(suffered(subject, () => subject.receive(ping()), 1000) < 20);
+  });
+
   test("are not earned by a long message that is fetched byte by byte (CVE-2019-9511)", () => {
     const subject = Subject.greeted(IDLE);
     subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, 0]), headers(1, request()));
@@ -188,6 +195,13 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     };
     assert.ok(moves(99) > 200);
     assert.ok(moves(5000) < 10);
+  });
+
+  test("count empty DATA of a stream that was reset here", () => {
+    const subject = Subject.greeted(IDLE);
+    subject.receive(headers(1, request()));
+    subject.connection.reset(subject.stream(1), ErrorCode.CANCEL);
+    assert.ok(suffered(subject, () => subject.receive(data(1, ""))) < 10);
   });
 
   test("do not count DATA that was under way to a stream when it was reset here", () => {

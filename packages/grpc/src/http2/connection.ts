@@ -129,6 +129,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     return this.#reader.heldBytes + (this.#blocks.unfinished?.bytes ?? 0);
   }
 
+  /** Content that has come and that the application has not taken. */
+  get untakenBytes(): number {
+    return Math.max(this.#limits.connectionWindowBytes, WINDOW_BYTES_DEFAULT) - this.#receiveWindow - this.#taken;
+  }
+
   /** Takes what the socket has read. The layer above may keep parts of it, so it must not change. */
   receive(chunk: Buffer, now: number): void {
     if (this.failure !== undefined) return;

@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ErrorCode, Flag, MAX_31 } from "./protocol.ts";
+import { ErrorCode, Flag, MAX_31, Setting } from "./protocol.ts";
 import { Subject } from "./subject.fixture.ts";
-import { data, headers, lastData, paddedData, request, rstStream, TRAILERS, windowUpdate } from "./wire.fixture.ts";
+import {
+  data,
+  headers,
+  lastData,
+  paddedData,
+  request,
+  rstStream,
+  settings,
+  TRAILERS,
+  windowUpdate,
+} from "./wire.fixture.ts";
 
 const KIB16 = 16_384;
 
@@ -152,6 +162,47 @@ describe("what this side may send (RFC 9113, section 6.9.1)", () => {
     assert.equal(subject.connection.sender.queuedBytes, 1);
     assert.deepEqual(subject.receive(windowUpdate(0, 1)), ["DATA 1 1 bytes"]);
   });
+
+  for (const [what, size, send] of [
+    [
+      "a whole answer",
+      3000,
+      (subject: Subject, id: number, content: Buffer) =>
+        subject.connection.respond(subject.stream(id), TRAILERS, content, TRAILERS, subject.now),
+    ],
+    [
+      "a message that was framed for others",
+      30_000,
+      (subject: Subject, id: number, content: Buffer) =>
+        subject.connection.data(subject.stream(id), content, true, false, subject.now),
+    ],
+  ] as const) {
+    const content = Buffer.alloc(size);
+    // Two others get it first: from the second on it is framed once for all.
+    const prepare = (): void => {
+      for (let nth = 0; nth < 2; nth++) send(server(1e6, 1e6), 1, content);
+    };
+
+    test(`${what} keeps to the window of its stream`, () => {
+      prepare();
+      const subject = server(1e6, 1e6);
+      subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, size + 4]));
+      send(subject, 1, content);
+      assert.deepEqual([subject.stream(1).sendWindow, subject.stream(1).queuedBytes], [0, 1]);
+      subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, size + 5]));
+      prepare();
+      send(subject, 3, content);
+      assert.deepEqual([subject.stream(3).sendWindow, subject.stream(3).queuedBytes], [0, 0]);
+    });
+
+    test(`${what} keeps to the window of the connection`, () => {
+      const subject = server(1e6, 1e6);
+      subject.connection.data(subject.stream(3), Buffer.alloc(65_535 - size - 4), false, false, subject.now);
+      prepare();
+      send(subject, 1, content);
+      assert.deepEqual([subject.connection.sender.window, subject.connection.sender.queuedBytes], [0, 1]);
+    });
+  }
 
   test("empty frames, heads and trailers need no window (section 6.9)", () => {
     const subject = sending(65_535);

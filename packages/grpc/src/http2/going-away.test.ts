@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConnectionFailure, ErrorCode, Flag, FrameType, MAX_31 } from "./protocol.ts";
+import { ConnectionFailure, ErrorCode, Flag, FrameType, MAX_31, Setting } from "./protocol.ts";
 import { Subject } from "./subject.fixture.ts";
 import {
   continuation,
@@ -13,6 +13,7 @@ import {
   ping,
   request,
   rstStream,
+  settings,
   TRAILERS,
   windowUpdate,
 } from "./wire.fixture.ts";
@@ -158,6 +159,19 @@ describe("a connection that fails (RFC 9113, section 5.4.1)", () => {
     assert.deepEqual(subject.tick(500), ["GOAWAY 0 ENHANCE_YOUR_CALM"]);
     assert.equal(subject.connection.tickAt, Number.POSITIVE_INFINITY);
     assert.deepEqual(subject.tick(500), []);
+  });
+
+  test("through what its application does at a tick leaves none either", () => {
+    const subject = Subject.greeted({ stalledMs: 100, queuedBytesMax: 50 });
+    subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, 0]), headers(1, request()), headers(3, request()));
+    subject.connection.data(subject.stream(1), Buffer.alloc(10), false, false, subject.now);
+    subject.connection.finish(subject.stream(1), TRAILERS);
+    subject.on.closed = () => {
+      subject.connection.data(subject.stream(3), Buffer.alloc(100), false, false, subject.now);
+    };
+    subject.tick(100);
+    assert.equal(subject.failure, "ENHANCE_YOUR_CALM");
+    assert.equal(subject.connection.tickAt, Number.POSITIVE_INFINITY);
   });
 
   test("says no more than 256 bytes of the reason", () => {
