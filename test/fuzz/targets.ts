@@ -361,7 +361,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...http,
   ...domain,
   ...files,
-  grpcMachine,
+  ...grpcMachine,
 ];
 
 /** What a run of the default length is; targets with counts of their own follow a shorter or longer one. */

@@ -289,6 +289,25 @@ describe("heads that repeat", () => {
     assert.equal(subject.heads.get(7)?.path, "/a.B/C");
   });
 
+  test("mean something else when the table has moved under the same bytes", () => {
+    const encoder = new ReferenceEncoder();
+    const insert: FieldOptions = { representation: "incremental", huffman: false, nameByIndex: false };
+    const NEWEST = Buffer.of(0x80 | 62);
+    const read = (block: Uint8Array): readonly string[] => {
+      id += 2;
+      assert.deepEqual(own.receive(headers(id, block)), []);
+      return own.heads.get(id)?.fields ?? [];
+    };
+    const own = Subject.greeted();
+    let id = -1;
+    const again = Buffer.concat([request(), NEWEST]);
+    read(Buffer.concat([request(), Buffer.from(encoder.field(["a", "1"], insert))]));
+    assert.deepEqual(read(again).slice(-2), ["a", "1"]);
+    assert.deepEqual(read(again).slice(-2), ["a", "1"]);
+    read(Buffer.concat([request(), Buffer.from(encoder.field(["b", "2"], insert))]));
+    assert.deepEqual(read(again).slice(-2), ["b", "2"]);
+  });
+
   const field: fc.Arbitrary<Field> = fc.constantFrom<Field>(
     [":method", "POST"],
     [":scheme", "http"],

@@ -13,7 +13,10 @@ export interface Limits {
   readonly continuationsMax: number;
   /** How long a header block may take from its first to its last frame. Milliseconds. */
   readonly headerBlockMs: number;
-  /** What a peer may send on one stream before the application has taken it. */
+  /**
+   * What a peer may send on one stream before the application has taken it. Not below 65,535, which peers may use before
+   * they have read what is allowed (RFC 9113, 6.9.2).
+   */
   readonly streamWindowBytes: number;
   /** The same over all streams. */
   readonly connectionWindowBytes: number;
