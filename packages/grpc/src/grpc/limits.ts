@@ -8,8 +8,11 @@ export interface GrpcLimits extends Limits {
   readonly messageBytesMax: number;
   /** Messages of which a part has come, over all calls of one connection. Bytes. */
   readonly partialBytesMax: number;
-  /** The same over all connections of one server. Bytes. */
-  readonly partialBytesMaxOfAll: number;
+  /**
+   * What all connections of one server may make it hold: open calls with their metadata, parts of messages, what waits
+   * to be sent. Above it those end that hold the most. Bytes.
+   */
+  readonly heldBytesMaxOfAll: number;
   /** A message of which no further byte comes for this long ends its call. Milliseconds. */
   readonly partialMs: number;
 }
@@ -19,6 +22,7 @@ export const GRPC_LIMITS: GrpcLimits = {
   // What gRPC libraries accept by default.
   messageBytesMax: 4 * MEBIBYTE,
   partialBytesMax: 32 * MEBIBYTE,
-  partialBytesMaxOfAll: 256 * MEBIBYTE,
+  // A call without much metadata counts for a kilobyte, so this is half a million of them.
+  heldBytesMaxOfAll: 512 * MEBIBYTE,
   partialMs: 60_000,
 };

@@ -120,7 +120,7 @@ export function serverLink(
           onError: (error) => {
             throw error;
           },
-          partial: new PartialBytes(GRPC_LIMITS.partialBytesMaxOfAll),
+          partial: new PartialBytes(GRPC_LIMITS.heldBytesMaxOfAll),
         },
         { peer: PEER, now, wrote: () => {} },
       ),

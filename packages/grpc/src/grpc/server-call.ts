@@ -24,7 +24,7 @@ export class IncomingCall implements ServerCall {
   readonly stream: Stream<IncomingCall>;
   ended = false;
   readonly #session: ServerSession;
-  readonly #request: Request;
+  readonly request: Request;
   readonly #gzips: boolean;
   #reader: MessageReader | undefined;
   #listener: CallListener | undefined;
@@ -46,7 +46,7 @@ export class IncomingCall implements ServerCall {
   constructor(session: ServerSession, stream: Stream<IncomingCall>, request: Request, now: number) {
     this.#session = session;
     this.stream = stream;
-    this.#request = request;
+    this.request = request;
     this.path = request.path;
     this.metadata = request.metadata;
     this.deadlineAt = now + request.timeoutMs;
@@ -174,7 +174,7 @@ export class IncomingCall implements ServerCall {
   #read(from: Buffer, start: number, end: number, now: number): number {
     let at = start;
     if (!this.ended) {
-      this.#reader ??= this.#session.newReader(this.#request.encoding);
+      this.#reader ??= this.#session.newReader(this.request.encoding);
       const reader = this.#reader;
       this.#messageAt = now;
       this.#reading = true;

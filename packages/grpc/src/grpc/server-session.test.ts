@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { ErrorCode } from "../http2/protocol.ts";
+import { ErrorCode, Setting } from "../http2/protocol.ts";
 import {
   data,
   headers,
@@ -14,7 +14,7 @@ import {
   TRAILERS,
   windowUpdate,
 } from "../http2/wire.fixture.ts";
-import type { Methods } from "./call.ts";
+import type { Methods, ServerCall } from "./call.ts";
 import type { GrpcLimits } from "./limits.ts";
 import { PartialBytes } from "./message-reader.ts";
 import { Metadata } from "./metadata.ts";
@@ -407,6 +407,60 @@ describe("a paused call", () => {
     });
     subject.call(1, message("a"));
     assert.deepEqual([count, subject.status(1)[0]], [1, "0"]);
+  });
+});
+
+describe("what a session holds for its peer", () => {
+  const held = (subject: SessionSubject): number => subject.session.heldBytes;
+
+  test("is something for each open call, and its metadata once for all calls that share it", () => {
+    const [subject] = streaming();
+    assert.equal(held(subject), 0);
+    const large = request({ a: "x".repeat(5000) });
+    subject.receive(headers(1, large));
+    const first = held(subject);
+    assert.ok(first > 10_000, "fields weigh more in memory than on the wire");
+    subject.receive(headers(3, large));
+    const second = held(subject) - first;
+    assert.ok(second > 0 && second < 3000);
+    subject.receive(headers(5, request({ a: "y".repeat(5000) })));
+    assert.ok(held(subject) - first - second > 10_000);
+    subject.receive(rstStream(1));
+    assert.ok(held(subject) > first, "the other call still has the metadata");
+    subject.receive(rstStream(3), rstStream(5));
+    assert.equal(held(subject), 0);
+  });
+
+  test("are parts of messages, and content of calls that are paused", () => {
+    const [subject, noted] = streaming();
+    subject.receive(headers(1, request()));
+    const call = held(subject);
+    subject.receive(data(1, message(Buffer.alloc(3000)).subarray(0, 2000)));
+    assert.equal(held(subject) - call, subject.partial.used);
+    subject.receive(data(1, Buffer.alloc(1005)));
+    noted.call?.pause();
+    subject.receive(data(1, Buffer.alloc(700)));
+    assert.equal(held(subject) - call, 700);
+    subject.receive(rstStream(1));
+    assert.equal(held(subject), 0);
+  });
+
+  test("are answers that wait, a message that goes to many once", () => {
+    const calls: ServerCall[] = [];
+    const open = (call: ServerCall) => {
+      calls.push(call);
+      return { message() {} };
+    };
+    const own = new SessionSubject({ [PATH]: { type: "stream", open } });
+    own.receive(settings([Setting.INITIAL_WINDOW_SIZE, 0]), headers(1, request()), headers(3, request()));
+    const before = held(own);
+    const notice = Buffer.alloc(10_000);
+    for (const call of calls) call.send(notice);
+    assert.equal(held(own) - before, 10_005);
+    calls[0]?.send(Buffer.alloc(10_000));
+    assert.equal(held(own) - before, 20_010);
+    own.receive(windowUpdate(1, 30_000), windowUpdate(3, 30_000));
+    assert.equal(held(own), before);
   });
 });
 

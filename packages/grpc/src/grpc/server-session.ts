@@ -31,6 +31,9 @@ export interface SessionShell {
   wrote(): void;
 }
 
+/** A call with nothing special to it. */
+const CALL_BYTES = 1024;
+
 /** What a stream is for: a call, or a request of another kind, which is answered in HTTP when it has ended. */
 type Use = IncomingCall | Refused;
 
@@ -52,6 +55,8 @@ export class ServerSession implements ConnectionListener<Use> {
   readonly options: SessionOptions;
   readonly #shell: SessionShell;
   readonly #partial: PartialBytes;
+  /** What the heads of open calls hold. */
+  #requestBytes = 0;
   /** Whether a call has ever come. */
   used = false;
   /** Unary calls whose message came with what is being received; the end of most of them does too. */
@@ -86,6 +91,13 @@ export class ServerSession implements ConnectionListener<Use> {
     this.#shell.wrote();
   }
 
+  /** About what the peer makes us hold, but for what lies in the socket. */
+  get heldBytes(): number {
+    const { streams, sender, heldBytes, untakenBytes } = this.connection;
+    const waiting = sender.queuedBytes - sender.sharedBytes;
+    return streams.size * CALL_BYTES + this.#requestBytes + this.#partial.used + waiting + heldBytes + untakenBytes;
+  }
+
   /** Bytes of messages that have come and cannot be handed on yet, over all calls of the connection. */
   get partial(): PartialBytes {
     return this.#partial;
@@ -113,6 +125,7 @@ export class ServerSession implements ConnectionListener<Use> {
     }
     const call = new IncomingCall(this, stream as Stream<IncomingCall>, request, this.now());
     stream.call = call;
+    if (request.calls++ === 0) this.#requestBytes += request.bytes;
     if (head.tooLarge) {
       const max = this.options.limits.headerListBytesMax;
       call.end(Status.RESOURCE_EXHAUSTED, `the metadata of the call is larger than the ${max} bytes that are taken`);
@@ -163,6 +176,7 @@ export class ServerSession implements ConnectionListener<Use> {
     const { call } = stream;
     if (!(call instanceof IncomingCall)) return;
     this.#deadlines.delete(call);
+    if (--call.request.calls === 0) this.#requestBytes -= call.request.bytes;
     call.closed(code, byPeer, this.connection.failure !== undefined);
   }
 

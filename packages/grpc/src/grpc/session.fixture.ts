@@ -44,7 +44,7 @@ export class SessionSubject {
 
   constructor(methods: Methods, limits: Partial<GrpcLimits> = {}, gzip = false, partial?: PartialBytes) {
     const all = { ...GRPC_LIMITS, ...limits };
-    this.partial = partial ?? new PartialBytes(all.partialBytesMaxOfAll);
+    this.partial = partial ?? new PartialBytes(all.heldBytesMaxOfAll);
     const onError = (error: unknown): void => void this.errors.push(error);
     const options = { methods, limits: all, gzip, keepAlive: undefined, onError, partial: this.partial };
     const shell = { peer: PEER, now: () => this.now, wrote: () => void this.wrote++ };

@@ -19,6 +19,8 @@ export interface Head {
   readonly malformed: string | undefined;
   /** More fields came than the limit allows; those over it are not in `fields`. */
   readonly tooLarge: boolean;
+  /** Names, values and 32 bytes for each field (RFC 9113, section 6.5.2). */
+  readonly listBytes: number;
   /** What the layer above made of it, kept so that an equal block costs nothing. */
   derived: unknown;
 }
@@ -44,7 +46,7 @@ export class HeadReader implements FieldSink, Head {
   derived: unknown;
   readonly #kind: HeadKind;
   readonly #listBytesMax: number;
-  #listBytes = 0;
+  listBytes = 0;
   #regular = false;
   /** Which pseudo-fields came. */
   #seen = 0;
@@ -55,8 +57,8 @@ export class HeadReader implements FieldSink, Head {
   }
 
   field(name: string, value: string): void {
-    this.#listBytes += name.length + value.length + FIELD_OVERHEAD;
-    if (this.#listBytes > this.#listBytesMax) this.tooLarge = true;
+    this.listBytes += name.length + value.length + FIELD_OVERHEAD;
+    if (this.listBytes > this.#listBytesMax) this.tooLarge = true;
     // The block has to be decoded to its end, because later blocks depend on its table; its fields need not be kept.
     if (this.tooLarge || this.malformed !== undefined) return;
     if (name.charCodeAt(0) === 0x3a) this.#pseudo(name, value);

@@ -14,6 +14,9 @@ const PREFIX_BYTES = 5;
 /** The default of SETTINGS_HEADER_TABLE_SIZE, below which a lowered size has to be confirmed. */
 const TABLE_BYTES_DEFAULT = 4096;
 
+/** The large message that was queued last, on whichever connection. */
+let latestQueued: Uint8Array | undefined;
+
 /** Told when a stream's end has left, or its queue has become short again. */
 export interface SenderListener {
   sentEnd(stream: Stream): void;
@@ -29,6 +32,10 @@ export class Sender {
   initialWindow = WINDOW_BYTES_DEFAULT;
   /** Bytes that wait in the queues of streams. */
   queuedBytes = 0;
+  /** Those of them that lie in memory once for many streams. */
+  sharedBytes = 0;
+  /** Such bytes that were handed to the socket. Whoever sees it empty sets this to 0. */
+  sharedOut = 0;
   /** The socket has as much as it should hold: content waits, control frames do not. */
   backlogged = false;
   /** Content sent so far; it pays for the window updates that it causes. */
@@ -84,7 +91,7 @@ export class Sender {
   data(stream: Stream, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): void {
     const size = bytes.length + (prefixed ? PREFIX_BYTES : 0);
     if (bytes.length > COPY_BYTES_MAX && prefixed && !compressed && this.#sendFramed(stream, bytes, size)) return;
-    const item: Outgoing = { bytes, compressed, at: prefixed ? -PREFIX_BYTES : 0 };
+    const item: Outgoing = { bytes, compressed, at: prefixed ? -PREFIX_BYTES : 0, shared: false };
     if (stream.queue === undefined) stream.progressAt = now;
     stream.queuedBytes += size;
     this.queuedBytes += size;
@@ -93,6 +100,7 @@ export class Sender {
       this.#part(stream, item, TURN_BYTES_MAX);
       if (item.at === bytes.length) return;
     }
+    if (bytes.length > COPY_BYTES_MAX) this.#noteShared(stream, item);
     if (stream.queue === undefined) stream.queue = [item];
     else stream.queue.push(item);
     if (stream.queuedBytes > this.#streamQueuedBytes) stream.slow = true;
@@ -173,7 +181,9 @@ export class Sender {
   /** The stream was closed: nothing of it is sent any more. */
   discard(stream: Stream): void {
     this.queuedBytes -= stream.queuedBytes;
+    this.sharedBytes -= stream.sharedBytes;
     stream.queuedBytes = 0;
+    stream.sharedBytes = 0;
     stream.queue = undefined;
     stream.trailers = undefined;
     this.#waiting.delete(stream);
@@ -204,6 +214,7 @@ export class Sender {
     const framed = framedFor(stream.id, bytes);
     if (framed === undefined) return false;
     this.output.refer(framed);
+    this.sharedOut += size;
     this.#spent(stream, size);
     return true;
   }
@@ -242,7 +253,21 @@ export class Sender {
     }
     stream.queuedBytes -= sent;
     this.queuedBytes -= sent;
+    if (item.shared) {
+      stream.sharedBytes -= sent;
+      this.sharedBytes -= sent;
+      this.sharedOut += sent;
+    }
     return sent;
+  }
+
+  /** What goes to many at once is found by its following itself. */
+  #noteShared(stream: Stream, item: Outgoing): void {
+    item.shared = item.bytes === latestQueued;
+    latestQueued = item.bytes;
+    if (!item.shared) return;
+    stream.sharedBytes += item.bytes.length - item.at;
+    this.sharedBytes += item.bytes.length - item.at;
   }
 
   #dataFrame(streamId: number, item: Outgoing, size: number): void {

@@ -4,6 +4,8 @@ export interface Outgoing {
   /** First byte of the message prefix: 1 when the message is compressed. Nothing for a body that is no message. */
   readonly compressed: boolean;
   at: number;
+  /** Others wait to send the same bytes. */
+  shared: boolean;
 }
 
 /** A stream of a connection, in one of the states open, half-closed (local), half-closed (remote) or closed. */
@@ -33,6 +35,8 @@ export class Stream<Call = unknown> {
   /** Messages that wait for a window; in most streams it stays undefined. */
   queue: Outgoing[] | undefined;
   queuedBytes = 0;
+  /** Those of them that lie in memory once for many streams. */
+  sharedBytes = 0;
   /** Above its budget, until the queue has fallen below half of it. */
   slow = false;
   /** The block that ends the stream, waiting behind the queue. */

@@ -4,6 +4,7 @@ import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
 import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
+import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
 import { nodeTls, type ServerTls, secureOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
@@ -47,6 +48,7 @@ export class GrpcServer {
   readonly #tls: TlsServer | undefined;
   readonly #loop = new Loop();
   readonly #open = new Set<AcceptedConnection>();
+  readonly #held: HeldBytes;
   /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
   readonly #securing = new Map<string, AcceptedConnection>();
   #allClosed: (() => void) | undefined;
@@ -54,13 +56,14 @@ export class GrpcServer {
   constructor(options: ServerOptions) {
     this.#options = options;
     const limits = { ...GRPC_LIMITS, ...options.limits };
+    this.#held = new HeldBytes(limits.heldBytesMaxOfAll, () => this.#holders());
     this.#session = {
       methods: options.methods,
       limits,
       gzip: options.gzip ?? false,
       keepAlive: options.keepAlive,
       onError: options.onError ?? (() => {}),
-      partial: new PartialBytes(limits.partialBytesMaxOfAll),
+      partial: new PartialBytes(limits.heldBytesMaxOfAll),
     };
     this.#tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
@@ -109,7 +112,7 @@ export class GrpcServer {
       const connection = this.#securing.get(peerOf(secured));
       secured.on("error", () => secured.destroy());
       if (connection === undefined) secured.destroy();
-      else connection.carry(secured, this.#session);
+      else connection.carry(secured, this.#session, this.#held);
     });
     // Node destroys the socket, whose `close` ends the connection.
     server.on("tlsClientError", () => {});
@@ -130,7 +133,7 @@ export class GrpcServer {
     }
     this.#open.add(connection);
     connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
-    if (this.#tls === undefined) connection.carry(socket, this.#session);
+    if (this.#tls === undefined) connection.carry(socket, this.#session, this.#held);
     else this.#route(socket, connection, this.#tls);
   }
 
@@ -145,10 +148,14 @@ export class GrpcServer {
         return;
       }
       socket.unshift(first);
-      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session);
+      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session, this.#held);
       this.#securing.set(peerOf(socket), connection);
       tls.emit("connection", socket);
     });
+  }
+
+  *#holders(): IterableIterator<Holder> {
+    for (const { wire } of this.#open) if (wire !== undefined) yield wire;
   }
 
   #closed(connection: AcceptedConnection, socket: Socket, cause: string): void {
@@ -170,7 +177,7 @@ class AcceptedConnection implements Peer {
   readonly #loop: Loop;
   readonly #closed: (cause: string) => void;
   #socket: Socket;
-  #wire: Wire | undefined;
+  wire: Wire | undefined;
   #session: ServerSession | undefined;
   #silence: NodeJS.Timeout | undefined;
   #gone = false;
@@ -187,7 +194,7 @@ class AcceptedConnection implements Peer {
   }
 
   get queuedBytes(): number {
-    return this.#wire?.queuedBytes ?? 0;
+    return this.wire?.queuedBytes ?? 0;
   }
 
   get certificate(): PeerCertificate | undefined {
@@ -204,23 +211,23 @@ class AcceptedConnection implements Peer {
     this.#silence.unref();
   }
 
-  carry(socket: Socket, options: SessionOptions): void {
+  carry(socket: Socket, options: SessionOptions, held: HeldBytes): void {
     this.#socket = socket;
     this.encrypted = socket !== this.#tcp;
-    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause));
-    this.#wire = wire;
+    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause), held);
+    this.wire = wire;
     this.#session = new ServerSession(options, { peer: this, now: () => wire.now(), wrote: () => wire.wrote() });
     wire.start(this.#session);
   }
 
   close(graceMs: number): void {
-    if (this.#wire === undefined) this.destroy();
-    else this.#wire.close(graceMs);
+    if (this.wire === undefined) this.destroy();
+    else this.wire.close(graceMs);
   }
 
   destroy(): void {
-    if (this.#wire === undefined) this.#end("the connection was closed before its first call");
-    else this.#wire.destroy("the connection was closed");
+    if (this.wire === undefined) this.#end("the connection was closed before its first call");
+    else this.wire.destroy("the connection was closed");
     this.#tcp.destroy();
   }
 

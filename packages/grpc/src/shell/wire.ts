@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
 import type { Connection } from "../http2/connection.ts";
+import { ConnectionFailure, ErrorCode } from "../http2/protocol.ts";
+import type { Sender } from "../http2/sender.ts";
+import type { HeldBytes, Holder } from "./held-bytes.ts";
 import type { Loop, Sleeper } from "./loop.ts";
 
 /** What runs on a wire: the server's or the client's side of a connection. */
@@ -7,6 +10,8 @@ export interface Session {
   // biome-ignore lint/suspicious/noExplicitAny: what a session keeps with its streams is its own matter
   readonly connection: Connection<any>;
   readonly tickAt: number;
+  /** About what the peer makes us hold. */
+  readonly heldBytes?: number;
   tick(now: number): void;
 }
 
@@ -16,10 +21,12 @@ const UNSENT_BYTES_MAX = 1024 * 1024;
 const END_MS = 1000;
 
 /** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
-export class Wire implements Sleeper {
+export class Wire implements Sleeper, Holder {
+  heldBytes = 0;
   readonly #socket: Socket;
   readonly #loop: Loop;
   readonly #closed: (cause: string) => void;
+  readonly #held: HeldBytes | undefined;
   #session: Session | undefined;
   /** The time of the bytes that are being read: all that happens meanwhile happens then. */
   #turnAt: number | undefined;
@@ -27,10 +34,11 @@ export class Wire implements Sleeper {
   #ending = false;
   #gone = false;
 
-  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void) {
+  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void, held?: HeldBytes) {
     this.#socket = socket;
     this.#loop = loop;
     this.#closed = closed;
+    this.#held = held;
   }
 
   get tickAt(): number {
@@ -91,6 +99,14 @@ export class Wire implements Sleeper {
     }
     this.#endWhenDone(session);
     this.#loop.plan(this);
+    if (this.#held !== undefined) this.#settle(this.#held, session.heldBytes ?? 0, sender);
+  }
+
+  evict(why: string): void {
+    this.#session?.connection.fail(new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, why));
+    // Whoever does not read would not read the reason either.
+    if (this.#socket.writableNeedDrain) this.destroy(why);
+    else this.flush();
   }
 
   /** Lets what runs come to its end for at most `graceMs`. */
@@ -110,6 +126,15 @@ export class Wire implements Sleeper {
   destroy(cause: string): void {
     this.#lost(cause);
     this.#socket.destroy();
+  }
+
+  /** Says what is held now. It may be too much, and this connection the one to end. */
+  #settle(held: HeldBytes, sessionBytes: number, sender: Sender): void {
+    const { writableLength } = this.#socket;
+    if (writableLength === 0) sender.sharedOut = 0;
+    const before = this.heldBytes;
+    this.heldBytes = sessionBytes + Math.max(writableLength - sender.sharedOut, 0);
+    if (this.heldBytes !== before) held.change(this.heldBytes - before);
   }
 
   #read(session: Session, chunk: Buffer): void {
@@ -153,6 +178,8 @@ export class Wire implements Sleeper {
     const why = connection?.failure?.message ?? (this.#ending ? "the connection was closed" : cause);
     connection?.lost(why);
     this.#gone = true;
+    this.#held?.change(-this.heldBytes);
+    this.heldBytes = 0;
     this.#loop.forget(this);
     this.#closed(why);
     if (!this.#socket.destroyed) this.#socket.destroySoon();

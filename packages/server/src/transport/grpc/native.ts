@@ -40,7 +40,7 @@ export class NativeTransport implements GrpcTransport {
       limits: {
         messageBytesMax,
         partialBytesMax: Math.max(GRPC_LIMITS.partialBytesMax, LARGE_MESSAGES * messageBytesMax),
-        partialBytesMaxOfAll: Math.max(GRPC_LIMITS.partialBytesMaxOfAll, LARGE_MESSAGES * messageBytesMax),
+        heldBytesMaxOfAll: Math.max(GRPC_LIMITS.heldBytesMaxOfAll, LARGE_MESSAGES * messageBytesMax),
         streamQueuedBytes: options.queuedBytesMax,
       },
       ...(keepAlive && { keepAlive: { idleMs: keepAlive.timeMs, timeoutMs: keepAlive.timeoutMs } }),
