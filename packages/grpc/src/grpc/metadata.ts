@@ -3,32 +3,45 @@
  * more than once; the order is kept.
  */
 export class Metadata {
-  /** Text in a name that ends in `-bin` is as it came over the wire. */
-  readonly #entries: [name: string, value: string | Buffer][] = [];
+  /**
+   * Names and values in turn: ten thousand calls with hundreds of fields each are better not made of small objects. Text
+   * in a name that ends in `-bin` is as it came over the wire.
+   */
+  readonly #entries: (string | Buffer)[] = [];
 
   /** @throws TypeError for a name or a value that HTTP/2 cannot carry. */
   add(name: string, value: string | Uint8Array): this {
-    this.#entries.push([checkedName(name), checkedValue(name, value)]);
+    this.#entries.push(checkedName(name), checkedValue(name, value));
     return this;
   }
 
   /** The last value of a name. */
   get(name: string): string | Buffer | undefined {
-    const value = this.#entries.findLast(([own]) => own === name)?.[1];
-    if (typeof value !== "string" || !name.endsWith("-bin")) return value;
-    return fromBase64(value.slice(value.lastIndexOf(",") + 1));
+    for (let at = this.#entries.length - 2; at >= 0; at -= 2) {
+      if (this.#entries[at] !== name) continue;
+      const value = this.#entries[at + 1] as string | Buffer;
+      if (typeof value !== "string" || !name.endsWith("-bin")) return value;
+      return fromBase64(value.slice(value.lastIndexOf(",") + 1));
+    }
+    return undefined;
   }
 
   getAll(name: string): (string | Buffer)[] {
-    return this.#entries.flatMap((entry) => (entry[0] === name ? values(entry) : []));
+    const all: (string | Buffer)[] = [];
+    for (const [own, value] of this) if (own === name) all.push(value);
+    return all;
   }
 
   get size(): number {
-    return this.#entries.reduce((size, entry) => size + values(entry).length, 0);
+    return [...this].length;
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [name: string, value: string | Buffer]> {
-    for (const entry of this.#entries) for (const value of values(entry)) yield [entry[0], value];
+    for (const [name, value] of this.#fields()) {
+      if (typeof value !== "string" || !name.endsWith("-bin")) yield [name, value];
+      // Several values of bytes may come joined by a comma (gRPC over HTTP/2, Requests, Binary-Header).
+      else for (const part of value.split(",")) yield [name, fromBase64(part)];
+    }
   }
 
   /**
@@ -36,20 +49,21 @@ export class Metadata {
    * octets may refer to thousands of values.
    */
   received(name: string, value: string): void {
-    this.#entries.push([name, value]);
+    this.#entries.push(name, value);
   }
 
   /** The fields that carry it. */
   *fields(): IterableIterator<[name: string, value: string]> {
-    for (const [name, value] of this.#entries) {
+    for (const [name, value] of this.#fields()) {
       yield [name, typeof value === "string" ? value : value.toString("base64").replace(/=+$/, "")];
     }
   }
-}
 
-/** Several values of bytes may come joined by a comma (gRPC over HTTP/2, Requests, Binary-Header). */
-function values([name, value]: readonly [name: string, value: string | Buffer]): (string | Buffer)[] {
-  return typeof value === "string" && name.endsWith("-bin") ? value.split(",").map(fromBase64) : [value];
+  *#fields(): IterableIterator<readonly [name: string, value: string | Buffer]> {
+    for (let at = 0; at < this.#entries.length; at += 2) {
+      yield [this.#entries[at] as string, this.#entries[at + 1] as string | Buffer];
+    }
+  }
 }
 
 /** With or without padding. */

@@ -17,14 +17,11 @@ export interface Request {
   readonly refused: readonly [status: 405 | 415, text: string] | undefined;
   /** A field of gRPC that breaks its rule. */
   readonly wrong: string | undefined;
-  /** About what it takes in memory. */
+  /** About what it takes in memory: HTTP/2 counts fields much as they weigh. */
   readonly bytes: number;
   /** Open calls that share it. */
   calls: number;
 }
-
-/** What fields weigh in memory, compared with what they count in HTTP/2. */
-const WEIGHT = 2;
 
 /** Fields that are gRPC's own and no metadata. */
 const OWN = new Set([
@@ -60,7 +57,7 @@ export function requestOf(head: Head, methods: Methods): Request {
     refused: refusal(head.method, own.get("content-type")),
     wrong:
       ms === undefined ? `grpc-timeout '${timeout}' is not up to eight digits and one of H, M, S, m, u, n` : undefined,
-    bytes: WEIGHT * head.listBytes,
+    bytes: head.listBytes,
     calls: 0,
   };
 }
