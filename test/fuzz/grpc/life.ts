@@ -135,6 +135,11 @@ export class Life {
     if (tame) this.#session.sent = (id) => this.#writer.heads.get(id);
   }
 
+  /** A sum over the frames of the server, in their order. */
+  get answered(): number {
+    return this.#peer.checksum;
+  }
+
   /** @throws Error where an invariant does not hold. */
   run(): void {
     const { connection } = this.#session;

@@ -48,6 +48,8 @@ export class Peer {
   /** Content of all streams that the server was sent, and what it gave back; what it may send, and has sent. */
   received = 0;
   credited = 0;
+  /** Of the headers of all frames that were read. */
+  checksum = 0;
   readonly #connectionWindow: number;
   readonly #messages: ReadonlyMap<number, Buffer>;
   #updates = 65_535;
@@ -105,6 +107,7 @@ export class Peer {
       const payload = at + 9;
       ensure(bytes.length - payload >= size, "the output ends inside a frame");
       const id = bytes.readUInt32BE(at + 5);
+      this.checksum = (Math.imul(this.checksum, 31) + bytes.readUInt32BE(at) + id * 257) | 0;
       ensure(!this.#goneAway, "a frame behind the last GOAWAY");
       this.#answer(bytes[at + 3] as number, bytes[at + 4] as number, id, bytes, payload, size);
       at = payload + size;
