@@ -1,4 +1,5 @@
 import { FakeClock } from "@nacre/testkit/fake-clock";
+import { type Injector, injector } from "@nacre/testkit/inject";
 import { alone, type Members } from "../cluster/members.ts";
 import { Connections, type Log } from "../connections/connections.ts";
 import type { Ready } from "../readiness.ts";
@@ -37,7 +38,8 @@ export class TestHttp {
   readonly naming: Naming;
   readonly members: Members;
   readonly log: KeptLog;
-  readonly server: HttpServer;
+  /** `app.inject` runs a request without a socket. */
+  readonly server: HttpServer & { readonly app: Injector };
   /** What the readiness of the member says; a test may change it. */
   ready: Ready = { ready: true, status: "UP", reason: undefined };
   readonly logLevels: string[] = [];
@@ -77,7 +79,7 @@ export class TestHttp {
       load: () => ({ cpu: 0.12, load: 0.5, mem: 0.4 }),
       setLogLevel: (name, level) => this.logLevels.push(`${name}=${level}`),
     };
-    this.server = createHttpServer({
+    const server = createHttpServer({
       ...filters,
       clock: this.clock,
       log: this.log,
@@ -93,6 +95,7 @@ export class TestHttp {
       connectionsPerIpMax: 100,
       ...some,
     });
+    this.server = { ...server, app: injector(server.listener) };
   }
 
   /** `POST /v1/ns/instance?a=b`, below the context path; `form` is sent as it stands. */

@@ -14,6 +14,17 @@ import { plain, v1, v2, v3 } from "./rows.ts";
 let http: TestHttp | undefined;
 afterEach(() => http?.close());
 
+const CLOSE = "Connection: close\r\n";
+
+/** Writes to a port and reads until the connection ends. */
+async function exchange(port: number, ...chunks: readonly string[]): Promise<string> {
+  const socket = connect(port, "127.0.0.1").setEncoding("latin1");
+  for (const chunk of chunks) socket.write(chunk);
+  let answers = "";
+  for await (const text of socket) answers += text;
+  return answers;
+}
+
 function serving(routes: readonly Route[], some: Partial<HttpServerSetup> = {}): TestHttp {
   http = new TestHttp(some, () => routes);
   return http;
@@ -63,6 +74,14 @@ describe("a path", () => {
       assert.deepEqual(JSON.parse(answer.body).data, [path, uri, url.includes("?") ? "//nacos" : ""]);
     });
 
+  test("may come with the server's name in front, as proxies are asked", async () => {
+    const { server } = serving([v3("GET", "/v3/x", (params, call) => result([call.uri, params.text("a", "")]))]);
+    const port = await server.listen({ port: 0, host: "127.0.0.1" });
+    const answer = await exchange(port, `GET http://x:1/nacos/v3/x?a=//b HTTP/1.1\r\nHost: x:1\r\n${CLOSE}\r\n`);
+    assert.match(answer, /"data":\["\/nacos\/v3\/x","\/\/b"\]/);
+    assert.match(await exchange(port, `GET http://x HTTP/1.1\r\nHost: x\r\n${CLOSE}\r\n`), /"path":"\/"/);
+  });
+
   test("that only begins like the context path is another one", async () => {
     const test = serving([v3("GET", "/v3/x", () => result(1))]);
     assert.equal((await test.server.app.inject({ method: "GET", url: "/nacosv3/x" })).statusCode, 404);
@@ -99,6 +118,22 @@ describe("a path that routes answer", () => {
   test("is answered to HEAD with the headers of GET and nothing else", async () => {
     const answer = await serving([]).call("HEAD /v1/ns/operator/metrics");
     assert.deepEqual([answer.status, answer.text, answer.headers["content-type"]], [200, "", "application/json"]);
+  });
+
+  test("is asked for without a body by HEAD, even where a body is made while it is sent", async () => {
+    let made = 0;
+    let over = false;
+    async function* body(): AsyncIterable<Uint8Array> {
+      try {
+        for (; made < 100; made++) yield Buffer.from("piece");
+      } finally {
+        over = true;
+      }
+    }
+    const test = serving([plain("/pieces", () => ({ status: 200, type: "application/zip", body: body() }))]);
+    const answer = await test.call("HEAD /pieces");
+    assert.deepEqual([answer.status, answer.text, answer.headers["content-type"]], [200, "", "application/zip"]);
+    assert.deepEqual([made, over], [0, true], "what it holds is let go of");
   });
 
   test("is refused when its escapes are broken", async () => {
@@ -256,6 +291,55 @@ describe("an answer", () => {
     assert.deepEqual([answer.text, answer.headers["content-type"]], ["one two", "application/zip"]);
   });
 
+  test("that fails before its first piece is answered as a failure", async () => {
+    async function* nothing(): AsyncIterable<Uint8Array> {
+      yield* [];
+      throw new Error("the disk is gone");
+    }
+    const body = () => ({ status: 200, type: "application/zip", body: nothing() });
+    const test = serving([plain("/pieces", body)]);
+    const answer = await test.call("GET /pieces");
+    assert.deepEqual([answer.status, answer.json.error], [500, "Internal Server Error"]);
+    assert.doesNotMatch(answer.text, /disk/);
+    assert.equal(test.log.errors.length, 1);
+  });
+
+  test("with a header that cannot be written is answered as a failure", async () => {
+    const test = serving([plain("/x", () => ({ ...text("x"), headers: { "X-Name": "a\r\nb: c" } }))]);
+    const answer = await test.call("GET /x");
+    assert.deepEqual([answer.status, answer.headers["x-name"]], [500, undefined]);
+    assert.equal(test.log.errors.length, 1);
+  });
+
+  test("is made no faster than it is read, and no further when its reader has gone", async () => {
+    const stopped = Promise.withResolvers<void>();
+    let made = 0;
+    async function* endless(): AsyncIterable<Uint8Array> {
+      try {
+        for (;;) {
+          made++;
+          yield Buffer.alloc(64 * 1024);
+        }
+      } finally {
+        stopped.resolve();
+      }
+    }
+    const { server, log } = serving([plain("/pieces", () => ({ status: 200, type: "a/b", body: endless() }))]);
+    const port = await server.listen({ port: 0, host: "127.0.0.1" });
+    const socket = connect(port, "127.0.0.1");
+    socket.write("GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n");
+    await once(socket, "readable");
+    // The buffers of the system take some; without a bound it would never come to rest.
+    let before = -1;
+    while (before !== made) {
+      before = made;
+      for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
+    }
+    socket.destroy();
+    await stopped.promise;
+    assert.deepEqual(log.errors, []);
+  });
+
   test("that fails on the way ends the connection, so that nobody takes it for complete", async () => {
     const { server } = serving([streamed(true)]);
     const port = await server.listen({ port: 0, host: "127.0.0.1" });
@@ -356,6 +440,51 @@ describe("the port", () => {
     clock.advance(1000);
     assert.equal(await stuck, "ended");
     await closed;
+  });
+
+  test("refuses what comes over an open connection once it is closed", async () => {
+    const running = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<Answer>();
+    const { server } = serving([
+      plain("/slow", () => {
+        running.resolve();
+        return answer.promise;
+      }),
+    ]);
+    const port = await server.listen(local);
+    const socket = connect(port, "127.0.0.1").setEncoding("latin1");
+    let answers = "";
+    socket.on("data", (text: string) => {
+      answers += text;
+    });
+    socket.write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+    await running.promise;
+    const closed = server.close(60_000);
+    // Connections that run a call are still open, and their clients may write the next one.
+    await new Promise(setImmediate);
+    const refused = await server.app.inject("/slow");
+    assert.deepEqual([refused.statusCode, refused.headers.connection], [503, "close"]);
+    answer.resolve(text("x"));
+    await Promise.all([closed, once(socket, "close")]);
+    assert.match(answers, /^HTTP\/1\.1 200 /);
+  });
+
+  test("answers what is no request, and one that is too large, with an error object", async () => {
+    const { server } = serving([], { headerBytesMax: 16 * 1024 });
+    const port = await server.listen(local);
+    for (const [bytes, status, message] of [
+      ["garbage\r\n\r\n", 400, "this is no HTTP request"],
+      [
+        `GET /${"x".repeat(20_000)} HTTP/1.1\r\n`,
+        431,
+        "the request line and the headers are larger than this server takes",
+      ],
+    ] as const) {
+      const [head = "", body = ""] = (await exchange(port, bytes)).split("\r\n\r\n");
+      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nconnection: close$`, "s"));
+      const { status: said, message: why } = JSON.parse(body) as Record<string, unknown>;
+      assert.deepEqual([said, why], [status, message]);
+    }
   });
 
   test("takes no more connections of one address than it may", async () => {

@@ -1,7 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type Readable, Transform } from "node:stream";
 import { RegistryError } from "@nacre/protocol";
-import type { RequestPayload } from "fastify";
 
 /** Eight archives, or some twenty contents of the largest size. */
 const BYTES_MAX = 512 * 1024 * 1024;
@@ -32,19 +30,4 @@ export class LargeBodies {
     });
     return undefined;
   }
-}
-
-/** A body that does not say its size, up to a limit: no room can be taken for it in advance. */
-export function limited(body: Readable, most: number): RequestPayload {
-  const counted: RequestPayload = body.pipe(
-    new Transform({
-      transform(chunk: Uint8Array, _encoding, done) {
-        counted.receivedEncodedLength = (counted.receivedEncodedLength ?? 0) + chunk.length;
-        if (counted.receivedEncodedLength <= most) return done(null, chunk);
-        const text = `a body of more than ${most} bytes must say its size in Content-Length`;
-        done(Object.assign(new Error(text), { statusCode: 413 }));
-      },
-    }),
-  );
-  return counted;
 }
