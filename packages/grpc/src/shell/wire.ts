@@ -17,6 +17,11 @@ export interface Session {
 
 /** With more than this unsent a peer is not read from: it could make us answer without end. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
+/**
+ * After so much work for one connection the others have their turn. Node would read two megabytes of it before it looks
+ * at anything else, and that may be work for seconds.
+ */
+const READ_MS = 10;
 /** How long a peer may take to end its side of TCP after we have ended ours. */
 const END_MS = 1000;
 
@@ -30,6 +35,8 @@ export class Wire implements Sleeper, Holder {
   #session: Session | undefined;
   /** The time of the bytes that are being read: all that happens meanwhile happens then. */
   #turnAt: number | undefined;
+  /** Work on what was read since others had their turn. Milliseconds. */
+  #readMs = 0;
   #endAt = Number.POSITIVE_INFINITY;
   #ending = false;
   #gone = false;
@@ -138,7 +145,17 @@ export class Wire implements Sleeper, Holder {
   }
 
   #read(session: Session, chunk: Buffer): void {
-    this.#turn(this.#loop.now(), () => session.connection.receive(chunk, this.#turnAt as number));
+    const startedAt = this.#loop.now();
+    this.#turn(startedAt, () => session.connection.receive(chunk, startedAt));
+    this.#readMs += this.#loop.now() - startedAt;
+    if (this.#readMs < READ_MS) return;
+    this.#readMs = 0;
+    this.#socket.pause();
+    setImmediate(() => this.#resume());
+  }
+
+  #resume(): void {
+    if (!this.#gone && this.#socket.writableLength <= UNSENT_BYTES_MAX) this.#socket.resume();
   }
 
   /** All that is answered meanwhile leaves in one write. */
@@ -159,7 +176,7 @@ export class Wire implements Sleeper, Holder {
     session.connection.sender.backlogged = false;
     session.connection.sender.pump(this.now());
     this.flush();
-    if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.#socket.isPaused()) this.#resume();
   }
 
   /** The connection has failed, or is going away and nothing runs any more: our side of TCP ends. */
