@@ -1,6 +1,5 @@
 import { findItem } from "@nacre/core/config";
 import { type ConfigName, configKey, RegistryError } from "@nacre/protocol";
-import { createTwoFilesPatch } from "diff";
 import type { HistoryRow } from "../../storage/config-store.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { ConfigService } from "../service.ts";
@@ -75,15 +74,15 @@ const DIFF_MS_MAX = 5_000;
  * A unified diff of two contents. It is made step by step with the event loop free in between.
  * @throws RegistryError `invalidParameter` for contents that are too long, or that differ too much.
  */
-export function unifiedDiff(row: HistoryRow, before: string, after: string, against: string): Promise<string> {
+export async function unifiedDiff(row: HistoryRow, before: string, after: string, against: string): Promise<string> {
   for (const { length } of [before, after])
     if (length > DIFF_LENGTH_MAX)
-      return Promise.reject(
-        new RegistryError(
-          "invalidParameter",
-          `only contents of up to ${DIFF_LENGTH_MAX} characters are compared, and one has ${length}; fetch both and compare them locally`,
-        ),
+      throw new RegistryError(
+        "invalidParameter",
+        `only contents of up to ${DIFF_LENGTH_MAX} characters are compared, and one has ${length}; fetch both and compare them locally`,
       );
+  // For whoever compares: a server that nobody asks would keep its twenty files in memory.
+  const { createTwoFilesPatch } = await import("diff");
   const { group, dataId } = row.name;
   return new Promise((resolve, reject) => {
     createTwoFilesPatch(`${group}/${dataId}`, `${group}/${dataId}`, before, after, iso(row.contentAt), against, {
