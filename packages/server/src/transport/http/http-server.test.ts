@@ -1,29 +1,18 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { Agent, get } from "node:http";
-import { connect } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { RegistryError } from "@nacre/protocol";
 import { TestHttp } from "../../naming/http.fixture.ts";
-import { type Answer, pageBody, pageText, result, text } from "./answers.ts";
+import { pageBody, pageText, result, text } from "./answers.ts";
 import type { Call } from "./call.ts";
 import type { HttpServerSetup } from "./http-server.ts";
 import type { Route } from "./route.ts";
 import { plain, v1, v2, v3 } from "./rows.ts";
+import { exchange } from "./wire.fixture.ts";
 
 let http: TestHttp | undefined;
 afterEach(() => http?.close());
 
 const CLOSE = "Connection: close\r\n";
-
-/** Writes to a port and reads until the connection ends. */
-async function exchange(port: number, ...chunks: readonly string[]): Promise<string> {
-  const socket = connect(port, "127.0.0.1").setEncoding("latin1");
-  for (const chunk of chunks) socket.write(chunk);
-  let answers = "";
-  for await (const text of socket) answers += text;
-  return answers;
-}
 
 function serving(routes: readonly Route[], some: Partial<HttpServerSetup> = {}): TestHttp {
   http = new TestHttp(some, () => routes);
@@ -118,22 +107,6 @@ describe("a path that routes answer", () => {
   test("is answered to HEAD with the headers of GET and nothing else", async () => {
     const answer = await serving([]).call("HEAD /v1/ns/operator/metrics");
     assert.deepEqual([answer.status, answer.text, answer.headers["content-type"]], [200, "", "application/json"]);
-  });
-
-  test("is asked for without a body by HEAD, even where a body is made while it is sent", async () => {
-    let made = 0;
-    let over = false;
-    async function* body(): AsyncIterable<Uint8Array> {
-      try {
-        for (; made < 100; made++) yield Buffer.from("piece");
-      } finally {
-        over = true;
-      }
-    }
-    const test = serving([plain("/pieces", () => ({ status: 200, type: "application/zip", body: body() }))]);
-    const answer = await test.call("HEAD /pieces");
-    assert.deepEqual([answer.status, answer.text, answer.headers["content-type"]], [200, "", "application/zip"]);
-    assert.deepEqual([made, over], [0, true], "what it holds is let go of");
   });
 
   test("is refused when its escapes are broken", async () => {
@@ -274,226 +247,5 @@ describe("a member that cannot serve", () => {
     const blocked = await test.call(list);
     assert.deepEqual([blocked.status, blocked.text], [429, ""]);
     assert.equal((await test.call("GET /v1/ns/service/list?pageNo=1&pageSize=1")).status, 200);
-  });
-});
-
-describe("an answer", () => {
-  async function* pieces(fails: boolean): AsyncIterable<Uint8Array> {
-    yield Buffer.from("one ");
-    if (fails) throw new Error("the disk is gone");
-    yield Buffer.from("two");
-  }
-  const streamed = (fails: boolean) =>
-    plain("/pieces", () => ({ status: 200, type: "application/zip", body: pieces(fails) }));
-
-  test("may be made while it is sent", async () => {
-    const answer = await serving([streamed(false)]).call("GET /pieces");
-    assert.deepEqual([answer.text, answer.headers["content-type"]], ["one two", "application/zip"]);
-  });
-
-  test("that fails before its first piece is answered as a failure", async () => {
-    async function* nothing(): AsyncIterable<Uint8Array> {
-      yield* [];
-      throw new Error("the disk is gone");
-    }
-    const body = () => ({ status: 200, type: "application/zip", body: nothing() });
-    const test = serving([plain("/pieces", body)]);
-    const answer = await test.call("GET /pieces");
-    assert.deepEqual([answer.status, answer.json.error], [500, "Internal Server Error"]);
-    assert.doesNotMatch(answer.text, /disk/);
-    assert.equal(test.log.errors.length, 1);
-  });
-
-  test("with a header that cannot be written is answered as a failure", async () => {
-    const test = serving([plain("/x", () => ({ ...text("x"), headers: { "X-Name": "a\r\nb: c" } }))]);
-    const answer = await test.call("GET /x");
-    assert.deepEqual([answer.status, answer.headers["x-name"]], [500, undefined]);
-    assert.equal(test.log.errors.length, 1);
-  });
-
-  test("is made no faster than it is read, and no further when its reader has gone", async () => {
-    const stopped = Promise.withResolvers<void>();
-    let made = 0;
-    async function* endless(): AsyncIterable<Uint8Array> {
-      try {
-        for (;;) {
-          made++;
-          yield Buffer.alloc(64 * 1024);
-        }
-      } finally {
-        stopped.resolve();
-      }
-    }
-    const { server, log } = serving([plain("/pieces", () => ({ status: 200, type: "a/b", body: endless() }))]);
-    const port = await server.listen({ port: 0, host: "127.0.0.1" });
-    const socket = connect(port, "127.0.0.1");
-    socket.write("GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n");
-    await once(socket, "readable");
-    // The buffers of the system take some; without a bound it would never come to rest.
-    let before = -1;
-    while (before !== made) {
-      before = made;
-      for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
-    }
-    socket.destroy();
-    await stopped.promise;
-    assert.deepEqual(log.errors, []);
-  });
-
-  test("that fails on the way ends the connection, so that nobody takes it for complete", async () => {
-    const { server } = serving([streamed(true)]);
-    const port = await server.listen({ port: 0, host: "127.0.0.1" });
-    const ended = await fetch(`http://127.0.0.1:${port}/pieces`)
-      .then((response) => response.text())
-      .then(
-        () => "complete",
-        () => "cut",
-      );
-    assert.equal(ended, "cut");
-  });
-});
-
-describe("a call that waits", () => {
-  const local = { port: 0, host: "127.0.0.1" };
-  const aborted = (signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-
-  test("is told when its caller has gone", async () => {
-    const parked = Promise.withResolvers<void>();
-    const gone = Promise.withResolvers<void>();
-    const { server } = serving([
-      plain("/wait", async (_params, { cut }) => {
-        parked.resolve();
-        await aborted(cut);
-        gone.resolve();
-        return text("");
-      }),
-    ]);
-    const port = await server.listen(local);
-    const socket = connect(port, "127.0.0.1");
-    socket.write("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-    await parked.promise;
-    socket.destroy();
-    await gone.promise;
-  });
-
-  test("is told when the port closes, and its answer closes the connection", async () => {
-    const parked = Promise.withResolvers<void>();
-    const { server } = serving([
-      plain("/wait", async (_params, { cut }) => {
-        parked.resolve();
-        await aborted(cut);
-        return text("over");
-      }),
-    ]);
-    const port = await server.listen(local);
-    const answered = fetch(`http://127.0.0.1:${port}/wait`);
-    await parked.promise;
-    const closed = server.close(60_000);
-    const answer = await answered;
-    assert.deepEqual([await answer.text(), answer.headers.get("connection")], ["over", "close"]);
-    await closed;
-  });
-});
-
-describe("the port", () => {
-  const local = { port: 0, host: "127.0.0.1" };
-  const answerOf = (url: string, agent: Agent) =>
-    new Promise<number>((resolve, reject) => {
-      get(url, { agent }, (response) => {
-        response.resume().once("end", () => resolve(response.statusCode ?? 0));
-      }).once("error", reject);
-    });
-
-  test("closes although a client keeps its connection", async () => {
-    const { server } = serving([]);
-    const port = await server.listen(local);
-    const agent = new Agent({ keepAlive: true });
-    assert.equal(await answerOf(`http://127.0.0.1:${port}/nacos/v1/ns/operator/metrics`, agent), 200);
-    await server.close(0);
-    agent.destroy();
-  });
-
-  test("lets a call finish that runs when it closes, and ends it once the grace is over", async () => {
-    const running = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    const answer = Promise.withResolvers<Answer>();
-    const hold = (which: number, held: Promise<Answer>) => () => {
-      running[which]?.resolve();
-      return held;
-    };
-    const never = new Promise<Answer>(() => {});
-    const { server, clock } = serving([plain("/slow", hold(0, answer.promise)), plain("/stuck", hold(1, never))]);
-    const port = await server.listen(local);
-    const agent = new Agent();
-    const slow = answerOf(`http://127.0.0.1:${port}/slow`, agent);
-    const stuck = answerOf(`http://127.0.0.1:${port}/stuck`, agent).then(
-      () => "answered",
-      () => "ended",
-    );
-    await Promise.all(running.map(({ promise }) => promise));
-    const closed = server.close(1000);
-    answer.resolve(text("x"));
-    assert.equal(await slow, 200);
-    clock.advance(1000);
-    assert.equal(await stuck, "ended");
-    await closed;
-  });
-
-  test("refuses what comes over an open connection once it is closed", async () => {
-    const running = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<Answer>();
-    const { server } = serving([
-      plain("/slow", () => {
-        running.resolve();
-        return answer.promise;
-      }),
-    ]);
-    const port = await server.listen(local);
-    const socket = connect(port, "127.0.0.1").setEncoding("latin1");
-    let answers = "";
-    socket.on("data", (text: string) => {
-      answers += text;
-    });
-    socket.write("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
-    await running.promise;
-    const closed = server.close(60_000);
-    // Connections that run a call are still open, and their clients may write the next one.
-    await new Promise(setImmediate);
-    const refused = await server.app.inject("/slow");
-    assert.deepEqual([refused.statusCode, refused.headers.connection], [503, "close"]);
-    answer.resolve(text("x"));
-    await Promise.all([closed, once(socket, "close")]);
-    assert.match(answers, /^HTTP\/1\.1 200 /);
-  });
-
-  test("answers what is no request, and one that is too large, with an error object", async () => {
-    const { server } = serving([], { headerBytesMax: 16 * 1024 });
-    const port = await server.listen(local);
-    for (const [bytes, status, message] of [
-      ["garbage\r\n\r\n", 400, "this is no HTTP request"],
-      [
-        `GET /${"x".repeat(20_000)} HTTP/1.1\r\n`,
-        431,
-        "the request line and the headers are larger than this server takes",
-      ],
-    ] as const) {
-      const [head = "", body = ""] = (await exchange(port, bytes)).split("\r\n\r\n");
-      assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nconnection: close$`, "s"));
-      const { status: said, message: why } = JSON.parse(body) as Record<string, unknown>;
-      assert.deepEqual([said, why], [status, message]);
-    }
-  });
-
-  test("takes no more connections of one address than it may", async () => {
-    const { server } = serving([], { connectionsPerIpMax: 1 });
-    const port = await server.listen(local);
-    const first = connect(port, "127.0.0.1");
-    await once(first, "connect");
-    const second = connect(port, "127.0.0.1");
-    await once(second, "close");
-    first.destroy();
   });
 });
