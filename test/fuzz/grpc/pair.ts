@@ -301,6 +301,26 @@ export class Pair {
     }
   }
 
+  /** When all that is on its way has come and every call has ended, neither side holds back any window. */
+  #windowsAreWhole(): void {
+    const [client, server] = [this.#client.connection, this.#server.connection];
+    for (const call of this.#calls) call.cancel();
+    do {
+      this.#pass();
+      if (this.#toServer.size > 0) server.receive(Buffer.from(this.#toServer.take(this.#toServer.size)), this.#now);
+      if (this.#toClient.size > 0) client.receive(Buffer.from(this.#toClient.take(this.#toClient.size)), this.#now);
+      this.#pass();
+    } while (this.#toServer.size + this.#toClient.size > 0);
+    ensure(
+      client.streams.size === 0 && server.streams.size === 0,
+      "a stream that one side has ended is open on the other",
+    );
+    ensure(
+      client.untakenBytes === 0 && server.untakenBytes === 0,
+      "content that nobody takes narrows a window for good",
+    );
+  }
+
   #check(): void {
     if (this.#found !== undefined) throw this.#found;
     for (const { connection } of [this.#client, this.#server] as readonly { connection: Connection<unknown> }[]) {
@@ -327,6 +347,7 @@ export class Pair {
   }
 
   #end(): void {
+    if (this.#wrong === 0) this.#windowsAreWhole();
     this.#client.lost("the end");
     this.#server.connection.lost("the end");
     // A call that is paused has to hear what has come, pausing again and again perhaps, before it hears of its end.
