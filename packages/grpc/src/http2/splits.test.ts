@@ -119,7 +119,7 @@ function transcript(
   for (let nth = 0; nth + 1 < at.length; nth++) sent.push(...subject.receive(bytes.subarray(at[nth], at[nth + 1])));
   const heard: string[] = [];
   for (const line of subject.heard) {
-    const [, begin, more] = /^(data \d+ )(.*)$/.exec(line) ?? [];
+    const [, begin, more] = /^(data \d+ )(.*)$/s.exec(line) ?? [];
     const before = heard.at(-1);
     if (begin !== undefined && before?.startsWith(begin) === true) heard[heard.length - 1] = before + more;
     else heard.push(line);
