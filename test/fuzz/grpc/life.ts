@@ -209,17 +209,21 @@ export class Life {
   /** What holds at all times. */
   #check(): void {
     if (this.#found !== undefined) throw this.#found;
-    const { connection, announced, partial } = this.#session;
+    const { connection, announced, partial, heldBytes } = this.#session;
     const { sender, streams } = connection;
     let queued = 0;
+    let shared = 0;
     let told = 0;
     for (const stream of streams.values()) {
       queued += stream.queuedBytes;
+      shared += stream.sharedBytes;
       told += Number(stream.announced);
       this.#checkStream(stream);
     }
     ensure(connection.untakenBytes >= 0, "more was taken than has come");
     ensure(queued === sender.queuedBytes, "the streams' queues are not the connection's");
+    ensure(shared === sender.sharedBytes && shared <= queued, "what queues share is not what streams share");
+    ensure(heldBytes >= 0, "less than nothing is held");
     ensure(queued <= this.#limits.queuedBytesMax, "more is queued than allowed");
     ensure(told === announced.size, "streams that were told of are not those that are open");
     ensure(streams.size <= this.#limits.streamsMax, "more streams than allowed");
@@ -253,6 +257,7 @@ export class Life {
     if (this.#wrong === 0) {
       for (const stream of connection.streams.values()) connection.reset(stream, CANCEL);
       ensure(connection.untakenBytes === 0, "content that nobody takes any more narrows the window for good");
+      ensure(this.#session.heldBytes === connection.heldBytes, "memory that counts for calls that have ended");
       this.#flush();
     }
     if (connection.failure !== undefined) {
