@@ -216,6 +216,13 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
 });
 
 describe("limits", () => {
+  test("streams above the limit are refused a few times, then the connection ends", () => {
+    const subject = Subject.greeted({ streamsMax: 1, ...IDLE });
+    subject.receive(headers(1, request()));
+    assert.ok(suffered(subject, (id) => subject.receive(headers(2 + id, request()))) < 10);
+    assert.equal(subject.failure, "ENHANCE_YOUR_CALM");
+  });
+
   test("one stream more than allowed is refused, and can be repeated when another has ended (section 5.1.2)", () => {
     const subject = Subject.greeted({ streamsMax: 2, ...RESETS });
     subject.receive(headers(1, request()), headers(3, request()));

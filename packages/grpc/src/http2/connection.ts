@@ -405,8 +405,11 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.#streams.lastPeerId = id;
     const opened = this.#streams.begin(id, this.sender.initialWindow);
     opened.contentLeft = head.contentLength;
-    if (this.streams.size > this.#limits.streamsMax) this.#refuse(opened, ErrorCode.REFUSED_STREAM, false);
-    else if (head.malformed !== undefined) this.#refuse(opened, ErrorCode.PROTOCOL_ERROR, false);
+    if (this.streams.size > this.#limits.streamsMax) {
+      this.#reset(opened, ErrorCode.REFUSED_STREAM);
+      // Some cross our settings. Whoever goes on has read the limit, and has us write for nothing.
+      this.#idleFrame("refused HEADERS");
+    } else if (head.malformed !== undefined) this.#refuse(opened, ErrorCode.PROTOCOL_ERROR);
     else {
       opened.announced = true;
       this.#patience.message();
@@ -533,9 +536,9 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
   }
 
   /** A stream error: RFC 9113, section 5.4.2. It counts as a reset, or a peer could have us do its resets. */
-  #refuse(stream: Stream<Call>, code: ErrorCode, counts = true): void {
+  #refuse(stream: Stream<Call>, code: ErrorCode): void {
     this.#reset(stream, code);
-    if (counts || code !== ErrorCode.REFUSED_STREAM) this.#patience.reset(this.#now);
+    this.#patience.reset(this.#now);
   }
 
   #reset(stream: Stream<Call>, code: ErrorCode): void {
