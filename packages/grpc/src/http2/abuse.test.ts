@@ -118,6 +118,12 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     });
   }
 
+  test("and are pings end it with the words by which gRPC's clients learn to ping less often", () => {
+    const subject = Subject.greeted(IDLE);
+    suffered(subject, () => subject.receive(ping()));
+    assert.equal(subject.connection.failure?.message, "too_many_pings");
+  });
+
   test("are suffered again as time goes by", () => {
     const subject = Subject.greeted(IDLE);
     const slow = suffered(subject, () => {

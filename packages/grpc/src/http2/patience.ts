@@ -43,6 +43,8 @@ export class Patience {
     this.#paidBytes = sentBytes;
     this.#unpaidMessages = 0;
     if (this.#idleFrames.spend(now)) return;
-    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} frames`);
+    // By these very words gRPC's clients know that they have to ping less often (grpc/doc/keepalive.md).
+    const text = what === "PING" ? "too_many_pings" : `too many ${what} frames`;
+    throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, text);
   }
 }
