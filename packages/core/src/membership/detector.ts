@@ -1,0 +1,86 @@
+import { type Millis, minutes } from "../lib/units.ts";
+import type { MemberState } from "./frames.ts";
+import { worksSince } from "./probes.ts";
+import type { Member, Membership, Out } from "./state.ts";
+
+/** Moves every member to the state that what is known of it amounts to. */
+export function judgeAll(state: Membership, now: Millis, out: Out): void {
+  for (const member of state.members.values()) judge(state, member, now, out);
+}
+
+export function judge(state: Membership, member: Member, now: Millis, out: Out): void {
+  const { to, cause } = stateOf(state, member, now);
+  if (to === member.state) return;
+  const from = member.state;
+  member.departures = member.departures.filter((at) => now - at < minutes(1));
+  if (from === "UP" && to !== "LEAVING") member.departures.push(now);
+  if (to === "DOWN") member.beatsInRow = 0;
+  member.state = to;
+  member.since = now;
+  member.cause = cause;
+  out.push({ type: "memberChanged", id: member.id, from, to, cause });
+}
+
+interface Judgement {
+  readonly to: MemberState;
+  readonly cause: string;
+}
+
+function stateOf(state: Membership, member: Member, now: Millis): Judgement {
+  const stay: Judgement = { to: member.state, cause: member.cause };
+  const dead = deathOf(state, member, now);
+  // Nobody is judged by what this process could not hear while it stood still (M8).
+  if (now < state.holdUntil && (dead !== undefined || member.state === "UP")) return leaves(member) ?? stay;
+  if (dead !== undefined) return { to: "DOWN", cause: dead };
+  // A hearing that comes after a death must repeat before it counts.
+  if (member.state === "DOWN" && member.beatsInRow < state.options.answersForUp) return stay;
+  const leaving = leaves(member);
+  if (leaving !== undefined) return leaving;
+  if (member.starting) return { to: "STARTING", cause: "it does not know its own address yet" };
+  const answers = worksSince(state, member.answeredAt, now);
+  const probes = worksSince(state, member.probedAt, now);
+  if (answers && probes)
+    return mayBeUp(state, member, now) ? { to: "UP", cause: "both directions work" } : stayLow(member);
+  if (member.state === "STARTING" && now - member.knownAt < state.options.silentMs) return stay;
+  return { to: "SUSPICIOUS", cause: oneWay(member, answers, probes) };
+}
+
+function leaves(member: Member): Judgement | undefined {
+  return member.leaving === "no" ? undefined : { to: "LEAVING", cause: "it said that it stops" };
+}
+
+function stayLow(member: Member): Judgement {
+  const steady = member.state === "STARTING" || member.state === "LEAVING" ? "SUSPICIOUS" : member.state;
+  return { to: steady, cause: member.cause };
+}
+
+function oneWay(member: Member, answers: boolean, probes: boolean): string {
+  if (probes) return `its probes come, but it does not answer (${member.lastError ?? "no answer"})`;
+  if (answers) return "it answers, but its own probes do not come";
+  return `only others hear it (${member.lastError ?? "no answer"})`;
+}
+
+function deathOf(state: Membership, member: Member, now: Millis): string | undefined {
+  if (member.replacedBy !== undefined) return `its address belongs to member ${member.replacedBy} now`;
+  const left = member.leaving === "no" ? "" : "it said that it stops, and ";
+  if (isRefused(state, member, now)) return `${left}its machine refuses (${member.lastError ?? "connection refused"})`;
+  const silentMs = now - member.heardAt;
+  if (silentMs < state.options.downMs) return undefined;
+  return `${left}nobody in reach has heard it for ${state.options.downMs / 1000} s (${member.lastError ?? "no answer"})`;
+}
+
+/** Its machine says that nobody listens, no link of it is left, and those who were asked have not found it (M5). */
+function isRefused(state: Membership, member: Member, now: Millis): boolean {
+  const { refusedAt, asked } = member;
+  if (refusedAt === undefined || member.out !== undefined || member.ins.size > 0) return false;
+  if (asked === undefined || asked.at < refusedAt) return false;
+  return asked.waiting.size === 0 || now - asked.at >= state.options.probeTimeoutMs;
+}
+
+/** A member seen for the first time is UP at once; one that was lost answers some times first, and does not flap (M9). */
+function mayBeUp(state: Membership, member: Member, now: Millis): boolean {
+  if (member.state === "UP") return true;
+  if (member.departures.length === 0 && member.state !== "DOWN" && member.state !== "SUSPICIOUS") return true;
+  const lately = member.departures.filter((at) => now - at < minutes(1)).length;
+  return member.answersInRow >= state.options.answersForUp && lately < state.options.flipsPerMinuteMax;
+}

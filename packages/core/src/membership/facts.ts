@@ -1,0 +1,231 @@
+import { type Millis, seconds } from "../lib/units.ts";
+import type { Address } from "./address.ts";
+import type { Listed, MemberId, MemberState, RefusalCode, Sight } from "./frames.ts";
+import type { BadLine } from "./member-list.ts";
+import { rowOf, worksSince } from "./probes.ts";
+import { expectedCount, reachedCount } from "./quorum.ts";
+import { isAlone, listOf, ownAddresses, resolved, targets } from "./self.ts";
+import type { Dial, Member, Membership } from "./state.ts";
+
+/** Read-only queries for diagnosis and for lists that people see. None changes anything; all moments are `now`'s. */
+
+export type Direction = "both" | "out" | "in" | "none";
+
+export interface PortFact {
+  readonly address: Address;
+  /** Undefined for the link itself. */
+  readonly port: number | undefined;
+  readonly error: string;
+}
+
+export interface PeerFact {
+  readonly id: MemberId;
+  readonly addresses: readonly Address[];
+  readonly incarnation: number;
+  readonly state: MemberState;
+  readonly since: Millis;
+  readonly cause: string;
+  readonly heardAt: Millis;
+  /** Itself, or who passed on its newest sign of life. */
+  readonly heardFrom: MemberId;
+  /** `out`: it answers here; `in`: its probes come here. */
+  readonly direction: Direction;
+  readonly errors: readonly PortFact[];
+  readonly inRing: boolean;
+  /** What its clock is ahead of this one by, from the quickest of the last eight round trips; undefined before any. */
+  readonly clockOffsetMs: Millis | undefined;
+  readonly rttMs: Millis | undefined;
+  /** How long it last stood still, while that was within a minute; else 0. */
+  readonly pausedMs: Millis;
+  readonly protocolVersion: number | undefined;
+  /** `listed`: by the list here or an operator. `delisted`: it was, and is kept until it is down. `gossip`: never. */
+  readonly origin: "listed" | "delisted" | "gossip";
+  /** Since when it is not listed. */
+  readonly unlistedAt: Millis | undefined;
+  /** An older start of it speaks long after the newer one: two processes share one data folder's identity. */
+  readonly isTwin: boolean;
+}
+
+export function peers(state: Membership, now: Millis): PeerFact[] {
+  return [...state.members.values()].map((member) => peerOf(state, member, now));
+}
+
+function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
+  const best = member.offsets.reduce<Member["offsets"][number] | undefined>(
+    (least, sample) => (least === undefined || sample.rttMs < least.rttMs ? sample : least),
+    undefined,
+  );
+  const { id, addresses, incarnation, since, cause, heardAt, heardFrom, inRing, pausedMs, unlistedAt } = member;
+  return {
+    id,
+    addresses,
+    incarnation,
+    state: member.state,
+    since,
+    cause,
+    heardAt,
+    heardFrom: heardFrom === state.start.id ? id : heardFrom,
+    direction: directionOf(worksSince(state, member.answeredAt, now), worksSince(state, member.probedAt, now)),
+    errors: errorsOf(state, member),
+    inRing,
+    clockOffsetMs: best?.offsetMs,
+    rttMs: best?.rttMs,
+    pausedMs,
+    protocolVersion: member.protocol?.speaks,
+    origin: unlistedAt === undefined ? "listed" : member.wasListed ? "delisted" : "gossip",
+    unlistedAt,
+    isTwin: member.olderAt !== undefined && member.olderAt - member.incarnationAt > seconds(10),
+  };
+}
+
+function directionOf(answers: boolean, probes: boolean): Direction {
+  if (answers) return probes ? "both" : "out";
+  return probes ? "in" : "none";
+}
+
+function errorsOf(state: Membership, member: Member): PortFact[] {
+  const dials = [...state.dials.values()].filter(
+    (dial) => dial.memberId === member.id || member.addresses.includes(dial.address),
+  );
+  return dials.flatMap(errorsAt);
+}
+
+function errorsAt(dial: Dial): PortFact[] {
+  const { address } = dial;
+  const errors: PortFact[] = dial.error === undefined ? [] : [{ address, port: undefined, error: dial.error }];
+  for (const [port, { error }] of dial.ports) if (error !== undefined) errors.push({ address, port, error });
+  return errors;
+}
+
+/** Addresses that are called and behind which nobody was found yet. */
+export function unfound(state: Membership): { address: Address; since: Millis; errors: readonly PortFact[] }[] {
+  const known = new Set([...state.members.values()].flatMap(({ addresses }) => addresses));
+  return [...state.dials.values()]
+    .filter((dial) => dial.memberId === undefined && !dial.isSelf && !known.has(dial.address))
+    .map((dial) => ({ address: dial.address, since: dial.since, errors: errorsAt(dial) }));
+}
+
+/** Who sees whom: this member's row, and the rows that members sent with their last probe or answer. */
+export function matrix(state: Membership, now: Millis): { id: MemberId; at: Millis; row: readonly Sight[] }[] {
+  const rows = [{ id: state.start.id, at: now, row: rowOf(state, now) as readonly Sight[] }];
+  for (const { id, row, rowAt } of state.members.values()) if (rowAt !== undefined) rows.push({ id, at: rowAt, row });
+  return rows;
+}
+
+export interface ListDifference {
+  readonly id: MemberId;
+  readonly since: Millis | undefined;
+  /** Listed here and not there. */
+  readonly missingThere: readonly Address[];
+  readonly missingHere: readonly Address[];
+}
+
+/** Members whose list names others than the list here. Spelling, order, names for addresses make no difference. */
+export function listDifferences(state: Membership): ListDifference[] {
+  const mine = listOf(state);
+  if (mine.length === 0) return [];
+  const differences: ListDifference[] = [];
+  for (const { id, list, listAt, state: peerState } of state.members.values()) {
+    if (list === undefined || list.length === 0 || peerState === "DOWN") continue;
+    const missingThere = mine.filter((one) => !list.some((other) => isSame(one, other))).map(({ address }) => address);
+    const missingHere = list.filter((one) => !mine.some((other) => isSame(one, other))).map(({ address }) => address);
+    if (missingThere.length + missingHere.length > 0)
+      differences.push({ id, since: listAt, missingThere, missingHere });
+  }
+  return differences;
+}
+
+function isSame(one: Listed, other: Listed): boolean {
+  if (one.address === other.address || (one.id !== undefined && one.id === other.id)) return true;
+  const addresses = new Set([one.address, ...one.resolved]);
+  return addresses.has(other.address) || other.resolved.some((address) => addresses.has(address));
+}
+
+export interface RefusedFact {
+  readonly id: MemberId;
+  readonly addresses: readonly Address[];
+  readonly code: RefusalCode;
+  readonly sentence: string;
+  readonly since: Millis;
+}
+
+/** Those that this member refuses, or that refuse it; the sentence is the same there. */
+export function refusals(state: Membership): RefusedFact[] {
+  return [...state.refused.values()];
+}
+
+/** No majority in reach for 10 s; undefined otherwise. */
+export function isolation(
+  state: Membership,
+  now: Millis,
+): { readonly since: Millis; readonly reached: number; readonly expected: number } | undefined {
+  const since = state.isolatedAt;
+  if (since === undefined || now - since < state.options.isolatedMs) return undefined;
+  return { since, reached: reachedCount(state, now), expected: expectedCount(state) };
+}
+
+export interface ListFact {
+  readonly source: string;
+  readonly entries: number;
+  readonly badLines: readonly BadLine[];
+  readonly badCount: number;
+  /** Since when the list reads empty and the last one that did not is kept. */
+  readonly emptiedAt: Millis | undefined;
+  readonly unresolved: readonly { readonly host: string; readonly error: string; readonly since: Millis }[];
+  /** Since when there is no other member, known or listed. */
+  readonly aloneSince: Millis | undefined;
+}
+
+export function list(state: Membership): ListFact {
+  const unresolved = [...state.names].flatMap(([host, { error, since }]) =>
+    error === undefined ? [] : [{ host, error, since }],
+  );
+  const { badLines, badCount } = state.lastRead;
+  return {
+    source: state.listSource,
+    entries: state.list.entries.length,
+    badLines,
+    badCount,
+    emptiedAt: state.listEmptiedAt,
+    unresolved,
+    aloneSince: state.aloneAt,
+  };
+}
+
+export interface SelfFact {
+  readonly id: MemberId;
+  readonly clusterId: string;
+  /** Whether the cluster id stands for good. */
+  readonly settled: boolean;
+  readonly state: "STARTING" | "UP" | "LEAVING";
+  readonly address: Address | undefined;
+  /** This machine's, the preferred one first. */
+  readonly detected: readonly Address[];
+  /** The list names other members, and none of this machine's addresses: not ready until it does. */
+  readonly isUnlisted: boolean;
+  /** Another address than the preferred one is used, because that one is listed. */
+  readonly isSubstituted: boolean;
+  readonly listed: readonly Address[];
+  readonly pause: { readonly at: Millis; readonly lengthMs: Millis } | undefined;
+  readonly inRing: boolean;
+}
+
+export function self(state: Membership): SelfFact {
+  const detected = ownAddresses(state);
+  const listed = state.list.entries.map(({ address }) => address);
+  const address = state.selfAddress;
+  const pending = state.list.entries.some((entry) => resolved(state, entry).length === 0);
+  return {
+    id: state.start.id,
+    clusterId: state.clusterId,
+    settled: state.settled || isAlone(state),
+    state: state.selfState,
+    address,
+    detected,
+    isUnlisted: address === undefined && listed.length > 0 && detected.length > 0 && !pending,
+    isSubstituted: address !== undefined && detected.length > 0 && address !== detected[0],
+    listed: [...new Set([...listed, ...targets(state)])],
+    pause: state.pause,
+    inRing: state.selfInRing,
+  };
+}

@@ -1,0 +1,16 @@
+export * from "./address.ts";
+export type * from "./events.ts";
+export * from "./facts.ts";
+export type * from "./frames.ts";
+export * from "./member-list.ts";
+export { ownerIn, responsible } from "./ring.ts";
+export {
+  MEMBERSHIP_DEFAULTS,
+  type Member,
+  type Membership,
+  type MembershipOptions,
+  newMembership,
+  type Start,
+} from "./state.ts";
+export * from "./step.ts";
+export { foreign, twin, type Verdict, verdict } from "./verdict.ts";

@@ -1,0 +1,68 @@
+import type { Millis } from "../lib/units.ts";
+import { type Address, addressOf, readAddress } from "./address.ts";
+import type { MemberId } from "./frames.ts";
+import { resolved } from "./self.ts";
+import type { Link, Member, Membership, Out } from "./state.ts";
+
+/** An operator's order: call a member of the cluster, and if this member is empty, take its cluster id. */
+export function join(state: Membership, text: string, now: Millis, out: Out): void {
+  const read = readAddress(text.trim(), state.start.port);
+  if (typeof read === "string") {
+    out.push({ type: "joinRefused", address: text, sentence: `'${text}' is not the address of a member: ${read}` });
+    return;
+  }
+  const address = addressOf(read);
+  if (state.members.size > 0) {
+    const sentence = `this member is in cluster '${state.clusterId}' with ${state.members.size} others already`;
+    out.push({ type: "joinRefused", address, sentence });
+    return;
+  }
+  // A cluster of one that holds nothing gives up its own id; one that holds data keeps it, and may be refused for it.
+  if (!state.holdsData) state.settled = false;
+  state.joined.add(address);
+  state.joining.add(address);
+  persist(state, out);
+  for (const each of resolved(state, read)) {
+    const dial = state.dials.get(each);
+    if (dial !== undefined) dial.nextAt = now;
+  }
+}
+
+export function joinMade(state: Membership, link: Link, member: Member, out: Out): void {
+  for (const address of waitingFor(state, link.dial?.address)) {
+    state.joining.delete(address);
+    out.push({ type: "joined", address, id: member.id satisfies MemberId });
+  }
+}
+
+/** The order failed for good: it is told, and not tried again behind the operator's back. */
+export function joinRefused(state: Membership, dialled: Address | undefined, sentence: string, out: Out): void {
+  for (const address of waitingFor(state, dialled)) dropJoin(state, address, sentence, out);
+}
+
+export function joinUnresolved(state: Membership, host: string, error: string, out: Out): void {
+  for (const address of [...state.joining]) {
+    const read = readAddress(address, state.start.port);
+    if (typeof read === "string" || read.host !== host) continue;
+    dropJoin(state, address, `${host} does not resolve: ${error}`, out);
+  }
+}
+
+function dropJoin(state: Membership, address: Address, sentence: string, out: Out): void {
+  state.joining.delete(address);
+  state.joined.delete(address);
+  persist(state, out);
+  out.push({ type: "joinRefused", address, sentence });
+}
+
+function waitingFor(state: Membership, dialled: Address | undefined): Address[] {
+  if (dialled === undefined) return [];
+  return [...state.joining].filter((address) => {
+    const read = readAddress(address, state.start.port);
+    return typeof read !== "string" && resolved(state, read).includes(dialled);
+  });
+}
+
+export function persist(state: Membership, out: Out): void {
+  out.push({ type: "persist", clusterId: state.clusterId, settled: state.settled, joined: [...state.joined] });
+}

@@ -1,0 +1,262 @@
+import type { Millis } from "../lib/units.ts";
+import type { Card, Frame, MemberId, Sight } from "./frames.ts";
+import { joinMade, joinRefused, persist } from "./joining.ts";
+import { closeLink, foundAt, foundSelf } from "./links.ts";
+import { isListed } from "./list.ts";
+import { hear, probedFor, probeFor, rowOf, settleFavours } from "./probes.ts";
+import { cardOf, listOf, targets } from "./self.ts";
+import { type Link, type Member, type Membership, newMember, type Out } from "./state.ts";
+import { foreign, name, twin, type Verdict, verdict } from "./verdict.ts";
+
+const OFFSET_SAMPLES_MAX = 8;
+const REFUSED_MAX = 64;
+
+type Probe = Extract<Frame, { type: "probe" }>;
+type Answer = Extract<Frame, { type: "answer" }>;
+
+/** A frame came over a link that is known. */
+export function receive(state: Membership, link: Link, frame: Frame, now: Millis, out: Out): void {
+  if (link.dial === undefined) link.answeredAt = now;
+  switch (frame.type) {
+    case "probe":
+      return probed(state, link, frame, now, out);
+    case "answer":
+      return answered(state, link, frame, now, out);
+    case "refuse":
+      if (link.dial !== undefined) takeRefusal(state, link, frame, now, out);
+      return;
+    case "probeFor":
+      if (link.memberId !== undefined) probeFor(state, link, frame.target, now, out);
+      return;
+    case "probedFor":
+      if (link.memberId !== undefined) probedFor(state, link.memberId, frame, now);
+      return;
+  }
+}
+
+function probed(state: Membership, link: Link, frame: Probe, now: Millis, out: Out): void {
+  if (link.dial !== undefined) return;
+  const { card } = frame;
+  const isSelf = card.id === state.start.id && card.incarnation === state.start.incarnation;
+  const met = isSelf ? "self" : meet(state, link, card, undefined, now, out);
+  if (met === "refused" || met === "older") return;
+  const member = typeof met === "object" ? met : undefined;
+  if (member !== undefined) {
+    link.memberId = member.id;
+    member.ins.add(link.id);
+    member.probedAt = now;
+    takeRow(state, member, frame.row, now, out);
+    if (frame.list !== undefined) member.list = frame.list;
+  }
+  out.push({
+    type: "send",
+    link: link.id,
+    frame: {
+      type: "answer",
+      seq: frame.seq,
+      card: cardOf(state, now),
+      row: member === undefined ? [] : rowOf(state, now),
+      listed: names(state, card),
+      list: member !== undefined && card.listHash !== state.list.hash ? listOf(state) : undefined,
+    },
+  });
+}
+
+function answered(state: Membership, link: Link, frame: Answer, now: Millis, out: Out): void {
+  const probe = link.pending.get(frame.seq);
+  if (link.dial === undefined || probe === undefined) return;
+  link.pending.delete(frame.seq);
+  link.answeredAt = now;
+  const { card } = frame;
+  if (card.id === state.start.id && card.incarnation === state.start.incarnation) {
+    foundSelf(state, link, now, out);
+    return;
+  }
+  const met = meet(state, link, card, frame, now, out);
+  if (met === "older")
+    closeLink(state, link, "an older start of the member answers", out, now + state.options.redialMs);
+  if (typeof met === "string" || !foundAt(state, link, met, out)) return;
+  met.answeredAt = now;
+  met.answersInRow = probe.missed ? 0 : met.answersInRow + 1;
+  met.lastError = undefined;
+  const rttMs = now - probe.sentAt;
+  met.offsets.push({ rttMs, offsetMs: card.clockAt - (now - rttMs / 2 + state.clockOffsetMs) });
+  if (met.offsets.length > OFFSET_SAMPLES_MAX) met.offsets.shift();
+  takeRow(state, met, frame.row, now, out);
+  if (frame.list !== undefined) met.list = frame.list;
+  joinMade(state, link, met, out);
+}
+
+function names(state: Membership, card: Card): boolean {
+  const named = targets(state);
+  const member = state.members.get(card.id);
+  return card.addresses.some((each) => named.has(each)) || (member !== undefined && isListed(state, member, named));
+}
+
+/** Weighs a card: a member, or why not. `pending`: one of the two will take the other's cluster id first (M3). */
+function meet(
+  state: Membership,
+  link: Link,
+  card: Card,
+  answer: Answer | undefined,
+  now: Millis,
+  out: Out,
+): Member | "pending" | "refused" | "older" {
+  const own = cardOf(state, now);
+  const apart =
+    card.id === own.id ? twin(own, card) : (verdict(own, card) ?? weighCluster(state, own, card, answer, out));
+  if (typeof apart === "object") return refuse(state, link, card, apart, now, out);
+  if (apart === "pending") return "pending";
+  state.refused.delete(card.id);
+  const member = state.members.get(card.id) ?? welcome(state, card.id, "it showed itself", now, out);
+  if (member === undefined) {
+    closeLink(state, link, `the limit of ${state.options.membersMax} members is reached`, out, now + 60_000);
+    return "refused";
+  }
+  return takeCard(state, member, card, now, out) ? member : "older";
+}
+
+function weighCluster(
+  state: Membership,
+  own: Card,
+  card: Card,
+  answer: Answer | undefined,
+  out: Out,
+): Verdict | "pending" | "same" {
+  if (card.clusterId === own.clusterId) {
+    if (card.settled && !state.settled) settle(state, out);
+    return "same";
+  }
+  if (own.settled) return card.settled ? foreign(own, card) : "pending";
+  // Whoever calls this member does not choose its cluster for it: its own list or its operator does.
+  const chosen = answer !== undefined || names(state, card);
+  if (!chosen) return card.settled ? foreign(own, card) : "pending";
+  // Of two new ids the smaller stands, unless the other side was not told to join this one and so will not take it.
+  if (!card.settled && card.clusterId > own.clusterId && answer?.listed !== false) return "pending";
+  adopt(state, card, out);
+  return "same";
+}
+
+export function settle(state: Membership, out: Out): void {
+  state.settled = true;
+  persist(state, out);
+}
+
+/** This member is new and empty: the cluster that it was told of is its cluster. */
+function adopt(state: Membership, card: Card, out: Out): void {
+  // Links stay: those behind them show their cards again, with the cluster id that they have by then.
+  for (const link of state.links.values()) link.memberId = undefined;
+  for (const member of [...state.members.values()]) forget(state, member, `this member joins ${name(card)}`, out);
+  state.clusterId = card.clusterId;
+  state.settled = card.settled;
+  persist(state, out);
+}
+
+function refuse(state: Membership, link: Link, card: Card, why: Verdict, now: Millis, out: Out): "refused" {
+  out.push({ type: "send", link: link.id, frame: { type: "refuse", ...why, id: state.start.id } });
+  note(state, card.id, card.addresses.length > 0 ? card.addresses : addressOfLink(link), why, now);
+  endRefused(state, link, why.sentence, now, out);
+  return "refused";
+}
+
+function takeRefusal(
+  state: Membership,
+  link: Link,
+  frame: Extract<Frame, { type: "refuse" }>,
+  now: Millis,
+  out: Out,
+): void {
+  note(state, frame.id, addressOfLink(link), frame, now);
+  endRefused(state, link, frame.sentence, now, out);
+}
+
+function endRefused(state: Membership, link: Link, sentence: string, now: Millis, out: Out): void {
+  joinRefused(state, link.dial?.address, sentence, out);
+  closeLink(state, link, sentence, out, now + state.options.refusedRedialMs);
+  if (link.dial !== undefined) link.dial.error = sentence;
+}
+
+function addressOfLink(link: Link): string[] {
+  return link.dial === undefined ? [] : [link.dial.address];
+}
+
+function note(state: Membership, id: MemberId, addresses: readonly string[], why: Verdict, now: Millis): void {
+  const known = state.refused.get(id);
+  if (known === undefined && state.refused.size >= REFUSED_MAX) return;
+  const since = known?.code === why.code ? known.since : now;
+  state.refused.set(id, { id, addresses, code: why.code, sentence: why.sentence, since, at: now });
+}
+
+function welcome(state: Membership, id: MemberId, cause: string, now: Millis, out: Out): Member | undefined {
+  if (state.members.size >= state.options.membersMax) return undefined;
+  const member = newMember(id, now);
+  member.cause = cause;
+  state.members.set(id, member);
+  out.push({ type: "memberChanged", id, from: undefined, to: "STARTING", cause });
+  return member;
+}
+
+export function forget(state: Membership, member: Member, cause: string, out: Out): void {
+  for (const link of [...state.links.values()]) if (link.memberId === member.id) closeLink(state, link, cause, out);
+  for (const dial of state.dials.values()) if (dial.memberId === member.id) dial.memberId = undefined;
+  state.members.delete(member.id);
+  out.push({ type: "memberChanged", id: member.id, from: member.state, to: undefined, cause });
+}
+
+/** Takes over what a member says of itself; false when an older start of it speaks. */
+function takeCard(state: Membership, member: Member, card: Card, now: Millis, out: Out): boolean {
+  if (member.met && card.incarnation < member.incarnation) {
+    member.olderAt = now;
+    return false;
+  }
+  renew(member, card.incarnation, now, out);
+  member.met = true;
+  hear(member, card.beat, state.start.id, now);
+  settleFavours(state, member, out);
+  if (card.addresses.length > 0) member.addresses = card.addresses;
+  if (member.listHash !== card.listHash) member.listAt = now;
+  member.listHash = card.listHash;
+  if (card.listHash === state.list.hash) member.list = undefined;
+  member.protocol = card.protocol;
+  member.pausedMs = card.pausedMs;
+  member.starting = card.state === "STARTING";
+  if (card.state === "LEAVING") member.leaving = card.forever ? "forever" : "restart";
+  return true;
+}
+
+/** A new start of a member begins with nothing of what its last one did. */
+function renew(member: Member, incarnation: number, now: Millis, out: Out): void {
+  if (incarnation <= member.incarnation) return;
+  const isRestart = member.beat >= 0;
+  member.incarnation = incarnation;
+  member.incarnationAt = now;
+  member.beat = -1;
+  member.leaving = "no";
+  member.departures = [];
+  member.asked = undefined;
+  member.probedAt = undefined;
+  member.answeredAt = undefined;
+  member.answersInRow = 0;
+  member.offsets.length = 0;
+  if (isRestart) out.push({ type: "restarted", id: member.id, incarnation });
+}
+
+/** What a member hears of others: their signs of life, new starts, and members that nobody told of here. */
+function takeRow(state: Membership, from: Member, row: readonly Sight[], now: Millis, out: Out): void {
+  from.row = row.slice(0, state.options.membersMax);
+  from.rowAt = now;
+  for (const sight of from.row) {
+    if (sight.id === state.start.id || sight.id === from.id) continue;
+    // The dead are not spread: they would come back from whoever has not forgotten them yet.
+    const isAlive = sight.state === "UP" || sight.state === "SUSPICIOUS";
+    const known = state.members.get(sight.id);
+    const member = known ?? (isAlive ? welcome(state, sight.id, `${from.id} told of it`, now, out) : undefined);
+    if (member === undefined || sight.incarnation < member.incarnation) continue;
+    if (sight.incarnation > member.incarnation) {
+      renew(member, sight.incarnation, now, out);
+      member.addresses = sight.addresses;
+    }
+    hear(member, sight.beat, from.id, now);
+    if (sight.state === "LEAVING" && member.leaving === "no") member.leaving = "restart";
+  }
+}

@@ -1,0 +1,98 @@
+import type { Millis } from "../lib/units.ts";
+import { type Address, addressOf, isIp, readAddress, shortestV6 } from "./address.ts";
+import type { Card, Listed } from "./frames.ts";
+import type { Membership, Out } from "./state.ts";
+
+/** The addresses that a list or an operator names, with names resolved, self included. */
+export function targets(state: Membership): Set<Address> {
+  const all = new Set<Address>();
+  for (const entry of state.list.entries) for (const address of resolved(state, entry)) all.add(address);
+  for (const text of state.joined) {
+    const read = readAddress(text, state.start.port);
+    if (typeof read !== "string") for (const address of resolved(state, read)) all.add(address);
+  }
+  return all;
+}
+
+export function resolved(state: Membership, { host, port }: { host: string; port: number }): Address[] {
+  if (isIp(host)) return [addressOf({ host, port })];
+  return (state.names.get(host)?.ips ?? []).map((ip) => addressOf({ host: canonicalIp(ip), port }));
+}
+
+export function canonicalIp(ip: string): string {
+  return ip.includes(":") ? (shortestV6(ip) ?? ip) : ip;
+}
+
+/** Where this member could be reached, the preferred one first. */
+export function ownAddresses(state: Membership): Address[] {
+  const { host, port } = state.start;
+  const local = state.localIps.map((ip) => addressOf({ host: canonicalIp(ip), port }));
+  if (host === undefined) return local;
+  const said = readAddress(host.includes(":") && !host.startsWith("[") ? `[${host}]` : host, port);
+  return typeof said === "string" ? local : [addressOf({ host: said.host, port }), ...local];
+}
+
+/**
+ * Among the addresses of this machine the one that is listed; without a list, the preferred one (M12). An address
+ * that was called and led back here counts as well: it is how others reach this member.
+ */
+export function chooseAddress(state: Membership): Address | undefined {
+  const own = ownAddresses(state);
+  if (state.list.entries.length === 0) return own[0];
+  const listed = new Set<Address>(state.list.entries.map(({ address }) => address));
+  for (const address of targets(state)) listed.add(address);
+  return own.find((address) => listed.has(address)) ?? [...state.dials.values()].find(({ isSelf }) => isSelf)?.address;
+}
+
+/** A member is UP as soon as it knows its address: nothing else is worth waiting for on the available side. */
+export function judgeSelf(state: Membership, now: Millis, out: Out): void {
+  if (state.selfState === "LEAVING" || state.listReadAt === undefined) return;
+  const address = chooseAddress(state);
+  const to = address === undefined ? "STARTING" : "UP";
+  if (to === state.selfState && address === state.selfAddress) return;
+  if (to === "UP") state.upAt ??= now;
+  state.selfState = to;
+  state.selfAddress = address;
+  out.push({ type: "selfChanged", state: to, address });
+}
+
+/** No other member is known, listed or joined: this member is a cluster, of one. */
+export function isAlone(state: Membership): boolean {
+  if (state.listReadAt === undefined || state.members.size > 0 || state.joined.size > 0) return false;
+  const own = new Set(ownAddresses(state));
+  return state.list.entries.every((entry) => {
+    const addresses = resolved(state, entry);
+    return addresses.length > 0 && addresses.every((each) => own.has(each) || state.dials.get(each)?.isSelf === true);
+  });
+}
+
+export function cardOf(state: Membership, now: Millis): Card {
+  state.lastBeat = Math.max(state.lastBeat + 1, Math.floor(now - state.startedAt));
+  const { pause, start } = state;
+  return {
+    id: start.id,
+    clusterId: state.clusterId,
+    settled: state.settled || isAlone(state),
+    incarnation: start.incarnation,
+    beat: state.lastBeat,
+    addresses: state.selfAddress === undefined ? [] : [state.selfAddress],
+    protocol: start.protocol,
+    fingerprint: start.fingerprint,
+    listHash: state.list.hash,
+    clockAt: now + state.clockOffsetMs,
+    state: state.selfState,
+    forever: state.leavingForever,
+    pausedMs: pause !== undefined && now - pause.at < 60_000 ? pause.lengthMs : 0,
+  };
+}
+
+/** This member's list as it tells it to a peer with another one. */
+export function listOf(state: Membership): Listed[] {
+  const own = new Set(ownAddresses(state));
+  return state.list.entries.map((entry) => {
+    const addresses = resolved(state, entry);
+    const isSelf = addresses.some((each) => own.has(each) || state.dials.get(each)?.isSelf === true);
+    const id = addresses.map((each) => state.dials.get(each)?.memberId).find((each) => each !== undefined);
+    return { address: entry.address, resolved: addresses, id: isSelf ? state.start.id : id };
+  });
+}
