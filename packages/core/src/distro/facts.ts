@@ -1,0 +1,137 @@
+import type { Millis } from "../lib/units.ts";
+import type { Head, MemberId } from "./model.ts";
+import { type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
+
+/** What diagnosis, metrics and `converge` read. Reading changes nothing. */
+export interface DistroFacts {
+  readonly ready: "loaded" | "cold" | "alone" | "late" | undefined;
+  /** Why not, in words; undefined when ready. */
+  readonly waitingFor: string | undefined;
+  readonly load: LoadFacts | undefined;
+  readonly clients: number;
+  readonly tombstones: number;
+  /** Tombstones that had to go before their time. */
+  readonly tombstonesDropped: number;
+  readonly orphans: readonly OrphanFacts[];
+  /** Clients of this member's own earlier life that have not come back. */
+  readonly unconfirmed: number;
+  readonly isolated: boolean;
+  readonly peers: readonly PeerFacts[];
+}
+
+export interface LoadFacts {
+  readonly forMs: Millis;
+  readonly source: MemberId | undefined;
+  readonly clients: number;
+  /** Of the source, when it answered; 0 before. */
+  readonly clientsExpected: number;
+  readonly chunks: number;
+}
+
+/** The clients of one life of one owner. */
+export interface OrphanFacts {
+  readonly owner: MemberId;
+  readonly incarnation: number;
+  readonly clients: number;
+  readonly probing: number;
+  readonly unhealthy: number;
+  readonly answering: number;
+  readonly lostForMs: Millis | undefined;
+  /** Whether removals of it are held back. */
+  readonly held: boolean;
+}
+
+export interface PeerFacts {
+  readonly id: MemberId;
+  readonly reachable: boolean;
+  readonly loadStage: LoadStage;
+  readonly pending: number;
+  readonly inFlight: number;
+  readonly credit: number;
+  readonly overflows: number;
+  /** How long ago its digest equalled ours; undefined: never. */
+  readonly equalForMs: Millis | undefined;
+  /** How long its digests have differed; undefined: they do not. */
+  readonly differsForMs: Millis | undefined;
+  /** Per owner: clients that it holds more than this member; 0 when only contents differ. */
+  readonly differences: readonly { readonly owner: MemberId; readonly more: number }[];
+}
+
+export function distroFacts(state: DistroState, now: Millis): DistroFacts {
+  const { load, table } = state;
+  const orphans = orphanFacts(state, now);
+  return {
+    ready: state.readyHow,
+    waitingFor: load?.reason,
+    load: load && {
+      forMs: now - load.startedAt,
+      source: load.source,
+      clients: load.clients,
+      clientsExpected: state.peers.get(load.source ?? "")?.loadClients ?? 0,
+      chunks: load.chunks,
+    },
+    clients: table.size,
+    tombstones: table.graves,
+    tombstonesDropped: table.droppedGraves,
+    orphans,
+    unconfirmed: orphans.reduce((sum, { owner, clients }) => sum + (owner === state.self ? clients : 0), 0),
+    isolated: state.isolated,
+    peers: [...state.peers.values()].map((peer) => ({
+      id: peer.id,
+      reachable: reachable(peer),
+      loadStage: peer.loadStage,
+      pending: peer.pending.size,
+      inFlight: peer.inFlight.size,
+      credit: peer.credit,
+      overflows: peer.overflows,
+      equalForMs: peer.equalAt === undefined ? undefined : now - peer.equalAt,
+      differsForMs: peer.differsSince === undefined ? undefined : now - peer.differsSince,
+      differences: [...peer.differences].map(([owner, more]) => ({ owner, more })),
+    })),
+  };
+}
+
+function orphanFacts(state: DistroState, now: Millis): OrphanFacts[] {
+  type Counted = { -readonly [K in keyof OrphanFacts]: OrphanFacts[K] };
+  const counts = new Map<string, Counted>();
+  for (const [id, { stage }] of state.orphans) {
+    const entry = state.table.get(id);
+    if (entry === undefined) continue;
+    const { owner, incarnation } = entry.version;
+    const life = `${owner}/${incarnation}`;
+    const lost = state.lost.get(life);
+    const counted = counts.get(life) ?? {
+      owner,
+      incarnation,
+      clients: 0,
+      probing: 0,
+      unhealthy: 0,
+      answering: 0,
+      lostForMs: lost && now - lost.since,
+      held: lost?.held === true,
+    };
+    counts.set(life, counted);
+    counted.clients++;
+    counted.probing += Number(stage === "probing");
+    counted.unhealthy += Number(stage === "unhealthy" && !entry.answers);
+    counted.answering += Number(entry.answers);
+  }
+  return [...counts.values()];
+}
+
+/** Hash over everything that is held, equal on two members exactly when they hold the same. */
+export function stateHash(state: DistroState): string {
+  return state.table
+    .digest()
+    .map(({ owner, count, hash }) => `${owner}:${count}:${hash}`)
+    .sort()
+    .join(" ");
+}
+
+/** What is held of one owner, in order of ids: two members' lists side by side show which clients differ. */
+export function holdings(state: DistroState, owner: MemberId, now: Millis): Head[] {
+  const heads: Head[] = [];
+  for (const bucket of state.table.owned(owner)?.buckets ?? [])
+    for (const entry of bucket?.values() ?? []) heads.push(headOf(entry, now));
+  return heads.sort((a, b) => (a.id < b.id ? -1 : 1));
+}

@@ -1,0 +1,32 @@
+export { type FrameFailure, FrameReader, frames } from "./codec.ts";
+export type { Effect, Event, PeerState } from "./events.ts";
+export {
+  type DistroFacts,
+  distroFacts,
+  holdings,
+  type LoadFacts,
+  type OrphanFacts,
+  type PeerFacts,
+  stateHash,
+} from "./facts.ts";
+export { type Cursor, fill, type Message, type Outgoing, type OwnerDigest } from "./messages.ts";
+export {
+  type Change,
+  type ClientId,
+  type Contents,
+  compareVersions,
+  type Entry,
+  type Head,
+  type MemberId,
+  type PublishedInstance,
+  sameVersion,
+  type Version,
+} from "./model.ts";
+export {
+  DEFAULT_DISTRO_OPTIONS,
+  type DistroOptions,
+  type DistroState,
+  type NamingFacts,
+  newDistro,
+} from "./state.ts";
+export { nextAt, step } from "./step.ts";

@@ -1,0 +1,238 @@
+import { sendBuckets, sendDigest } from "./digests.ts";
+import { hear } from "./merge.ts";
+import type { Cursor, Loaded } from "./messages.ts";
+import type { Change, ClientId, Head } from "./model.ts";
+import { headOf, type Load, type Peer, reachable, send, type Turn } from "./state.ts";
+import { BUCKETS } from "./table.ts";
+
+const FIRST: Cursor = { bucket: 0, after: "" };
+/** Retries of one question are this far apart at most. */
+const RETRY_MAX_MS = 2_000;
+
+export function startLoad({ state, now }: Turn): void {
+  const { loadRetryMs } = state.options;
+  state.load = {
+    startedAt: now,
+    source: undefined,
+    cursor: FIRST,
+    wholly: true,
+    retryAt: now,
+    retryMs: loadRetryMs,
+    chunks: 0,
+    clients: 0,
+    reason: "",
+  };
+}
+
+/** Looks at how far the load is, and takes the next step of it. Called at the end of each event while one runs. */
+export function advanceLoad(turn: Turn): void {
+  const { state, now } = turn;
+  const { load } = state;
+  if (load === undefined) return;
+  const peers = [...state.peers.values()];
+  const present = peers.filter(reachable);
+  if (now - load.startedAt >= state.options.loadMaxMs)
+    return finish(turn, "late", `not loaded in time: ${why(load, peers)}`);
+  if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
+  if (peers.length === 0) return finish(turn, "alone", "the only member");
+  ask(turn, present);
+  const undecided = peers.some(({ state: peerState }) => peerState === "unknown");
+  const source = chooseSource(turn, load, present);
+  if (
+    source === undefined &&
+    !undecided &&
+    load.cursor !== undefined &&
+    present.every(({ loadStage }) => loadStage === "notLoaded")
+  )
+    return finish(turn, "cold", present.length === 0 ? "no other member is up" : "no member holds data");
+  if (source !== undefined) request(turn, load, source);
+  if (load.cursor === undefined) {
+    compareRest(turn, present);
+    const compared = present.every(({ loadStage }) => loadStage === "compared" || loadStage === "notLoaded");
+    if (compared && !undecided) return finish(turn, "loaded", `${load.clients} clients in ${load.chunks} chunks`);
+  }
+  say(turn, load, why(load, peers));
+}
+
+/** When the load has something to do by itself. */
+export function loadAt(load: Load, peers: Iterable<Peer>, loadMaxMs: number): number {
+  let at = load.startedAt + loadMaxMs;
+  if (load.source !== undefined && load.cursor !== undefined) at = Math.min(at, load.retryAt);
+  for (const peer of peers)
+    if (reachable(peer) && peer.loadStage !== "compared" && peer.loadStage !== "offered")
+      at = Math.min(at, peer.loadAskAt);
+  return at;
+}
+
+function ask(turn: Turn, present: readonly Peer[]): void {
+  for (const peer of present) {
+    if ((peer.loadStage !== "unasked" && peer.loadStage !== "notLoaded") || peer.loadAskAt > turn.now) continue;
+    peer.loadAskAt = turn.now + turn.state.options.loadRetryMs;
+    send(turn, peer.id, { type: "loadAsk" });
+  }
+}
+
+/** The one with the most clients; when a source goes, the next one goes on where it stopped. */
+function chooseSource({ state, now }: Turn, load: Load, present: readonly Peer[]): Peer | undefined {
+  if (load.cursor === undefined) return undefined;
+  const held = present.find(({ id, loadStage }) => id === load.source && loadStage === "offered");
+  if (held !== undefined) return held;
+  const [best] = present
+    .filter(({ loadStage }) => loadStage === "offered")
+    .sort((a, b) => b.loadClients - a.loadClients || (a.id < b.id ? -1 : 1));
+  load.source = best?.id;
+  if (best === undefined) return undefined;
+  load.wholly = load.cursor === FIRST;
+  load.retryAt = now;
+  load.retryMs = state.options.loadRetryMs;
+  return best;
+}
+
+function request(turn: Turn, load: Load, source: Peer): void {
+  if (load.cursor === undefined || load.retryAt > turn.now) return;
+  load.retryAt = turn.now + load.retryMs;
+  load.retryMs = Math.min(RETRY_MAX_MS, load.retryMs * 2);
+  send(turn, source.id, { type: "loadRequest", cursor: load.cursor });
+}
+
+/** Everything is here that one peer had: what the others have beyond it is found by digests. */
+function compareRest(turn: Turn, present: readonly Peer[]): void {
+  for (const peer of present) {
+    if (peer.loadStage !== "offered" && (peer.loadStage !== "comparing" || peer.loadAskAt > turn.now)) continue;
+    peer.loadStage = "comparing";
+    peer.listing.clear();
+    peer.fetching.clear();
+    peer.loadAskAt = turn.now + 2 * turn.state.options.loadRetryMs;
+    send(turn, peer.id, { type: "digestAsk" });
+  }
+}
+
+/** A digest of a peer that is being compared: nothing differs, or these owners do. */
+export function compareLoaded(turn: Turn, peer: Peer, unequal: readonly string[]): void {
+  // A second digest while the first one is looked at changes nothing.
+  if (peer.loadStage !== "comparing" || peer.listing.size > 0 || peer.fetching.size > 0) return;
+  if (unequal.length === 0) peer.loadStage = "compared";
+  for (const owner of unequal) {
+    peer.listing.add(owner);
+    sendBuckets(turn, peer, owner);
+  }
+}
+
+/** A part of a peer's difference was listed. */
+export function listedForLoad(turn: Turn, peer: Peer, owner: string, last: boolean, wanted: readonly ClientId[]): void {
+  if (peer.loadStage !== "comparing" || !peer.listing.has(owner)) return;
+  peer.loadAskAt = turn.now + 2 * turn.state.options.loadRetryMs;
+  for (const id of wanted) peer.fetching.add(id);
+  if (last) peer.listing.delete(owner);
+  settleCompared(peer);
+}
+
+/** Clients that were asked for came, or have gone meanwhile. */
+export function fetchedForLoad(turn: Turn, peer: Peer, heads: readonly Head[]): void {
+  if (peer.loadStage !== "comparing") return;
+  peer.loadAskAt = turn.now + 2 * turn.state.options.loadRetryMs;
+  for (const { id } of heads) peer.fetching.delete(id);
+  settleCompared(peer);
+}
+
+function settleCompared(peer: Peer): void {
+  if (peer.listing.size === 0 && peer.fetching.size === 0) peer.loadStage = "compared";
+}
+
+export function offered(peer: Peer, loaded: boolean, clients: number): void {
+  peer.loadClients = clients;
+  if (!loaded) peer.loadStage = "notLoaded";
+  else if (peer.loadStage === "unasked" || peer.loadStage === "notLoaded") peer.loadStage = "offered";
+}
+
+/** Answers with the next chunk, or with "not loaded". */
+export function serve(turn: Turn, peer: Peer, cursor: Cursor): void {
+  const { state, now } = turn;
+  if (state.readyHow === undefined) {
+    send(turn, peer.id, { type: "loadOffer", loaded: false, clients: 0 });
+    return;
+  }
+  const changes: Head[] = [];
+  const removals: Head[] = [];
+  let next: Cursor | undefined;
+  for (let { bucket, after } = cursor; bucket < BUCKETS && next === undefined; bucket++, after = "") {
+    for (const entry of state.table.sortedBucket(bucket)) {
+      if (entry.id <= after) continue;
+      (entry.gone === undefined ? changes : removals).push(headOf(entry, now));
+      if (changes.length + removals.length < state.options.batchItemsMax) continue;
+      next = { bucket, after: entry.id };
+      break;
+    }
+  }
+  send(turn, peer.id, { type: "loadChunk", cursor, changes, removals, next });
+}
+
+/** The chunk that was asked for; any other is late or came twice. */
+export function loadChunk(turn: Turn, peer: Peer, chunk: Loaded<Change>): void {
+  const { load } = turn.state;
+  if (load === undefined || load.source !== peer.id || !sameCursor(load.cursor, chunk.cursor)) return;
+  for (const change of chunk.changes) hear(turn, peer, change, change.contents);
+  for (const removal of chunk.removals) hear(turn, peer, removal);
+  load.chunks++;
+  load.clients += chunk.changes.length;
+  load.cursor = chunk.next;
+  load.retryAt = turn.now;
+  load.retryMs = turn.state.options.loadRetryMs;
+  if (chunk.next !== undefined) return;
+  load.source = undefined;
+  if (load.wholly) peer.loadStage = "compared";
+}
+
+function sameCursor(a: Cursor | undefined, b: Cursor): boolean {
+  return a?.bucket === b.bucket && a.after === b.after;
+}
+
+function why(load: Load, peers: readonly Peer[]): string {
+  const told = peers.map((peer) => {
+    if (!reachable(peer)) return `${peer.id} is ${peer.state === "down" ? "down" : "not seen yet"}`;
+    if (peer.id === load.source) return `fetching from ${peer.id}`;
+    if (peer.loadStage === "notLoaded") return `${peer.id} has not loaded either`;
+    if (peer.loadStage === "unasked") return `${peer.id} has not answered`;
+    return peer.loadStage === "compared" ? `${peer.id} is done` : `comparing with ${peer.id}`;
+  });
+  return told.join(", ");
+}
+
+function say({ effects }: Turn, load: Load, reason: string): void {
+  if (load.reason === reason) return;
+  load.reason = reason;
+  effects.push({ type: "notReady", reason });
+}
+
+function finish(turn: Turn, how: "loaded" | "cold" | "alone" | "late", reason: string): void {
+  const { state, now, effects } = turn;
+  state.load = undefined;
+  state.readyHow = how;
+  effects.push({ type: "ready", how, reason });
+  tellUnconfirmed(turn);
+  for (const peer of state.peers.values()) {
+    peer.listing.clear();
+    peer.fetching.clear();
+    if (!reachable(peer)) continue;
+    peer.digestAt = now + state.options.digestMs;
+    sendDigest(turn, peer);
+  }
+}
+
+/** What this member published in its earlier life and still serves, so that peers know of it at once. */
+function tellUnconfirmed(turn: Turn): void {
+  const { state, now } = turn;
+  const heads: Head[] = [];
+  for (const id of state.orphans.keys()) {
+    const entry = state.table.get(id);
+    if (entry?.version.owner === state.self) heads.push(headOf(entry, now));
+  }
+  for (let at = 0; at < heads.length; at += state.options.batchItemsMax)
+    for (const peer of state.peers.values())
+      if (reachable(peer))
+        send(turn, peer.id, {
+          type: "marks",
+          mark: "unconfirmed",
+          heads: heads.slice(at, at + state.options.batchItemsMax),
+        });
+}

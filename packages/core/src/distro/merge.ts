@@ -1,0 +1,126 @@
+import { type Contents, compareVersions, type Entry, type Head } from "./model.ts";
+import { answered, bury, overdue, settle } from "./orphans.ts";
+import { announce, enqueue } from "./queues.ts";
+import { inReach, isOwn, isOwnLive, type Peer, type Turn } from "./state.ts";
+
+/**
+ * A peer says what it knows of a client. What is newer is taken, what is older here is not touched, and whoever is
+ * behind is told.
+ *
+ * @param contents  undefined in listings and for clients that are gone.
+ * @returns whether this member needs the contents to take it.
+ */
+export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): boolean {
+  const { state } = turn;
+  const entry = state.table.get(head.id);
+  const order = entry === undefined ? 1 : compareVersions(head, entry);
+  if (isOwn(state, head.version) && order > 0 && !(entry === undefined && head.gone !== undefined)) {
+    overrule(turn, head, entry);
+    return false;
+  }
+  if (isOwnLive(state, entry)) {
+    if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents);
+    if (order > 0) renumber(turn, entry, head.version.counter + 1);
+    else if (order < 0 || head.contentHash !== entry.contentHash) enqueue(turn, from, head.id);
+    return false;
+  }
+  if (entry === undefined || order > 0)
+    return mayTake(turn, from, head, entry) && take(turn, from, head, entry, contents);
+  if (order < 0) {
+    // Its owner knows better than we do what it wrote before: this is a late message, unless we gave its client up.
+    const late = from.id === entry.version.owner && inReach(state, entry.version) && entry.gone !== "lost";
+    if (!late && (entry.gone !== undefined || !inReach(state, entry.version))) enqueue(turn, from, head.id);
+    return false;
+  }
+  if (entry.gone !== undefined) return false;
+  if (head.answers) answered(turn, head.id);
+  if (head.contentHash === entry.contentHash) return false;
+  // One version with two contents: the owner is right, and without it everybody takes the same of the two.
+  const right = inReach(state, head.version) ? from.id === head.version.owner : head.contentHash > entry.contentHash;
+  return right && take(turn, from, head, entry, contents);
+}
+
+/** A live client is told by its owner, and by others only while the owner is not in reach, or while this member loads. */
+function mayTake(turn: Turn, from: Peer, head: Head, entry: Entry | undefined): boolean {
+  const { state, now } = turn;
+  if (head.gone === "removed") return true;
+  // Its owner speaks here, so it is not lost; the owner will contradict.
+  if (head.gone === "lost") return entry === undefined || entry.gone !== undefined || state.orphans.has(head.id);
+  if (overdue(turn, head.version)) {
+    const given = entry ?? entryOf(head, now);
+    bury(turn, given, { version: head.version, gone: "lost" }, "lost");
+    enqueue(turn, from, head.id);
+    return false;
+  }
+  return from.id === head.version.owner || !inReach(state, head.version) || state.load !== undefined;
+}
+
+/** @returns whether the contents are missing. */
+function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, contents: Contents | undefined): boolean {
+  const { state, now, effects } = turn;
+  const { id, kind, version, contentHash, gone, answers, ageMs } = head;
+  if (gone !== undefined) {
+    bury(turn, held ?? entryOf({ ...head, gone }, now), { version, gone, ageMs }, gone);
+    return false;
+  }
+  if (contents === undefined) return true;
+  const entry = held?.kind === kind ? held : entryOf(head, now);
+  if (held !== undefined && entry !== held) bury(turn, held, { version: held.version, gone: "lost" }, "lost");
+  const madeAt = now - ageMs;
+  state.table.put(entry, now, { version, contentHash, gone: undefined, answers, madeAt, superseded: false });
+  effects.push({ type: "apply", clientId: id, kind, version, contentHash, contents, from: from.id });
+  const before = state.orphans.get(id);
+  settle(turn, entry);
+  if (before?.stage === "unhealthy" && !answers && state.orphans.has(id)) turn.marks.set(id, "unhealthy");
+  if (kind === "address" && state.ownerOf(id) === state.self) effects.push({ type: "takeOver", clientIds: [id] });
+  return false;
+}
+
+/** An entry that is not in the table yet. */
+export function entryOf({ id, kind, version, contentHash, gone, answers, ageMs }: Head, now: number): Entry {
+  return {
+    id,
+    kind,
+    version,
+    contentHash,
+    // Live entries begin as gone, so that taking one in is the change that naming hears of.
+    gone: gone ?? "lost",
+    answers,
+    madeAt: now - ageMs,
+    superseded: false,
+  };
+}
+
+/**
+ * Whether a client that is owned here is given away: only an address client, which may have been heard elsewhere since
+ * (the ring differs between members for a while, and between the sides of a partition for long). Where it was heard
+ * last, it is owned.
+ */
+function yields({ state, now }: Turn, entry: Entry, head: Head): boolean {
+  if (entry.kind !== "address") return false;
+  if (head.gone === "lost") return state.orphans.has(entry.id);
+  const heardAt = state.naming.heardAt(entry.id);
+  return heardAt === undefined || now - heardAt > head.ageMs;
+}
+
+/** Somebody holds more of this member's own than this member does: nobody can know it better. */
+function overrule(turn: Turn, head: Head, entry: Entry | undefined): void {
+  const { state, now } = turn;
+  const counter = head.version.counter + 1;
+  if (isOwnLive(state, entry)) {
+    renumber(turn, entry, counter);
+    return;
+  }
+  const version = { ...head.version, counter };
+  bury(turn, entry ?? entryOf({ ...head, gone: "removed" }, now), { version, gone: "removed" }, "removed");
+  announce(turn, head.id);
+}
+
+/** An own client gets a version above one that is about, with the contents it has. */
+export function renumber(turn: Turn, entry: Entry, counter: number): void {
+  const { state, now, effects } = turn;
+  const version = { owner: state.self, incarnation: state.incarnation, counter };
+  state.table.put(entry, now, { version, madeAt: now });
+  effects.push({ type: "renumber", clientId: entry.id, version });
+  announce(turn, entry.id);
+}

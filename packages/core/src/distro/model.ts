@@ -1,0 +1,94 @@
+import type { ServiceName, TextMap } from "@nacre/protocol";
+import type { Millis } from "../lib/units.ts";
+
+export type ClientId = string;
+export type MemberId = string;
+
+/** Who wrote a client last, in which of its lives, and how many changes there were. Grows with every change. */
+export interface Version {
+  readonly owner: MemberId;
+  readonly incarnation: number;
+  readonly counter: number;
+}
+
+/**
+ * `removed`: its owner said so, with a version of its own. `lost`: nobody speaks for this version any more; its owner
+ * may contradict with a greater one.
+ */
+export type Gone = "removed" | "lost";
+
+/** What members tell each other about one client, without what it publishes. */
+export interface Head {
+  readonly id: ClientId;
+  readonly kind: "connection" | "address";
+  readonly version: Version;
+  /** Set hash over what it publishes; 0 when it is gone. */
+  readonly contentHash: number;
+  readonly gone: Gone | undefined;
+  /** Its owner is lost, and a probe found that its instances answer. */
+  readonly answers: boolean;
+  /** Milliseconds since this version was made, as far as the sender knows: durations need no common clock. */
+  readonly ageMs: Millis;
+}
+
+export interface PublishedInstance {
+  readonly ip: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly healthy: boolean;
+  readonly enabled: boolean;
+  readonly cluster: string;
+  readonly metadata: TextMap;
+  /** Undefined: derived from the other fields. */
+  readonly instanceId: string | undefined;
+}
+
+/** The whole of what one client publishes. */
+export interface Contents {
+  readonly ip: string;
+  readonly port: number;
+  readonly app: string;
+  readonly agent: string;
+  /** Epoch milliseconds, shown to people. */
+  readonly createdAt: number;
+  readonly publications: readonly { readonly service: ServiceName; readonly instances: readonly PublishedInstance[] }[];
+}
+
+export interface Change extends Head {
+  readonly contents: Contents;
+}
+
+/** What this member knows of one client: held, or gone and remembered so that nothing older comes back. */
+export interface Entry {
+  readonly id: ClientId;
+  readonly kind: "connection" | "address";
+  version: Version;
+  contentHash: number;
+  gone: Gone | undefined;
+  answers: boolean;
+  /** When this version was made, on the clock of this member. */
+  madeAt: Millis;
+  /** Its instances are published by a newer client: as soon as its owner is lost it may go. */
+  superseded: boolean;
+}
+
+/**
+ * The order of versions of one client: by counter, which goes on when another member takes a client over. Ties are
+ * broken the same way everywhere. To be lost ranks behind the version that is lost, and before everything newer.
+ */
+export function compareVersions(
+  a: { readonly version: Version; readonly gone: Gone | undefined },
+  b: { readonly version: Version; readonly gone: Gone | undefined },
+): number {
+  return (
+    a.version.counter - b.version.counter ||
+    Number(a.gone === "removed") - Number(b.gone === "removed") ||
+    a.version.incarnation - b.version.incarnation ||
+    (a.version.owner < b.version.owner ? -1 : a.version.owner > b.version.owner ? 1 : 0) ||
+    Number(a.gone === "lost") - Number(b.gone === "lost")
+  );
+}
+
+export function sameVersion(a: Version, b: Version): boolean {
+  return a.counter === b.counter && a.incarnation === b.incarnation && a.owner === b.owner;
+}

@@ -1,0 +1,92 @@
+import type { ClientId, Head } from "./model.ts";
+import { headOf, type Peer, reachable, send, type Turn } from "./state.ts";
+
+/** A client is to be told to every peer. */
+export function announce(turn: Turn, id: ClientId, except?: string): void {
+  for (const peer of turn.state.peers.values()) if (peer.id !== except) enqueue(turn, peer, id);
+}
+
+/** One entry per client, however often it changes meanwhile. A peer that is down is told by digests once it is back. */
+export function enqueue(turn: Turn, peer: Peer, id: ClientId): void {
+  if (peer.state === "down") return;
+  peer.pending.add(id);
+  if (peer.pending.size <= turn.state.options.pendingMax) return;
+  peer.pending.clear();
+  peer.overflows++;
+}
+
+/** Sends what may be sent now. Called at the end of each step, so that one event makes one batch. */
+export function flush(turn: Turn): void {
+  for (const peer of turn.state.peers.values()) {
+    retry(turn, peer);
+    while (flushAt(turn, peer) <= turn.now) sendBatch(turn, peer);
+  }
+}
+
+/** When the next batch may go to this peer; Infinity when nothing waits, or something else has to happen first. */
+export function flushAt({ state }: Turn | { readonly state: Turn["state"] }, peer: Peer): number {
+  const { options } = state;
+  if (peer.pending.size === 0 || peer.credit <= 0 || !reachable(peer)) return Number.POSITIVE_INFINITY;
+  if (peer.inFlight.size >= options.batchesInFlightMax) return Number.POSITIVE_INFINITY;
+  // A full batch gains nothing by waiting; what follows a small one waits about as long as that took to collect.
+  const full = peer.pending.size >= options.batchItemsMax;
+  const gapMs = full ? 0 : Math.min(options.batchMs, 10 * peer.lastBatchItems);
+  return peer.lastBatchAt + gapMs;
+}
+
+function sendBatch(turn: Turn, peer: Peer): void {
+  const { state, now } = turn;
+  const { table, options } = state;
+  const ids: ClientId[] = [];
+  const changes: Head[] = [];
+  const removals: Head[] = [];
+  for (const id of peer.pending) {
+    if (ids.length >= options.batchItemsMax) break;
+    peer.pending.delete(id);
+    // Forgotten with its tombstone meanwhile: nothing to tell any more.
+    const entry = table.get(id);
+    if (entry === undefined) continue;
+    ids.push(id);
+    (entry.gone === undefined ? changes : removals).push(headOf(entry, now));
+  }
+  if (ids.length === 0) return;
+  const seq = ++state.seq;
+  peer.inFlight.set(seq, { ids, retryAt: now + Math.max(options.retryMs, peer.backoffMs) });
+  peer.credit--;
+  peer.lastBatchAt = now;
+  peer.lastBatchItems = ids.length;
+  send(turn, peer.id, { type: "sync", seq, changes, removals });
+}
+
+/** A batch without an answer: its ids wait again, and what goes out then is what is held then. */
+function retry(turn: Turn, peer: Peer): void {
+  const { options } = turn.state;
+  let overdue = false;
+  for (const [seq, batch] of peer.inFlight) {
+    if (batch.retryAt > turn.now) continue;
+    overdue = true;
+    peer.inFlight.delete(seq);
+    for (const id of batch.ids) enqueue(turn, peer, id);
+  }
+  if (overdue) peer.backoffMs = Math.min(options.retryMaxMs, Math.max(options.retryMs, peer.backoffMs) * 2);
+}
+
+export function acknowledged(peer: Peer, seq: number): void {
+  peer.inFlight.delete(seq);
+}
+
+/** It is heard again: nothing has to wait for the end of a pause between tries. */
+export function heard(turn: Turn, peer: Peer): void {
+  if (peer.backoffMs === 0) return;
+  peer.backoffMs = 0;
+  for (const [seq, batch] of peer.inFlight) {
+    if (batch.retryAt <= turn.now + turn.state.options.retryMs) continue;
+    peer.inFlight.set(seq, { ids: batch.ids, retryAt: turn.now + turn.state.options.retryMs });
+  }
+}
+
+export function stopSending(peer: Peer): void {
+  peer.pending.clear();
+  peer.inFlight.clear();
+  peer.backoffMs = 0;
+}

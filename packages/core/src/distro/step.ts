@@ -1,0 +1,266 @@
+import type { Millis } from "../lib/units.ts";
+import { compareDigest, compareListing, list, sendBuckets, sendDigest, tickDigests } from "./digests.ts";
+import type { Effect, Event } from "./events.ts";
+import {
+  advanceLoad,
+  compareLoaded,
+  fetchedForLoad,
+  listedForLoad,
+  loadAt,
+  loadChunk,
+  offered,
+  serve,
+  startLoad,
+} from "./load.ts";
+import { entryOf, hear } from "./merge.ts";
+import type { Message } from "./messages.ts";
+import type { Head } from "./model.ts";
+import { answered, bury, giveUp, hold, ownerChanged, ringChanged, settle, tickOrphans } from "./orphans.ts";
+import { acknowledged, announce, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
+import { type DistroState, headOf, isOwnLive, newPeer, type Peer, reachable, send, type Turn } from "./state.ts";
+
+/** The only way in. @returns what the shell is to do, in this order. */
+export function step(state: DistroState, event: Event, now: Millis): Effect[] {
+  const turn: Turn = { state, now, effects: [], marks: new Map() };
+  happen(turn, event);
+  advanceLoad(turn);
+  tellMarks(turn);
+  flush(turn);
+  return turn.effects;
+}
+
+/** When the shell should feed the next `tick`, at the latest. */
+export function nextAt(state: DistroState): Millis {
+  let at = state.orphansAt;
+  for (const peer of state.peers.values()) {
+    at = Math.min(at, flushAt({ state }, peer));
+    for (const { retryAt } of peer.inFlight.values()) at = Math.min(at, retryAt);
+    if (state.readyHow !== undefined && reachable(peer)) at = Math.min(at, peer.digestAt);
+  }
+  if (state.load !== undefined) at = Math.min(at, loadAt(state.load, state.peers.values(), state.options.loadMaxMs));
+  return at;
+}
+
+function happen(turn: Turn, event: Event): void {
+  const { state, now } = turn;
+  switch (event.type) {
+    case "start":
+      if (state.started) return;
+      state.started = true;
+      startLoad(turn);
+      for (const head of event.journal) restore(turn, head);
+      return hold(turn, state.table.live());
+    case "changed":
+      return changed(turn, event);
+    case "removed":
+      return removed(turn, event);
+    case "superseded": {
+      const entry = state.table.get(event.clientId);
+      if (entry === undefined || entry.gone !== undefined) return;
+      entry.superseded = true;
+      if (state.orphans.has(entry.id)) giveUp(turn, entry, "superseded");
+      return;
+    }
+    case "applied": {
+      const entry = state.table.get(event.clientId);
+      if (entry === undefined || entry.gone !== undefined || isOwnLive(state, entry)) return;
+      return state.table.put(entry, now, { contentHash: event.contentHash });
+    }
+    case "peer":
+      return peerChanged(turn, event);
+    case "peerRemoved": {
+      const peer = state.peers.get(event.id);
+      if (peer === undefined) return;
+      peer.state = "down";
+      ownerChanged(turn, event.id);
+      state.peers.delete(event.id);
+      return;
+    }
+    case "membersKnown":
+      state.membersKnown = true;
+      return;
+    case "credit": {
+      const peer = state.peers.get(event.peer);
+      if (peer !== undefined) peer.credit = event.batches;
+      return;
+    }
+    case "received": {
+      const peer = state.peers.get(event.from);
+      // A member that is not in the list, or that was given up: whatever it says will be said again when it is back.
+      if (peer === undefined || peer.state === "down") return;
+      heard(turn, peer);
+      return received(turn, peer, event.message);
+    }
+    case "ring":
+      state.ownerOf = event.ownerOf;
+      return ringChanged(turn);
+    case "isolated":
+      if (state.isolated && !event.isolated) state.keepUntil = now + state.options.settleMs;
+      state.isolated = event.isolated;
+      return;
+    case "probed":
+      return probed(turn, event.answering);
+    case "tick":
+      tickOrphans(turn);
+      tickDigests(turn);
+      return state.table.expire(now - state.options.tombstoneMs);
+  }
+}
+
+/** What this member published before it started again: served, but nobody speaks for it until its client is back. */
+function restore(turn: Turn, head: Head): void {
+  const { state, now } = turn;
+  if (state.table.get(head.id) !== undefined) return;
+  const entry = entryOf(head, now);
+  state.table.put(entry, now, { gone: head.gone, answers: false });
+  settle(turn, entry);
+}
+
+function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {
+  const { state, now, effects } = turn;
+  const { clientId: id, kind, contentHash } = event;
+  const held = state.table.get(id);
+  const own = isOwnLive(state, held);
+  if (own && held.version.counter >= event.counter && held.contentHash === contentHash) return;
+  const counter = Math.max(event.counter, (held?.version.counter ?? 0) + 1);
+  const version = { owner: state.self, incarnation: state.incarnation, counter };
+  const head: Head = { id, kind, version, contentHash, gone: undefined, answers: false, ageMs: 0 };
+  const entry = held?.kind === kind ? held : entryOf(head, now);
+  if (held !== undefined && held !== entry) bury(turn, held, { version: held.version, gone: "lost" }, "lost");
+  state.table.put(entry, now, {
+    version,
+    contentHash,
+    gone: undefined,
+    answers: false,
+    madeAt: now,
+    superseded: false,
+  });
+  if (counter !== event.counter) effects.push({ type: "renumber", clientId: id, version });
+  settle(turn, entry);
+  announce(turn, id);
+}
+
+function removed(turn: Turn, { clientId, cause }: Extract<Event, { type: "removed" }>): void {
+  const { state, now } = turn;
+  const entry = state.table.get(clientId);
+  // A member that stops says nothing: its clients connect to others, and these keep the copies meanwhile.
+  if (entry === undefined || entry.gone !== undefined || cause === "leaving") return;
+  const { owner, incarnation, counter } = entry.version;
+  const own = isOwnLive(state, entry);
+  const mine = { owner: state.self, incarnation: state.incarnation, counter: counter + 1 };
+  // Silence towards a member that never heard the client is no proof: its owner may contradict.
+  const gone = own || cause === "asked" ? "removed" : "lost";
+  const version = gone === "removed" ? mine : { owner, incarnation, counter };
+  state.table.put(entry, now, { version, gone, contentHash: 0, answers: false, madeAt: now, superseded: false });
+  state.orphans.delete(clientId);
+  announce(turn, clientId);
+}
+
+function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void {
+  const { state, now } = turn;
+  if (event.id === state.self) return;
+  const peer = state.peers.get(event.id) ?? newPeer(event.id);
+  const before = { state: peer.state, incarnation: peer.incarnation };
+  const fresh = !state.peers.has(event.id);
+  state.peers.set(event.id, peer);
+  peer.state = event.state;
+  peer.incarnation = Math.max(peer.incarnation, event.incarnation);
+  const reborn = before.incarnation !== 0 && before.incarnation !== peer.incarnation;
+  if (peer.state === "down" || reborn) {
+    stopSending(peer);
+    peer.loadStage = "unasked";
+    peer.loadAskAt = now;
+    peer.listing.clear();
+    peer.fetching.clear();
+  }
+  if (reachable(peer) && (reborn || before.state === "down" || before.state === "unknown")) {
+    peer.digestAt = now;
+    peer.loadAskAt = now;
+    tickDigests(turn);
+  }
+  const wasDown = before.state === "down";
+  if (fresh || reborn || before.incarnation === 0 || wasDown !== (peer.state === "down")) ownerChanged(turn, peer.id);
+}
+
+function probed(turn: Turn, answering: readonly string[]): void {
+  const { state, now } = turn;
+  const heads: Head[] = [];
+  for (const id of answering) {
+    const entry = answered(turn, id);
+    if (entry !== undefined) heads.push(headOf(entry, now));
+  }
+  for (let at = 0; at < heads.length; at += state.options.batchItemsMax)
+    for (const peer of state.peers.values())
+      if (reachable(peer))
+        send(turn, peer.id, {
+          type: "marks",
+          mark: "answers",
+          heads: heads.slice(at, at + state.options.batchItemsMax),
+        });
+}
+
+function received(turn: Turn, peer: Peer, message: Message): void {
+  const { state } = turn;
+  switch (message.type) {
+    case "sync":
+      for (const change of message.changes) hear(turn, peer, change, change.contents);
+      for (const removal of message.removals) hear(turn, peer, removal);
+      if (message.seq !== 0) send(turn, peer.id, { type: "ack", seq: message.seq });
+      fetchedForLoad(turn, peer, message.changes);
+      return fetchedForLoad(turn, peer, message.removals);
+    case "ack":
+      return acknowledged(peer, message.seq);
+    case "digest":
+      if (!message.loaded || (state.readyHow === undefined && peer.loadStage !== "comparing")) return;
+      return differences(turn, peer, compareDigest(turn, peer, message.owners));
+    case "digestAsk":
+      return sendDigest(turn, peer);
+    case "buckets":
+      return list(turn, peer, message.owner, message.from, message.hashes);
+    case "listing": {
+      const { owner, buckets, heads, next } = message;
+      const wanted = compareListing(turn, peer, owner, buckets, heads);
+      if (next !== undefined) sendBuckets(turn, peer, owner, next);
+      return listedForLoad(turn, peer, owner, next === undefined, wanted);
+    }
+    case "fetch":
+      for (const id of message.ids) enqueue(turn, peer, id);
+      return;
+    case "loadAsk":
+      return send(turn, peer.id, {
+        type: "loadOffer",
+        loaded: state.readyHow !== undefined,
+        clients: state.table.size,
+      });
+    case "loadOffer":
+      return offered(peer, message.loaded, message.clients);
+    case "loadRequest":
+      return serve(turn, peer, message.cursor);
+    case "loadChunk":
+      return loadChunk(turn, peer, message);
+    case "handOver":
+      return consider(turn, peer, message.heads);
+    case "marks":
+      if (message.mark === "unconfirmed") return consider(turn, peer, message.heads);
+      for (const head of message.heads) hear(turn, peer, head);
+      return;
+  }
+}
+
+function differences(turn: Turn, peer: Peer, unequal: readonly string[]): void {
+  if (turn.state.load !== undefined) compareLoaded(turn, peer, unequal);
+  else for (const owner of unequal) sendBuckets(turn, peer, owner);
+}
+
+/** Heads without contents: what is newer there is asked for. */
+function consider(turn: Turn, peer: Peer, heads: readonly Head[]): void {
+  const ids = heads.filter((head) => hear(turn, peer, head)).map(({ id }) => id);
+  if (ids.length > 0) send(turn, peer.id, { type: "fetch", ids });
+}
+
+function tellMarks({ marks, effects }: Turn): void {
+  for (const as of ["unconfirmed", "unhealthy", "trusted"] as const) {
+    const clientIds = [...marks].filter(([, mark]) => mark === as).map(([id]) => id);
+    if (clientIds.length > 0) effects.push({ type: "mark", clientIds, as });
+  }
+}
