@@ -190,6 +190,16 @@ describe("deadlines (gRPC over HTTP/2, Timeout)", () => {
     assert.equal(subject.session.tickAt, Number.POSITIVE_INFINITY);
   });
 
+  test("end a unary call whose request never ends", () => {
+    for (const content of [[], [data(1, message("a"))], [data(1, message("a").subarray(0, 3))]]) {
+      const subject = new SessionSubject(echo);
+      subject.receive(headers(1, request({ "grpc-timeout": "100m" })), ...content);
+      subject.tick(100);
+      assert.equal(subject.status(1)[0], String(Status.DEADLINE_EXCEEDED));
+      assert.equal(subject.session.partial.used, 0);
+    }
+  });
+
   test("end a stream, which is told why", () => {
     const [subject, noted] = streaming();
     subject.receive(headers(1, request({ "grpc-timeout": "1S" })));

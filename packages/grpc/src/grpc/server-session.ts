@@ -61,6 +61,8 @@ export class ServerSession implements ConnectionListener<Use> {
   used = false;
   /** Unary calls whose message came with what is being received; the end of most of them does too. */
   readonly unsettled: IncomingCall[] = [];
+  /** Unary calls with a deadline that came with what is being received. */
+  #unwatched: IncomingCall[] = [];
   /** Calls with a deadline that were not answered at once. */
   readonly #deadlines = new Set<IncomingCall>();
   #deadlineAt = Number.POSITIVE_INFINITY;
@@ -134,6 +136,8 @@ export class ServerSession implements ConnectionListener<Use> {
     else {
       call.open(request.method);
       if (request.method.type === "stream") this.#watchDeadline(call);
+      // Most unary calls are answered before anybody could watch.
+      else if (call.deadlineAt !== Number.POSITIVE_INFINITY) this.#unwatched.push(call);
     }
   }
 
@@ -148,6 +152,10 @@ export class ServerSession implements ConnectionListener<Use> {
   }
 
   received(): void {
+    if (this.#unwatched.length > 0) {
+      for (const call of this.#unwatched) this.#watchDeadline(call);
+      this.#unwatched = [];
+    }
     for (const call of this.unsettled) {
       call.settle();
       this.#checkPartial(call);
@@ -164,7 +172,6 @@ export class ServerSession implements ConnectionListener<Use> {
     if (call instanceof Refused) this.#answerRefused(stream, call);
     else if (call !== undefined) {
       call.halfClosed();
-      if (!call.ended) this.#watchDeadline(call);
     }
   }
 
