@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { TestHttp } from "../../naming/http.fixture.ts";
 import { result, text } from "./answers.ts";
@@ -120,6 +121,28 @@ describe("a body", () => {
     const undeclared = await post("/v3/quick", chunked(large));
     assert.equal(undeclared.status, 413);
     assert.match(await undeclared.text(), /more than 1000 bytes must say its size in Content-Length/);
+  });
+
+  test("that breaks off is neither handled nor answered, and gives its room back", async () => {
+    let handled = 0;
+    const large = {
+      ...v3("POST", "/v3/large", () => {
+        handled++;
+        return result("ok");
+      }),
+      bodyBytesMax: 3000,
+    };
+    const { server } = serving([large], { bodyBytesMax: 1000, largeBodiesBytesMax: 3000 });
+    const port = await server.listen({ port: 0, host: "127.0.0.1" });
+    const post = () => fetch(`http://127.0.0.1:${port}/v3/large`, { method: "POST", body: "x".repeat(2000) });
+    const socket = connect(port, "127.0.0.1");
+    socket.write(`POST /v3/large HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n${"x".repeat(1000)}`);
+    while ((await post()).status !== 503) await new Promise(setImmediate);
+    handled = 0;
+    socket.destroy();
+    while ((await post()).status !== 200) await new Promise(setImmediate);
+    assert.equal(handled, 1, "the one that came whole");
+    assert.equal([...server.requests].filter(({ labels }) => labels.status === "400").length, 0);
   });
 
   test("of a megabyte is read like a short one, wherever its slices end", async () => {
