@@ -1,0 +1,38 @@
+import { Flag, Setting } from "@nacre/grpc/machine";
+import { headers, lastData, message, PREFACE, request } from "../../../../packages/grpc/src/http2/wire.fixture.ts";
+import type { RawOptions } from "./raw-connection.ts";
+
+/** What a stranger does to a server, once. `answer` is what the server says to it. */
+export interface Attack {
+  readonly run: (server: RawOptions) => Promise<string>;
+  readonly answer: RegExp | string;
+  /** Where it has to differ from what all attacks may take. */
+  readonly rssGrowthMaxBytes?: number;
+}
+
+export type Attacks = Readonly<Record<string, Attack>>;
+
+export const ECHO = request({ ":path": "/t.T/Echo" });
+export const HOLD = request({ ":path": "/t.T/Hold" });
+export const CHAT = request({ ":path": "/t.T/Chat" });
+export const LARGE = request({ ":path": "/t.T/Large" });
+export const WATCH = request({ ":path": "/t.T/Watch" });
+
+/** The ids of the next streams of a client. */
+export function ids(count: number, from = 1): number[] {
+  return Array.from({ length: count }, (_, at) => from + 2 * at);
+}
+
+/** As many copies as fill what one read of the server takes. */
+export function many(bytes: Uint8Array, count = Math.ceil(65_536 / bytes.length)): Buffer {
+  return Buffer.concat(new Array<Uint8Array>(count).fill(bytes));
+}
+
+/** A unary call that wants an answer of so many bytes. */
+export function large(id: number, bytes: number): Buffer {
+  return Buffer.concat([headers(id, LARGE), lastData(id, message(String(bytes)))]);
+}
+
+export const MEBIBYTE = 1024 * 1024;
+export const CALM = /^GOAWAY ENHANCE_YOUR_CALM/;
+export { Flag, PREFACE, Setting };
