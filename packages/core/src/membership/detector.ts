@@ -39,8 +39,7 @@ function stateOf(state: Membership, member: Member, now: Millis): Judgement {
   if (member.starting) return { to: "STARTING", cause: "it does not know its own address yet" };
   const answers = worksSince(state, member.answeredAt, now);
   const probes = worksSince(state, member.probedAt, now);
-  if (answers && probes)
-    return mayBeUp(state, member, now) ? { to: "UP", cause: "both directions work" } : stayLow(member);
+  if (answers && probes) return mayBeUp(state, member, now) ? { to: "UP", cause: "both directions work" } : WATCHED;
   if (member.state === "STARTING" && now - member.knownAt < state.options.silentMs) return stay;
   return { to: "SUSPICIOUS", cause: oneWay(member, answers, probes) };
 }
@@ -49,10 +48,8 @@ function leaves(member: Member): Judgement | undefined {
   return member.leaving === "no" ? undefined : { to: "LEAVING", cause: "it said that it stops" };
 }
 
-function stayLow(member: Member): Judgement {
-  const steady = member.state === "STARTING" || member.state === "LEAVING" ? "SUSPICIOUS" : member.state;
-  return { to: steady, cause: member.cause };
-}
+/** Alive and in reach, so it is not DOWN; but not UP before it has held. */
+const WATCHED: Judgement = { to: "SUSPICIOUS", cause: "both directions work, but not for long enough" };
 
 function oneWay(member: Member, answers: boolean, probes: boolean): string {
   if (probes) return `its probes come, but it does not answer (${member.lastError ?? "no answer"})`;

@@ -4,7 +4,7 @@ import type { Listed, MemberId, MemberState, RefusalCode, Sight } from "./frames
 import type { BadLine } from "./member-list.ts";
 import { rowOf, worksSince } from "./probes.ts";
 import { expectedCount, reachedCount } from "./quorum.ts";
-import { isAlone, listOf, ownAddresses, resolved, targets } from "./self.ts";
+import { chooseAddress, isAlone, listOf, ownAddresses, resolved, targets } from "./self.ts";
 import type { Dial, Member, Membership } from "./state.ts";
 
 /** Read-only queries for diagnosis and for lists that people see. None changes anything; all moments are `now`'s. */
@@ -201,7 +201,7 @@ export interface SelfFact {
   readonly address: Address | undefined;
   /** This machine's, the preferred one first. */
   readonly detected: readonly Address[];
-  /** The list names other members, and none of this machine's addresses: not ready until it does. */
+  /** The list names others, and none of this machine's addresses: it does not become ready before it does. */
   readonly isUnlisted: boolean;
   /** Another address than the preferred one is used, because that one is listed. */
   readonly isSubstituted: boolean;
@@ -222,7 +222,7 @@ export function self(state: Membership): SelfFact {
     state: state.selfState,
     address,
     detected,
-    isUnlisted: address === undefined && listed.length > 0 && detected.length > 0 && !pending,
+    isUnlisted: chooseAddress(state) === undefined && listed.length > 0 && detected.length > 0 && !pending,
     isSubstituted: address !== undefined && detected.length > 0 && address !== detected[0],
     listed: [...new Set([...listed, ...targets(state)])],
     pause: state.pause,

@@ -44,16 +44,24 @@ export function chooseAddress(state: Membership): Address | undefined {
   return own.find((address) => listed.has(address)) ?? [...state.dials.values()].find(({ isSelf }) => isSelf)?.address;
 }
 
-/** A member is UP as soon as it knows its address: nothing else is worth waiting for on the available side. */
+/**
+ * A member is UP as soon as it knows its address: nothing else is worth waiting for on the available side. A list that
+ * loses this member does not stop it from running: it keeps its address, or takes the new one of its machine (M12).
+ */
 export function judgeSelf(state: Membership, now: Millis, out: Out): void {
   if (state.selfState === "LEAVING" || state.listReadAt === undefined) return;
-  const address = chooseAddress(state);
+  const address = chooseAddress(state) ?? (state.selfState === "UP" ? keptAddress(state) : undefined);
   const to = address === undefined ? "STARTING" : "UP";
   if (to === state.selfState && address === state.selfAddress) return;
   if (to === "UP") state.upAt ??= now;
   state.selfState = to;
   state.selfAddress = address;
   out.push({ type: "selfChanged", state: to, address });
+}
+
+function keptAddress(state: Membership): Address | undefined {
+  const own = ownAddresses(state);
+  return own.find((each) => each === state.selfAddress) ?? own[0] ?? state.selfAddress;
 }
 
 /** No other member is known, listed or joined: this member is a cluster, of one. */
