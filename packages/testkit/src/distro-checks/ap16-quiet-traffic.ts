@@ -1,0 +1,37 @@
+import { frames } from "@nacre/core/distro";
+import type { Checker } from "../distro-world.ts";
+import { disagreement } from "./agree.ts";
+
+const DIGEST_MS = 2_000;
+
+/** AP-16: while nothing changes and all agree, members exchange digests, whose size does not depend on clients. */
+export function quietTraffic(): Checker {
+  let agreedAt = Infinity;
+  let sent = 0;
+  return {
+    name: "AP-16",
+    sent(world, from, to, message) {
+      if (world.now <= agreedAt + 1_000 || world.lastChangeAt > agreedAt) return;
+      sent++;
+      const bytes = frames(message).reduce((sum, frame) => sum + frame.length, 0);
+      const bytesMax = 16 + 16 * world.members.length;
+      if (bytes > bytesMax) throw new Error(`AP-16: a ${message.type} from ${from.id} to ${to.id} has ${bytes} bytes`);
+    },
+    looked(world) {
+      const { now, healedAt, lastChangeAt } = world;
+      const orphans = world.live().some(({ distro }) => (distro?.orphans.size ?? 0) > 0);
+      const beating = world.clients.some(({ kind, published }) => kind === "address" && published);
+      if (healedAt > now || lastChangeAt > agreedAt || orphans || (beating && world.faulty)) agreedAt = Infinity;
+      if (agreedAt === Infinity) {
+        sent = 0;
+        if (now > Math.max(healedAt, lastChangeAt) + 500 && !orphans && disagreement(world) === undefined)
+          agreedAt = now;
+        if (beating && world.faulty) agreedAt = Infinity;
+        return;
+      }
+      const pairs = world.members.length * (world.members.length - 1);
+      const rounds = Math.ceil(Math.max(0, now - agreedAt - 1_000) / DIGEST_MS) + 1;
+      if (sent > pairs * rounds) throw new Error(`AP-16: ${sent} messages in ${rounds} rounds of ${pairs} pairs`);
+    },
+  };
+}

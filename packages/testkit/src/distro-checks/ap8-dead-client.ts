@@ -1,0 +1,24 @@
+import type { Checker } from "../distro-world.ts";
+import { pairs } from "./ap4-false-removal.ts";
+
+/** AP-8: a client that ended at a member in reach is gone as soon as a change would have been known. */
+export function deadClient(boundMs = 7_000): Checker {
+  const since = new Map<string, number>();
+  return {
+    name: "AP-8",
+    looked(world) {
+      const good = pairs(world);
+      for (const [id] of world.removed) {
+        const takers = world.ready().filter(({ distro }) => distro?.table.get(id)?.gone === "removed");
+        for (const member of world.members) {
+          const key = `${id} on ${member.id}/${member.incarnation}`;
+          const due = member.naming.has(id) && takers.some((taker) => good.has(`${taker.id}>${member.id}`));
+          if (!due) since.delete(key);
+          else if (!since.has(key)) since.set(key, world.now);
+          else if (world.now - (since.get(key) as number) > boundMs)
+            throw new Error(`AP-8: ${key} is left since ${since.get(key)}`);
+        }
+      }
+    },
+  };
+}
