@@ -77,7 +77,7 @@ class Sim {
     }
     world.runUntil(end);
     this.#heal();
-    world.runUntil(end + this.#quietMs);
+    world.runUntil((this.#weather === "calm" ? end : world.healedAt) + this.#quietMs);
   }
 
   #act(): void {
@@ -172,10 +172,12 @@ class Sim {
     for (const link of world.links.values())
       Object.assign(link, { cut: false, loss: 0, duplicates: 0, delayMaxMs: 20 });
     for (const member of world.members) {
-      member.pausedUntil = Math.min(member.pausedUntil, world.now);
       if (this.#weather !== "crashes" || world.random.chance(0.5)) world.start(member);
     }
-    if (this.#weather !== "calm") world.healedAt = world.now;
+    // What is late is still on its way.
+    const lateMs = this.#weather === "lossy" || this.#weather === "everything" ? 2_000 : 0;
+    const pausedUntil = Math.max(...world.members.map((member) => member.pausedUntil));
+    if (this.#weather !== "calm") world.healedAt = Math.max(world.now + lateMs, pausedUntil);
   }
 }
 

@@ -110,7 +110,7 @@ export class World {
   lastChangeAt = 0;
   delayMs = 20;
   /** Deregistered clients, and whether anybody but the member that took it has heard. */
-  readonly removed = new Map<string, { at: number; spread: boolean }>();
+  readonly removed = new Map<string, { at: number; counter: number; spread: boolean }>();
   readonly #options: WorldOptions;
   readonly #heap: { at: number; order: number; run: () => void }[] = [];
   readonly #codec: boolean;
@@ -209,6 +209,7 @@ export class World {
     if (member.distro !== undefined) return;
     member.incarnation++;
     member.startedAt = this.now;
+    if (this.faulty && this.healedAt !== Infinity) this.healedAt = Math.max(this.healedAt, this.now);
     member.readyAt = undefined;
     member.naming.clear();
     member.heardAt.clear();
@@ -514,9 +515,10 @@ export class World {
 
   #take(member: SimMember, { clientId, published, kind }: SimClient): void {
     if (published || !member.naming.delete(clientId)) return;
-    this.removed.set(clientId, { at: this.now, spread: false });
     if (kind === "address") member.heardAt.set(clientId, this.now);
     this.feed(member, { type: "removed", clientId, cause: "asked" });
+    const counter = member.distro?.table.get(clientId)?.version.counter ?? 0;
+    this.removed.set(clientId, { at: this.now, counter, spread: false });
   }
 
   /** A heartbeat, or a registration, which is the same for a client by address. */

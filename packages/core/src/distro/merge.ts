@@ -18,6 +18,7 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
     overrule(turn, head, entry);
     return false;
   }
+  if (order === 0 && head.answers) answered(turn, head.id);
   if (isOwnLive(state, entry)) {
     if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents);
     if (order > 0) renumber(turn, entry, head.version.counter + 1);
@@ -33,7 +34,6 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
     return false;
   }
   if (entry.gone !== undefined) return false;
-  if (head.answers) answered(turn, head.id);
   if (head.contentHash === entry.contentHash) return false;
   // One version with two contents: the owner is right, and without it everybody takes the same of the two.
   const right = inReach(state, head.version) ? from.id === head.version.owner : head.contentHash > entry.contentHash;

@@ -5,14 +5,14 @@ const DIGEST_MS = 2_000;
 
 /** AP-2: once everything is whole again, members agree within two digests and a second. */
 export function heal(): Checker {
-  let agreed = false;
+  let agreedAt = 0;
   return {
     name: "AP-2",
     looked(world) {
       const { now, healedAt, delayMs, faulty } = world;
-      if (!faulty || agreed || now < healedAt) return;
+      if (!faulty || agreedAt >= healedAt || now < healedAt) return;
       const told = disagreement(world);
-      if (told === undefined) agreed = true;
+      if (told === undefined) agreedAt = now;
       else if (now - healedAt > 2 * DIGEST_MS + 4 * delayMs + 1_000 + 500)
         throw new Error(`AP-2: ${now - healedAt} ms after healing: ${told}`);
     },

@@ -2,6 +2,7 @@ import type { Checker } from "../distro-world.ts";
 
 /** AP-3: what was deregistered does not come back: not where it was known to be gone, and after a while nowhere. */
 export function resurrection(): Checker {
+  /** Which lives of members knew of which removal: an address client may come back for good in between. */
   const known = new Map<string, Set<string>>();
   return {
     name: "AP-3",
@@ -10,19 +11,20 @@ export function resurrection(): Checker {
       for (const effect of effects) {
         if (effect.type !== "apply") continue;
         const removed = world.removed.get(effect.clientId);
-        if (removed?.spread && known.get(effect.clientId)?.has(life))
+        if (removed?.spread && known.get(`${effect.clientId} ${removed.at}`)?.has(life))
           throw new Error(
             `AP-3: ${effect.clientId} is back on ${member.id}, ${world.now - removed.at} ms after it went`,
           );
       }
     },
     looked(world) {
-      for (const [id, { at, spread }] of world.removed) {
+      for (const [id, { at, counter, spread }] of world.removed) {
         for (const member of world.live()) {
           const life = `${member.id}/${member.incarnation}`;
-          if (member.distro?.table.get(id)?.gone === "removed") {
-            const lives = known.get(id) ?? new Set();
-            known.set(id, lives.add(life));
+          const entry = member.distro?.table.get(id);
+          if (entry?.gone === "removed" && entry.version.counter >= counter) {
+            const lives = known.get(`${id} ${at}`) ?? new Set();
+            known.set(`${id} ${at}`, lives.add(life));
           }
           if (spread && member.naming.has(id) && world.now > Math.max(at, world.healedAt) + 6_000)
             throw new Error(`AP-3: ${id} still shows on ${member.id}, ${world.now - at} ms after it went`);

@@ -8,10 +8,13 @@ export function deadClient(boundMs = 7_000): Checker {
     name: "AP-8",
     looked(world) {
       const good = pairs(world);
-      for (const [id] of world.removed) {
-        const takers = world.ready().filter(({ distro }) => distro?.table.get(id)?.gone === "removed");
+      for (const [id, { at, counter }] of world.removed) {
+        const takers = world.ready().filter(({ distro }) => {
+          const entry = distro?.table.get(id);
+          return entry?.gone === "removed" && entry.version.counter >= counter;
+        });
         for (const member of world.members) {
-          const key = `${id} on ${member.id}/${member.incarnation}`;
+          const key = `${id} at ${at} on ${member.id}/${member.incarnation}`;
           const due = member.naming.has(id) && takers.some((taker) => good.has(`${taker.id}>${member.id}`));
           if (!due) since.delete(key);
           else if (!since.has(key)) since.set(key, world.now);
