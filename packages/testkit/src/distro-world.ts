@@ -582,9 +582,10 @@ function headOf(entry: {
   version: Version;
   contentHash: number;
   gone: Head["gone"];
+  after: number;
 }): Head {
-  const { id, kind, version, contentHash, gone } = entry;
-  return { id, kind, version, contentHash, gone, answers: false, ageMs: 0 };
+  const { id, kind, version, contentHash, gone, after } = entry;
+  return { id, kind, version, contentHash, gone, answers: false, after, ageMs: 0 };
 }
 
 function recoded(message: Message): Message {

@@ -275,7 +275,7 @@ function readOwner(from: Reader): OwnerDigest {
   return { owner: from.word(), count: from.count(), hash: from.hash() };
 }
 
-function writeHead(to: Writer, { id, kind, version, contentHash, gone, answers, ageMs }: Head): void {
+function writeHead(to: Writer, { id, kind, version, contentHash, gone, answers, after, ageMs }: Head): void {
   to.text(id);
   to.byte(KINDS.indexOf(kind));
   to.word(version.owner);
@@ -284,6 +284,7 @@ function writeHead(to: Writer, { id, kind, version, contentHash, gone, answers, 
   to.hash(contentHash);
   to.byte(GONE.indexOf(gone));
   to.byte(Number(answers));
+  to.count(after);
   to.count(ageMs);
 }
 
@@ -295,6 +296,7 @@ function readHead(from: Reader): Head {
     contentHash: from.hash(),
     gone: from.one(GONE),
     answers: readFlag(from),
+    after: from.count(),
     ageMs: from.count(),
   };
 }

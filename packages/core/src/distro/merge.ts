@@ -21,8 +21,14 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
   if (order === 0 && head.answers) answered(turn, head.id);
   if (isOwnLive(state, entry)) {
     if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents);
-    if (order > 0) renumber(turn, entry, head.version.counter + 1);
+    if (order > 0) renumber(turn, entry, head.version.counter + 1, head.gone === "removed" ? head.version.counter : 0);
     else if (order < 0 || head.contentHash !== entry.contentHash) enqueue(turn, from, head.id);
+    return false;
+  }
+  if (order > 0 && entry !== undefined && unaware(turn, entry, head)) {
+    const version = { owner: state.self, incarnation: state.incarnation, counter: head.version.counter + 1 };
+    bury(turn, entry, { version, gone: "removed", ageMs: turn.now - entry.madeAt }, "removed");
+    announce(turn, head.id);
     return false;
   }
   if (entry === undefined || order > 0)
@@ -38,6 +44,15 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
   // One version with two contents: the owner is right, and without it everybody takes the same of the two.
   const right = inReach(state, head.version) ? from.id === head.version.owner : head.contentHash > entry.contentHash;
   return right && take(turn, from, head, entry, contents);
+}
+
+/**
+ * Whether a change was made before a removal that it did not know of, by a member that went on counting meanwhile. The
+ * time that the message took makes it look later, never earlier: in doubt the client stays.
+ */
+function unaware({ now }: Turn, entry: Entry, head: Head): boolean {
+  if (entry.kind !== "address" || entry.gone !== "removed" || head.gone !== undefined) return false;
+  return head.after < entry.version.counter && now - head.ageMs < entry.madeAt;
 }
 
 /** A live client is told by its owner, and by others only while the owner is not in reach, or while this member loads. */
@@ -58,7 +73,7 @@ function mayTake(turn: Turn, from: Peer, head: Head, entry: Entry | undefined): 
 /** @returns whether the contents are missing. */
 function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, contents: Contents | undefined): boolean {
   const { state, now, effects } = turn;
-  const { id, kind, version, contentHash, gone, answers, ageMs } = head;
+  const { id, kind, version, contentHash, gone, answers, after, ageMs } = head;
   if (gone !== undefined) {
     bury(turn, held ?? entryOf({ ...head, gone }, now), { version, gone, ageMs }, gone);
     return false;
@@ -67,7 +82,7 @@ function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, conte
   const entry = held?.kind === kind ? held : entryOf(head, now);
   if (held !== undefined && entry !== held) bury(turn, held, { version: held.version, gone: "lost" }, "lost");
   const madeAt = now - ageMs;
-  state.table.put(entry, now, { version, contentHash, gone: undefined, answers, madeAt, superseded: false });
+  state.table.put(entry, now, { version, contentHash, gone: undefined, answers, after, madeAt, superseded: false });
   effects.push({ type: "apply", clientId: id, kind, version, contentHash, contents, from: from.id });
   const before = state.orphans.get(id);
   settle(turn, entry);
@@ -77,7 +92,7 @@ function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, conte
 }
 
 /** An entry that is not in the table yet. */
-export function entryOf({ id, kind, version, contentHash, gone, answers, ageMs }: Head, now: number): Entry {
+export function entryOf({ id, kind, version, contentHash, gone, answers, after, ageMs }: Head, now: number): Entry {
   return {
     id,
     kind,
@@ -86,6 +101,7 @@ export function entryOf({ id, kind, version, contentHash, gone, answers, ageMs }
     // Live entries begin as gone, so that taking one in is the change that naming hears of.
     gone: gone ?? "lost",
     answers,
+    after,
     madeAt: now - ageMs,
     superseded: false,
   };
@@ -116,11 +132,16 @@ function overrule(turn: Turn, head: Head, entry: Entry | undefined): void {
   announce(turn, head.id);
 }
 
-/** An own client gets a version above one that is about, with the contents it has. */
-export function renumber(turn: Turn, entry: Entry, counter: number): void {
+/**
+ * An own client gets a version above one that is about, with the contents it has.
+ *
+ * @param after  the removal that it overrules, if that is what is about.
+ */
+export function renumber(turn: Turn, entry: Entry, counter: number, after = 0): void {
   const { state, now, effects } = turn;
   const version = { owner: state.self, incarnation: state.incarnation, counter };
-  state.table.put(entry, now, { version, madeAt: now });
+  const madeAt = Math.max(entry.madeAt, state.naming.heardAt(entry.id) ?? entry.madeAt);
+  state.table.put(entry, now, { version, madeAt, after: Math.max(entry.after, after) });
   effects.push({ type: "renumber", clientId: entry.id, version });
   announce(turn, entry.id);
 }

@@ -27,6 +27,8 @@ export interface Head {
   readonly gone: Gone | undefined;
   /** Its owner is lost, and a probe found that its instances answer. */
   readonly answers: boolean;
+  /** Counter of the last removal that this version comes after, 0 for none: what does not know a removal may be older. */
+  readonly after: number;
   /** Milliseconds since this version was made, as far as the sender knows: durations need no common clock. */
   readonly ageMs: Millis;
 }
@@ -66,6 +68,7 @@ export interface Entry {
   contentHash: number;
   gone: Gone | undefined;
   answers: boolean;
+  after: number;
   /** When this version was made, on the clock of this member. */
   madeAt: Millis;
   /** Its instances are published by a newer client: as soon as its owner is lost it may go. */

@@ -210,8 +210,8 @@ export function send({ effects }: Turn, to: MemberId, message: Outgoing): void {
 }
 
 export function headOf(entry: Entry, now: Millis): Head {
-  const { id, kind, version, contentHash, gone, answers, madeAt } = entry;
-  return { id, kind, version, contentHash, gone, answers, ageMs: Math.max(0, Math.round(now - madeAt)) };
+  const { id, kind, version, contentHash, gone, answers, after, madeAt } = entry;
+  return { id, kind, version, contentHash, gone, answers, after, ageMs: Math.max(0, Math.round(now - madeAt)) };
 }
 
 /** Whether the member is in the life in which it wrote that, and not down. */

@@ -124,7 +124,8 @@ function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {
   if (own && held.version.counter >= event.counter && held.contentHash === contentHash) return;
   const counter = Math.max(event.counter, (held?.version.counter ?? 0) + 1);
   const version = { owner: state.self, incarnation: state.incarnation, counter };
-  const head: Head = { id, kind, version, contentHash, gone: undefined, answers: false, ageMs: 0 };
+  const after = held?.gone === "removed" ? held.version.counter : (held?.after ?? 0);
+  const head: Head = { id, kind, version, contentHash, gone: undefined, answers: false, after, ageMs: 0 };
   const entry = held?.kind === kind ? held : entryOf(head, now);
   if (held !== undefined && held !== entry) bury(turn, held, { version: held.version, gone: "lost" }, "lost");
   state.table.put(entry, now, {
@@ -132,6 +133,7 @@ function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {
     contentHash,
     gone: undefined,
     answers: false,
+    after,
     madeAt: now,
     superseded: false,
   });
