@@ -7,23 +7,26 @@ export interface Sleeper {
   flush(): void;
 }
 
-/** A pass over connections that wait to be written holds the event loop no longer than this. */
+/** A pass over connections that are to be written or woken holds the event loop no longer than this. */
 const SLICE_MS = 10;
 /** Below this a timer is not worth being exact. */
 const TIMER_MS_MIN = 1;
 /** Longer ones overflow in Node and fire at once. A deadline may be years away. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/** Where a sleeper stands in the heap, and for when. */
 interface Entry {
-  readonly at: number;
+  at: number;
+  place: number;
   readonly sleeper: Sleeper;
 }
 
 /** Timers and writes of all connections of one server or client: one timer, and one pass a turn. */
 export class Loop {
-  /** A heap, the earliest first. A sleeper may have several entries; those that came too early change nothing. */
+  /** A heap, the earliest first. */
   readonly #heap: Entry[] = [];
-  readonly #plannedAt = new Map<Sleeper, number>();
+  /** One entry for each sleeper at most, and none for one that is gone: a deadline may be years away. */
+  readonly #entries = new Map<Sleeper, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #dirty = new Set<Sleeper>();
@@ -33,19 +36,31 @@ export class Loop {
     return performance.now();
   }
 
-  /** To be called whenever `tickAt` may have become earlier. */
+  /** How many wait for their time. */
+  get sleepers(): number {
+    return this.#heap.length;
+  }
+
+  /** To be called whenever `tickAt` may have become earlier. Whoever is woken too early is planned anew. */
   plan(sleeper: Sleeper): void {
     const at = sleeper.tickAt;
-    if (at === Number.POSITIVE_INFINITY || (this.#plannedAt.get(sleeper) ?? Number.POSITIVE_INFINITY) <= at) return;
-    this.#plannedAt.set(sleeper, at);
-    push(this.#heap, { at, sleeper });
+    if (at === Number.POSITIVE_INFINITY) return;
+    let entry = this.#entries.get(sleeper);
+    if (entry === undefined) {
+      entry = { at, place: this.#heap.length, sleeper };
+      this.#entries.set(sleeper, entry);
+      this.#heap.push(entry);
+    } else if (entry.at <= at) return;
+    entry.at = at;
+    rise(this.#heap, entry);
     this.#arm();
   }
 
   /** Its connection is gone. */
   forget(sleeper: Sleeper): void {
-    this.#plannedAt.delete(sleeper);
     this.#dirty.delete(sleeper);
+    const entry = this.#entries.get(sleeper);
+    if (entry !== undefined) this.#remove(entry);
   }
 
   /** Has it written at the end of this turn. */
@@ -83,42 +98,54 @@ export class Loop {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
-      pop(this.#heap);
-      const { at, sleeper } = first;
-      // Forgotten, or planned earlier and woken then.
-      if (this.#plannedAt.get(sleeper) !== at) continue;
-      this.#plannedAt.delete(sleeper);
+      // The rest is due already: it goes on after others have had their turn.
+      if (performance.now() > now + SLICE_MS) break;
+      const { sleeper } = first;
+      this.#remove(first);
       if (sleeper.tickAt <= now) sleeper.tick(now);
       this.plan(sleeper);
     }
     this.#arm();
   }
+
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.sleeper);
+    const last = this.#heap.pop() as Entry;
+    if (last === entry) return;
+    last.place = entry.place;
+    rise(this.#heap, last);
+    sink(this.#heap, last);
+  }
 }
 
-function push(heap: Entry[], entry: Entry): void {
-  let at = heap.length;
-  heap.push(entry);
+/** Gives an entry its place among those before it. */
+function rise(heap: Entry[], entry: Entry): void {
+  let at = entry.place;
   while (at > 0) {
     const parent = (at - 1) >> 1;
     const above = heap[parent] as Entry;
     if (above.at <= entry.at) break;
-    heap[at] = above;
+    put(heap, at, above);
     at = parent;
   }
-  heap[at] = entry;
+  put(heap, at, entry);
 }
 
-function pop(heap: Entry[]): void {
-  const last = heap.pop() as Entry;
-  if (heap.length === 0) return;
-  let at = 0;
-  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+/** Gives an entry its place among those behind it. */
+function sink(heap: Entry[], entry: Entry): void {
+  let at = entry.place;
+  for (let child = 2 * at + 1; child < heap.length; child = 2 * at + 1) {
     const right = heap[child + 1];
     if (right !== undefined && right.at < (heap[child] as Entry).at) child++;
     const below = heap[child] as Entry;
-    if (below.at >= last.at) break;
-    heap[at] = below;
+    if (below.at >= entry.at) break;
+    put(heap, at, below);
     at = child;
   }
-  heap[at] = last;
+  put(heap, at, entry);
+}
+
+function put(heap: Entry[], place: number, entry: Entry): void {
+  heap[place] = entry;
+  entry.place = place;
 }
