@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { nodeCrypto } from "./node-crypto.ts";
 import { turn } from "./storage/turn.ts";
 
 /**
@@ -15,7 +15,7 @@ export function isLarge(text: string): boolean {
 
 /** What others waited for while the caller was given the text comes before the first piece, and after the last. */
 export async function digestInTurns(text: string): Promise<{ readonly md5: string; readonly bytes: number }> {
-  const hash = createHash("md5");
+  const hash = nodeCrypto().createHash("md5");
   let bytes = 0;
   for (const piece of piecesOf(text)) {
     await turn();

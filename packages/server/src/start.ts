@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
@@ -21,6 +20,7 @@ import { countServices, removeServices } from "./naming/in-namespace.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
+import { nodeCrypto } from "./node-crypto.ts";
 import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
@@ -130,7 +130,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const durable = await openStorage(options, stateMachine(naming, configs), log);
   stops.push(() => durable.close());
   if (naming.state.clusterId === "")
-    await durable.propose({ type: "bootstrap", clusterId: randomUUID(), memberId: randomUUID() });
+    await durable.propose({
+      type: "bootstrap",
+      clusterId: nodeCrypto().randomUUID(),
+      memberId: nodeCrypto().randomUUID(),
+    });
 
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
   if (udp !== undefined) stops.push(() => udp.close());

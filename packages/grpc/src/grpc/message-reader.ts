@@ -1,5 +1,5 @@
-import { gunzipSync } from "node:zlib";
 import { readWord } from "../http2/frames.ts";
+import { nodeZlib } from "../zlib.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** Bytes of messages that have come in part, over several calls; each holder has a bound. */
@@ -143,7 +143,7 @@ export class MessageReader {
     if (from[start] === 0) return content;
     if (!this.#gzip) throw new StatusError(this.#ifCompressed, "compressed messages are not taken here");
     try {
-      return gunzipSync(content, { maxOutputLength: this.#messageBytesMax });
+      return nodeZlib().gunzipSync(content, { maxOutputLength: this.#messageBytesMax });
     } catch (cause) {
       const large = (cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
       if (large) throw tooLarge(undefined, this.#messageBytesMax);

@@ -1,6 +1,6 @@
-import { gzipSync } from "node:zlib";
 import { ErrorCode } from "../http2/protocol.ts";
 import type { Stream } from "../http2/stream.ts";
+import { nodeZlib } from "../zlib.ts";
 import { HEAD, HEAD_GZIP, headWith, TRAILERS_OK, trailersOnly, trailersWith } from "./blocks.ts";
 import type { CallEnd, CallListener, Method, Peer, ServerCall } from "./call.ts";
 import { HeldContent } from "./held-content.ts";
@@ -89,7 +89,7 @@ export class IncomingCall implements ServerCall {
     if (this.ended) return false;
     if (!this.#headSent) this.sendMetadata();
     const compressed = this.#gzips && message.length >= GZIP_BYTES_MIN;
-    const bytes = compressed ? gzipSync(message) : message;
+    const bytes = compressed ? nodeZlib().gzipSync(message) : message;
     const roomy = this.#session.connection.data(this.stream, bytes, true, compressed, this.#session.now());
     this.#session.wrote();
     return roomy;

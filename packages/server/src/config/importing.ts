@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   BATCH_ITEMS_MAX,
   type ConfigState,
@@ -6,6 +5,7 @@ import {
   type Operator,
   type StagedItem,
 } from "@nacre/core/config";
+import { nodeCrypto } from "../node-crypto.ts";
 import type { ProposeConfig } from "./propose.ts";
 import type { Sealing } from "./sealing.ts";
 import type { Imported, ImportItem } from "./service.ts";
@@ -36,7 +36,7 @@ export class Imports {
   ): Promise<Imported> {
     // What an earlier one could not drop would count against the number of imports for good.
     await this.dropLeft();
-    const importId = randomUUID();
+    const importId = nodeCrypto().randomUUID();
     this.#underWay.add(importId);
     try {
       return await this.#all(importId, items, policy, by);

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   BATCH_ITEMS_MAX,
   type ConfigState,
@@ -8,6 +7,7 @@ import {
   type Operator,
 } from "@nacre/core/config";
 import { type ConfigName, RegistryError } from "@nacre/protocol";
+import { nodeCrypto } from "../node-crypto.ts";
 import { turn } from "../storage/turn.ts";
 import type { ProposeConfig } from "./propose.ts";
 import type { NamespaceInfo } from "./service.ts";
@@ -42,7 +42,7 @@ export class NamespaceAdmin {
 
   /** @returns its id: the one given, or a new one. */
   async create(given: string | undefined, name: string, description: string): Promise<string> {
-    const id = given === undefined || given.trim() === "" ? randomUUID() : given.trim();
+    const id = given === undefined || given.trim() === "" ? nodeCrypto().randomUUID() : given.trim();
     await this.#setup.propose({ type: "createNamespace", id, name, description }, "done");
     return id;
   }

@@ -1,7 +1,7 @@
-import { hash } from "node:crypto";
 import type { Content } from "@nacre/core/config";
 import type { ConfigName } from "@nacre/protocol";
 import { digestInTurns, isLarge } from "../large-text.ts";
+import { nodeCrypto } from "../node-crypto.ts";
 import { algorithmOf, type Cipher } from "./ports.ts";
 
 /** A content with its digest and its size, as entries of the log carry it; the event loop is free during a large one. */
@@ -12,7 +12,7 @@ export async function contentInTurns(text: string, encryptedDataKey = ""): Promi
 
 /** The same of a small one. */
 export function contentOf(text: string, encryptedDataKey = ""): Content {
-  return { text, md5: hash("md5", text), bytes: Buffer.byteLength(text), encryptedDataKey };
+  return { text, md5: nodeCrypto().hash("md5", text), bytes: Buffer.byteLength(text), encryptedDataKey };
 }
 
 /** Encrypts and decrypts contents whose data id asks for it, where this server has the cipher. */

@@ -1,7 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { isIP } from "node:net";
-import { gzipSync } from "node:zlib";
 import type { Clock, Timer } from "../clock.ts";
 
 /** Packets of this size and more are compressed. */
@@ -204,7 +203,7 @@ export async function openUdpPush(options: UdpPushOptions): Promise<UdpPush> {
 
 function encodePacket(body: string, lastRefTime: number): Buffer {
   const packet = Buffer.from(JSON.stringify({ type: "dom", data: body, lastRefTime }));
-  return packet.length < GZIP_FROM_BYTES ? packet : gzipSync(packet);
+  return packet.length < GZIP_FROM_BYTES ? packet : process.getBuiltinModule("node:zlib").gzipSync(packet);
 }
 
 /** The `lastRefTime` of an acknowledgement, written as text or as a number; undefined for anything else. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { RegistryError } from "@nacre/protocol";
 import { isLarge, piecesOf } from "../large-text.ts";
+import { crc32 } from "./crc32.ts";
 import type { Files } from "./files.ts";
 import type { ColumnValue, SnapshotRow } from "./sql/snapshot-rows.ts";
 import type { View } from "./store.ts";
