@@ -258,6 +258,8 @@ export class World {
       if (client.member !== member) continue;
       client.member = undefined;
       client.reconnectAt = this.now + 500 + this.random.below(1500);
+      // The machine of some clients goes down with it.
+      if (this.random.chance(0.3)) client.published = false;
     }
   }
 

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type DistroOptions, type Effect, step } from "@nacre/core/distro";
+import { allCheckers, CHECKERS } from "./distro-checks/all.ts";
+import { runDistroSim, WEATHERS, type Weather } from "./distro-sim.ts";
+
+const SEEDS = 60;
+/** Seeds that once failed, and what it was. */
+const FAILED: readonly [number, Weather, string][] = [
+  [269, "everything", "an owner did not take in that its own client, displaced by the ring, answers probes"],
+  [427, "partitions", "a removal lost to a concurrent registration that was older but had been counted further"],
+];
+
+describe("members that tell each other about clients", () => {
+  for (const weather of WEATHERS)
+    test(`agree and keep their promises in weather "${weather}", ${SEEDS} times`, () => {
+      for (let seed = 1; seed <= SEEDS; seed++) runDistroSim(seed, { weather, checkers: allCheckers() });
+    });
+
+  test("give up what dead members and dead clients leave, 30 times", () => {
+    for (let seed = 1; seed <= 30; seed++)
+      runDistroSim(seed, { weather: "crashes", checkers: allCheckers(), quietMs: 60_000 });
+  });
+
+  for (const [seed, weather, what] of FAILED)
+    test(`seed ${seed}: ${what}`, () => {
+      runDistroSim(seed, { weather, checkers: allCheckers() });
+    });
+});
+
+type Step = typeof step;
+
+interface Broken {
+  readonly what: string;
+  readonly weather: Weather;
+  readonly step?: Step;
+  readonly distro?: Partial<DistroOptions>;
+}
+
+/** The core with something left out of what it does. */
+function without(left: (effect: Effect) => boolean): Step {
+  return (state, event, now) => step(state, event, now).filter((effect) => !left(effect));
+}
+
+const isSent = (effect: Effect, type: string): boolean => effect.type === "send" && effect.message.type === type;
+
+const BROKEN: Record<keyof typeof CHECKERS, Broken> = {
+  "AP-1": {
+    what: "that sends each third batch without its changes",
+    weather: "calm",
+    step: (state, event, now) =>
+      step(state, event, now).map((effect) =>
+        effect.type === "send" && effect.message.type === "sync" && effect.message.seq % 3 === 0
+          ? { ...effect, message: { ...effect.message, changes: [] } }
+          : effect,
+      ),
+  },
+  "AP-2": {
+    what: "that does not compare digests",
+    weather: "partitions",
+    step: without((effect) => isSent(effect, "digest") || isSent(effect, "buckets")),
+  },
+  "AP-3": { what: "that forgets removals at once", weather: "lossy", distro: { tombstoneMs: 0 } },
+  "AP-4": {
+    what: "that drops what is older than a second and was said by somebody else",
+    weather: "calm",
+    step: (state, event, now) => {
+      const effects = step(state, event, now);
+      if (event.type !== "tick") return effects;
+      for (const { id, version, madeAt } of state.table.live())
+        if (version.owner !== state.self && now - madeAt > 1_000)
+          effects.push({ type: "forget", clientId: id, cause: "removed", owner: version.owner });
+      return effects;
+    },
+  },
+  "AP-5": {
+    what: "that applies what it is told of its own clients",
+    weather: "crashes",
+    step: (state, event, now) => {
+      const effects = step(state, event, now);
+      if (event.type !== "received" || event.message.type !== "listing") return effects;
+      for (const { id, version } of event.message.heads)
+        effects.push({ type: "forget", clientId: id, cause: "removed", owner: version.owner });
+      return effects;
+    },
+  },
+  "AP-6": {
+    what: "that does not compare versions",
+    weather: "lossy",
+    step: (state, event, now) => {
+      if (event.type === "received" && event.message.type === "sync")
+        for (const { id } of event.message.changes) {
+          const entry = state.table.get(id);
+          const own = entry?.version.owner === state.self;
+          if (entry !== undefined && !own && entry.gone === undefined)
+            state.table.put(entry, now, { version: { ...entry.version, counter: 0 } });
+        }
+      return step(state, event, now);
+    },
+  },
+  "AP-7": {
+    what: "that numbers an own client again with each digest",
+    weather: "calm",
+    step: (state, event, now) => {
+      const effects = step(state, event, now);
+      const [entry] = state.table.live();
+      if (event.type === "received" && event.message.type === "digest" && entry !== undefined)
+        effects.push({ type: "renumber", clientId: entry.id, version: entry.version });
+      return effects;
+    },
+  },
+  "AP-8": {
+    what: "that sends no removals",
+    weather: "calm",
+    step: (state, event, now) =>
+      step(state, event, now).map((effect) =>
+        effect.type === "send" && effect.message.type === "sync"
+          ? { ...effect, message: { ...effect.message, removals: [] } }
+          : effect,
+      ),
+  },
+  "AP-9": { what: "that keeps what is lost for minutes", weather: "crashes", distro: { expiryMs: 180_000 } },
+  "AP-10": {
+    what: "that does not say which address clients it took over",
+    weather: "crashes",
+    step: without((effect) => effect.type === "send" && effect.message.type === "sync" && ofAddresses(effect.message)),
+  },
+  "AP-11": {
+    what: "that offers what it has before it has loaded",
+    weather: "calm",
+    step: (state, event, now) =>
+      step(state, event, now).map((effect) =>
+        effect.type === "send" && effect.message.type === "loadOffer"
+          ? { ...effect, message: { ...effect.message, loaded: true } }
+          : effect,
+      ),
+  },
+  "AP-12": { what: "that loads everything in one message", weather: "crashes", distro: { batchItemsMax: 10_000 } },
+  "AP-14": { what: "without a grace", weather: "crashes", distro: { graceMs: 0, probeMs: 0, expiryMs: 0 } },
+  "AP-16": {
+    what: "that shows all bucket hashes with each digest",
+    weather: "calm",
+    step: (state, event, now) =>
+      step(state, event, now).flatMap((effect): Effect[] => {
+        if (effect.type !== "send" || effect.message.type !== "digest") return [effect];
+        const hashes = new Array<number>(256).fill(0);
+        return [effect, { ...effect, message: { type: "buckets", owner: effect.to, from: 0, hashes } }];
+      }),
+  },
+};
+
+function ofAddresses({ changes }: { readonly changes: readonly { readonly kind: string }[] }): boolean {
+  return changes.some(({ kind }) => kind === "address");
+}
+
+describe("each checker finds a core that breaks its promise:", () => {
+  for (const name of Object.keys(BROKEN) as (keyof typeof CHECKERS)[]) {
+    const { what, weather, ...broken } = BROKEN[name];
+    test(`${name} finds one ${what}`, () => {
+      assert.throws(
+        () => {
+          for (let seed = 1; seed <= 40; seed++)
+            runDistroSim(seed, { weather, checkers: [CHECKERS[name]()], quietMs: 60_000, ...broken });
+        },
+        (error: Error) => error.message.includes(`${name}: `),
+      );
+    });
+  }
+});
