@@ -114,6 +114,17 @@ export class MembershipChecks {
       }
   }
 
+  /** One member's list is shorter than the others': it says so of each of them, and each of them of it. */
+  assertDifferenceNamed(odd: SimNode, side: readonly SimNode[]): void {
+    for (const other of side) {
+      if (other === odd || other.core === undefined || odd.core === undefined) continue;
+      const here = listDifferences(odd.core).find(({ id }) => id === other.id);
+      const there = listDifferences(other.core).find(({ id }) => id === odd.id);
+      assert.ok((here?.missingHere.length ?? 0) > 0, `MB-1: ${odd.id} does not say what ${other.id} lists besides`);
+      assert.deepEqual(there?.missingThere, here?.missingHere, `MB-1: ${odd.id} and ${other.id} name one difference`);
+    }
+  }
+
   #isExplained(holder: Membership, lacking: Membership, id: string): boolean {
     const held = peers(holder, this.#net.now).find((peer) => peer.id === id);
     const isUnlisted = held?.origin === "delisted" || held?.origin === "gossip";

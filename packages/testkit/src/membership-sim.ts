@@ -220,17 +220,17 @@ class MembershipSim {
     const node = this.#random.pick(this.#nodes);
     const whole = this.#listText();
     const before = new Set(node.core?.members.keys());
-    const shorter = this.#listText(this.#random.some(this.#nodes));
-    const broken = this.#random.pick([
-      "",
-      whole.slice(0, this.#random.below(whole.length)),
-      "10.0.0.1:port\n ,,",
-      shorter,
-    ]);
+    const kept = this.#random.some(this.#nodes);
+    const shorter = this.#listText(kept);
+    const cut = whole.slice(0, this.#random.below(whole.length));
+    const broken = this.#random.pick(["", cut, "10.0.0.1:port\n ,,", shorter, shorter]);
     net.editList(node, broken);
-    net.runFor(this.#random.pick([300, 3000, 20_000]));
+    const waitMs = this.#random.pick([300, 5000, 20_000]);
+    net.runFor(waitMs);
     for (const id of before)
       assert.ok(node.core?.members.has(id), `S16: ${node.id} lost ${id} by a list that was edited`);
+    const isShorter = broken === shorter && kept.length > 0 && kept.length < this.#nodes.length;
+    if (isShorter && waitMs >= 5000) this.#checks.assertDifferenceNamed(node, this.#nodes);
     this.#quiet(this.#nodes);
     net.editList(node, whole);
     net.runFor(6000);

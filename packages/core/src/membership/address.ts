@@ -9,6 +9,7 @@ export interface HostPort {
 
 const PORT_MAX = 65_535;
 const NAME_CHARS_MAX = 253;
+const IP_CHARS = /^[\d.]+$/;
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /** Reads `host`, `host:port` or `[v6]:port`; what comes back as text is the rule that is broken. Never throws. */
@@ -41,7 +42,7 @@ function readHost(text: string, bracketed: boolean): { host: string } | string {
   }
   const host = text.endsWith(".") ? text.slice(0, -1) : text;
   if (host === "") return "no host before the port";
-  if (/^[\d.]+$/.test(host)) {
+  if (IP_CHARS.test(host)) {
     if (!isV4(host)) return `'${host}' is not an IPv4 address`;
     return host === "0.0.0.0" ? "'0.0.0.0' stands for every address, not for a member" : { host };
   }
@@ -55,8 +56,9 @@ function isV4(text: string): boolean {
   return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
 }
 
+/** Of a host that was read: digits and dots are an IPv4 address, as anything else of them is refused. */
 export function isIp(host: string): boolean {
-  return host.includes(":") || isV4(host);
+  return host.includes(":") || IP_CHARS.test(host);
 }
 
 /** Undefined when it is none. A zone (`%eth0`) is left out: it means something on its own machine only. */

@@ -20,6 +20,7 @@ export function join(state: Membership, text: string, now: Millis, out: Out): vo
   // A cluster of one that holds nothing gives up its own id; one that holds data keeps it, and may be refused for it.
   if (!state.holdsData) state.settled = false;
   state.joined.add(address);
+  state.derived = undefined;
   state.joining.add(address);
   persist(state, out);
   for (const each of resolved(state, read)) {
@@ -51,6 +52,7 @@ export function joinUnresolved(state: Membership, host: string, error: string, o
 function dropJoin(state: Membership, address: Address, sentence: string, out: Out): void {
   state.joining.delete(address);
   state.joined.delete(address);
+  state.derived = undefined;
   persist(state, out);
   out.push({ type: "joinRefused", address, sentence });
 }

@@ -13,7 +13,7 @@ const SELF_AGAIN_MS: Millis = minutes(1);
 
 /** Keeps a dial for each address that matters, and calls those that are due. One link per member and direction (M6). */
 export function dialTick(state: Membership, now: Millis, out: Out): void {
-  const wanted = targets(state);
+  const wanted = new Set(targets(state));
   for (const member of state.members.values()) for (const address of member.addresses) wanted.add(address);
   for (const own of ownAddresses(state)) wanted.delete(own);
   for (const dial of [...state.dials.values()])

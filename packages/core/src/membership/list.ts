@@ -29,6 +29,7 @@ function takeList(state: Membership, now: Millis): void {
   if (read.entries.length === 0 && state.list.entries.length > 0) state.listEmptiedAt ??= now;
   else {
     state.list = read;
+    state.derived = undefined;
     state.listEmptiedAt = undefined;
   }
 }
@@ -64,7 +65,9 @@ export function takeResolved(
   if ((error === undefined) !== (name.error === undefined)) name.since = now;
   name.error = error;
   name.nextAt = now + (failed ? state.options.resolveRetryMs : state.options.resolveAgainMs);
-  if (!failed) name.ips = answer.ips.slice(0, state.options.membersMax);
+  if (failed) return;
+  state.derived = undefined;
+  name.ips = answer.ips.slice(0, state.options.membersMax);
 }
 
 /** Whether the list, or an operator, names the member: by an address it has, or one where it was found. */

@@ -11,13 +11,14 @@ export function expectedCount(state: Membership): number {
 
 /** Listed entries behind which no member was found yet. */
 export function unfoundCount(state: Membership): number {
-  const own = new Set(ownAddresses(state));
-  const known = new Set([...state.members.values()].flatMap(({ addresses }) => addresses));
+  const own = ownAddresses(state);
+  const known = new Set<string>();
+  for (const { addresses } of state.members.values()) for (const address of addresses) known.add(address);
   return state.list.entries.filter((entry) => {
     const addresses = resolved(state, entry);
     return !addresses.some((address) => {
       const dial = state.dials.get(address);
-      return own.has(address) || known.has(address) || dial?.isSelf === true || dial?.memberId !== undefined;
+      return own.includes(address) || known.has(address) || dial?.isSelf === true || dial?.memberId !== undefined;
     });
   }).length;
 }

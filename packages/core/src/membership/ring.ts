@@ -51,8 +51,8 @@ export function ringTick(state: Membership, now: Millis, out: Out): void {
     member.ringChangeAt = undefined;
   }
   state.selfInRing = selfFit(state, now);
-  const ring = [...state.members.values()].filter(({ inRing }) => inRing).map(({ id }) => id);
-  if (state.selfInRing) ring.push(state.start.id);
+  const ring = state.selfInRing ? [state.start.id] : [];
+  for (const { inRing, id } of state.members.values()) if (inRing) ring.push(id);
   ring.sort();
   if (ring.length === before.length && ring.every((id, at) => id === before[at])) return;
   state.ring = ring;

@@ -3,8 +3,28 @@ import { type Address, addressOf, isIp, readAddress, shortestV6 } from "./addres
 import type { Card, Listed } from "./frames.ts";
 import type { Membership, Out } from "./state.ts";
 
-/** The addresses that a list or an operator names, with names resolved, self included. */
-export function targets(state: Membership): Set<Address> {
+/** What follows from the list, the names in it, operators' orders and this machine's addresses; until one changes. */
+export interface Derived {
+  /** The addresses that the list or an operator names, with names resolved, self included. */
+  readonly targets: ReadonlySet<Address>;
+  /** Where this member could be reached, the preferred one first. */
+  readonly own: readonly Address[];
+}
+
+export function derived(state: Membership): Derived {
+  state.derived ??= { targets: targetsOf(state), own: ownOf(state) };
+  return state.derived;
+}
+
+export function targets(state: Membership): ReadonlySet<Address> {
+  return derived(state).targets;
+}
+
+export function ownAddresses(state: Membership): readonly Address[] {
+  return derived(state).own;
+}
+
+function targetsOf(state: Membership): Set<Address> {
   const all = new Set<Address>();
   for (const entry of state.list.entries) for (const address of resolved(state, entry)) all.add(address);
   for (const text of state.joined) {
@@ -23,8 +43,7 @@ export function canonicalIp(ip: string): string {
   return ip.includes(":") ? (shortestV6(ip) ?? ip) : ip;
 }
 
-/** Where this member could be reached, the preferred one first. */
-export function ownAddresses(state: Membership): Address[] {
+function ownOf(state: Membership): Address[] {
   const { host, port } = state.start;
   const local = state.localIps.map((ip) => addressOf({ host: canonicalIp(ip), port }));
   if (host === undefined) return local;
@@ -37,11 +56,12 @@ export function ownAddresses(state: Membership): Address[] {
  * that was called and led back here counts as well: it is how others reach this member.
  */
 export function chooseAddress(state: Membership): Address | undefined {
-  const own = ownAddresses(state);
+  const { own, targets } = derived(state);
   if (state.list.entries.length === 0) return own[0];
-  const listed = new Set<Address>(state.list.entries.map(({ address }) => address));
-  for (const address of targets(state)) listed.add(address);
-  return own.find((address) => listed.has(address)) ?? [...state.dials.values()].find(({ isSelf }) => isSelf)?.address;
+  const listed = own.find((each) => targets.has(each) || state.list.entries.some(({ address }) => address === each));
+  if (listed !== undefined) return listed;
+  for (const { address, isSelf } of state.dials.values()) if (isSelf) return address;
+  return undefined;
 }
 
 /**
@@ -67,10 +87,12 @@ function keptAddress(state: Membership): Address | undefined {
 /** No other member is known, listed or joined: this member is a cluster, of one. */
 export function isAlone(state: Membership): boolean {
   if (state.listReadAt === undefined || state.members.size > 0 || state.joined.size > 0) return false;
-  const own = new Set(ownAddresses(state));
+  const own = ownAddresses(state);
   return state.list.entries.every((entry) => {
     const addresses = resolved(state, entry);
-    return addresses.length > 0 && addresses.every((each) => own.has(each) || state.dials.get(each)?.isSelf === true);
+    return (
+      addresses.length > 0 && addresses.every((each) => own.includes(each) || state.dials.get(each)?.isSelf === true)
+    );
   });
 }
 
@@ -96,10 +118,10 @@ export function cardOf(state: Membership, now: Millis): Card {
 
 /** This member's list as it tells it to a peer with another one. */
 export function listOf(state: Membership): Listed[] {
-  const own = new Set(ownAddresses(state));
+  const own = ownAddresses(state);
   return state.list.entries.map((entry) => {
     const addresses = resolved(state, entry);
-    const isSelf = addresses.some((each) => own.has(each) || state.dials.get(each)?.isSelf === true);
+    const isSelf = addresses.some((each) => own.includes(each) || state.dials.get(each)?.isSelf === true);
     const id = addresses.map((each) => state.dials.get(each)?.memberId).find((each) => each !== undefined);
     return { address: entry.address, resolved: addresses, id: isSelf ? state.start.id : id };
   });

@@ -3,6 +3,7 @@ import type { Address } from "./address.ts";
 import type { Effect, LinkId } from "./events.ts";
 import type { Listed, MemberId, MemberState, Protocol, RefusalCode, Sight } from "./frames.ts";
 import { EMPTY_LIST, type MemberList } from "./member-list.ts";
+import type { Derived } from "./self.ts";
 
 export interface MembershipOptions {
   readonly probeMs: Millis;
@@ -206,6 +207,8 @@ export interface Membership {
   listEmptiedAt: Millis | undefined;
   /** The lines of what was read last, also when it does not count. */
   lastRead: MemberList;
+  /** Undefined when something that it follows from has changed. */
+  derived: Derived | undefined;
   readonly joined: Set<Address>;
   /** Operators who wait for what comes of `join`. */
   readonly joining: Set<Address>;
@@ -258,6 +261,7 @@ export function newMembership(start: Start, now: Millis, options: Partial<Member
     listPending: undefined,
     listEmptiedAt: undefined,
     lastRead: EMPTY_LIST,
+    derived: undefined,
     joined: new Set(start.joined),
     joining: new Set(),
     names: new Map(),

@@ -55,6 +55,7 @@ function take(state: Membership, event: Event, now: Millis, out: Out): void {
       return dialTick(state, now, out);
     case "localAddresses":
       state.localIps = [...event.ips];
+      state.derived = undefined;
       return;
     case "portChecked": {
       const ports = state.dials.get(event.address)?.ports;
