@@ -3,6 +3,7 @@ import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { escalate } from "../../faults.ts";
+import { turn } from "../../storage/turn.ts";
 import { type Answer, failureAnswer } from "./answers.ts";
 import type { Arrival } from "./arrival.ts";
 import { appOf, type Call, HttpCall } from "./call.ts";
@@ -117,10 +118,13 @@ async function contentsOf({ query, contentType }: Arrival, body: Buffer, family:
     const { fields, files } = await partsOf(body, contentType);
     return { params: Params.of([...pairsOf(query), ...fields], family), files };
   }
+  if (body.length <= FORM_BYTES_AT_ONCE)
+    return { params: Params.read(query, formOf(body, type), family), files: NO_FILES };
+  // Joining what came, making text of it, and reading that take a turn each.
+  await turn();
   const form = formOf(body, type);
-  if (form.length > FORM_BYTES_AT_ONCE)
-    return { params: await Params.readInTurns(query, form, family), files: NO_FILES };
-  return { params: Params.read(query, form, family), files: NO_FILES };
+  await turn();
+  return { params: await Params.readInTurns(query, form, family), files: NO_FILES };
 }
 
 /** The body where it is a form. Clients leave the type out, or give one that says nothing. */
