@@ -1,6 +1,8 @@
 import type { Head } from "../http2/head.ts";
+import { trailersOnly } from "./blocks.ts";
 import type { Method, Methods } from "./call.ts";
 import { Metadata } from "./metadata.ts";
+import { Status } from "./status.ts";
 import { timeoutMs } from "./timeout.ts";
 
 /** What the head of a call says, read once for all calls that repeat it. */
@@ -15,8 +17,8 @@ export interface Request {
   readonly acceptsGzip: boolean;
   /** Why it is no gRPC call: the HTTP status and a sentence. */
   readonly refused: readonly [status: 405 | 415, text: string] | undefined;
-  /** A field of gRPC that breaks its rule. */
-  readonly wrong: string | undefined;
+  /** The answer of a call that cannot be served. Encoded once: thousands of calls may come in one read and repeat it. */
+  readonly refusal: Buffer | undefined;
   /** About what it takes in memory: HTTP/2 counts fields much as they weigh. */
   readonly bytes: number;
   /** Open calls that share it. */
@@ -36,7 +38,10 @@ const OWN = new Set([
 /** One pass over the list, whatever it holds: thousands of blanks come as one octet that refers to a table. */
 const ACCEPTS_GZIP = /(?:^|[\s,])gzip(?:[\s,]|$)/;
 
-export function requestOf(head: Head, methods: Methods): Request {
+/** Of what a client sent, so much is sent back: a head of a few octets may refer to thousands of characters. */
+const SHOWN_CHARS_MAX = 100;
+
+export function requestOf(head: Head, methods: Methods, gzip: boolean): Request {
   const metadata = new Metadata();
   const own = new Map<string, string>();
   for (let at = 0; at < head.fields.length; at += 2) {
@@ -47,22 +52,38 @@ export function requestOf(head: Head, methods: Methods): Request {
   }
   const timeout = own.get("grpc-timeout");
   const ms = timeout === undefined ? Number.POSITIVE_INFINITY : timeoutMs(timeout);
+  const method = Object.hasOwn(methods, head.path) ? methods[head.path] : undefined;
+  const wrong =
+    ms === undefined ? badTimeout(timeout as string) : method === undefined ? noMethod(head.path) : undefined;
   return {
     path: head.path,
-    method: Object.hasOwn(methods, head.path) ? methods[head.path] : undefined,
+    method,
     metadata,
     timeoutMs: ms ?? Number.POSITIVE_INFINITY,
     encoding: own.get("grpc-encoding") ?? "identity",
     acceptsGzip: ACCEPTS_GZIP.test(own.get("grpc-accept-encoding") ?? ""),
-    refused: refusal(head.method, own.get("content-type")),
-    wrong:
-      ms === undefined ? `grpc-timeout '${timeout}' is not up to eight digits and one of H, M, S, m, u, n` : undefined,
+    refused: httpRefusal(head.method, own.get("content-type")),
+    refusal: wrong === undefined ? undefined : trailersOnly(...wrong, undefined, gzip),
     bytes: head.listBytes,
     calls: 0,
   };
 }
 
-function refusal(method: string, contentType: string | undefined): Request["refused"] {
+type Fault = readonly [status: Status, text: string];
+
+function badTimeout(text: string): Fault {
+  return [Status.INTERNAL, `grpc-timeout '${shown(text)}' is not up to eight digits and one of H, M, S, m, u, n`];
+}
+
+function noMethod(path: string): Fault {
+  return [Status.UNIMPLEMENTED, `there is no method ${shown(path)}`];
+}
+
+function shown(text: string): string {
+  return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}...`;
+}
+
+function httpRefusal(method: string, contentType: string | undefined): Request["refused"] {
   if (method !== "POST") return [405, "This port serves gRPC, which calls methods by POST.\n"];
   // `application/grpc` alone, with a message format behind a plus, or with parameters.
   if (contentType !== undefined && /^application\/grpc($|[+;])/.test(contentType)) return undefined;

@@ -77,6 +77,13 @@ export class IncomingCall implements ServerCall {
     });
   }
 
+  /** Ends a call that cannot be served. */
+  refuse(block: Buffer): void {
+    this.ended = true;
+    this.#session.connection.headers(this.stream, block, true);
+    this.#session.wrote();
+  }
+
   sendMetadata(metadata?: Metadata): void {
     if (this.#headSent || this.ended) return;
     this.#headSent = true;

@@ -130,6 +130,14 @@ describe("a unary call (gRPC over HTTP/2, Requests and Responses)", () => {
     assert.equal(subject.status(3)[0], String(Status.UNIMPLEMENTED));
   });
 
+  test("that cannot be served has little of what it sent sent back: a few octets can stand for thousands", () => {
+    const subject = new SessionSubject(echo);
+    subject.call(1, message("a"), { ":path": `/${"x".repeat(5000)}` });
+    assert.equal(subject.status(1)[1], `there is no method /${"x".repeat(99)}...`);
+    subject.call(3, message("a"), { "grpc-timeout": "1".repeat(5000) });
+    assert.match(subject.status(3)[1] ?? "", /^grpc-timeout '1{100}\.\.\.' is not up to eight digits/);
+  });
+
   test("with more metadata than allowed is a RESOURCE_EXHAUSTED, also when its content type is what was left out", () => {
     const subject = new SessionSubject(echo, { headerListBytesMax: 500 });
     subject.call(1, message("a"), { more: "x".repeat(500) });

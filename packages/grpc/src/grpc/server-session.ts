@@ -118,7 +118,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   head(stream: Stream<Use>, head: Head): void {
     this.used = true;
-    head.derived ??= requestOf(head, this.options.methods);
+    head.derived ??= requestOf(head, this.options.methods, this.options.gzip);
     const request = head.derived as Request;
     // Of a head that is too large the fields that tell what it is may be missing.
     if (request.refused !== undefined && !head.tooLarge) {
@@ -131,9 +131,8 @@ export class ServerSession implements ConnectionListener<Use> {
     if (head.tooLarge) {
       const max = this.options.limits.headerListBytesMax;
       call.end(Status.RESOURCE_EXHAUSTED, `the metadata of the call is larger than the ${max} bytes that are taken`);
-    } else if (request.wrong !== undefined) call.end(Status.INTERNAL, request.wrong);
-    else if (request.method === undefined) call.end(Status.UNIMPLEMENTED, `there is no method ${request.path}`);
-    else {
+    } else if (request.refusal !== undefined) call.refuse(request.refusal);
+    else if (request.method !== undefined) {
       call.open(request.method);
       if (request.method.type === "stream") this.#watchDeadline(call);
       // Most unary calls are answered before anybody could watch.
