@@ -95,6 +95,15 @@ describe("calls above the peer's number of streams", () => {
     assert.equal(link.client.waitingCalls, 0);
   });
 
+  test("are not taken for a path that is none: once they wait, nobody could be told", () => {
+    const link = bareLink({ streamsMax: 1 }).run();
+    link.client.call("/test/Bidi", new Heard());
+    link.client.call("/test/Bidi", new Heard());
+    assert.equal(link.client.waitingCalls, 1);
+    assert.throws(() => link.client.call("no path", new Heard()), { name: "TypeError", message: /is no path/ });
+    assert.equal(link.client.waitingCalls, 1);
+  });
+
   test("end with RESOURCE_EXHAUSTED above the bound", async () => {
     const link = bareLink({ streamsMax: 1, waitingCallsMax: 1 });
     link.run();

@@ -194,12 +194,14 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
   }
 
   #begin(call: OutgoingCall): void {
+    // Before all else: what cannot be sent has to be told to the caller, not to whoever makes room for a call that waits.
+    const head = this.#headOf(call, call.deadlineMs);
     const { failure, goingAway } = this.connection;
     if (failure !== undefined) call.refuse(Status.UNAVAILABLE, `the connection has ended: ${failure.message}`);
     else if (goingAway)
       call.refuse(Status.UNAVAILABLE, "the connection takes no more calls; begin this one on another");
     else if (call.deadlineMs <= 0) call.refuse(Status.DEADLINE_EXCEEDED, "the deadline had passed before the call");
-    else if (this.#waiting.size === 0 && call.start(this.#headOf(call, call.deadlineMs), this.now())) this.#watch(call);
+    else if (this.#waiting.size === 0 && call.start(head, this.now())) this.#watch(call);
     else if (this.connection.goingAway) {
       call.refuse(Status.UNAVAILABLE, "the connection has used up its stream ids; begin this call on another");
       this.#drain("the stream ids of the connection are used up");
