@@ -33,6 +33,13 @@ describe("grpc-timeout (gRPC over HTTP/2, Timeout)", () => {
     );
   });
 
+  test("what eight digits hardly hold is written in the next unit", () => {
+    assert.equal(timeoutText(99_999.999), "99999999u");
+    assert.equal(timeoutText(99_999.9995), "100000m");
+    assert.equal(timeoutText(99_999_999), "99999999m");
+    assert.equal(timeoutText(99_999_999.5), "100000S");
+  });
+
   test("what is longer than eight digits hold is written as the longest", () => {
     assert.ok((timeoutMs(timeoutText(1e15)) ?? 0) >= 9e10);
     assert.ok((timeoutMs(timeoutText(Number.POSITIVE_INFINITY)) ?? 0) >= 9e10);
