@@ -2,9 +2,17 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import type { CallOptions, ClientCall, ClientListener } from "../grpc/call.ts";
 import { ClientSession, type ClientSessionOptions } from "../grpc/client-session.ts";
-import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
+import type { GrpcLimits } from "../grpc/limits.ts";
 import { Status, StatusError } from "../grpc/status.ts";
 import { Loop } from "./loop.ts";
+import {
+  checkCallOptions,
+  checkClientListener,
+  checkConnectOptions,
+  checkGraceMs,
+  checkMessage,
+  limitsOf,
+} from "./options.ts";
 import { type ClientTls, nodeTls, secureClientOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
 
@@ -42,8 +50,14 @@ const loop = new Loop();
  * Connects to one server, and waits until it has greeted in HTTP/2.
  *
  * @throws StatusError UNAVAILABLE that says why, with the system's error as its cause.
+ * @throws TypeError that names the option and the rule that it breaks.
  */
-export function connectGrpc(options: ConnectOptions): Promise<GrpcConnection> {
+export async function connectGrpc(options: ConnectOptions): Promise<GrpcConnection> {
+  checkConnectOptions(options);
+  return connect(options, sessionOptions(options));
+}
+
+function connect(options: ConnectOptions, session: ClientSessionOptions): Promise<GrpcConnection> {
   const { promise, resolve, reject } = Promise.withResolvers<GrpcConnection>();
   const address = authority(options.host, options.port);
   const fail = (why: string, cause?: unknown): void => {
@@ -73,7 +87,7 @@ export function connectGrpc(options: ConnectOptions): Promise<GrpcConnection> {
       opened.destroy();
       return;
     }
-    const connection = new GrpcConnection(opened, options, () => {
+    const connection = new GrpcConnection(opened, options, session, () => {
       clearTimeout(timer);
       resolve(connection);
     });
@@ -90,7 +104,7 @@ export class GrpcConnection {
   readonly #session: ClientSession;
 
   /** For `connectGrpc`. */
-  constructor(socket: Socket, options: ConnectOptions, ready: () => void) {
+  constructor(socket: Socket, options: ConnectOptions, session: ClientSessionOptions, ready: () => void) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.closed = promise;
     const wire = new Wire(socket, loop, (cause) => {
@@ -98,7 +112,7 @@ export class GrpcConnection {
       resolve(cause);
     });
     this.#wire = wire;
-    this.#session = new ClientSession(sessionOptions(options), {
+    this.#session = new ClientSession(session, {
       now: () => wire.now(),
       wrote: () => wire.wrote(),
       soon: queueMicrotask,
@@ -123,9 +137,11 @@ export class GrpcConnection {
    * Begins a call of any kind. When it cannot begin, `closed` tells so like every other end.
    *
    * @param path `/package.Service/Method`
-   * @throws TypeError when `path` is none, or the metadata cannot be carried.
+   * @throws TypeError when `path` is none, or a listener or an option is wrong.
    */
   call(path: string, listener: ClientListener, options?: CallOptions): ClientCall {
+    checkClientListener(listener);
+    checkCallOptions(options);
     return this.#session.call(path, listener, options);
   }
 
@@ -133,9 +149,12 @@ export class GrpcConnection {
    * Sends one message and waits for the one that answers it: a view of received bytes that nobody else changes.
    *
    * @throws StatusError when the status is not OK, or the answer has no message or several.
+   * @throws TypeError when `path` is none, or `message` or an option is wrong.
    */
   unary(path: string, message: Uint8Array, options?: CallOptions): Promise<Buffer> {
     try {
+      checkMessage(message);
+      checkCallOptions(options);
       return this.#session.unary(path, message, options);
     } catch (error) {
       return Promise.reject(error);
@@ -143,7 +162,8 @@ export class GrpcConnection {
   }
 
   /** Begins no more calls, lets those that run end for at most `graceMs`, then closes TCP. */
-  close(graceMs: number): Promise<string> {
+  async close(graceMs: number): Promise<string> {
+    checkGraceMs(graceMs);
     this.#session.shutdown();
     this.#wire.close(graceMs);
     return this.closed;
@@ -165,7 +185,7 @@ function sessionOptions(options: ConnectOptions): ClientSessionOptions {
   return {
     scheme: options.tls === undefined ? "http" : "https",
     authority: authority(options.tls?.serverName ?? options.host, options.port),
-    limits: { ...GRPC_LIMITS, ...options.limits },
+    limits: limitsOf(options.limits),
     gzip: options.gzip ?? false,
     keepAlive: options.keepAlive,
     waitingCallsMax: options.waitingCallsMax ?? WAITING_CALLS_MAX,

@@ -1,11 +1,12 @@
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import type { PeerCertificate, TLSSocket, Server as TlsServer } from "node:tls";
 import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
-import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
+import type { GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
 import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
+import { checkGraceMs, checkServerOptions, checkServerTls, limitsOf } from "./options.ts";
 import { nodeTls, type ServerTls, secureOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
 
@@ -53,9 +54,11 @@ export class GrpcServer {
   readonly #securing = new Map<string, AcceptedConnection>();
   #allClosed: (() => void) | undefined;
 
+  /** @throws TypeError that names the option and the rule that it breaks. */
   constructor(options: ServerOptions) {
+    checkServerOptions(options);
     this.#options = options;
-    const limits = { ...GRPC_LIMITS, ...options.limits };
+    const limits = limitsOf(options.limits);
     this.#held = new HeldBytes(limits.heldBytesMaxOfAll, () => this.#holders());
     this.#session = {
       methods: options.methods,
@@ -89,13 +92,21 @@ export class GrpcServer {
     });
   }
 
-  /** Takes new certificates for connections that come from now on. @throws when they do not fit together. */
+  /**
+   * Takes new certificates for connections that come from now on; `clientCertificates` and `plaintext` stay as they were.
+   *
+   * @throws TypeError when they do not fit together, or the server was made without TLS.
+   */
   renewTls(tls: ServerTls): void {
-    this.#tls?.setSecureContext(secureOptions(tls));
+    const server = this.#tls;
+    if (server === undefined) throw new TypeError("renewTls: the server was made without options.tls, and stays so");
+    checkServerTls("tls", tls);
+    fitting("tls", () => server.setSecureContext(secureOptions(tls)));
   }
 
   /** Accepts nothing new, lets calls that run end for at most `graceMs`, then ends what is left. */
   async close(graceMs: number): Promise<void> {
+    checkGraceMs(graceMs);
     const stopped = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
     for (const connection of this.#open) connection.close(graceMs);
     await stopped;
@@ -107,7 +118,8 @@ export class GrpcServer {
 
   #tlsServer(tls: ServerTls): TlsServer {
     const handshakeTimeout = this.#options.firstCallMs ?? FIRST_CALL_MS;
-    const server = nodeTls().createServer({ ...secureOptions(tls), handshakeTimeout });
+    const create = (): TlsServer => nodeTls().createServer({ ...secureOptions(tls), handshakeTimeout });
+    const server = fitting("options.tls", create);
     server.on("secureConnection", (secured) => {
       const connection = this.#securing.get(peerOf(secured));
       secured.on("error", () => secured.destroy());
@@ -221,6 +233,7 @@ class AcceptedConnection implements Peer {
   }
 
   close(graceMs: number): void {
+    checkGraceMs(graceMs);
     if (this.wire === undefined) this.destroy();
     else this.wire.close(graceMs);
   }
@@ -236,6 +249,18 @@ class AcceptedConnection implements Peer {
     this.#gone = true;
     clearTimeout(this.#silence);
     this.#closed(cause);
+  }
+}
+
+/** Says which option it is that OpenSSL finds fault with. */
+function fitting<T>(name: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`${name} cannot be used; look whether key and passphrase belong to cert: ${why}`, {
+      cause: error,
+    });
   }
 }
 
