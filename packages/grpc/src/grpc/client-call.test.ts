@@ -104,6 +104,16 @@ describe("the head of a call", () => {
     assert.equal(heads.size, 1, "the machine gives equal blocks one head");
   });
 
+  test("takes no message that is no bytes", () => {
+    const link = bareLink().run();
+    const call = link.client.call("/test/Bidi", new Heard());
+    const rule = { name: "TypeError", message: /is bytes/ };
+    assert.throws(() => call.send("text" as never), rule);
+    assert.throws(() => link.client.unary("/test/Echo", new ArrayBuffer(4) as never), rule);
+    call.cancel();
+    assert.equal(call.send("text" as never), false, "nothing throws after the end");
+  });
+
   test("takes no path that is none", () => {
     const link = bareLink();
     assert.throws(() => link.client.call("test/Echo", new Heard()), TypeError);

@@ -4,6 +4,7 @@ import { type Answer, codeName, type Ending, statusOfReset } from "./answer.ts";
 import type { CallOptions, ClientCall, ClientListener } from "./call.ts";
 import type { ClientSession } from "./client-session.ts";
 import { HeldContent } from "./held-content.ts";
+import { checkMessage } from "./message.ts";
 import type { MessageReader } from "./message-reader.ts";
 import { Metadata } from "./metadata.ts";
 import { Status, StatusError } from "./status.ts";
@@ -71,6 +72,7 @@ export class OutgoingCall implements ClientCall {
 
   send(message: Uint8Array): boolean {
     if (this.ended || this.#halfClosed) return false;
+    checkMessage(message);
     if (this.#stream === undefined) return this.#sendLater(message);
     const roomy = this.#session.connection.data(this.#stream, message, true, false, this.#session.now());
     this.#session.wrote();
@@ -87,6 +89,7 @@ export class OutgoingCall implements ClientCall {
 
   /** All that a unary call sends, before it is given its stream. */
   sendOnly(message: Uint8Array): void {
+    checkMessage(message);
     this.#early = [message];
     this.#earlyBytes = message.length;
     this.#halfClosed = true;
@@ -271,8 +274,8 @@ export class OutgoingCall implements ClientCall {
     } catch (error) {
       if (error instanceof StatusError) this.end(error.status, error.message);
       else {
-        this.#session.options.onError(error, this);
         this.end(Status.INTERNAL, "the listener of the call failed");
+        this.#session.options.onError(error, this);
       }
     }
   }

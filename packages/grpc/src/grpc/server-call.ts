@@ -4,6 +4,7 @@ import { nodeZlib } from "../zlib.ts";
 import { HEAD, HEAD_GZIP, headWith, TRAILERS_OK, trailersOnly, trailersWith } from "./blocks.ts";
 import type { CallEnd, CallListener, Method, Peer, ServerCall } from "./call.ts";
 import { HeldContent } from "./held-content.ts";
+import { checkMessage } from "./message.ts";
 import type { MessageReader } from "./message-reader.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Request } from "./request.ts";
@@ -94,6 +95,7 @@ export class IncomingCall implements ServerCall {
 
   send(message: Uint8Array): boolean {
     if (this.ended) return false;
+    checkMessage(message);
     if (!this.#headSent) this.sendMetadata();
     const compressed = this.#gzips && message.length >= GZIP_BYTES_MIN;
     const bytes = compressed ? nodeZlib().gzipSync(message) : message;
@@ -104,15 +106,18 @@ export class IncomingCall implements ServerCall {
 
   end(status: Status = Status.OK, message = "", trailers?: Metadata): void {
     if (this.ended) return;
+    const { connection, options } = this.#session;
+    const alone = !this.#headSent && status !== Status.OK;
+    // Before anything is done: what cannot be encoded throws, and the call has to end all the same.
+    const last = alone
+      ? trailersOnly(status, message, trailers, options.gzip)
+      : trailersWith(status, message, trailers);
     this.ended = true;
     this.#release();
-    const { connection, options } = this.#session;
-    if (this.#headSent) connection.finish(this.stream, trailersWith(status, message, trailers));
-    else if (status !== Status.OK) {
-      connection.headers(this.stream, trailersOnly(status, message, trailers, options.gzip), true);
-    } else {
-      connection.headers(this.stream, this.#gzips ? HEAD_GZIP : HEAD);
-      connection.finish(this.stream, trailersWith(status, message, trailers));
+    if (alone) connection.headers(this.stream, last, true);
+    else {
+      if (!this.#headSent) connection.headers(this.stream, this.#gzips ? HEAD_GZIP : HEAD);
+      connection.finish(this.stream, last);
     }
     this.#session.wrote();
   }
@@ -247,12 +252,13 @@ export class IncomingCall implements ServerCall {
     }
     try {
       const answer = method.handle(message, this);
-      if (answer instanceof Promise) {
-        answer.then(
-          (bytes) => this.#respond(bytes),
+      if (answer instanceof Uint8Array) this.#respond(answer);
+      else {
+        Promise.resolve(answer).then(
+          (bytes) => this.#guard(() => this.#respond(bytes)),
           (error: unknown) => this.#fail(error),
         );
-      } else this.#respond(answer);
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -260,6 +266,7 @@ export class IncomingCall implements ServerCall {
 
   #respond(message: Uint8Array): void {
     if (this.ended) return;
+    checkMessage(message);
     if (this.#headSent || this.#gzips) {
       this.send(message);
       this.end();
@@ -280,10 +287,13 @@ export class IncomingCall implements ServerCall {
   }
 
   #fail(error: unknown): void {
-    if (error instanceof StatusError) this.end(error.status, error.message, error.trailers);
-    else {
-      this.#session.options.onError(error, this);
-      this.end(Status.INTERNAL, "the server failed to handle this call");
+    try {
+      if (error instanceof StatusError) return this.end(error.status, error.message, error.trailers);
+    } catch (cause) {
+      // Trailers that are none.
+      return this.#fail(cause);
     }
+    this.end(Status.INTERNAL, "the server failed to handle this call");
+    this.#session.options.onError(error, this);
   }
 }

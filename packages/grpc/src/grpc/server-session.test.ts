@@ -122,6 +122,38 @@ describe("a unary call (gRPC over HTTP/2, Requests and Responses)", () => {
     });
   }
 
+  for (const [what, answer] of [
+    ["nothing", undefined],
+    ["text", "text"],
+    ["a promise of nothing", Promise.resolve(undefined)],
+    ["memory that is no bytes", new ArrayBuffer(4)],
+  ] as const) {
+    test(`whose method answers with ${what} ends with INTERNAL, and says what was expected`, async () => {
+      const subject = unary(() => answer as never);
+      subject.call(1, message("a"));
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(subject.read().status(1)[0], String(Status.INTERNAL));
+      assert.match(String(subject.errors[0]), /^TypeError: a message is bytes/);
+    });
+  }
+
+  test("whose method promises bytes in another way than by a Promise is answered", async () => {
+    // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+    const subject = unary(() => ({ then: (resolve: (bytes: Uint8Array) => void) => resolve(message("b")) }) as never);
+    subject.call(1, message("a"));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(subject.read().status(1)[0], "0");
+  });
+
+  test("whose method fails with trailers that are none ends all the same", () => {
+    const subject = unary(() => {
+      throw new StatusError(Status.NOT_FOUND, "no such thing", { trailers: { a: "b" } as never });
+    });
+    subject.call(1, message("a"));
+    assert.equal(subject.status(1)[0], String(Status.INTERNAL));
+    assert.equal(subject.errors.length, 1);
+  });
+
   test("to a path that nobody serves is an UNIMPLEMENTED", () => {
     const subject = new SessionSubject(echo);
     subject.call(1, message("a"), { ":path": "/a.B/D" });
@@ -324,6 +356,17 @@ describe("a streaming call", () => {
       assert.equal(subject.status(3)[0], "0");
     });
   }
+
+  test("cannot send what is no bytes: the connection would lose count of what it has queued", () => {
+    const [subject, noted] = streaming();
+    subject.receive(headers(1, request()));
+    for (const wrong of ["text", new ArrayBuffer(4), null, { length: 4 }]) {
+      assert.throws(() => noted.call?.send(wrong as never), { name: "TypeError", message: /is bytes/ });
+    }
+    assert.equal(subject.session.connection.sender.queuedBytes, 0);
+    noted.call?.send(Buffer.from("b"));
+    assert.deepEqual(messagesOf(subject.read().answer(1).content), [[0, Buffer.from("b")]]);
+  });
 
   test("is drained once its queue is short again", () => {
     const [subject, noted] = streaming({ streamQueuedBytes: 100 });
