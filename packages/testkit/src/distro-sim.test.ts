@@ -5,12 +5,6 @@ import { allCheckers, CHECKERS } from "./distro-checks/all.ts";
 import { runDistroSim, WEATHERS, type Weather } from "./distro-sim.ts";
 
 const SEEDS = 60;
-/** Seeds that once failed, and what it was. */
-const FAILED: readonly [number, Weather, string][] = [
-  [269, "everything", "an owner did not take in that its own client, displaced by the ring, answers probes"],
-  [427, "partitions", "a removal lost to a concurrent registration that was older but had been counted further"],
-];
-
 describe("members that tell each other about clients", () => {
   for (const weather of WEATHERS)
     test(`agree and keep their promises in weather "${weather}", ${SEEDS} times`, () => {
@@ -21,11 +15,6 @@ describe("members that tell each other about clients", () => {
     for (let seed = 1; seed <= 30; seed++)
       runDistroSim(seed, { weather: "crashes", checkers: allCheckers(), quietMs: 60_000 });
   });
-
-  for (const [seed, weather, what] of FAILED)
-    test(`seed ${seed}: ${what}`, () => {
-      runDistroSim(seed, { weather, checkers: allCheckers() });
-    });
 });
 
 type Step = typeof step;

@@ -8,6 +8,7 @@ import {
   fill,
   frames,
   type Head,
+  headOf,
   type Message,
   newDistro,
   nextAt,
@@ -226,7 +227,9 @@ export class World {
     );
     for (const { head, published } of member.journal)
       if (published !== undefined) member.naming.set(head.id, { ...published, own: false });
-    this.feed(member, { type: "start", journal: member.journal.map(({ head }) => head) });
+    const downMs = this.now - member.crashedAt;
+    const journal = member.journal.map(({ head }) => ({ ...head, ageMs: head.ageMs + downMs }));
+    this.feed(member, { type: "start", journal });
     for (const peer of this.members) {
       if (peer === member) continue;
       member.sees.set(peer.id, { state: "unknown", incarnation: 0, directSince: Infinity, lastAt: this.now });
@@ -246,10 +249,10 @@ export class World {
     if (keepJournal) {
       for (const entry of distro.table.live())
         if (entry.version.owner === member.id && entry.version.incarnation === member.incarnation)
-          member.journal.push({ head: headOf(entry), published: member.naming.get(entry.id) });
+          member.journal.push({ head: headOf(entry, this.now), published: member.naming.get(entry.id) });
       for (const id of this.removed.keys()) {
         const entry = distro.table.get(id);
-        if (entry?.gone === "removed") member.journal.push({ head: headOf(entry), published: undefined });
+        if (entry?.gone === "removed") member.journal.push({ head: headOf(entry, this.now), published: undefined });
       }
     }
     member.distro = undefined;
@@ -559,6 +562,7 @@ export class World {
       if (held.kind !== "address" || !held.own || this.ownerOf(member, id) !== member.id) continue;
       if (this.now - (member.heardAt.get(id) ?? this.now) < 30_000) continue;
       member.naming.delete(id);
+      this.lastChangeAt = this.now;
       this.feed(member, { type: "removed", clientId: id, cause: "expired" });
     }
   }
@@ -576,18 +580,6 @@ export class World {
   client(clientId: string): SimClient | undefined {
     return this.clients.find((client) => client.clientId === clientId);
   }
-}
-
-function headOf(entry: {
-  id: string;
-  kind: "connection" | "address";
-  version: Version;
-  contentHash: number;
-  gone: Head["gone"];
-  after: number;
-}): Head {
-  const { id, kind, version, contentHash, gone, after } = entry;
-  return { id, kind, version, contentHash, gone, answers: false, after, ageMs: 0 };
 }
 
 function recoded(message: Message): Message {

@@ -26,6 +26,7 @@ export {
   DEFAULT_DISTRO_OPTIONS,
   type DistroOptions,
   type DistroState,
+  headOf,
   type NamingFacts,
   newDistro,
 } from "./state.ts";

@@ -1,4 +1,4 @@
-import type { ClientId, Head } from "./model.ts";
+import type { ClientId, Entry, Head } from "./model.ts";
 import { headOf, type Peer, reachable, send, type Turn } from "./state.ts";
 
 /** A client is to be told to every peer. */
@@ -45,7 +45,7 @@ function sendBatch(turn: Turn, peer: Peer): void {
     peer.pending.delete(id);
     // Forgotten with its tombstone meanwhile: nothing to tell any more.
     const entry = table.get(id);
-    if (entry === undefined) continue;
+    if (entry === undefined || isOwnersTo(entry, peer)) continue;
     ids.push(id);
     (entry.gone === undefined ? changes : removals).push(headOf(entry, now));
   }
@@ -56,6 +56,11 @@ function sendBatch(turn: Turn, peer: Peer): void {
   peer.lastBatchAt = now;
   peer.lastBatchItems = ids.length;
   send(turn, peer.id, { type: "sync", seq, changes, removals });
+}
+
+/** The peer took the client over while it waited here: it needs no copy of what it wrote itself. */
+function isOwnersTo({ version, gone }: Entry, { id, incarnation }: Peer): boolean {
+  return gone === undefined && version.owner === id && version.incarnation === incarnation;
 }
 
 /** A batch without an answer: its ids wait again, and what goes out then is what is held then. */

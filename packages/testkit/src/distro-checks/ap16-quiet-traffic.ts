@@ -11,7 +11,7 @@ export function quietTraffic(): Checker {
   return {
     name: "AP-16",
     sent(world, from, to, message) {
-      if (world.now <= agreedAt + 1_000 || world.lastChangeAt > agreedAt) return;
+      if (world.now <= agreedAt + 1_000 || Math.max(world.lastChangeAt, world.healedAt) > agreedAt) return;
       sent++;
       const bytes = frames(message).reduce((sum, frame) => sum + frame.length, 0);
       const bytesMax = 16 + 16 * world.members.length;

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { CONTENTS, head, newMember, removal, sync, version } from "./distro.fixture.ts";
+import type { Cursor, Message } from "./messages.ts";
+
+const FIRST: Cursor = { bucket: 0, after: "" };
+const LATER: Cursor = { bucket: 9, after: "x" };
+
+function starting(...peers: string[]) {
+  const a = newMember({ digestMs: 1e9 });
+  a.at(0, { type: "start", journal: [] });
+  for (const id of peers) a.peer(0, id, "up");
+  return a;
+}
+
+function chunk(cursor: Cursor, id: string, next: Cursor | undefined): Message {
+  return {
+    type: "loadChunk",
+    cursor,
+    changes: [{ ...head(id, version("c", 1)), contents: CONTENTS }],
+    removals: [],
+    next,
+  };
+}
+
+const loaded: Message = { type: "loadOffer", loaded: true, clients: 2 };
+const notLoaded: Message = { type: "loadOffer", loaded: false, clients: 0 };
+
+describe("a member that starts", () => {
+  test("is ready at once when it is the only one", () => {
+    const a = starting();
+    assert.deepEqual(a.at(1, { type: "membersKnown" }), ["ready: alone"]);
+  });
+
+  test("is ready as soon as all others say that they have not loaded", () => {
+    const a = starting("b", "c");
+    assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);
+    a.tell(2, "b", notLoaded);
+    assert.deepEqual(a.tell(3, "c", notLoaded).slice(0, 1), ["ready: cold"]);
+  });
+
+  test("says meanwhile that it is no source", () => {
+    const a = starting("b");
+    assert.deepEqual(a.tell(1, "b", { type: "loadAsk" })[0], "not loaded to b");
+    assert.deepEqual(a.tell(2, "b", { type: "loadRequest", cursor: FIRST })[0], "not loaded to b");
+  });
+
+  test("waits for what membership says about a member that nobody has seen", () => {
+    const a = starting();
+    a.peer(0, "b", "unknown", 0);
+    assert.deepEqual(a.at(1, { type: "membersKnown" }), ["not ready: b is not seen yet"]);
+    assert.deepEqual(a.peer(3_000, "b", "down", 0), ["ready: cold"]);
+  });
+
+  test("fetches chunk after chunk, then compares with the others", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    assert.deepEqual(a.tell(2, "b", loaded)[0], "loadRequest to b");
+    a.tell(2, "c", { ...loaded, clients: 1 } as Message);
+    assert.deepEqual(a.tell(3, "b", chunk(FIRST, "x", LATER)), ["apply x c/1/1", "loadRequest to b"]);
+    assert.deepEqual(a.tell(4, "b", chunk(FIRST, "x", LATER)), [], "the same chunk again");
+    assert.deepEqual(a.tell(5, "b", chunk(LATER, "y", undefined)).slice(0, 2), ["apply y c/1/1", "digestAsk to c"]);
+    const [c] = a.state.table.digest();
+    assert.ok(c);
+    assert.deepEqual(a.tell(6, "c", { type: "digest", loaded: true, owners: [c] }).slice(0, 1), ["ready: loaded"]);
+  });
+
+  test("fetches what another member has beyond that before it is ready", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(2, "c", loaded);
+    a.tell(5, "b", chunk(FIRST, "x", undefined));
+    const more = { owner: "c", count: 2, hash: 1 };
+    assert.ok(a.tell(6, "c", { type: "digest", loaded: true, owners: [more] }).includes("buckets to c"));
+    const heads = [head("z", version("c", 1))];
+    const listing: Message = { type: "listing", owner: "c", buckets: [], heads, next: undefined };
+    assert.deepEqual(a.tell(7, "c", listing).slice(0, 1), ["fetch z to c"]);
+    assert.deepEqual(a.tell(8, "c", sync(heads, [], 4)).slice(0, 3), ["apply z c/1/1", "ack to c", "ready: loaded"]);
+  });
+
+  test("goes on with another member where the first one stopped, and compares what that one had given", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(2, "c", loaded);
+    a.tell(3, "b", chunk(FIRST, "x", LATER));
+    assert.ok(a.peer(3_000, "b", "down").includes("loadRequest to c"));
+    assert.deepEqual(a.state.load?.cursor, LATER);
+    assert.deepEqual(a.tell(3_001, "c", chunk(LATER, "y", undefined)).slice(0, 2), ["apply y c/1/1", "digestAsk to c"]);
+  });
+
+  test("serves what it has after 30 s, and says so", () => {
+    const a = starting("b");
+    a.at(1, { type: "membersKnown" });
+    const [last] = a.ticks(2, 30_000).slice(-1);
+    assert.deepEqual(last?.slice(0, 2), [30_000, "ready: late"]);
+  });
+
+  test("takes removals too, so that nothing older comes back", () => {
+    const a = starting("b");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(3, "b", {
+      type: "loadChunk",
+      cursor: FIRST,
+      changes: [],
+      removals: [removal("x", version("b", 5))],
+      next: undefined,
+    });
+    assert.deepEqual(a.tell(4, "b", sync([head("x", version("b", 4))])), []);
+  });
+});
+
+describe("a member that starts again with a journal", () => {
+  test("serves it as unconfirmed, tells peers, and gives up what does not come back", () => {
+    const a = newMember({ digestMs: 1e9 });
+    const journal = [head("x", version("a", 3, 0)), removal("y", version("a", 4, 0))];
+    assert.deepEqual(a.at(0, { type: "start", journal }).slice(0, 1), ["hold 1 of a/0"]);
+    a.peer(0, "b", "up");
+    a.at(0, { type: "credit", peer: "b", batches: 99 });
+    a.at(1, { type: "membersKnown" });
+    assert.deepEqual(a.tell(2, "b", notLoaded), ["ready: cold", "marks to b", "digest to b"]);
+    assert.deepEqual(a.tell(3, "b", sync([head("y", version("a", 3, 0))])), ["sync y a/0/4 removed to b"]);
+    const what = a.ticks(4, 42_000).flatMap(([, ...effects]) => effects);
+    assert.deepEqual(
+      what.filter((effect) => effect.includes("x")),
+      ["probe x", "unhealthy x", "forget x: lost", "sync x a/0/3 lost to b"],
+    );
+  });
+});

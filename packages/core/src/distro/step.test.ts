@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { head, newMember, removal, sync, version } from "./distro.fixture.ts";
+import { distroFacts, stateHash } from "./facts.ts";
+import type { Message } from "./messages.ts";
+
+describe("a change of an own client", () => {
+  test("goes to each peer at once after quiet, and only once however often it is fed", () => {
+    const a = newMember().ready("b", "c");
+    assert.deepEqual(a.changed(10, "x", 1), ["sync x a/1/1 to b", "sync x a/1/1 to c"]);
+    assert.deepEqual(a.changed(11, "x", 1), [], "the same again");
+  });
+
+  test("waits a little under load, and goes as what is held then", () => {
+    const a = newMember().ready("b");
+    a.changed(10, "x", 1);
+    assert.deepEqual(a.changed(12, "x", 2), []);
+    assert.deepEqual(a.changed(13, "y", 1), []);
+    assert.deepEqual(a.changed(14, "x", 3), []);
+    assert.deepEqual(a.ticks(14, 30), [[20, "sync x a/1/3,y a/1/1 to b"]]);
+  });
+
+  test("is tried again after 200 ms, doubling to 5 s, until it is acknowledged", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b");
+    a.changed(0, "x", 1);
+    const tries = a.ticks(1, 20_000).map(([ms]) => ms);
+    assert.deepEqual(tries, [200, 600, 1_400, 3_000, 6_200, 11_200, 16_200]);
+    const { seq } = { seq: a.state.seq };
+    a.tell(20_000, "b", { type: "ack", seq });
+    assert.deepEqual(a.ticks(20_001, 60_000), []);
+  });
+
+  test("waits as an id while the link takes nothing, and in the end as a difference for the digests", () => {
+    const a = newMember({ pendingMax: 2 }).ready("b");
+    a.at(1, { type: "credit", peer: "b", batches: 0 });
+    for (const id of ["x", "y", "z"]) assert.deepEqual(a.changed(1, id, 1), []);
+    const [b] = distroFacts(a.state, 1).peers;
+    assert.deepEqual([b?.pending, b?.overflows], [0, 1], "dropped at the bound");
+  });
+
+  test("never follows its removal", () => {
+    const a = newMember().ready("b");
+    a.changed(0, "x", 1);
+    assert.deepEqual(a.at(1, { type: "removed", clientId: "x", cause: "asked" }), []);
+    assert.deepEqual(a.ticks(1, 300), [
+      [10, "sync x a/1/2 removed to b"],
+      [200, "sync x a/1/2 removed to b"],
+      [210, "sync x a/1/2 removed to b"],
+    ]);
+  });
+
+  test("is numbered above a removal that is remembered", () => {
+    const a = newMember().ready("b");
+    a.tell(0, "b", sync([], [removal("x#true", version("b", 7))]));
+    assert.deepEqual(a.changed(1, "x#true", 1), ["renumber x#true a/1/8", "sync x#true a/1/8 to b"]);
+  });
+
+  test("is not told as a removal when this member stops", () => {
+    const a = newMember().ready("b");
+    a.changed(0, "x", 1);
+    assert.deepEqual(a.at(500, { type: "removed", clientId: "x", cause: "leaving" }).slice(1), []);
+  });
+});
+
+/** What this member holds of the client before the message. */
+type Held = "nothing" | "older" | "same" | "newer" | "removed" | "own";
+type Told = "change" | "removal" | "lost" | "third party's change" | "listing";
+
+const BEFORE: Record<Held, (a: ReturnType<typeof newMember>) => void> = {
+  nothing: () => {},
+  older: (a) => a.tell(1, "b", sync([head("x", version("b", 4))])),
+  same: (a) => a.tell(1, "b", sync([head("x", version("b", 5))])),
+  newer: (a) => a.tell(1, "b", sync([head("x", version("b", 6))])),
+  removed: (a) => a.tell(1, "b", sync([], [removal("x", version("b", 6))])),
+  own: (a) => a.changed(1, "x", 5),
+};
+const MESSAGES: Record<Told, [from: string, Message]> = {
+  change: ["b", sync([head("x", version("b", 5))])],
+  removal: ["b", sync([], [removal("x", version("b", 5))])],
+  lost: ["c", sync([], [removal("x", version("b", 5), "lost")])],
+  "third party's change": ["c", sync([head("x", version("b", 5))])],
+  listing: ["b", { type: "listing", owner: "b", buckets: [], heads: [head("x", version("b", 5))], next: undefined }],
+};
+const AFTER: Record<Held, Record<Told, readonly string[]>> = {
+  nothing: {
+    change: ["apply x b/1/5"],
+    removal: [],
+    lost: [],
+    "third party's change": [],
+    listing: ["fetch x to b"],
+  },
+  older: {
+    change: ["apply x b/1/5"],
+    removal: ["forget x: removed"],
+    lost: [],
+    "third party's change": [],
+    listing: ["fetch x to b"],
+  },
+  same: { change: [], removal: ["forget x: removed"], lost: [], "third party's change": [], listing: [] },
+  newer: { change: [], removal: [], lost: [], "third party's change": [], listing: [] },
+  removed: {
+    change: [],
+    removal: [],
+    lost: ["sync x b/1/6 removed to c"],
+    "third party's change": ["sync x b/1/6 removed to c"],
+    listing: [],
+  },
+  // Another member cannot own a connection of this one: whatever it says is outnumbered.
+  own: {
+    change: ["renumber x a/1/6", "sync x a/1/6 to b", "sync x a/1/6 to c"],
+    removal: ["renumber x a/1/6", "sync x a/1/6 to b", "sync x a/1/6 to c"],
+    lost: ["renumber x a/1/6", "sync x a/1/6 to b", "sync x a/1/6 to c"],
+    "third party's change": ["renumber x a/1/6", "sync x a/1/6 to b", "sync x a/1/6 to c"],
+    listing: ["renumber x a/1/6", "sync x a/1/6 to b", "sync x a/1/6 to c"],
+  },
+};
+
+describe("a message about version 5 of a client of b", () => {
+  for (const held of Object.keys(AFTER) as Held[])
+    for (const told of Object.keys(MESSAGES) as Told[])
+      test(`as a ${told}, with ${held} held`, () => {
+        const a = newMember().ready("b", "c");
+        BEFORE[held](a);
+        const [from, message] = MESSAGES[told];
+        assert.deepEqual(a.tell(1_000, from, message), AFTER[held][told]);
+        const before = stateHash(a.state);
+        const again = a
+          .tell(1_500, from, message)
+          .filter((effect) => !effect.startsWith("sync") && !effect.startsWith("fetch"));
+        assert.deepEqual(again, [], "the second time it changes nothing");
+        assert.equal(stateHash(a.state), before);
+      });
+});
+
+describe("an own address client", () => {
+  test("is given to the member where it was heard later", () => {
+    const a = newMember().ready("b");
+    a.changed(1_000, "x#true", 3);
+    a.heard.set("x#true", 1_000);
+    const claim = sync([head("x#true", version("b", 4), { ageMs: 500 })]);
+    assert.deepEqual(a.tell(9_000, "b", claim), ["apply x#true b/1/4"]);
+  });
+
+  test("is kept, above the other's version, when it was heard here later", () => {
+    const a = newMember().ready("b");
+    a.changed(1_000, "x#true", 3);
+    a.heard.set("x#true", 8_900);
+    const claim = sync([head("x#true", version("b", 4), { ageMs: 500 })]);
+    assert.deepEqual(a.tell(9_000, "b", claim), ["renumber x#true a/1/5", "sync x#true a/1/5 to b"]);
+  });
+
+  test("stays removed when a change comes that is older, although it was counted further", () => {
+    const a = newMember().ready("b");
+    a.changed(1_000, "x#true", 3);
+    a.at(5_000, { type: "removed", clientId: "x#true", cause: "asked" });
+    const late = sync([head("x#true", version("b", 9), { ageMs: 2_000 })]);
+    assert.deepEqual(a.tell(6_000, "b", late), ["sync x#true a/1/10 removed to b"]);
+  });
+
+  test("is handed over when the ring changes, and taken over by the first sign of life", () => {
+    const a = newMember().ready("b");
+    a.changed(0, "x#true", 1);
+    assert.deepEqual(a.at(500, { type: "ring", ownerOf: () => "b" }).slice(0, 3), [
+      "handOver x#true to b",
+      "handOver to b",
+      "unconfirmed x#true",
+    ]);
+    assert.deepEqual(a.tell(900, "b", sync([head("x#true", version("b", 2))])), [
+      "apply x#true b/1/2",
+      "trusted x#true",
+    ]);
+    assert.deepEqual(a.at(5_000, { type: "ring", ownerOf: () => "a" }).slice(0, 2), [
+      "takeOver x#true",
+      "unconfirmed x#true",
+    ]);
+    assert.deepEqual(a.changed(6_000, "x#true", 3).slice(0, 1), ["trusted x#true"]);
+  });
+});
+
+describe("clients whose owner is lost", () => {
+  function orphaned() {
+    const a = newMember({ digestMs: 1e9 }).ready("b", "c");
+    a.tell(0, "b", sync([head("x", version("b", 1)), head("y", version("b", 1))]));
+    return a;
+  }
+
+  test("are kept for the grace, probed before its end, unhealthy when they do not answer, and then given up", () => {
+    const a = orphaned();
+    assert.deepEqual(a.peer(0, "b", "down"), ["hold 2 of b/1", "unconfirmed x,y"]);
+    assert.deepEqual(a.ticks(0, 12_000), [[10_000, "probe x,y"]]);
+    assert.deepEqual(a.at(12_000, { type: "probed", answering: ["y"] }), ["marks to c"]);
+    assert.deepEqual(a.ticks(12_001, 20_000), [[15_000, "unhealthy x"]]);
+    const [[at, ...gone] = []] = a.ticks(20_001, 41_000);
+    assert.deepEqual(
+      [at, gone],
+      [41_000, ["forget x: lost", "forget y: lost", "release b/1", "sync x b/1/1 lost,y b/1/1 lost to c"]],
+    );
+  });
+
+  test("are trusted again when it is back in the same life", () => {
+    const a = orphaned();
+    a.peer(0, "b", "down");
+    assert.deepEqual(a.peer(9_000, "b", "up").slice(0, 3), ["digest to b", "release b/1", "trusted x,y"]);
+  });
+
+  test("stay orphans when it is back in another", () => {
+    const a = orphaned();
+    assert.deepEqual(a.peer(500, "b", "up", 2), ["digest to b", "hold 2 of b/1", "unconfirmed x,y"]);
+  });
+
+  test("go at once when a newer client stands for them", () => {
+    const a = orphaned();
+    assert.deepEqual(a.at(100, { type: "superseded", clientId: "x" }), [], "its owner is still there");
+    assert.deepEqual(a.peer(3_000, "b", "down")[0], "forget x: superseded");
+    assert.deepEqual(a.at(3_500, { type: "superseded", clientId: "y" })[0], "forget y: superseded");
+  });
+
+  test("are not given up while this member is isolated", () => {
+    const a = orphaned();
+    a.at(0, { type: "isolated", isolated: true });
+    a.peer(0, "b", "down");
+    const kinds = a.ticks(0, 600_000).map(([, what]) => what);
+    assert.deepEqual(kinds, ["probe x,y", "unhealthy x,y"]);
+    a.at(600_000, { type: "isolated", isolated: false });
+    const [[at, what] = []] = a.ticks(600_001, 606_000);
+    assert.deepEqual([at, what], [605_000, "forget x: lost"], "the owner had time to come back");
+  });
+
+  test("do not come back from a member that has not given them up yet", () => {
+    const a = orphaned();
+    a.peer(0, "b", "down");
+    a.ticks(0, 41_000);
+    a.tell(41_000, "c", { type: "ack", seq: a.state.seq });
+    assert.deepEqual(a.tell(42_000, "c", sync([head("x", version("b", 1))])), ["sync x b/1/1 lost to c"]);
+    assert.deepEqual(a.tell(43_000, "c", sync([head("z", version("b", 1))])), ["sync z b/1/1 lost to c"], "never held");
+  });
+});
+
+describe("a difference between two members", () => {
+  test("is found by one small message, and costs what differs", () => {
+    const a = newMember().ready("b");
+    a.changed(0, "x", 1);
+    a.tell(1, "b", { type: "ack", seq: a.state.seq });
+    const [owner] = a.state.table.digest();
+    assert.ok(owner);
+    assert.deepEqual(a.tell(10, "b", { type: "digest", loaded: true, owners: [owner] }), [], "equal");
+    assert.equal(distroFacts(a.state, 110).peers[0]?.equalForMs, 100);
+    assert.deepEqual(a.tell(500, "b", { type: "digest", loaded: true, owners: [] }), ["buckets to b"]);
+    assert.deepEqual(distroFacts(a.state, 500).peers[0]?.differences, [{ owner: "a", more: -1 }]);
+    const hashes = new Array<number>(256).fill(0);
+    assert.deepEqual(a.tell(510, "b", { type: "buckets", owner: "a", from: 0, hashes }), [
+      "listing of a: x a/1/1 to b",
+    ]);
+    assert.deepEqual(a.tell(520, "b", { type: "fetch", ids: ["x"] }), ["sync x a/1/1 to b"]);
+  });
+
+  test("in content alone is repaired from the owner", () => {
+    const a = newMember().ready("b");
+    a.tell(0, "b", sync([head("x", version("b", 1))]));
+    a.at(1, { type: "applied", clientId: "x", contentHash: 99 });
+    const listing: Message = {
+      type: "listing",
+      owner: "b",
+      buckets: [],
+      heads: [head("x", version("b", 1))],
+      next: undefined,
+    };
+    assert.deepEqual(a.tell(2, "b", listing), ["fetch x to b"]);
+    assert.deepEqual(a.tell(3, "b", sync([head("x", version("b", 1))])), ["apply x b/1/1"]);
+  });
+
+  test("that an owner has forgotten itself ends as a removal", () => {
+    const a = newMember().ready("b");
+    const listing: Message = {
+      type: "listing",
+      owner: "a",
+      buckets: [],
+      heads: [head("x", version("a", 3))],
+      next: undefined,
+    };
+    assert.deepEqual(a.tell(2, "b", listing), ["sync x a/1/4 removed to b"]);
+  });
+});
