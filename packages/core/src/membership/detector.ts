@@ -10,6 +10,8 @@ export function judgeAll(state: Membership, now: Millis, out: Out): void {
 
 export function judge(state: Membership, member: Member, now: Millis, out: Out): void {
   const { to, cause } = stateOf(state, member, now);
+  // Which direction fails may change while it is suspected; of a death the first cause is the one to tell.
+  if (to === member.state && to === "SUSPICIOUS") member.cause = cause;
   if (to === member.state) return;
   const from = member.state;
   member.departures = member.departures.filter((at) => now - at < minutes(1));

@@ -92,13 +92,20 @@ export function connectFailed(
   if (dial?.phase !== "connecting") return;
   fail(dial, event.error, now + state.options.redialMs);
   dial.refused = event.refused;
-  const member = dial.memberId === undefined ? undefined : state.members.get(dial.memberId);
+  const member = memberAt(state, dial);
   if (member === undefined) return;
   member.lastError = `${event.address}: ${event.error}`;
   member.answersInRow = 0;
   // An address that the member has left says nothing about it.
   if (event.refused && member.addresses.includes(event.address)) member.refusedAt ??= now;
   askOthers(state, member, now, out);
+}
+
+/** Who was found there, or says that it is there. */
+function memberAt(state: Membership, dial: Dial): Member | undefined {
+  if (dial.memberId !== undefined) return state.members.get(dial.memberId);
+  for (const member of state.members.values()) if (member.addresses.includes(dial.address)) return member;
+  return undefined;
 }
 
 function fail(dial: Dial, error: string, nextAt: Millis): void {

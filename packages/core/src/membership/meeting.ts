@@ -205,12 +205,11 @@ export function forget(state: Membership, member: Member, cause: string, out: Ou
 
 /** Takes over what a member says of itself; false when an older start of it speaks. */
 function takeCard(state: Membership, member: Member, card: Card, now: Millis, out: Out): boolean {
-  if (member.met && card.incarnation < member.incarnation) {
+  if (card.incarnation < member.incarnation) {
     member.olderAt = now;
     return false;
   }
   renew(member, card.incarnation, now, out);
-  member.met = true;
   hear(member, card.beat, state.start.id, now);
   settleFavours(state, member, out);
   if (card.addresses.length > 0) member.addresses = card.addresses;

@@ -134,8 +134,6 @@ export interface Member {
   /** When its newest sign of life came here, and through whom. */
   heardAt: Millis;
   heardFrom: MemberId;
-  /** Whether it was ever spoken with, and not only heard of. */
-  met: boolean;
   answeredAt: Millis | undefined;
   probedAt: Millis | undefined;
   answersInRow: number;
@@ -294,7 +292,6 @@ export function newMember(id: MemberId, now: Millis): Member {
     knownAt: now,
     heardAt: now,
     heardFrom: id,
-    met: false,
     answeredAt: undefined,
     probedAt: undefined,
     answersInRow: 0,

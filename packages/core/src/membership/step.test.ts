@@ -1,0 +1,504 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { minutes, seconds } from "../lib/units.ts";
+import { Bench, type Peer } from "./bench.fixture.ts";
+import { isolation, listDifferences, peers, refusals, self } from "./facts.ts";
+import type { MemberState, Sight } from "./frames.ts";
+
+const THREE = "10.0.0.1\n10.0.0.2\n10.0.0.3";
+
+/** `b` and `c` are UP, and what was said until then is taken. */
+function threeUp(): { bench: Bench; b: Peer; c: Peer } {
+  const bench = new Bench(THREE);
+  const b = bench.peer("b", "10.0.0.2");
+  const c = bench.peer("c", "10.0.0.3");
+  bench.run(seconds(8));
+  assert.deepEqual([bench.state("b"), bench.state("c")], ["UP", "UP"]);
+  bench.said;
+  return { bench, b, c };
+}
+
+function sight(id: string, beat: number, about: Partial<Sight> = {}): Sight {
+  return { id, incarnation: 1, beat, state: "UP", out: true, in: true, addresses: [`10.0.0.${id}:8848`], ...about };
+}
+
+/** Brings `b` into a state, as far as its name is reached on a way that leads there. */
+const WAYS: Record<MemberState, (bench: Bench, b: Peer) => void> = {
+  STARTING: (bench, b) => {
+    bench.cutOff(b);
+    b.probes = true;
+    bench.run(500);
+    b.probes = false;
+  },
+  UP: (bench) => void bench.run(seconds(2)),
+  SUSPICIOUS: (bench, b) => {
+    bench.run(seconds(2));
+    b.probes = false;
+    bench.run(seconds(3));
+  },
+  DOWN: (bench, b) => {
+    bench.run(seconds(2));
+    bench.cutOff(b);
+    bench.run(seconds(4));
+  },
+  LEAVING: (bench, b) => {
+    bench.run(seconds(2));
+    b.card = { ...b.card, state: "LEAVING" };
+    bench.run(500);
+  },
+};
+
+const HAPPENINGS = {
+  "both directions work for 3 s": (bench, b) => {
+    bench.heal(b);
+    bench.run(seconds(3));
+  },
+  "only its answers come": (bench, b) => {
+    bench.heal(b);
+    b.probes = false;
+    bench.run(seconds(5));
+  },
+  "only its probes come": (bench, b) => {
+    bench.cutOff(b);
+    b.probes = true;
+    bench.run(seconds(5));
+  },
+  "nothing comes": (bench, b) => {
+    bench.cutOff(b);
+    bench.run(seconds(4));
+  },
+  "its machine refuses": (bench, b) => {
+    bench.kill(b);
+    bench.run(seconds(1.5));
+  },
+  "it says that it stops": (bench, b) => {
+    bench.heal(b);
+    b.card = { ...b.card, state: "LEAVING" };
+    bench.run(seconds(1.5));
+  },
+  "it starts anew": (bench, b) => {
+    bench.hangUp(b);
+    bench.heal(b);
+    b.card = { ...b.card, incarnation: 2, beat: 0, state: "UP" };
+    bench.run(seconds(3));
+  },
+} satisfies Record<string, (bench: Bench, b: Peer) => void>;
+
+/** Every state against everything that can happen: a new state does not compile without its row. */
+const TABLE: Record<MemberState, Record<keyof typeof HAPPENINGS, MemberState>> = {
+  STARTING: {
+    "both directions work for 3 s": "UP",
+    "only its answers come": "SUSPICIOUS",
+    "only its probes come": "SUSPICIOUS",
+    "nothing comes": "DOWN",
+    "its machine refuses": "DOWN",
+    "it says that it stops": "LEAVING",
+    "it starts anew": "UP",
+  },
+  UP: {
+    "both directions work for 3 s": "UP",
+    "only its answers come": "SUSPICIOUS",
+    "only its probes come": "SUSPICIOUS",
+    "nothing comes": "DOWN",
+    "its machine refuses": "DOWN",
+    "it says that it stops": "LEAVING",
+    "it starts anew": "UP",
+  },
+  SUSPICIOUS: {
+    "both directions work for 3 s": "UP",
+    "only its answers come": "SUSPICIOUS",
+    "only its probes come": "SUSPICIOUS",
+    "nothing comes": "DOWN",
+    "its machine refuses": "DOWN",
+    "it says that it stops": "LEAVING",
+    "it starts anew": "UP",
+  },
+  DOWN: {
+    "both directions work for 3 s": "UP",
+    "only its answers come": "SUSPICIOUS",
+    "only its probes come": "SUSPICIOUS",
+    "nothing comes": "DOWN",
+    "its machine refuses": "DOWN",
+    "it says that it stops": "LEAVING",
+    "it starts anew": "UP",
+  },
+  LEAVING: {
+    "both directions work for 3 s": "LEAVING",
+    "only its answers come": "LEAVING",
+    "only its probes come": "LEAVING",
+    "nothing comes": "DOWN",
+    "its machine refuses": "DOWN",
+    "it says that it stops": "LEAVING",
+    "it starts anew": "UP",
+  },
+};
+
+describe("the state of a member", () => {
+  for (const state of Object.keys(TABLE) as MemberState[])
+    for (const happening of Object.keys(HAPPENINGS) as (keyof typeof HAPPENINGS)[]) {
+      const to = TABLE[state][happening];
+      test(`${state}, ${happening}: ${to}`, () => {
+        const bench = new Bench("10.0.0.1\n10.0.0.2");
+        const b = bench.peer("b", "10.0.0.2");
+        WAYS[state](bench, b);
+        assert.equal(bench.state("b"), state, "the way leads there");
+        HAPPENINGS[happening](bench, b);
+        assert.equal(bench.state("b"), to);
+      });
+    }
+});
+
+describe("a member that dies", () => {
+  test("is DOWN once its machine refuses and two others have not found it (F07)", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), "DOWN");
+    assert.ok(bench.sent.some(({ to, frame }) => to?.card.id === "c" && frame.type === "probeFor"));
+    assert.match(peers(bench.core, bench.now)[0]?.cause ?? "", /refuses \(10\.0\.0\.2:8848: connection refused\)/);
+  });
+
+  test("is DOWN after 3 s of silence when its machine is gone too, and out of the ring 3 s later", () => {
+    const { bench, b } = threeUp();
+    bench.cutOff(b);
+    bench.run(seconds(8));
+    assert.deepEqual(bench.said, ["9.8 b SUSPICIOUS", "11.0 b DOWN", "14.0 ring a c"]);
+  });
+
+  test("is not DOWN while another hears it, and the direction that fails is named (F08, S11)", () => {
+    const { bench, b, c } = threeUp();
+    bench.cutOff(b);
+    for (let at = 0; at < 60; at++) {
+      c.row = [sight("b", b.card.beat + at + 1)];
+      bench.run(500);
+    }
+    assert.deepEqual(bench.said, ["9.8 b SUSPICIOUS"]);
+    const [fact] = peers(bench.core, bench.now);
+    assert.deepEqual([fact?.direction, fact?.heardFrom], ["none", "c"]);
+    assert.match(fact?.cause ?? "", /^only others hear it/);
+  });
+
+  test("is not kept alive by news that is passed on in circles (M4)", () => {
+    const { bench, b, c } = threeUp();
+    bench.cutOff(b);
+    for (let at = 0; at < 10; at++) {
+      c.row = [sight("b", b.card.beat)];
+      bench.run(500);
+    }
+    assert.equal(bench.state("b"), "DOWN");
+  });
+});
+
+describe("a member that flaps", () => {
+  test("stops being UP twice in a minute and then waits for the minute to end, SUSPICIOUS and in the ring (M9)", () => {
+    const { bench, b } = threeUp();
+    for (let at = 0; at < 10; at++) {
+      b.probes = at % 2 === 1;
+      bench.run(seconds(5));
+    }
+    assert.deepEqual(bench.said, ["10.5 b SUSPICIOUS", "13.5 b UP", "20.5 b SUSPICIOUS"]);
+    assert.deepEqual(bench.core.ring, ["a", "b", "c"]);
+  });
+
+  test("is not held DOWN when it is in reach again", () => {
+    const { bench, b } = threeUp();
+    for (let at = 0; at < 3; at++) {
+      bench.cutOff(b);
+      bench.run(seconds(5));
+      bench.heal(b);
+      bench.run(seconds(4));
+    }
+    assert.equal(bench.state("b"), "SUSPICIOUS");
+  });
+});
+
+describe("a pause of this process", () => {
+  test("makes nobody DOWN for as long as it was (M8, F54)", () => {
+    const { bench, b } = threeUp();
+    bench.now += seconds(8);
+    bench.feed({ type: "tick", clockAt: bench.now });
+    bench.cutOff(b);
+    bench.run(seconds(7.9));
+    assert.equal(bench.state("b"), "UP");
+    assert.deepEqual(self(bench.core).pause, { at: bench.now - seconds(7.9), lengthMs: seconds(8) });
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), "DOWN");
+  });
+});
+
+describe("the identity of a member", () => {
+  test("is its id: it is followed to a new address, which is called at once (S18)", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    bench.run(seconds(4));
+    Object.assign(b, {
+      address: "10.0.0.9:8848",
+      card: { ...b.card, incarnation: 2, beat: 0, addresses: ["10.0.0.9:8848"] },
+    });
+    bench.heal(b);
+    bench.said;
+    bench.run(seconds(2));
+    assert.deepEqual(bench.said, ["12.5 b restarted", "12.8 b SUSPICIOUS", "13.1 b UP"]);
+    assert.deepEqual(bench.core.members.get("b")?.addresses, ["10.0.0.9:8848"]);
+  });
+
+  test("makes two addresses one member, which is called at one of them (F23)", () => {
+    const bench = new Bench(`${THREE}\n10.0.1.2`);
+    const b = bench.peer("b", "10.0.0.2");
+    bench.peers.push(Object.assign(Object.create(b), { address: "10.0.1.2:8848", probes: false }));
+    bench.run(seconds(3));
+    assert.deepEqual([...bench.core.members.keys()], ["b"]);
+    const open = [...bench.core.dials.values()].filter(({ phase }) => phase === "open");
+    assert.equal(open.length, 1);
+    assert.deepEqual([...bench.core.dials.values()].filter(({ memberId }) => memberId === "b").length, 2);
+  });
+
+  test("is another one when another answers at its address: the old one is DOWN (M7)", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    b.address = "";
+    bench.peer("new", "10.0.0.2");
+    bench.run(seconds(2));
+    assert.equal(bench.state("new"), "UP");
+    assert.equal(bench.state("b"), "DOWN");
+    assert.match(peers(bench.core, bench.now)[0]?.cause ?? "", /refuses|belongs to member new/);
+    bench.run(minutes(5) + seconds(5));
+    assert.equal(bench.state("b"), undefined, "and forgotten, as no list names it any more");
+  });
+
+  test("must not be shared: a copy of this member's data folder is refused", () => {
+    const bench = new Bench(THREE);
+    const copy = bench.peer("a", "10.0.0.2", { incarnation: 7 });
+    bench.run(seconds(2));
+    assert.equal(bench.core.members.size, 0);
+    assert.equal(refusals(bench.core)[0]?.code, "twin");
+    assert.ok(bench.sent.some(({ to, frame }) => to === copy && frame.type === "refuse"));
+  });
+});
+
+describe("who does not belong here", () => {
+  const strangers: readonly [string, Parameters<Bench["peer"]>[2], string][] = [
+    ["a member of another cluster (S37)", { clusterId: "stage" }, "foreignCluster"],
+    ["a member with another identity token (S36)", { fingerprint: "g" }, "otherIdentity"],
+    ["a member whose protocol is too new (S34)", { protocol: { speaks: 9, oldest: 8 } }, "protocol"],
+  ];
+  for (const [who, about, code] of strangers)
+    test(`${who} is refused with a sentence, and no longer told of 8 s after it stops asking`, () => {
+      const bench = new Bench(THREE);
+      const b = bench.peer("b", "10.0.0.2", about);
+      bench.run(seconds(3));
+      assert.equal(bench.core.members.size, 0);
+      const [fact] = refusals(bench.core);
+      assert.equal(fact?.code, code);
+      const refuse = bench.sent.find(({ to, frame }) => to === b && frame.type === "refuse")?.frame;
+      assert.equal(refuse?.type === "refuse" && refuse.sentence, fact?.sentence, "both sides show one sentence");
+      bench.cutOff(b);
+      bench.run(seconds(9));
+      assert.deepEqual(refusals(bench.core), []);
+    });
+});
+
+describe("a cluster id", () => {
+  test("of a new and empty member is taken from the cluster that its list names", () => {
+    const bench = new Bench(THREE, { clusterId: "new-1", settled: false });
+    bench.peer("b", "10.0.0.2");
+    bench.run(seconds(2));
+    assert.deepEqual(
+      bench.said.filter((what) => what.includes("persist")),
+      ["0.5 persist prod settled []"],
+    );
+    assert.equal(bench.state("b"), "UP");
+  });
+
+  test("stands once the member holds data", () => {
+    const bench = new Bench(THREE, { clusterId: "new-1", settled: false });
+    bench.feed({ type: "dataHeld" });
+    bench.peer("b", "10.0.0.2");
+    bench.run(seconds(2));
+    assert.equal(bench.core.clusterId, "new-1");
+    assert.equal(refusals(bench.core)[0]?.code, "foreignCluster");
+  });
+
+  test("of two new members is the smaller one, and stands when all have it", () => {
+    const bench = new Bench("10.0.0.1\n10.0.0.2", { clusterId: "new-2", settled: false });
+    bench.peer("b", "10.0.0.2", { clusterId: "new-1", settled: false });
+    bench.run(seconds(2));
+    assert.deepEqual(
+      bench.said.filter((what) => what.includes("persist")),
+      ["0.5 persist new-1 []", "1.1 persist new-1 settled []"],
+    );
+  });
+
+  test("of a cluster of one is kept when two new members come (S38)", () => {
+    const bench = new Bench(undefined, { clusterId: "new-9", settled: false });
+    assert.deepEqual(bench.said, ["0.0 self UP 10.0.0.1:8848", "0.0 ring a"], "ready at once");
+    const b = bench.peer("b", "10.0.0.2", { clusterId: "new-1", settled: false });
+    bench.run(seconds(1));
+    assert.equal(bench.core.clusterId, "new-9");
+    assert.equal(bench.core.members.size, 0, "it is no member before it has taken the id");
+    b.card = { ...b.card, clusterId: "new-9", settled: true };
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), "UP");
+    assert.ok(bench.core.settled);
+  });
+});
+
+describe("an operator", () => {
+  test("lets an empty member join a cluster through any of its members", () => {
+    const bench = new Bench(undefined, { clusterId: "new-1", settled: false });
+    const b = bench.peer("b", "10.0.0.2");
+    b.row = [sight("3", 5)];
+    bench.peer("3", "10.0.0.3");
+    bench.said;
+    bench.feed({ type: "join", address: "10.0.0.2" });
+    bench.run(seconds(2));
+    const said = bench.said;
+    assert.ok(said.includes("0.0 persist prod settled [10.0.0.2:8848]"), said.join("\n"));
+    assert.ok(said.includes("0.0 joined 10.0.0.2:8848"));
+    assert.deepEqual([bench.state("b"), bench.state("3")], ["UP", "UP"]);
+  });
+
+  const failures: readonly [string, string, Partial<{ holdsData: boolean }>, RegExp][] = [
+    ["an address that is none", "10.0.0.2:x", {}, /'10\.0\.0\.2:x' is not the address of a member: port 'x'/],
+    ["a machine that refuses", "10.0.0.3", {}, /10\.0\.0\.3:8848: connection refused/],
+    [
+      "another cluster, with data of its own",
+      "10.0.0.2",
+      { holdsData: true },
+      /^0\.0 10\.0\.0\.1:8848 belongs to cluster 'mine'/,
+    ],
+  ];
+  for (const [what, address, about, sentence] of failures)
+    test(`is told why a join fails: ${what}`, () => {
+      const bench = new Bench(undefined, { clusterId: "mine", settled: false, ...about });
+      bench.peer("b", "10.0.0.2");
+      bench.peer("c", "10.0.0.3").door = "refuses";
+      for (const peer of bench.peers) peer.probes = false;
+      bench.feed({ type: "join", address });
+      assert.ok(
+        bench.said.some((said) => sentence.test(said) || sentence.test(said.slice(4))),
+        "told",
+      );
+      assert.deepEqual([bench.core.joined.size, bench.core.clusterId], [0, "mine"]);
+    });
+
+  test("forgets a member that is down, and is told why not another", () => {
+    const { bench, b } = threeUp();
+    bench.feed({ type: "forget", id: "b" });
+    bench.feed({ type: "forget", id: "z" });
+    bench.cutOff(b);
+    bench.run(seconds(4));
+    bench.feed({ type: "forget", id: "b" });
+    const said = bench.said;
+    assert.deepEqual(said.slice(0, 2), [
+      "8.0 10.0.0.2:8848 is UP: stop it first, and take it off the member lists",
+      "8.0 no member has the id 'z'",
+    ]);
+    assert.equal(said.at(-2), "12.0 b forgotten");
+  });
+
+  test("stops this member: all are told at once, and the ring goes on without it", () => {
+    const { bench } = threeUp();
+    const before = bench.sent.length;
+    bench.feed({ type: "leave", forever: false });
+    const told = bench.sent
+      .slice(before)
+      .filter(({ frame }) => frame.type === "probe" && frame.card.state === "LEAVING");
+    assert.deepEqual(told.map(({ to }) => to?.card.id).sort(), ["b", "c"]);
+    assert.deepEqual(bench.said, ["8.0 self LEAVING 10.0.0.1:8848", "8.0 ring b c"]);
+  });
+});
+
+describe("a member list that changes", () => {
+  test("counts when it was the same for half a second", () => {
+    const { bench } = threeUp();
+    bench.feed({ type: "listRead", text: `${THREE}\n10.0.0.4`, source: "cluster.conf" });
+    bench.run(400);
+    bench.feed({ type: "listRead", text: `${THREE}\n10.0.0.5`, source: "cluster.conf" });
+    bench.run(400);
+    assert.equal(bench.core.list.entries.length, 3);
+    bench.run(100);
+    assert.equal(bench.core.list.entries.at(-1)?.address, "10.0.0.5:8848");
+  });
+
+  for (const [what, text] of [
+    ["empty", ""],
+    ["missing", undefined],
+    ["half-written", "10.0.0.1\n10.0."],
+    ["shorter", "10.0.0.1\n10.0.0.3"],
+    ["without this member", "10.0.0.2"],
+  ] as const)
+    test(`removes nobody when it is ${what} (S16)`, () => {
+      const { bench } = threeUp();
+      bench.feed({ type: "listRead", text, source: "cluster.conf" });
+      bench.run(minutes(10));
+      assert.deepEqual(bench.said, []);
+      assert.deepEqual(bench.core.ring, ["a", "b", "c"]);
+    });
+
+  test("lets a member go that it does not name any more when that is down for five minutes (F21)", () => {
+    const { bench, b } = threeUp();
+    bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.3", source: "cluster.conf" });
+    bench.run(seconds(1));
+    assert.equal(peers(bench.core, bench.now)[0]?.origin, "delisted");
+    bench.cutOff(b);
+    bench.run(minutes(5));
+    assert.equal(bench.state("b"), "DOWN");
+    bench.run(seconds(4));
+    assert.equal(bench.said.at(-1), "312.0 b forgotten");
+  });
+
+  test("is compared with the lists of others: one difference is told, spelling is none (F24)", () => {
+    const { bench, b } = threeUp();
+    b.card = { ...b.card, listHash: "other" };
+    const list = [
+      { address: "node-1:8848", resolved: ["10.0.0.1:8848"], id: "a" },
+      { address: "node-3:8848", resolved: [], id: "c" },
+    ];
+    bench.core.members.get("b") ?? assert.fail();
+    const seq = 999;
+    const link = [...(bench.core.members.get("b")?.ins ?? [])][0] ?? 0;
+    bench.feed({ type: "received", link, frame: { type: "probe", seq, card: b.card, row: [], list } });
+    const answer = bench.sent.at(-1)?.frame;
+    assert.ok(answer?.type === "answer" && answer.list?.length === 3, "and this list is told there");
+    const [difference] = listDifferences(bench.core);
+    assert.deepEqual([difference?.id, difference?.missingThere, difference?.missingHere], ["b", ["10.0.0.2:8848"], []]);
+  });
+});
+
+describe("this member's own address", () => {
+  test("is the local one that the list names, although another is preferred (F22)", () => {
+    const bench = new Bench("10.0.0.5,10.0.0.6", { host: "172.17.0.2" });
+    assert.deepEqual(bench.said, []);
+    assert.ok(self(bench.core).isUnlisted, "none of them: not ready, and both are named");
+    assert.deepEqual(self(bench.core).detected, ["172.17.0.2:8848", "10.0.0.1:8848"]);
+    bench.feed({ type: "localAddresses", ips: ["172.17.0.2", "10.0.0.5"] });
+    assert.deepEqual(bench.said, ["0.0 self UP 10.0.0.5:8848"]);
+    assert.ok(self(bench.core).isSubstituted);
+  });
+
+  test("may be listed by name, once the name resolves; it is asked for each second until then (F56)", () => {
+    const bench = new Bench("node-1,node-2");
+    assert.deepEqual(bench.said, ["0.0 resolve node-1", "0.0 resolve node-2"]);
+    bench.feed({ type: "resolved", host: "node-1", ips: ["10.0.0.1"] });
+    bench.feed({ type: "resolved", host: "node-2", ips: [], error: "no such name" });
+    bench.run(seconds(1));
+    assert.deepEqual(bench.said, ["0.0 self UP 10.0.0.1:8848", "1.0 resolve node-2"]);
+  });
+});
+
+describe("a member without a majority in reach", () => {
+  test("says so after ten seconds, and no longer when it is back (F41)", () => {
+    const { bench, b, c } = threeUp();
+    bench.cutOff(b);
+    bench.cutOff(c);
+    bench.run(seconds(11));
+    assert.equal(isolation(bench.core, bench.now), undefined);
+    bench.run(seconds(2));
+    assert.deepEqual(isolation(bench.core, bench.now)?.expected, 3);
+    assert.deepEqual(isolation(bench.core, bench.now)?.reached, 1);
+    bench.heal(b);
+    bench.run(seconds(3));
+    assert.equal(isolation(bench.core, bench.now), undefined);
+  });
+});
