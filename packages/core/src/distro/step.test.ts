@@ -226,12 +226,28 @@ describe("clients whose owner is lost", () => {
     assert.deepEqual([at, what], [605_000, "forget x: lost"], "the owner had time to come back");
   });
 
+  test("tell it to their owner too, when the ring alone displaced them", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b");
+    a.changed(0, "x#true", 1);
+    a.at(1, { type: "ring", ownerOf: () => "b" });
+    a.ticks(1, 14_000);
+    a.tell(14_000, "b", {
+      type: "marks",
+      mark: "answers",
+      heads: [head("x#true", version("a", 1), { answers: true })],
+    });
+    assert.ok(
+      !a.ticks(14_000, 20_000).some(([, ...effects]) => effects.some((effect) => effect.startsWith("unhealthy"))),
+    );
+  });
+
   test("do not come back from a member that has not given them up yet", () => {
     const a = orphaned();
     a.peer(0, "b", "down");
     a.ticks(0, 41_000);
     a.tell(41_000, "c", { type: "ack", seq: a.state.seq });
     assert.deepEqual(a.tell(42_000, "c", sync([head("x", version("b", 1))])), ["sync x b/1/1 lost to c"]);
+    a.tell(42_001, "c", { type: "ack", seq: a.state.seq });
     assert.deepEqual(a.tell(43_000, "c", sync([head("z", version("b", 1))])), ["sync z b/1/1 lost to c"], "never held");
   });
 });
