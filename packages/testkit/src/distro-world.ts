@@ -498,6 +498,7 @@ export class World {
     const contentHash = hash(JSON.stringify(contents));
     const { kind, clientId } = client;
     this.removed.delete(clientId);
+    this.lastChangeAt = this.now;
     member.naming.set(clientId, { kind, version, own: true, contents, contentHash, shown: "asPublished" });
     this.feed(member, { type: "changed", clientId, kind, counter, contentHash });
     this.#supersede(member, clientId);

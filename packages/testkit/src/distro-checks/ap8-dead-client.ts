@@ -9,9 +9,11 @@ export function deadClient(boundMs = 7_000): Checker {
     looked(world) {
       const good = pairs(world);
       for (const [id, { at, counter }] of world.removed) {
-        const takers = world.ready().filter(({ distro }) => {
-          const entry = distro?.table.get(id);
-          return entry?.gone === "removed" && entry.version.counter >= counter;
+        // The one that wrote the removal: others do not speak for it while it is in reach.
+        const takers = world.ready().filter((taker) => {
+          const entry = taker.distro?.table.get(id);
+          if (entry?.gone !== "removed" || entry.version.owner !== taker.id) return false;
+          return entry.version.counter >= counter;
         });
         for (const member of world.members) {
           const key = `${id} at ${at} on ${member.id}/${member.incarnation}`;
