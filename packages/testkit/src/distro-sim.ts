@@ -84,6 +84,7 @@ class Sim {
     const world = this.#world;
     const { random } = world;
     const client = random.pick(world.clients);
+    if (client.deadUntil > world.now) return;
     if (client.kind === "address") {
       if (client.published && random.chance(0.2)) world.unpublish(client);
       else world.change(client);
@@ -192,6 +193,7 @@ function newClient(name: string, kind: "connection" | "address", side: number): 
     generation: 0,
     changedAt: 0,
     reconnectAt: 0,
+    deadUntil: 0,
     beatAt: -10_000,
     side,
   };

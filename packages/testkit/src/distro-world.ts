@@ -64,6 +64,8 @@ export interface SimClient {
   generation: number;
   changedAt: number;
   reconnectAt: number;
+  /** Its machine is off. */
+  deadUntil: number;
   beatAt: number;
   /** Which side of the network it is on: index of a member that it always reaches. */
   side: number;
@@ -262,7 +264,10 @@ export class World {
       client.member = undefined;
       client.reconnectAt = this.now + 500 + this.random.below(1500);
       // The machine of some clients goes down with it.
-      if (this.random.chance(0.3)) client.published = false;
+      if (this.random.chance(0.3)) {
+        client.published = false;
+        client.deadUntil = this.now + 60_000;
+      }
     }
   }
 

@@ -1,9 +1,10 @@
 import type { Millis } from "../lib/units.ts";
 import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
 import { announce } from "./queues.ts";
-import { type DistroState, headOf, isOwnLive, type LostOwner, send, speaks, type Turn } from "./state.ts";
+import { type DistroState, headOf, isOwnLive, type LostOwner, type Orphan, send, speaks, type Turn } from "./state.ts";
 
-const CHECK_MS = 250;
+/** Orphans that wait for the end of an isolation are looked at this often. */
+const WAIT_MS = 1_000;
 
 function lifeOf({ owner, incarnation }: Version): string {
   return `${owner}/${incarnation}`;
@@ -54,8 +55,9 @@ export function settle(turn: Turn, entry: Entry): void {
     marks.set(entry.id, "trusted");
   } else if (entry.superseded) giveUp(turn, entry, "superseded");
   else if (held === undefined) {
-    state.orphans.set(entry.id, { since, stage: "grace" });
-    state.orphansAt = Math.min(state.orphansAt, now);
+    const orphan: Orphan = { entry, since, stage: "grace" };
+    state.orphans.set(entry.id, orphan);
+    state.orphansAt = Math.min(state.orphansAt, dueAt(state, orphan, now));
     marks.set(entry.id, "unconfirmed");
   }
 }
@@ -130,31 +132,39 @@ function release({ state, effects }: Turn, { owner, incarnation }: Version): voi
   effects.push({ type: "release", owner, incarnation });
 }
 
+/** When the orphan is to be looked at again. */
+function dueAt(state: DistroState, { stage, since }: Orphan, now: Millis): Millis {
+  const { graceMs, probeMs, expiryMs } = state.options;
+  if (stage === "grace") return since + graceMs - probeMs;
+  const goneAt = state.isolated
+    ? Math.max(since + expiryMs, now + WAIT_MS)
+    : Math.max(since + expiryMs, state.keepUntil);
+  return stage === "probing" ? Math.min(since + graceMs, goneAt) : goneAt;
+}
+
 /** Moves orphans on: probed before the grace ends, unhealthy after it, gone when their time is over. */
 export function tickOrphans(turn: Turn): void {
   const { state, now, effects, marks } = turn;
-  const { options, orphans, table } = state;
+  const { options, orphans } = state;
   if (now < state.orphansAt) return;
-  state.orphansAt = now + CHECK_MS;
   const probes: ClientId[] = [];
-  for (const [id, orphan] of orphans) {
-    const entry = table.get(id);
-    if (entry === undefined) {
-      orphans.delete(id);
-      continue;
-    }
-    const ageMs = now - orphan.since;
+  let nextAt = Number.POSITIVE_INFINITY;
+  for (const orphan of orphans.values()) {
+    const { entry, since } = orphan;
+    const ageMs = now - since;
     if (orphan.stage === "grace" && ageMs >= options.graceMs - options.probeMs) {
       orphan.stage = "probing";
       // One member probes; all do while no ring says which.
-      if ((state.ownerOf(id) ?? state.self) === state.self && ageMs < options.graceMs) probes.push(id);
+      if ((state.ownerOf(entry.id) ?? state.self) === state.self && ageMs < options.graceMs) probes.push(entry.id);
     }
     if (orphan.stage === "probing" && ageMs >= options.graceMs) {
       orphan.stage = "unhealthy";
-      if (!entry.answers) marks.set(id, "unhealthy");
+      if (!entry.answers) marks.set(entry.id, "unhealthy");
     }
     if (ageMs >= options.expiryMs && mayRemoveLost(state, now)) giveUp(turn, entry, "lost");
+    else nextAt = Math.min(nextAt, dueAt(state, orphan, now));
   }
+  state.orphansAt = nextAt;
   if (probes.length > 0) effects.push({ type: "probe", clientIds: probes, withinMs: options.probeMs });
   forgetLost(turn);
 }
@@ -163,9 +173,12 @@ export function tickOrphans(turn: Turn): void {
 function forgetLost(turn: Turn): void {
   const { state, now } = turn;
   const waiting = new Set<string>();
-  for (const id of state.orphans.keys()) {
-    const entry = state.table.get(id);
-    if (entry !== undefined) waiting.add(lifeOf(entry.version));
+  let last: Version | undefined;
+  for (const { entry } of state.orphans.values()) {
+    // Orphans of one life mostly follow each other.
+    const { version } = entry;
+    if (last?.owner !== version.owner || last.incarnation !== version.incarnation) waiting.add(lifeOf(version));
+    last = version;
   }
   for (const [life, lost] of state.lost) {
     if (waiting.has(life)) continue;
@@ -173,9 +186,8 @@ function forgetLost(turn: Turn): void {
     release(turn, { owner: life.slice(0, at), incarnation: Number(life.slice(at + 1)), counter: 0 });
     if (now - lost.since >= state.options.tombstoneMs) state.lost.delete(life);
   }
-  if (state.orphans.size > 0) return;
-  // Looked at again with the next orphan; until then only to forget.
-  state.orphansAt = state.lost.size > 0 ? now + state.options.graceMs : Number.POSITIVE_INFINITY;
+  // Without orphans there is no next look; one more, to forget.
+  if (state.orphans.size === 0 && state.lost.size > 0) state.orphansAt = now + state.options.tombstoneMs;
 }
 
 /** An orphan of which an instance answers stays healthy until its time is over. */

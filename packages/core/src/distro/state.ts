@@ -112,6 +112,7 @@ export interface Load {
 
 /** A client whose owner does not speak for it any more. */
 export interface Orphan {
+  readonly entry: Entry;
   readonly since: Millis;
   stage: "grace" | "probing" | "unhealthy";
 }
@@ -136,6 +137,7 @@ export interface DistroState {
   isolated: boolean;
   /** Nothing lost is removed before this moment. */
   keepUntil: Millis;
+  /** When the next orphan is to be moved on. */
   orphansAt: Millis;
   seq: number;
   load: Load | undefined;

@@ -270,6 +270,15 @@ describe("a difference between two members", () => {
     assert.deepEqual(a.tell(520, "b", { type: "fetch", ids: ["x"] }), ["sync x a/1/1 to b"]);
   });
 
+  test("is sent without being asked for when the other one lists less", () => {
+    const a = newMember().ready("b");
+    a.changed(0, "x", 1);
+    a.tell(1, "b", { type: "ack", seq: a.state.seq });
+    const buckets = Array.from({ length: 256 }, (_, bucket) => bucket);
+    const listing: Message = { type: "listing", owner: "a", buckets, heads: [], next: undefined };
+    assert.deepEqual(a.tell(500, "b", listing), ["sync x a/1/1 to b"]);
+  });
+
   test("in content alone is repaired from the owner", () => {
     const a = newMember().ready("b");
     a.tell(0, "b", sync([head("x", version("b", 1))]));

@@ -97,6 +97,7 @@ function happen(turn: Turn, event: Event): void {
     case "isolated":
       if (state.isolated && !event.isolated) state.keepUntil = now + state.options.settleMs;
       state.isolated = event.isolated;
+      if (state.orphans.size > 0) state.orphansAt = now;
       return;
     case "probed":
       return probed(turn, event.answering);
