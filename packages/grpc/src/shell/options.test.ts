@@ -27,6 +27,14 @@ const BOTH: readonly (readonly [options: object, message: string])[] = [
   [{ host: 5 }, "options.host is 5 but must be a text that is not empty"],
   [{ host: "" }, "options.host is '' but must be a text that is not empty"],
   [{ host: "http://here" }, "options.host is 'http://here' but must be a name or an address, without scheme and path"],
+  [
+    { host: "127.0.0.1:50051" },
+    "options.host is '127.0.0.1:50051' but must be a name or an address; its port is another",
+  ],
+  [
+    { host: "[::1]" },
+    "options.host is '[::1]' but must be a name or an address; its port is another option, and IPv6 ",
+  ],
   [{ limits: 3 }, "options.limits is 3 but must be an object"],
   [{ limits: { streamsMax: 0 } }, "options.limits.streamsMax is 0 but must be a whole number from 1 to 2147483647"],
   [
@@ -104,6 +112,10 @@ describe("a server's options", () => {
         (error) => error instanceof TypeError && !error.message.includes(secret),
       );
     }
+  });
+
+  test("may name a host by any address", () => {
+    for (const host of ["::", "fe80::1%lo", "0.0.0.0", "localhost"]) serverWith({ host });
   });
 
   test("that are there but undefined are as if they were not", () => {

@@ -2,6 +2,7 @@
  * What applications give a server, a connection or a call, checked before anything is made of it: a wrong value found
  * later would be a socket's error without a name, or a limit that does not limit.
  */
+import { isIPv6 } from "node:net";
 import type { CallOptions, ClientListener, Method, Methods } from "../grpc/call.ts";
 import { GRPC_LIMITS, type GrpcLimits } from "../grpc/limits.ts";
 import { Metadata } from "../grpc/metadata.ts";
@@ -26,6 +27,9 @@ const text: Check = (name, value) => {
 const host: Check = (name, value) => {
   text(name, value);
   if (/[\s/]/.test(value as string)) refuse(name, value, "must be a name or an address, without scheme and path");
+  const hasPort = (value as string).includes(":") && !isIPv6(value as string);
+  if (hasPort)
+    refuse(name, value, "must be a name or an address; its port is another option, and IPv6 has no brackets");
 };
 const flag: Check = (name, value) => {
   if (typeof value !== "boolean") refuse(name, value, "must be true or false");
