@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { minutes, seconds } from "../lib/units.ts";
 import { Bench, type Peer } from "./bench.fixture.ts";
-import { isolation, listDifferences, peers, refusals, self } from "./facts.ts";
+import { isolation, list, listDifferences, peers, refusals, self } from "./facts.ts";
 import type { MemberState, Sight } from "./frames.ts";
 
 const THREE = "10.0.0.1\n10.0.0.2\n10.0.0.3";
@@ -189,6 +189,41 @@ describe("a member that dies", () => {
   });
 });
 
+describe("a refusal by the machine of a member", () => {
+  test("is no death while the member's own probes come: a firewall may refuse as well", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    b.probes = true;
+    bench.said;
+    bench.run(seconds(20));
+    assert.deepEqual(bench.said, ["9.5 b SUSPICIOUS"]);
+  });
+
+  test("says nothing about a member that has moved elsewhere", () => {
+    const { bench, b } = threeUp();
+    bench.hangUp(b);
+    Object.assign(b, { address: "10.0.0.9:8848", card: { ...b.card, incarnation: 2, addresses: ["10.0.0.9:8848"] } });
+    const old = bench.peer("nobody", "10.0.0.2");
+    Object.assign(old, { probes: false, door: "refuses" });
+    bench.run(seconds(3));
+    bench.cutOff(b);
+    bench.hangUp(b);
+    bench.run(seconds(2.4));
+    assert.notEqual(bench.state("b"), "DOWN");
+  });
+});
+
+describe("what a member tells of others", () => {
+  test("makes those known that live, and not those that are down", () => {
+    const { bench, c } = threeUp();
+    bench.peer("4", "10.0.0.4", { addresses: ["10.0.0.4:8848"] }).probes = false;
+    c.row = [sight("4", 1), sight("5", 1, { state: "DOWN" })];
+    bench.run(seconds(1));
+    assert.deepEqual([...bench.core.members.keys()].sort(), ["4", "b", "c"]);
+    assert.equal(peers(bench.core, bench.now).find(({ id }) => id === "4")?.origin, "gossip");
+  });
+});
+
 describe("a member that flaps", () => {
   test("stops being UP twice in a minute and then waits for the minute to end, SUSPICIOUS and in the ring (M9)", () => {
     const { bench, b } = threeUp();
@@ -266,6 +301,17 @@ describe("the identity of a member", () => {
     assert.equal(bench.state("b"), undefined, "and forgotten, as no list names it any more");
   });
 
+  test("counts with its newest start: an older one changes nothing, and is told of when it goes on (M2)", () => {
+    const { bench, b } = threeUp();
+    const older = bench.peer("b", "10.0.1.2");
+    Object.assign(b, { card: { ...b.card, incarnation: 2 } });
+    bench.run(seconds(12));
+    assert.equal(bench.core.members.get("b")?.incarnation, 2);
+    assert.deepEqual(bench.core.members.get("b")?.addresses, ["10.0.0.2:8848"]);
+    assert.ok(peers(bench.core, bench.now)[0]?.isTwin);
+    assert.equal(older.card.incarnation, 1);
+  });
+
   test("must not be shared: a copy of this member's data folder is refused", () => {
     const bench = new Bench(THREE);
     const copy = bench.peer("a", "10.0.0.2", { incarnation: 7 });
@@ -308,6 +354,14 @@ describe("a cluster id", () => {
       ["0.5 persist prod settled []"],
     );
     assert.equal(bench.state("b"), "UP");
+  });
+
+  test("of a new member is not chosen by whoever calls it", () => {
+    const bench = new Bench("10.0.0.1\n10.0.0.3", { clusterId: "new-1", settled: false });
+    bench.peer("b", "10.0.0.2");
+    bench.run(seconds(2));
+    assert.equal(bench.core.clusterId, "new-1");
+    assert.equal(refusals(bench.core)[0]?.code, "foreignCluster");
   });
 
   test("stands once the member holds data", () => {
@@ -358,6 +412,15 @@ describe("an operator", () => {
     assert.deepEqual([bench.state("b"), bench.state("3")], ["UP", "UP"]);
   });
 
+  test("lets an empty cluster of one join, although its id stood", () => {
+    const bench = new Bench(undefined, { clusterId: "mine", settled: true });
+    bench.peer("b", "10.0.0.2");
+    bench.feed({ type: "join", address: "10.0.0.2" });
+    bench.run(seconds(1));
+    assert.equal(bench.core.clusterId, "prod");
+    assert.equal(bench.state("b"), "UP");
+  });
+
   const failures: readonly [string, string, Partial<{ holdsData: boolean }>, RegExp][] = [
     ["an address that is none", "10.0.0.2:x", {}, /'10\.0\.0\.2:x' is not the address of a member: port 'x'/],
     ["a machine that refuses", "10.0.0.3", {}, /10\.0\.0\.3:8848: connection refused/],
@@ -395,6 +458,16 @@ describe("an operator", () => {
       "8.0 no member has the id 'z'",
     ]);
     assert.equal(said.at(-2), "12.0 b forgotten");
+  });
+
+  test("stops another member: it is out of the ring at once, and DOWN when it is gone", () => {
+    const { bench, b } = threeUp();
+    b.card = { ...b.card, state: "LEAVING" };
+    bench.run(500);
+    assert.deepEqual(bench.said, ["8.3 b LEAVING", "8.3 ring a c"]);
+    bench.kill(b);
+    bench.run(seconds(1));
+    assert.deepEqual(bench.said, ["8.5 b DOWN"]);
   });
 
   test("stops this member: all are told at once, and the ring goes on without it", () => {
@@ -436,6 +509,14 @@ describe("a member list that changes", () => {
       assert.deepEqual(bench.core.ring, ["a", "b", "c"]);
     });
 
+  test("is told of and not taken when it reads empty", () => {
+    const { bench } = threeUp();
+    bench.feed({ type: "listRead", text: "# nothing\n:1", source: "cluster.conf" });
+    bench.run(seconds(1));
+    const { entries, emptiedAt, badLines } = list(bench.core);
+    assert.deepEqual([entries, emptiedAt, badLines[0]?.line], [3, bench.now - 500, 2]);
+  });
+
   test("lets a member go that it does not name any more when that is down for five minutes (F21)", () => {
     const { bench, b } = threeUp();
     bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.3", source: "cluster.conf" });
@@ -451,14 +532,13 @@ describe("a member list that changes", () => {
   test("is compared with the lists of others: one difference is told, spelling is none (F24)", () => {
     const { bench, b } = threeUp();
     b.card = { ...b.card, listHash: "other" };
-    const list = [
+    const theirs = [
       { address: "node-1:8848", resolved: ["10.0.0.1:8848"], id: "a" },
       { address: "node-3:8848", resolved: [], id: "c" },
     ];
-    bench.core.members.get("b") ?? assert.fail();
     const seq = 999;
     const link = [...(bench.core.members.get("b")?.ins ?? [])][0] ?? 0;
-    bench.feed({ type: "received", link, frame: { type: "probe", seq, card: b.card, row: [], list } });
+    bench.feed({ type: "received", link, frame: { type: "probe", seq, card: b.card, row: [], list: theirs } });
     const answer = bench.sent.at(-1)?.frame;
     assert.ok(answer?.type === "answer" && answer.list?.length === 3, "and this list is told there");
     const [difference] = listDifferences(bench.core);
