@@ -20,11 +20,15 @@ interface Running {
 }
 
 /** The real command in a process and a folder of its own. Whatever the test leaves running is ended with it. */
-async function nacreStart(context: TestContext, args: string[]): Promise<Running> {
+async function nacreStart(context: TestContext, args: string[], script?: "npm script"): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), "nacre-cli-"));
-  const env = { PATH: process.env.PATH ?? "" };
+  const env = { PATH: process.env.PATH ?? "", ...(script && { npm_lifecycle_event: "start" }) };
   const argv = [MAIN, "start", "--bind=127.0.0.1", `--data=${join(folder, "data")}`, ...args];
-  const child = spawn(process.execPath, argv, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  // As npm does it, with a shell in between that does not become the server.
+  const [file, words] = script
+    ? ["sh", ["-c", '"$0" "$@"; exit $?', process.execPath, ...argv]]
+    : [process.execPath, argv];
+  const child = spawn(file, words, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const text = { out: "", err: "" };
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
     text.out += chunk;
@@ -66,6 +70,15 @@ describe("the nacre process", () => {
       assert.ok(performance.now() - signalledAt < STOP_MAX_MS);
     });
   }
+
+  test("that npm has started stops when the shell between them is gone", async (context) => {
+    const running = await nacreStart(context, ["--port=0"], "npm script");
+    await running.printed(/^Ready after \d+ ms\.$/m);
+    running.child.kill("SIGTERM");
+    // The pipes close when the server has ended too.
+    await running.exit;
+    assert.match(running.text.out, /^Stopping on SIGTERM\.$/m);
+  });
 
   test("answers a main port in use with one sentence and exit code 1", async (context) => {
     const other = createServer().listen(0, "127.0.0.1");

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { collectGarbage } from "./collect-garbage.ts";
+import { watchNpmShell } from "./npm-shell.ts";
 import {
   type Environment,
   OptionError,
@@ -151,7 +152,11 @@ const processHost: Host = {
   err: (line) => void process.stderr.write(`${line}\n`),
   onSignal: (handle) => {
     process.on("SIGINT", handle).on("SIGTERM", handle);
-    return () => void process.off("SIGINT", handle).off("SIGTERM", handle);
+    const unwatch = watchNpmShell(process.env, () => handle("SIGTERM"));
+    return () => {
+      unwatch();
+      process.off("SIGINT", handle).off("SIGTERM", handle);
+    };
   },
   onFault: (handle) => {
     process.on("uncaughtException", handle).on("unhandledRejection", handle);
