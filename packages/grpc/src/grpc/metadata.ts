@@ -96,7 +96,9 @@ function checkedName(name: string): string {
 
 function checkedValue(name: string, value: string | Uint8Array): string | Buffer {
   if (name.endsWith("-bin")) {
-    if (typeof value === "string") throw new TypeError(`metadata: '${name}' ends in '-bin' and takes bytes, not text`);
+    if (!(value instanceof Uint8Array)) {
+      throw new TypeError(`metadata: '${name}' ends in '-bin' and takes bytes, not ${typeof value}`);
+    }
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
   if (typeof value !== "string")

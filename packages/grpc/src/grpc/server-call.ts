@@ -4,7 +4,7 @@ import { nodeZlib } from "../zlib.ts";
 import { HEAD, HEAD_GZIP, headWith, TRAILERS_OK, trailersOnly, trailersWith } from "./blocks.ts";
 import type { CallEnd, CallListener, Method, Peer, ServerCall } from "./call.ts";
 import { HeldContent } from "./held-content.ts";
-import { checkMessage } from "./message.ts";
+import { checkEnd, checkListener, checkMessage, checkMetadata } from "./message.ts";
 import type { MessageReader } from "./message-reader.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Request } from "./request.ts";
@@ -74,7 +74,9 @@ export class IncomingCall implements ServerCall {
       return;
     }
     this.#guard(() => {
-      this.#listener = method.open(this);
+      const listener = method.open(this);
+      checkListener(listener);
+      this.#listener = listener;
     });
   }
 
@@ -87,6 +89,7 @@ export class IncomingCall implements ServerCall {
 
   sendMetadata(metadata?: Metadata): void {
     if (this.#headSent || this.ended) return;
+    checkMetadata(metadata, "the initial metadata");
     this.#headSent = true;
     const plain = this.#gzips ? HEAD_GZIP : HEAD;
     this.#session.connection.headers(this.stream, metadata === undefined ? plain : headWith(metadata, this.#gzips));
@@ -106,6 +109,7 @@ export class IncomingCall implements ServerCall {
 
   end(status: Status = Status.OK, message = "", trailers?: Metadata): void {
     if (this.ended) return;
+    checkEnd(status, message, trailers);
     const { connection, options } = this.#session;
     const alone = !this.#headSent && status !== Status.OK;
     // Before anything is done: what cannot be encoded throws, and the call has to end all the same.

@@ -14,7 +14,7 @@ import {
   TRAILERS,
   windowUpdate,
 } from "../http2/wire.fixture.ts";
-import type { Methods, ServerCall } from "./call.ts";
+import type { CallListener, Methods, ServerCall } from "./call.ts";
 import type { GrpcLimits } from "./limits.ts";
 import { PartialBytes } from "./message-reader.ts";
 import { Metadata } from "./metadata.ts";
@@ -271,6 +271,35 @@ describe("deadlines (gRPC over HTTP/2, Timeout)", () => {
     })();
     assert.equal(noted.call?.deadlineAt, Number.POSITIVE_INFINITY);
   });
+});
+
+describe("a mistake of a method", () => {
+  const MISTAKES: Readonly<Record<string, readonly [act: (call: ServerCall) => unknown, rule: RegExp]>> = {
+    "a status that is none": [(call) => call.end(99 as Status), /a status is one of Status, 0 to 16, not 99/],
+    "a text that is none": [(call) => call.end(Status.ABORTED, 12 as never), /text, not number/],
+    "trailers that are none": [(call) => call.end(Status.OK, "", { a: "b" } as never), /trailers: .*new Metadata/],
+    "metadata that is none": [(call) => call.sendMetadata({ a: "b" } as never), /initial metadata: .*new Metadata/],
+    "a message that is none": [(call) => call.send("text" as never), /a message is bytes/],
+    "a listener that is none": [() => undefined, /returns at once an object with a function 'message'/],
+    "a promise of a listener": [() => Promise.resolve({ message() {} }), /not a promise/],
+    "a StatusError of no status": [
+      () => {
+        throw new StatusError(-1 as Status, "below");
+      },
+      /a status is one of Status/,
+    ],
+  };
+  for (const [what, [act, rule]] of Object.entries(MISTAKES)) {
+    test(`${what}: its call ends with INTERNAL, its author is told the rule, and other calls go on`, () => {
+      const open = (call: ServerCall): CallListener => act(call) as CallListener;
+      const subject = new SessionSubject({ "/test/Wrong": { type: "stream", open }, ...echo });
+      subject.receive(headers(1, request({ ":path": "/test/Wrong" })));
+      assert.equal(subject.status(1)[0], String(Status.INTERNAL));
+      assert.match(String(subject.errors[0]), rule);
+      subject.call(3, message("still here"));
+      assert.equal(subject.status(3)[0], "0");
+    });
+  }
 });
 
 describe("a streaming call", () => {
