@@ -95,6 +95,7 @@ export class Wire implements Sleeper, Holder {
     const socket = this.#socket;
     // Our side has ended; what the peer still asks finds no answer.
     if (socket.writableEnded) sender.output.take();
+    if (!sender.backlogged) sender.pump(this.now());
     while (sender.output.bytes > 0) {
       const parts = sender.output.take();
       if (parts.length > 1) socket.cork();
@@ -174,8 +175,8 @@ export class Wire implements Sleeper, Holder {
   #drain(session: Session): void {
     if (this.#gone) return;
     session.connection.sender.backlogged = false;
-    session.connection.sender.pump(this.now());
-    this.flush();
+    // Not at once: the system takes megabytes of what nobody reads, and would be given them all before others are served.
+    this.#loop.flushSoon(this);
     if (this.#socket.isPaused()) this.#resume();
   }
 

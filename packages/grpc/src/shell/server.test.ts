@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { newAuthority } from "@nacre/testkit/certificates";
+import type { Methods, Peer } from "../grpc/call.ts";
+import { PREFACE } from "../http2/protocol.ts";
+import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
+import { GrpcServer, type ServerOptions } from "./server.ts";
+
+const HOST = "127.0.0.1";
+
+const METHODS: Methods = {
+  "/test/Echo": { type: "unary", handle: (message) => message },
+  "/test/Subject": { type: "unary", handle: (_, { peer }) => Buffer.from(String(peer.certificate?.subject.CN)) },
+};
+
+interface Served {
+  readonly server: GrpcServer;
+  readonly port: number;
+}
+
+async function serving(t: TestContext, options: Partial<ServerOptions> = {}): Promise<Served> {
+  const server = new GrpcServer({ host: HOST, port: 0, methods: METHODS, ...options });
+  t.after(() => server.close(0));
+  return { server, port: await server.listen() };
+}
+
+async function connected(t: TestContext, port: number, options: Partial<ConnectOptions> = {}): Promise<GrpcConnection> {
+  const connection = await connectGrpc({ host: HOST, port, ...options });
+  t.after(() => connection.destroy());
+  return connection;
+}
+
+/** Collects what is thrown where nobody catches it. */
+function uncaughtIn(t: TestContext): unknown[] {
+  const errors: unknown[] = [];
+  const { nextTick } = process;
+  t.mock.method(process, "nextTick", (run: (...args: unknown[]) => void, ...given: unknown[]) => {
+    nextTick(() => {
+      try {
+        run(...given);
+      } catch (error) {
+        errors.push(error);
+      }
+    });
+  });
+  return errors;
+}
+
+describe("certificates of clients that are optional", () => {
+  const authority = newAuthority();
+  const options = {
+    tls: { ...authority.issue("server"), ca: authority.cert, clientCertificates: "optional" },
+  } as const;
+  const subject = async (t: TestContext, shown: object): Promise<string> => {
+    const { port } = await serving(t, options);
+    const connection = await connected(t, port, { tls: { ca: authority.cert, ...shown } });
+    return (await connection.unary("/test/Subject", Buffer.alloc(0))).toString();
+  };
+
+  test("are shown when an authority of ours has signed them", async (t) => {
+    assert.equal(await subject(t, authority.issue("member a")), "member a");
+  });
+
+  test("are as good as none otherwise: anybody can make one with any name", async (t) => {
+    const { cert, key } = newAuthority();
+    assert.equal(await subject(t, { cert, key }), "undefined");
+    assert.equal(await subject(t, {}), "undefined");
+  });
+});
+
+describe("a connection", () => {
+  test("that is ended while it is accepted is closed, told of once, and forgotten", async (t) => {
+    const closed: [Peer, string][] = [];
+    let accepted: Peer | undefined;
+    const { server, port } = await serving(t, {
+      accepts: (peer) => {
+        accepted = peer;
+        peer.destroy();
+        assert.deepEqual(closed, [], "nobody hears of the end before the beginning is over");
+        return true;
+      },
+      closed: (peer, cause) => closed.push([peer, cause]),
+    });
+    const socket = connect(port, HOST).resume();
+    await once(socket, "close");
+    assert.deepEqual(closed, [[accepted, "the connection was closed before its first call"]]);
+    assert.equal(server.connections, 0);
+  });
+
+  test("that is ended and then refused is told of to nobody", async (t) => {
+    const closed: string[] = [];
+    const { server, port } = await serving(t, {
+      accepts: (peer) => {
+        peer.destroy();
+        return false;
+      },
+      closed: (_, cause) => closed.push(cause),
+    });
+    await once(connect(port, HOST).resume(), "close");
+    assert.deepEqual([closed, server.connections], [[], 0]);
+  });
+
+  test("is told to be gone after all its calls, though one of them destroys it when it hears of its end", async (t) => {
+    const told: string[] = [];
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const { promise: open, resolve: bothOpen } = Promise.withResolvers<void>();
+    let calls = 0;
+    const { port } = await serving(t, {
+      methods: {
+        "/test/Open": {
+          type: "stream",
+          open: ({ peer }) => {
+            if (++calls === 2) bothOpen();
+            return {
+              message: () => {},
+              closed: () => {
+                peer.destroy();
+                told.push("call");
+              },
+            };
+          },
+        },
+      },
+      closed: () => {
+        told.push("connection");
+        resolve();
+      },
+    });
+    const connection = await connected(t, port);
+    for (let nth = 0; nth < 2; nth++) connection.call("/test/Open", { message: () => {}, closed: () => {} });
+    await open;
+    connection.destroy();
+    await gone;
+    assert.deepEqual(told, ["call", "call", "connection"]);
+  });
+
+  test("that the peer resets says so, also on a port that takes TLS", async (t) => {
+    const { promise: cause, resolve } = Promise.withResolvers<string>();
+    const tls = { ...newAuthority().issue("server"), plaintext: true };
+    const { port } = await serving(t, { tls, closed: (_, why) => resolve(why) });
+    const socket = connect(port, HOST);
+    socket.write(PREFACE);
+    await once(socket, "data");
+    socket.resetAndDestroy();
+    assert.equal(await cause, "the TCP connection ended");
+  });
+});
+
+describe("what the application throws", () => {
+  const mistake = new Error("a mistake");
+  const fail = (): never => {
+    throw mistake;
+  };
+
+  test("in `accepts` refuses the connection, and is not lost", async (t) => {
+    const { server, port } = await serving(t, { accepts: fail });
+    const errors = uncaughtIn(t);
+    await once(connect(port, HOST).resume(), "close");
+    assert.deepEqual([errors, server.connections], [[mistake], 0]);
+  });
+
+  test("in `closed` keeps the server neither from closing nor from hearing of it", async (t) => {
+    const { server, port } = await serving(t, { closed: fail });
+    const connection = await connected(t, port);
+    await connection.unary("/test/Echo", Buffer.alloc(0));
+    const errors = uncaughtIn(t);
+    await server.close(0);
+    assert.deepEqual(errors, [mistake]);
+  });
+
+  test("in `onError` ends no more than the call that it is told of", async (t) => {
+    const { port } = await serving(t, {
+      methods: { ...METHODS, "/test/Fail": { type: "unary", handle: fail } },
+      onError: fail,
+    });
+    const connection = await connected(t, port);
+    const errors = uncaughtIn(t);
+    await assert.rejects(connection.unary("/test/Fail", Buffer.alloc(0)), { status: 13 });
+    assert.equal(String(await connection.unary("/test/Echo", Buffer.from("a"))), "a");
+    assert.deepEqual(errors, [mistake]);
+  });
+});
