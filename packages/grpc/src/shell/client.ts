@@ -4,6 +4,7 @@ import type { CallOptions, ClientCall, ClientListener } from "../grpc/call.ts";
 import { ClientSession, type ClientSessionOptions } from "../grpc/client-session.ts";
 import type { GrpcLimits } from "../grpc/limits.ts";
 import { Status, StatusError } from "../grpc/status.ts";
+import { aside, uncaught } from "./aside.ts";
 import { Loop } from "./loop.ts";
 import {
   checkCallOptions,
@@ -117,7 +118,7 @@ export class GrpcConnection {
       wrote: () => wire.wrote(),
       soon: queueMicrotask,
       ready,
-      draining: (why) => options.draining?.(why),
+      draining: aside((why) => options.draining?.(why)),
     });
     socket.on("error", (error) => wire.destroy(`the TCP connection failed: ${reason(error)}`));
     wire.start(this.#session);
@@ -189,19 +190,12 @@ function sessionOptions(options: ConnectOptions): ClientSessionOptions {
     gzip: options.gzip ?? false,
     keepAlive: options.keepAlive,
     waitingCallsMax: options.waitingCallsMax ?? WAITING_CALLS_MAX,
-    onError: options.onError ?? uncaught,
+    onError: aside(options.onError ?? uncaught),
   };
 }
 
 function authority(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/** As if an event handler had thrown it: nobody may miss it, and the connection must not suffer. */
-function uncaught(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
 }
 
 /** An error of several addresses has no message of its own. */

@@ -4,6 +4,7 @@ import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
 import type { GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
+import { aside, uncaught } from "./aside.ts";
 import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
 import { checkGraceMs, checkServerOptions, checkServerTls, limitsOf } from "./options.ts";
@@ -50,6 +51,7 @@ export class GrpcServer {
   readonly #loop = new Loop();
   readonly #open = new Set<AcceptedConnection>();
   readonly #held: HeldBytes;
+  readonly #tellClosed: (peer: Peer, cause: string) => void;
   /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
   readonly #securing = new Map<string, AcceptedConnection>();
   #allClosed: (() => void) | undefined;
@@ -65,9 +67,10 @@ export class GrpcServer {
       limits,
       gzip: options.gzip ?? false,
       keepAlive: options.keepAlive,
-      onError: options.onError ?? (() => {}),
+      onError: aside(options.onError ?? (() => {})),
       partial: new PartialBytes(limits.heldBytesMaxOfAll),
     };
+    this.#tellClosed = aside(options.closed ?? (() => {}));
     this.#tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
   }
@@ -139,19 +142,33 @@ export class GrpcServer {
       return;
     }
     const connection = new AcceptedConnection(socket, this.#loop, (cause) => this.#closed(connection, socket, cause));
-    if (this.#options.accepts?.(connection) === false) {
+    if (!this.#accepts(connection)) {
       socket.destroy();
       return;
     }
     this.#open.add(connection);
+    // Ended by `accepts` itself: whoever let it in hears of its end all the same.
+    if (connection.gone) {
+      this.#closed(connection, socket, "the connection was closed before its first call");
+      return;
+    }
     connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
     if (this.#tls === undefined) connection.carry(socket, this.#session, this.#held);
     else this.#route(socket, connection, this.#tls);
   }
 
+  #accepts(connection: AcceptedConnection): boolean {
+    try {
+      return this.#options.accepts?.(connection) !== false;
+    } catch (error) {
+      uncaught(error);
+      return false;
+    }
+  }
+
   /** Looks at the first byte and gives the socket to TLS or to HTTP/2, the byte put back. */
   #route(socket: Socket, connection: AcceptedConnection, tls: TlsServer): void {
-    socket.once("close", () => connection.destroy());
+    socket.once("close", () => connection.lost());
     socket.once("readable", () => {
       const first: Buffer | null = socket.read();
       // The peer ended before it said anything, or may not speak without TLS.
@@ -171,10 +188,11 @@ export class GrpcServer {
   }
 
   #closed(connection: AcceptedConnection, socket: Socket, cause: string): void {
-    this.#open.delete(connection);
+    // `accepts` has not let it in.
+    if (!this.#open.delete(connection)) return;
     const peer = peerOf(socket);
     if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
-    this.#options.closed?.(connection, cause);
+    this.#tellClosed(connection, cause);
     if (this.#open.size === 0) this.#allClosed?.();
   }
 }
@@ -192,7 +210,7 @@ class AcceptedConnection implements Peer {
   wire: Wire | undefined;
   #session: ServerSession | undefined;
   #silence: NodeJS.Timeout | undefined;
-  #gone = false;
+  gone = false;
 
   constructor(tcp: Socket, loop: Loop, closed: (cause: string) => void) {
     this.#tcp = tcp;
@@ -211,7 +229,10 @@ class AcceptedConnection implements Peer {
 
   get certificate(): PeerCertificate | undefined {
     if (!this.encrypted) return undefined;
-    const certificate = (this.#socket as TLSSocket).getPeerCertificate();
+    const socket = this.#socket as TLSSocket;
+    // Where certificates are optional, one that nobody of `ca` has signed is let in, and proves nothing.
+    if (!socket.authorized) return undefined;
+    const certificate = socket.getPeerCertificate();
     return certificate?.subject === undefined ? undefined : certificate;
   }
 
@@ -238,6 +259,12 @@ class AcceptedConnection implements Peer {
     else this.wire.close(graceMs);
   }
 
+  /** TCP has ended, also under TLS. */
+  lost(): void {
+    if (this.wire === undefined) this.destroy();
+    else this.wire.destroy("the TCP connection ended");
+  }
+
   destroy(): void {
     if (this.wire === undefined) this.#end("the connection was closed before its first call");
     else this.wire.destroy("the connection was closed");
@@ -245,8 +272,8 @@ class AcceptedConnection implements Peer {
   }
 
   #end(cause: string): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.gone) return;
+    this.gone = true;
     clearTimeout(this.#silence);
     this.#closed(cause);
   }

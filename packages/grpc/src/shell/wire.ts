@@ -139,9 +139,10 @@ export class Wire implements Sleeper, Holder {
   /** Says what is held now. It may be too much, and this connection the one to end. */
   #settle(held: HeldBytes, sessionBytes: number, sender: Sender): void {
     const { writableLength } = this.#socket;
-    if (writableLength === 0) sender.sharedOut = 0;
+    // Some of it has left, and nobody says which: of what lies there all may be shared at the most.
+    sender.sharedOut = Math.min(sender.sharedOut, writableLength);
     const before = this.heldBytes;
-    this.heldBytes = sessionBytes + Math.max(writableLength - sender.sharedOut, 0);
+    this.heldBytes = sessionBytes + writableLength - sender.sharedOut;
     if (this.heldBytes !== before) held.change(this.heldBytes - before);
   }
 
@@ -194,8 +195,9 @@ export class Wire implements Sleeper, Holder {
     if (this.#gone) return;
     const connection = this.#session?.connection;
     const why = connection?.failure?.message ?? (this.#ending ? "the connection was closed" : cause);
-    connection?.lost(why);
+    // First: a call that hears of its end may destroy the connection, and `closed` is told after all calls.
     this.#gone = true;
+    connection?.lost(why);
     this.#held?.change(-this.heldBytes);
     this.heldBytes = 0;
     this.#loop.forget(this);
