@@ -1,0 +1,86 @@
+/**
+ * How much slower another client is served while the engine is attacked: `node test/hostile/grpc-engine-figures.ts
+ * [PART-OF-A-NAME]`. Each attack is repeated for some seconds by one attacker; limits are those that servers have. The
+ * machine has to be quiet: server, attacker and client are three processes.
+ */
+import { newAuthority } from "@nacre/testkit/certificates";
+import { type Attacks, MEBIBYTE } from "./lib/engine/attack.ts";
+import { connectionsMax, killed, SLOW, silent, slowWatchers, storm, TLS } from "./lib/engine/connections.ts";
+import { Engine, type Service } from "./lib/engine/engine.ts";
+import { CONTINUATIONS, IDLE, RESETS } from "./lib/engine/floods.ts";
+import { HEADS, openHeads } from "./lib/engine/headers.ts";
+import { begin, ends, hoard, STALLS, unread } from "./lib/engine/memory.ts";
+
+const SECONDS = 2;
+const [part = ""] = process.argv.slice(2);
+
+type Run = (engine: Engine) => Promise<unknown>;
+
+const ATTACKS: Record<string, Run> = {
+  ...named("a client", RESETS),
+  ...named("a flood", IDLE),
+  ...named("CONTINUATION frames", CONTINUATIONS),
+  ...named("a head", HEADS),
+  ...named("a client", STALLS),
+  "3 connections with 10,000 open calls of 330 fields each": (engine) => openHeads(engine, 3, 10_000),
+  "20 connections with 10,000 open calls of 330 fields each": (engine) => openHeads(engine, 20, 10_000),
+  "50 connections that want 60 answers of 1 MiB and open no window": (engine) => hoard(engine, 50, 60, MEBIBYTE),
+  "50 connections that want 60 answers of 1 MiB and do not read": (engine) => unread(engine, 50, 60, MEBIBYTE),
+  "30 connections that begin 30 messages of 4 MiB each": async (engine) => ends(await begin(engine, 30, 30)),
+  "1000 watchers that do not read 100 messages of 100 kB": (engine) => slowWatchers(engine, 1000, 100, 100_000),
+  "10,000 connections that say nothing": async (engine) => {
+    for (const connection of await silent(engine, connectionsMax(10_000))) connection.destroy();
+  },
+  "5000 connections that come and go": (engine) => storm(engine, 5000),
+  "3 clients, 20 connections each, that are killed": (engine) => killed(engine, 3),
+};
+
+say(
+  "| Attack | runs | calls | median before | median during | worst | memory | answer |\n|---|---|---|---|---|---|---|---|",
+);
+await measured(ATTACKS, () => Engine.start({ limits: { headerBlockMs: 500 } }));
+await measured(named("a connection", SLOW), () => Engine.start({ firstCallMs: 700 }));
+const authority = newAuthority();
+await measured(named("TLS: a flood", TLS), () => Engine.start({ tls: authority.issue("server") }, authority.cert));
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function named(subject: string, attacks: Attacks): Record<string, Run> {
+  return Object.fromEntries(Object.entries(attacks).map(([what, { run }]) => [`${subject} ${what}`, run]));
+}
+
+async function measured(attacks: Record<string, Run>, start: () => Promise<Engine>): Promise<void> {
+  for (const [what, run] of Object.entries(attacks)) {
+    if (!what.includes(part)) continue;
+    const engine = await start();
+    await seconds(engine, 0.5);
+    await engine.service();
+    await seconds(engine, 0.5);
+    const before = await engine.service();
+    const { rssBytes } = await engine.settled();
+    await engine.service();
+    const until = performance.now() + SECONDS * 1000;
+    let runs = 0;
+    let answer: unknown;
+    for (; performance.now() < until; runs++) answer = await run(engine);
+    const during = await engine.service();
+    const { rssMaxBytes } = await engine.state();
+    await engine.stop();
+    say(row(what, runs, before, during, rssMaxBytes - rssBytes, answer));
+  }
+}
+
+/** Lets the client work for a while that its own calls measure. */
+async function seconds(engine: Engine, count: number): Promise<void> {
+  const until = performance.now() + count * 1000;
+  while (performance.now() < until) await engine.state();
+}
+
+function row(what: string, runs: number, before: Service, during: Service, grown: number, answer: unknown): string {
+  const words = typeof answer === "string" ? answer.replace(/: .*/, "") : "";
+  const times = [before.medianMs, during.medianMs, during.worstMs].map((ms) => `${ms.toFixed(2)} ms`).join(" | ");
+  const failed = during.failures.length > 0 ? ` ${during.failures.join()}` : "";
+  return `| ${what} | ${runs} | ${during.calls} | ${times} | +${Math.round(grown / MEBIBYTE)} MiB | ${words}${failed} |`;
+}
