@@ -5,7 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { CASES_DEFAULT, runTargets } from "../test/fuzz/targets.ts";
+import { CASES_DEFAULT, runTargets, targetNames } from "../test/fuzz/targets.ts";
 import { say } from "./lib/steps.ts";
 
 const { values } = parseArgs({
@@ -26,6 +26,7 @@ try {
     total += count;
     say(`${String(count).padStart(8)} cases ${String(Math.round((count * 1000) / tookMs)).padStart(8)}/s  ${name}`);
   });
+  if (total === 0) throw new Error(`no target has '${values.only}' in its name; there are ${targetNames().join(", ")}`);
   const seconds = (performance.now() - startedAt) / 1000;
   say(`${total} cases in ${seconds.toFixed(1)} s, ${Math.round(total / seconds)}/s, seed ${seed}: nothing found.`);
 } catch (err) {

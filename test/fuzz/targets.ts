@@ -367,6 +367,11 @@ export const TARGETS: readonly FuzzTarget[] = [
 /** What a run of the default length is; targets with counts of their own follow a shorter or longer one. */
 export const CASES_DEFAULT = 150_000;
 
+/** What `only` may be a part of. */
+export function targetNames(): string[] {
+  return TARGETS.map(({ name }) => name);
+}
+
 /**
  * Runs about so many cases, shared by weight, and those of targets with counts of their own besides.
  *

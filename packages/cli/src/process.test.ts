@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { newAuthority } from "@nacre/testkit/certificates";
 import { RegistryClient } from "@nacre/testkit/registry-client";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
@@ -78,6 +79,30 @@ describe("the nacre process", () => {
     // The pipes close when the server has ended too.
     await running.exit;
     assert.match(running.text.out, /^Stopping on SIGTERM\.$/m);
+  });
+
+  test("answers a gRPC port in use with the option that names it", async (context) => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    context.after(() => other.close());
+    const address = other.address();
+    assert.ok(address !== null && typeof address === "object");
+    const running = await nacreStart(context, ["--port=0", `--nacre.grpc.port=${address.port}`]);
+    assert.deepEqual(await running.exit, [1, null]);
+    assert.match(lastSentence(running.text.err), /choose another port with --nacre\.grpc\.port\.$/);
+  });
+
+  test("answers a certificate and a key that do not belong together with one sentence and exit code 1", async (context) => {
+    const folder = await mkdtemp(join(tmpdir(), "nacre-cli-tls-"));
+    context.after(() => rm(folder, { recursive: true }));
+    const [one, two] = [newAuthority().issue("server"), newAuthority().issue("server")];
+    await writeFile(join(folder, "cert.pem"), one.cert);
+    await writeFile(join(folder, "key.pem"), two.key);
+    const tls = { enableTls: "true", certChainFile: join(folder, "cert.pem"), certPrivateKey: join(folder, "key.pem") };
+    const flags = Object.entries(tls).map(([name, value]) => `--nacos.remote.server.rpc.tls.${name}=${value}`);
+    const running = await nacreStart(context, ["--port=0", ...flags]);
+    assert.deepEqual(await running.exit, [1, null]);
+    assert.match(lastSentence(running.text.err), /^TLS cannot use .*cert\.pem, .*key\.pem: .*; correct nacos\.remote/);
   });
 
   test("answers a main port in use with one sentence and exit code 1", async (context) => {

@@ -3,7 +3,8 @@ import { networkInterfaces } from "node:os";
 import type { ConfigOptions } from "@nacre/core/config";
 import type { ConnectionOptions } from "@nacre/core/connections";
 import type { NamingOptions } from "@nacre/core/naming";
-import type { Options } from "./options.ts";
+import { OPTIONS, type Options } from "./options.ts";
+import { StartError } from "./running.ts";
 import type { TlsOptions, TransportOptions } from "./transport/grpc/transport.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
@@ -84,6 +85,14 @@ export async function tlsOptions({
 }: Options): Promise<TlsOptions> {
   const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path, "utf8"));
   const [cert = "", key = "", ca] = await Promise.all([read(tlsCertFile), read(tlsKeyFile), read(tlsCaFile)]);
+  try {
+    process.getBuiltinModule("node:tls").createSecureContext({ cert, key, ...(ca !== undefined && { ca }) });
+  } catch (cause) {
+    const files = [tlsCertFile, tlsKeyFile, tlsCaFile].filter((path) => path !== undefined).join(", ");
+    const names = `${OPTIONS.tlsCertFile.name} and ${OPTIONS.tlsKeyFile.name}`;
+    const text = `TLS cannot use ${files}: ${(cause as Error).message}; correct ${names}, whose files belong together.`;
+    throw new StartError(text, { cause });
+  }
   return { cert, key, ...(ca === undefined ? {} : { ca }), mutual: tlsMutual, plaintext: tlsPlaintext };
 }
 

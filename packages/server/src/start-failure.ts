@@ -38,12 +38,14 @@ function portFailure(error: SystemError, options: Options): string | undefined {
   const port = error.port ?? options.port;
   const derived = port !== options.port && (port === options.port + 1000 || port === options.port + 1001);
   const which = derived ? `${port} (main port ${options.port} + ${port - options.port})` : `${port}`;
+  const own = port === options.grpcPort ? OPTIONS.grpcPort.name : undefined;
+  const elsewhere = own === undefined ? "main port with --port" : `port with --${own}`;
   switch (error.code) {
     case "EADDRINUSE":
-      return `Port ${which} is in use by another process; stop that one, or choose another main port with --port.`;
+      return `Port ${which} is in use by another process; stop that one, or choose another ${elsewhere}.`;
     case "EACCES":
     case "EPERM":
-      return `This user may not open port ${which}; choose a main port from 1024 on with --port.`;
+      return `This user may not open port ${which}; choose a ${own === undefined ? "main " : ""}port from 1024 on with --${own ?? "port"}.`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
