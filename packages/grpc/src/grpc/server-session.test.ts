@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { ErrorCode, Setting } from "../http2/protocol.ts";
+import { ConnectionFailure, ErrorCode, Setting } from "../http2/protocol.ts";
 import {
   data,
   headers,
@@ -532,6 +532,15 @@ describe("what a session holds for its peer", () => {
     subject.receive(data(1, Buffer.alloc(700)));
     assert.equal(held(subject) - call, 700);
     subject.receive(rstStream(1));
+    assert.equal(held(subject), 0);
+  });
+
+  test("is nothing once the connection has ended: who frees memory must see it, or ends all others too", () => {
+    const [subject, noted] = streaming();
+    subject.receive(headers(1, request()));
+    noted.call?.pause();
+    subject.receive(data(1, Buffer.alloc(700)));
+    subject.session.connection.fail(new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, "too much"));
     assert.equal(held(subject), 0);
   });
 

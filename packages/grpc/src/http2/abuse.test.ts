@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { HeaderBlocks } from "./blocks.ts";
+import { ownCopy } from "./frames.ts";
+import { LIMITS } from "./limits.ts";
 import { ErrorCode, Flag, FrameType, Setting } from "./protocol.ts";
 import { Subject } from "./subject.fixture.ts";
 import {
@@ -284,6 +287,24 @@ describe("limits", () => {
       const subject = waiting(false);
       assert.deepEqual(subject.tick(100_000), []);
     });
+  });
+
+  test("what waits for more has memory of its own, which is no longer than it is", () => {
+    const blocks = new HeaderBlocks(LIMITS);
+    blocks.begin(1, true, Buffer.from("a small part"), 0);
+    assert.deepEqual(
+      blocks.unfinished?.parts.map(({ buffer }) => buffer.byteLength),
+      [12],
+    );
+    assert.equal(ownCopy(Buffer.from("half a frame"), 5, 12).buffer.byteLength, 7);
+  });
+
+  test("nothing is held of a header block once the connection has ended", () => {
+    const subject = Subject.greeted();
+    subject.receive(frame(FrameType.HEADERS, 0, 1, Buffer.alloc(100)));
+    assert.equal(subject.connection.heldBytes, 100);
+    subject.connection.lost("gone");
+    assert.equal(subject.connection.heldBytes, 0);
   });
 
   test("half a frame is held, and no more than a frame", () => {

@@ -1,4 +1,5 @@
 import { HpackDecoder, HpackError } from "../hpack/decoder.ts";
+import { ownCopy } from "./frames.ts";
 import { type Head, type HeadKind, HeadReader } from "./head.ts";
 import type { Limits } from "./limits.ts";
 import { ConnectionFailure, ErrorCode } from "./protocol.ts";
@@ -22,6 +23,8 @@ interface Remembered {
 }
 
 const REMEMBERED_BYTES_MIN = 64;
+/** What repeats itself is short. A connection keeps this as long as it lives, so a block and its fields have a bound. */
+const REMEMBERED_BYTES_MAX = 8 * 1024;
 
 /** Header blocks as they come in: put together, decoded, and remembered, because clients repeat theirs byte for byte. */
 export class HeaderBlocks {
@@ -74,7 +77,8 @@ export class HeaderBlocks {
       throw new ConnectionFailure(ErrorCode.COMPRESSION_ERROR, error.message);
     }
     head.finish();
-    if (this.#decoder.changes === before) this.#remember(kind, known, from, start, end, head);
+    const isShort = end - start <= REMEMBERED_BYTES_MAX && head.listBytes <= REMEMBERED_BYTES_MAX;
+    if (isShort && this.#decoder.changes === before) this.#remember(kind, known, from, start, end, head);
     return head;
   }
 
@@ -92,7 +96,7 @@ export class HeaderBlocks {
     block.bytes += part.length;
     if (block.bytes > this.#limits.headerBlockBytesMax) throw tooLarge(this.#limits);
     // A copy: the rest of what was read with this part must not stay in memory because of it.
-    block.parts.push(Buffer.from(part));
+    block.parts.push(ownCopy(part, 0, part.length));
   }
 }
 

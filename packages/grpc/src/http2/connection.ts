@@ -129,8 +129,9 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     return this.#reader.heldBytes + (this.#blocks.unfinished?.bytes ?? 0);
   }
 
-  /** Content that has come and that the application has not taken. */
+  /** Content that has come and that the application has not taken; nothing once the connection has ended. */
   get untakenBytes(): number {
+    if (this.failure !== undefined) return 0;
     return Math.max(this.#limits.connectionWindowBytes, WINDOW_BYTES_DEFAULT) - this.#receiveWindow - this.#taken;
   }
 
@@ -578,6 +579,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
     this.goingAway = true;
     this.tickAt = Number.POSITIVE_INFINITY;
     this.#reader.stop();
+    this.#blocks.unfinished = undefined;
     const code = failure.code === ErrorCode.NO_ERROR ? ErrorCode.CANCEL : failure.code;
     const ended = [...this.streams.values()];
     // All at once, before any is told: what the application does then must not write behind the GOAWAY.

@@ -60,7 +60,7 @@ export class FrameReader {
       if (next === at) break;
       at = next;
     }
-    if (at < end && !this.#stopped) this.#rest = at === 0 ? from : Buffer.from(from.subarray(at));
+    if (at < end && !this.#stopped) this.#rest = at === 0 && from === chunk ? chunk : ownCopy(from, at, end);
   }
 
   /** Reads one frame, or the beginning of a DATA frame. @returns `at` when not enough of it is there. */
@@ -123,6 +123,13 @@ export class FrameReader {
     this.#prefaceLeft -= size;
     return size;
   }
+}
+
+/** Bytes that wait for others. Not from the pool of Node: nine of them would keep the 64 KiB that they share from being freed. */
+export function ownCopy(from: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  from.copy(copy, 0, start, end);
+  return copy;
 }
 
 export function readWord(from: Buffer, at: number): number {

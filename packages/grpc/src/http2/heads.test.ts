@@ -360,6 +360,16 @@ describe("heads that repeat", () => {
       { numRuns: 500 },
     );
   });
+
+  test("are remembered while they are short, since an idle connection keeps them", () => {
+    const blocks = new HeaderBlocks(LIMITS);
+    const remembers = (octets: number): boolean => {
+      const block = encodeFields([...REQUEST, ["a", "x".repeat(octets)]]);
+      const heads = [0, 1].map(() => blocks.decode("request", block, 0, block.length));
+      return heads[0] === heads[1];
+    };
+    assert.deepEqual([remembers(7000), remembers(8192)], [true, false]);
+  });
 });
 
 /** What a head says, or undefined when the block cannot be read. */
