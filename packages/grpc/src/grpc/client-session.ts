@@ -6,6 +6,7 @@ import { type Answer, answerOf, codeName, type Ending, endingOf } from "./answer
 import { callTo, callWith } from "./blocks.ts";
 import type { CallOptions, ClientCall, ClientListener } from "./call.ts";
 import { OutgoingCall } from "./client-call.ts";
+import { Deadlines, nextWalkAt } from "./deadlines.ts";
 import type { GrpcLimits } from "./limits.ts";
 import { MessageReader, PartialBytes } from "./message-reader.ts";
 import { Status } from "./status.ts";
@@ -60,8 +61,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
   readonly #heads = new Map<string, Heads>();
   /** Calls for which the peer has no stream now, in the order in which they begin. */
   readonly #waiting = new Set<OutgoingCall>();
-  readonly #deadlines = new Set<OutgoingCall>();
-  #deadlineAt = Number.POSITIVE_INFINITY;
+  readonly #deadlines = new Deadlines<OutgoingCall>();
   #checkAt = Number.POSITIVE_INFINITY;
   #greeted = false;
   #draining = false;
@@ -76,7 +76,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
 
   /** When `tick` wants to be called. */
   get tickAt(): number {
-    return Math.min(this.connection.tickAt, this.#deadlineAt, this.#checkAt);
+    return Math.min(this.connection.tickAt, this.#deadlines.at, this.#checkAt);
   }
 
   /** Calls that have not begun. */
@@ -120,7 +120,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
 
   tick(now: number): void {
     this.connection.tick(now);
-    if (now >= this.#deadlineAt) this.#expire(now);
+    this.#deadlines.expire(now);
     if (now >= this.#checkAt) this.#dropPartial(now);
   }
 
@@ -139,7 +139,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
   /** A call has ended. */
   ended(call: OutgoingCall): void {
     this.#waiting.delete(call);
-    this.#deadlines.delete(call);
+    this.#deadlines.forget(call);
   }
 
   settings(): void {
@@ -201,7 +201,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
     else if (goingAway)
       call.refuse(Status.UNAVAILABLE, "the connection takes no more calls; begin this one on another");
     else if (call.deadlineMs <= 0) call.refuse(Status.DEADLINE_EXCEEDED, "the deadline had passed before the call");
-    else if (this.#waiting.size === 0 && call.start(head, this.now())) this.#watch(call);
+    else if (this.#waiting.size === 0 && call.start(head, this.now())) this.#deadlines.watch(call);
     else if (this.connection.goingAway) {
       call.refuse(Status.UNAVAILABLE, "the connection has used up its stream ids; begin this call on another");
       this.#drain("the stream ids of the connection are used up");
@@ -210,7 +210,7 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
       call.refuse(Status.RESOURCE_EXHAUSTED, text);
     } else {
       this.#waiting.add(call);
-      this.#watch(call);
+      this.#deadlines.watch(call);
     }
     this.wrote();
   }
@@ -263,20 +263,6 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
     call.end(Status.RESOURCE_EXHAUSTED, `the metadata of the answer is larger than the ${max} bytes that are taken`);
   }
 
-  #watch(call: OutgoingCall): void {
-    if (call.deadlineAt === Number.POSITIVE_INFINITY || call.ended) return;
-    this.#deadlines.add(call);
-    if (call.deadlineAt < this.#deadlineAt) this.#deadlineAt = call.deadlineAt;
-  }
-
-  #expire(now: number): void {
-    this.#deadlineAt = Number.POSITIVE_INFINITY;
-    for (const call of this.#deadlines) {
-      if (call.deadlineAt <= now) call.expire();
-      else if (call.deadlineAt < this.#deadlineAt) this.#deadlineAt = call.deadlineAt;
-    }
-  }
-
   #dropPartial(now: number): void {
     this.#checkAt = Number.POSITIVE_INFINITY;
     for (const { call } of this.connection.streams.values()) {
@@ -285,6 +271,9 @@ export class ClientSession implements ConnectionListener<OutgoingCall> {
       if (now - since >= this.options.limits.partialMs) {
         call.end(Status.UNAVAILABLE, "the rest of a message did not come");
       } else this.#checkBy(since + this.options.limits.partialMs);
+    }
+    if (this.#checkAt !== Number.POSITIVE_INFINITY) {
+      this.#checkAt = Math.max(this.#checkAt, nextWalkAt(now, this.connection.streams.size));
     }
   }
 

@@ -638,6 +638,20 @@ describe("messages that have come in part", () => {
     assert.equal(subject.partial.used, 0);
   });
 
+  test("of thousands of calls do not have all of them walked over for each", () => {
+    const [subject] = streaming(LIMITS);
+    for (let nth = 0; nth < 2000; nth++) {
+      subject.receive(headers(1 + 2 * nth, request()), data(1 + 2 * nth, half(10)));
+      subject.now += 0.01;
+    }
+    let walks = 0;
+    while (subject.session.connection.streams.size > 0) {
+      subject.tick(subject.session.tickAt - subject.now);
+      walks++;
+    }
+    assert.ok(walks < 50, `${walks} walks`);
+  });
+
   test("end their call also when only the end of a unary request is missing", () => {
     const subject = unary((own) => own, LIMITS);
     subject.receive(headers(1, request()), data(1, message("whole")));

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../http2/protocol.ts";
 import type { Stream } from "../http2/stream.ts";
 import { plainHead } from "./blocks.ts";
 import type { Methods, Peer, ServerCall } from "./call.ts";
+import { Deadlines, nextWalkAt } from "./deadlines.ts";
 import type { GrpcLimits } from "./limits.ts";
 import { MessageReader, PartialBytes } from "./message-reader.ts";
 import { type Request, requestOf } from "./request.ts";
@@ -64,8 +65,7 @@ export class ServerSession implements ConnectionListener<Use> {
   /** Unary calls with a deadline that came with what is being received. */
   #unwatched: IncomingCall[] = [];
   /** Calls with a deadline that were not answered at once. */
-  readonly #deadlines = new Set<IncomingCall>();
-  #deadlineAt = Number.POSITIVE_INFINITY;
+  readonly #deadlines = new Deadlines<IncomingCall>();
   #checkAt = Number.POSITIVE_INFINITY;
 
   constructor(options: SessionOptions, shell: SessionShell) {
@@ -82,7 +82,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   /** When `tick` wants to be called. */
   get tickAt(): number {
-    return Math.min(this.connection.tickAt, this.#deadlineAt, this.#checkAt);
+    return Math.min(this.connection.tickAt, this.#deadlines.at, this.#checkAt);
   }
 
   now(): number {
@@ -112,7 +112,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   tick(now: number): void {
     this.connection.tick(now);
-    if (now >= this.#deadlineAt) this.#expire(now);
+    this.#deadlines.expire(now);
     if (now >= this.#checkAt) this.#dropPartial(now);
   }
 
@@ -134,7 +134,7 @@ export class ServerSession implements ConnectionListener<Use> {
     } else if (request.refusal !== undefined) call.refuse(request.refusal);
     else if (request.method !== undefined) {
       call.open(request.method);
-      if (request.method.type === "stream") this.#watchDeadline(call);
+      if (request.method.type === "stream") this.#deadlines.watch(call);
       // Most unary calls are answered before anybody could watch.
       else if (call.deadlineAt !== Number.POSITIVE_INFINITY) this.#unwatched.push(call);
     }
@@ -152,7 +152,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   received(): void {
     if (this.#unwatched.length > 0) {
-      for (const call of this.#unwatched) this.#watchDeadline(call);
+      for (const call of this.#unwatched) this.#deadlines.watch(call);
       this.#unwatched = [];
     }
     for (const call of this.unsettled) {
@@ -181,7 +181,7 @@ export class ServerSession implements ConnectionListener<Use> {
   closed(stream: Stream<Use>, code: ErrorCode, byPeer: boolean): void {
     const { call } = stream;
     if (!(call instanceof IncomingCall)) return;
-    this.#deadlines.delete(call);
+    this.#deadlines.forget(call);
     if (--call.request.calls === 0) this.#requestBytes -= call.request.bytes;
     call.closed(code, byPeer, this.connection.failure !== undefined);
   }
@@ -199,23 +199,6 @@ export class ServerSession implements ConnectionListener<Use> {
     this.connection.finish(stream);
   }
 
-  #watchDeadline(call: IncomingCall): void {
-    if (call.deadlineAt === Number.POSITIVE_INFINITY || call.ended) return;
-    this.#deadlines.add(call);
-    if (call.deadlineAt < this.#deadlineAt) this.#deadlineAt = call.deadlineAt;
-  }
-
-  #expire(now: number): void {
-    this.#deadlineAt = Number.POSITIVE_INFINITY;
-    for (const call of this.#deadlines) {
-      if (call.deadlineAt > now) this.#deadlineAt = Math.min(this.#deadlineAt, call.deadlineAt);
-      else {
-        this.#deadlines.delete(call);
-        call.expire();
-      }
-    }
-  }
-
   #dropPartial(now: number): void {
     this.#checkAt = Number.POSITIVE_INFINITY;
     for (const { call } of this.connection.streams.values()) {
@@ -224,6 +207,9 @@ export class ServerSession implements ConnectionListener<Use> {
       if (now - since >= this.options.limits.partialMs) {
         call.end(Status.CANCELLED, "the rest of the request did not come");
       } else this.#checkBy(since + this.options.limits.partialMs);
+    }
+    if (this.#checkAt !== Number.POSITIVE_INFINITY) {
+      this.#checkAt = Math.max(this.#checkAt, nextWalkAt(now, this.connection.streams.size));
     }
   }
 
