@@ -32,8 +32,9 @@ export class IncomingCall implements ServerCall {
   #unary: Extract<Method, { type: "unary" }> | undefined;
   /** The one message of a unary call, until the client has ended its side. */
   #message: Buffer | undefined;
-  #messageAt = 0;
-  /** It came with what is being received, and its end may too. */
+  /** When its latest part came, or its head. */
+  #messageAt: number;
+  /** Its latest part came with what is being received, and its end may too. */
   #unsettled = false;
   #headSent = false;
   #expired = false;
@@ -51,6 +52,7 @@ export class IncomingCall implements ServerCall {
     this.path = request.path;
     this.metadata = request.metadata;
     this.deadlineAt = now + request.timeoutMs;
+    this.#messageAt = now;
     this.#gzips = session.options.gzip && request.acceptsGzip;
   }
 
@@ -62,15 +64,17 @@ export class IncomingCall implements ServerCall {
     return this.stream.queuedBytes;
   }
 
-  /** What has come cannot be handed on without the rest; when its latest bytes came. */
+  /** What has come cannot be handed on without the rest, if only a unary call's head; when its latest bytes came. */
   get partialSince(): number | undefined {
     if (this.#reader?.isPartial === true) return this.#reader.grewAt;
-    return this.#message === undefined || this.#unsettled ? undefined : this.#messageAt;
+    const waits = this.#unary !== undefined && !this.#halfClosedTold && !this.#unsettled && !this.ended;
+    return waits ? this.#messageAt : undefined;
   }
 
   open(method: Method): void {
     if (method.type === "unary") {
       this.#unary = method;
+      this.#unsettle();
       return;
     }
     this.#guard(() => {
@@ -218,6 +222,11 @@ export class IncomingCall implements ServerCall {
   #keep(message: Buffer): void {
     this.#session.partial.demand(message.length);
     this.#message = message;
+    this.#unsettle();
+  }
+
+  #unsettle(): void {
+    if (this.#unsettled) return;
     this.#unsettled = true;
     this.#session.unsettled.push(this);
   }

@@ -18,7 +18,7 @@ import type { CallListener, Methods, ServerCall } from "./call.ts";
 import type { GrpcLimits } from "./limits.ts";
 import { PartialBytes } from "./message-reader.ts";
 import { Metadata } from "./metadata.ts";
-import { messagesOf, Noted, SessionSubject } from "./session.fixture.ts";
+import { messagesOf, Noted, never, SessionSubject } from "./session.fixture.ts";
 import { Status, StatusError } from "./status.ts";
 
 const PATH = "/a.B/C";
@@ -639,7 +639,7 @@ describe("messages that have come in part", () => {
   });
 
   test("of thousands of calls do not have all of them walked over for each", () => {
-    const [subject] = streaming(LIMITS);
+    const [subject] = streaming({ ...LIMITS, partialBytesMax: 2 ** 30 });
     for (let nth = 0; nth < 2000; nth++) {
       subject.receive(headers(1 + 2 * nth, request()), data(1 + 2 * nth, half(10)));
       subject.now += 0.01;
@@ -658,6 +658,33 @@ describe("messages that have come in part", () => {
     subject.tick(500);
     assert.equal(subject.status(1)[0], String(Status.CANCELLED));
     assert.equal(subject.partial.used, 0);
+  });
+
+  test("end their call also when nothing but the head of a unary request has come", () => {
+    const subject = new SessionSubject(echo, LIMITS);
+    subject.receive(headers(1, request()));
+    assert.equal(subject.session.tickAt, subject.now + 500);
+    subject.tick(499).receive(data(1, message("a")));
+    subject.tick(499);
+    assert.equal(subject.answer(1).ended, false, "the message came in between");
+    subject.tick(1);
+    assert.equal(subject.status(1)[0], String(Status.CANCELLED));
+  });
+
+  test("do not end a unary call whose request is complete, however long its answer takes", () => {
+    const subject = unary(() => never, LIMITS);
+    subject.call(1, message("a"));
+    subject.tick(10_000);
+    assert.equal(subject.answer(1).ended, false);
+  });
+
+  test("end what is no gRPC, too", () => {
+    const subject = new SessionSubject(echo, LIMITS);
+    subject.receive(headers(1, request({ ":method": "PUT" })));
+    subject.tick(499);
+    assert.equal(subject.answer(1).reset, undefined);
+    subject.tick(1);
+    assert.equal(subject.answer(1).reset, ErrorCode.CANCEL);
   });
 
   test("are freed at the end of their call, though its status still waits for a window", () => {

@@ -1,6 +1,6 @@
 import { Connection, type ConnectionListener } from "../http2/connection.ts";
 import type { Head } from "../http2/head.ts";
-import type { ErrorCode } from "../http2/protocol.ts";
+import { ErrorCode } from "../http2/protocol.ts";
 import type { Stream } from "../http2/stream.ts";
 import { plainHead } from "./blocks.ts";
 import type { Methods, Peer, ServerCall } from "./call.ts";
@@ -42,8 +42,11 @@ class Refused {
   readonly status: number;
   readonly text: string;
   readonly hasBody: boolean;
+  /** When it came. */
+  readonly since: number;
 
-  constructor([status, text]: NonNullable<Request["refused"]>, method: string) {
+  constructor([status, text]: NonNullable<Request["refused"]>, method: string, since: number) {
+    this.since = since;
     this.status = status;
     this.text = text;
     this.hasBody = method !== "HEAD";
@@ -60,7 +63,7 @@ export class ServerSession implements ConnectionListener<Use> {
   #requestBytes = 0;
   /** Whether a call has ever come. */
   used = false;
-  /** Unary calls whose message came with what is being received; the end of most of them does too. */
+  /** Unary calls whose head or message came with what is being received; the end of most of them does too. */
   readonly unsettled: IncomingCall[] = [];
   /** Unary calls with a deadline that came with what is being received. */
   #unwatched: IncomingCall[] = [];
@@ -122,7 +125,8 @@ export class ServerSession implements ConnectionListener<Use> {
     const request = head.derived as Request;
     // Of a head that is too large the fields that tell what it is may be missing.
     if (request.refused !== undefined && !head.tooLarge) {
-      stream.call = new Refused(request.refused, head.method);
+      stream.call = new Refused(request.refused, head.method, this.now());
+      this.#checkBy(stream.call.since + this.options.limits.partialMs);
       return;
     }
     const call = new IncomingCall(this, stream as Stream<IncomingCall>, request, this.now());
@@ -201,12 +205,14 @@ export class ServerSession implements ConnectionListener<Use> {
 
   #dropPartial(now: number): void {
     this.#checkAt = Number.POSITIVE_INFINITY;
-    for (const { call } of this.connection.streams.values()) {
-      const since = call instanceof IncomingCall ? call.partialSince : undefined;
-      if (!(call instanceof IncomingCall) || since === undefined) continue;
-      if (now - since >= this.options.limits.partialMs) {
-        call.end(Status.CANCELLED, "the rest of the request did not come");
-      } else this.#checkBy(since + this.options.limits.partialMs);
+    const { partialMs } = this.options.limits;
+    for (const stream of this.connection.streams.values()) {
+      const { call } = stream;
+      const since = call instanceof IncomingCall ? call.partialSince : call?.since;
+      if (since === undefined) continue;
+      if (now - since < partialMs) this.#checkBy(since + partialMs);
+      else if (call instanceof IncomingCall) call.end(Status.CANCELLED, "the rest of the request did not come");
+      else this.connection.reset(stream, ErrorCode.CANCEL);
     }
     if (this.#checkAt !== Number.POSITIVE_INFINITY) {
       this.#checkAt = Math.max(this.#checkAt, nextWalkAt(now, this.connection.streams.size));
