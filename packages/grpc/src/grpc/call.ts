@@ -9,7 +9,7 @@ export interface Peer {
   readonly localPort: number;
   /** Whether it came over TLS; known before the first call. */
   readonly encrypted: boolean;
-  /** What the client has shown; undefined without TLS, or when it was not asked. */
+  /** What the client has shown, if an authority of `ca` has signed it; undefined without TLS, or when it was not asked. */
   readonly certificate: PeerCertificate | undefined;
   /** Bytes that were sent by the application and not yet taken by flow control or the socket, over all calls. */
   readonly queuedBytes: number;

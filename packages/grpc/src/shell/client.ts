@@ -6,14 +6,7 @@ import type { GrpcLimits } from "../grpc/limits.ts";
 import { Status, StatusError } from "../grpc/status.ts";
 import { aside, uncaught } from "./aside.ts";
 import { Loop } from "./loop.ts";
-import {
-  checkCallOptions,
-  checkClientListener,
-  checkConnectOptions,
-  checkGraceMs,
-  checkMessage,
-  limitsOf,
-} from "./options.ts";
+import { checkCallOptions, checkClientListener, checkConnectOptions, checkGraceMs, limitsOf } from "./options.ts";
 import { type ClientTls, nodeTls, secureClientOptions } from "./tls.ts";
 import { Wire } from "./wire.ts";
 
@@ -154,7 +147,6 @@ export class GrpcConnection {
    */
   unary(path: string, message: Uint8Array, options?: CallOptions): Promise<Buffer> {
     try {
-      checkMessage(message);
       checkCallOptions(options);
       return this.#session.unary(path, message, options);
     } catch (error) {

@@ -183,7 +183,10 @@ test("a call is refused when it is made, its field and rule named", async (t) =>
     assert.throws(() => connection.call("/test/Echo", listener, given), refusal(message));
   }
   const text = "x" as unknown as Buffer;
-  await assert.rejects(connection.unary("/test/Echo", text), refusal("message is 'x' but must be a Uint8Array"));
+  await assert.rejects(
+    connection.unary("/test/Echo", text),
+    refusal("a message is bytes, a Uint8Array or a Buffer, not string; encode it first"),
+  );
   assert.throws(
     () => connection.call("/test/Echo", { message: () => {} } as unknown as ClientListener),
     refusal("listener.closed is undefined but must be a function"),

@@ -166,11 +166,6 @@ export function checkCallOptions(options: CallOptions | undefined): void {
   }
 }
 
-/** @throws TypeError when it is none. */
-export function checkMessage(message: Uint8Array): void {
-  if (!(message instanceof Uint8Array)) refuse("message", message, "must be a Uint8Array");
-}
-
 /** @throws TypeError that names the callback and its rule. */
 export function checkClientListener(listener: ClientListener): void {
   const given = object("listener", listener);
