@@ -43,7 +43,11 @@ describe("when all together hold too much, those go that hold the most", () => {
     engine.survives(t, async () => assert.match(await hoard(engine, 20, 15, MEBIBYTE), MOST), BOUNDS));
 
   test("answers that TCP does not take", (t) =>
-    engine.survives(t, async () => assert.match(await unread(engine, 20, 15, MEBIBYTE), /(closed|all connections together).*; open$/), BOUNDS));
+    engine.survives(
+      t,
+      async () => assert.match(await unread(engine, 20, 15, MEBIBYTE), /(closed|all connections together).*; open$/),
+      BOUNDS,
+    ));
 
   test("metadata of open calls", (t) =>
     engine.survives(t, async () => assert.match(await openHeads(engine, 2, 5000), /all connections together/), BOUNDS));

@@ -154,10 +154,10 @@ describe("a payload that is no message", () => {
       }),
     ));
 
-  test("over 10 MiB is answered with RESOURCE_EXHAUSTED, and the connection lives", () =>
+  test("over 10 MiB and room for an envelope is answered with RESOURCE_EXHAUSTED, and the connection lives", () =>
     target.survives(() =>
       withClient(async (client) => {
-        const huge = instanceRequest("huge", { metadata: { k: "v".repeat(10 * 1024 * 1024) } });
+        const huge = instanceRequest("huge", { metadata: { k: "v".repeat((10 * 1024 + 64) * 1024) } });
         for (let at = 0; at < 3; at++)
           await assert.rejects(client.call("InstanceRequest", huge), { code: status.RESOURCE_EXHAUSTED });
         assert.equal((await client.call("HealthCheckRequest")).body.resultCode, 200);

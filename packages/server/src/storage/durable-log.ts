@@ -59,13 +59,12 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
   try {
     const boot = options.boot === undefined ? await bootId() : options.boot;
     const lastRun = await readRunMark(files, directory);
-    let damaged = false;
+    let distrusted: Promise<void> | undefined;
     const onDamage = () => {
-      if (damaged) return;
-      damaged = true;
+      if (distrusted !== undefined) return;
       logger.warn({ store: folders.store }, "the store is damaged: the next start rebuilds it from snapshot and log");
       // At once, because the process may be killed: a mark of no boot lets no start trust the store.
-      void writeRunMark(files, directory, { boot: null, cleanAt: null }).catch(() => {});
+      distrusted = writeRunMark(files, directory, { boot: null, cleanAt: null }).catch(() => {});
     };
     const recovered = await recover({
       files,
@@ -114,7 +113,9 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
         await snapshots.stop();
         await checkpoints.stop();
         try {
-          const saved = (await medium.saveLeft()) && proposals.refusing === undefined && !damaged;
+          const saved = (await medium.saveLeft()) && proposals.refusing === undefined && distrusted === undefined;
+          // The next start reads it; a stop that was quicker would have that start trust what is damaged.
+          await distrusted;
           store.close();
           await log.close();
           if (saved) await markClean(files, directory, folders, boot, store.mark, logger);
