@@ -29,6 +29,8 @@ const REMEMBERED_BYTES_MAX = 8 * 1024;
 /** Header blocks as they come in: put together, decoded, and remembered, because clients repeat theirs byte for byte. */
 export class HeaderBlocks {
   unfinished: Unfinished | undefined;
+  /** How often the latest block changed the table. */
+  changes = 0;
   readonly #limits: Limits;
   readonly #decoder = new HpackDecoder();
   #opening: Remembered | undefined;
@@ -65,6 +67,7 @@ export class HeaderBlocks {
   decode(kind: HeadKind, from: Buffer, start: number, end: number): Head {
     const known = kind === "trailers" ? this.#trailing : this.#opening;
     if (known !== undefined && known.changes === this.#decoder.changes && equal(known, from, start, end)) {
+      this.changes = 0;
       return known.head;
     }
     if (end - start > this.#limits.headerBlockBytesMax) throw tooLarge(this.#limits);
@@ -77,8 +80,9 @@ export class HeaderBlocks {
       throw new ConnectionFailure(ErrorCode.COMPRESSION_ERROR, error.message);
     }
     head.finish();
+    this.changes = this.#decoder.changes - before;
     const isShort = end - start <= REMEMBERED_BYTES_MAX && head.listBytes <= REMEMBERED_BYTES_MAX;
-    if (isShort && this.#decoder.changes === before) this.#remember(kind, known, from, start, end, head);
+    if (isShort && this.changes === 0) this.#remember(kind, known, from, start, end, head);
     return head;
   }
 

@@ -54,6 +54,10 @@ const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");
 const PING_DRAIN = Buffer.from("nacrebye");
 const GOAWAY_TEXT_BYTES_MAX = 256;
+/** A client that sends a dozen new fields with a call is usual; each call earns three idle frames. */
+const CHANGES_PER_IDLE_FRAME = 16;
+/** What one head over the limit costs at the most. */
+const OVERSIZE_FRAMES_MAX = 256;
 /** A change of the initial window walks over all streams, and lets a frame out on each that waits. */
 const STREAMS_PER_IDLE_FRAME = 100;
 
@@ -401,6 +405,7 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       throw new ConnectionFailure(ErrorCode.STREAM_CLOSED, `HEADERS on the closed stream ${id}`);
     }
     const head = this.#blocks.decode("request", from, start, end);
+    this.#chargeHead(head);
     // After our GOAWAY the peer may not have known yet; it will repeat the call elsewhere.
     if (id > this.#streams.acceptedId) return this.#idleFrame("late HEADERS");
     this.#streams.lastPeerId = id;
@@ -417,6 +422,16 @@ export class Connection<Call = unknown> implements SenderListener, FrameSink {
       this.#listener.head(opened, head);
       if (endStream && !opened.closed) this.#endRemote(opened);
     }
+  }
+
+  /**
+   * A head costs patience by what it makes us do beyond the usual: fields over the limit are read all the same, because
+   * later blocks depend on them, and a few octets may refer to large ones; so do changes of the table.
+   */
+  #chargeHead({ listBytes, tooLarge }: Head): void {
+    const over = tooLarge ? Math.min(listBytes / this.#limits.headerListBytesMax, OVERSIZE_FRAMES_MAX) : 0;
+    const frames = Math.floor(over + this.#blocks.changes / CHANGES_PER_IDLE_FRAME);
+    for (let frame = 0; frame < frames; frame++) this.#idleFrame("costly HEADERS");
   }
 
   /** RFC 9113, section 8.1: after the first block of a stream only trailers may follow, or the head of an answer. */

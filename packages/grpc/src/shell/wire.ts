@@ -24,6 +24,8 @@ const UNSENT_BYTES_MAX = 1024 * 1024;
 const READ_MS = 10;
 /** How long a peer may take to end its side of TCP after we have ended ours. */
 const END_MS = 1000;
+/** How long a peer that broke the rules has to read why, before TCP is closed. */
+const LINGER_MS = 250;
 
 /** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
 export class Wire implements Sleeper, Holder {
@@ -157,7 +159,8 @@ export class Wire implements Sleeper, Holder {
   }
 
   #resume(): void {
-    if (!this.#gone && this.#socket.writableLength <= UNSENT_BYTES_MAX) this.#socket.resume();
+    if (this.#gone || this.#session?.connection.failure !== undefined) return;
+    if (this.#socket.writableLength <= UNSENT_BYTES_MAX) this.#socket.resume();
   }
 
   /** All that is answered meanwhile leaves in one write. */
@@ -183,11 +186,14 @@ export class Wire implements Sleeper, Holder {
 
   /** The connection has failed, or is going away and nothing runs any more: our side of TCP ends. */
   #endWhenDone({ connection }: Session): void {
-    if (!(connection.failure !== undefined || connection.finished) || this.#socket.writableEnded) return;
+    const failed = connection.failure !== undefined;
+    if (!(failed || connection.finished) || this.#socket.writableEnded) return;
     this.#socket.end();
-    // Read on, or what is still in flight would be answered with a reset that overtakes the reason.
-    this.#socket.resume();
-    this.#endAt = Math.min(this.#endAt, this.now() + END_MS);
+    // A flood is not read to its end: it is left in the socket, and its author waits. Closed at once, though, what is in
+    // flight would be answered with a reset that overtakes the reason.
+    if (failed) this.#socket.pause();
+    else this.#socket.resume();
+    this.#endAt = Math.min(this.#endAt, this.now() + (failed ? LINGER_MS : END_MS));
     this.#loop.plan(this);
   }
 

@@ -65,11 +65,11 @@ async function refer(server: RawOptions, name: string, value: string, calls: num
 
 export const HEADS: Attacks = {
   "that names one large entry of the table sixteen thousand times": {
-    answer: "status 8",
+    answer: "GOAWAY ENHANCE_YOUR_CALM",
     run: (server) => refer(server, "bomb", "x".repeat(4000), 500, 16_000),
   },
   "that changes the size of the table and all that is in it with each block": {
-    answer: "status 3",
+    answer: "GOAWAY ENHANCE_YOUR_CALM",
     async run(server) {
       const connection = await RawConnection.open(server);
       const thrash = Buffer.concat([
