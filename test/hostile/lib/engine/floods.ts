@@ -121,7 +121,8 @@ export const IDLE: Attacks = {
     },
   },
   "of pings, answers unread": {
-    answer: CALM,
+    // Whoever does not read in time does not read the reason either.
+    answer: "closed",
     async run(server) {
       const connection = await RawConnection.open(server);
       connection.socket.pause();

@@ -65,11 +65,11 @@ async function refer(server: RawOptions, name: string, value: string, calls: num
 
 export const HEADS: Attacks = {
   "that names one large entry of the table sixteen thousand times": {
-    answer: "GOAWAY ENHANCE_YOUR_CALM",
+    answer: "GOAWAY ENHANCE_YOUR_CALM: too many costly HEADERS frames",
     run: (server) => refer(server, "bomb", "x".repeat(4000), 500, 16_000),
   },
   "that changes the size of the table and all that is in it with each block": {
-    answer: "GOAWAY ENHANCE_YOUR_CALM",
+    answer: "GOAWAY ENHANCE_YOUR_CALM: too many costly HEADERS frames",
     async run(server) {
       const connection = await RawConnection.open(server);
       const thrash = Buffer.concat([
