@@ -89,6 +89,36 @@ describe("streams that end before they are done (RFC 9113, section 10.5)", () =>
   });
 });
 
+describe("heads that cost more than calls earn", () => {
+  test("by fields over the limit: one is refused, and who goes on ends the connection", () => {
+    const subject = Subject.greeted({ idleFrames: { burst: 10, perSecond: 1 }, headerListBytesMax: 200 });
+    const count = suffered(subject, (id) => subject.receive(headers(id, request({ "x-large": "x".repeat(1200) }))));
+    assert.ok(count >= 1 && count <= 3, `${count}`);
+    assert.equal(subject.connection.failure?.message, "too many costly HEADERS frames");
+  });
+
+  test("by entries that they put into the table", () => {
+    const subject = Subject.greeted(IDLE);
+    // Literals with incremental indexing (RFC 7541, section 6.2.1): a name of one letter, an empty value.
+    const entries = Buffer.concat(Array.from({ length: 200 }, () => Buffer.from([0x40, 1, 0x61, 0])));
+    const block = Buffer.concat([request(), entries]);
+    const count = suffered(subject, (id) => subject.receive(lastHeaders(id, block)));
+    assert.ok(count <= 1, `${count}`);
+    assert.equal(subject.connection.failure?.message, "too many costly HEADERS frames");
+  });
+
+  test("and those of usual clients cost nothing: a dozen new fields with a call", () => {
+    const subject = Subject.greeted(IDLE);
+    const entries = Buffer.concat(Array.from({ length: 12 }, () => Buffer.from([0x40, 1, 0x61, 0])));
+    const block = Buffer.concat([request(), entries]);
+    const count = suffered(subject, (id) => {
+      subject.receive(lastHeaders(id, block));
+      subject.connection.headers(subject.stream(id), TRAILERS, true);
+    });
+    assert.equal(count, Number.POSITIVE_INFINITY);
+  });
+});
+
 describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
   const ACTS: Readonly<Record<string, () => Buffer>> = {
     PING: () => ping(),
