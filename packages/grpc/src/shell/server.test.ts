@@ -148,6 +148,25 @@ describe("a connection", () => {
   });
 });
 
+describe("a server that is closed before it listens", () => {
+  for (const host of [HOST, "localhost"]) {
+    test(`says so, does not listen, and closes (${host})`, async () => {
+      const server = new GrpcServer({ host, port: 0, methods: METHODS });
+      const listening = assert.rejects(server.listen(), /closed before it listened/);
+      await server.close(0);
+      await listening;
+      await assert.rejects(server.listen(), /closed before it listened/);
+    });
+  }
+
+  test("twice at a time closes for both who asked", async (t) => {
+    const { server, port } = await serving(t);
+    await connected(t, port);
+    await Promise.all([server.close(1000), server.close(0)]);
+    assert.equal(server.connections, 0);
+  });
+});
+
 describe("what the application throws", () => {
   const mistake = new Error("a mistake");
   const fail = (): never => {

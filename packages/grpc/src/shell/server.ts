@@ -54,7 +54,8 @@ export class GrpcServer {
   readonly #tellClosed: (peer: Peer, cause: string) => void;
   /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
   readonly #securing = new Map<string, AcceptedConnection>();
-  #allClosed: (() => void) | undefined;
+  #closing = false;
+  #allClosed: PromiseWithResolvers<void> | undefined;
 
   /** @throws TypeError that names the option and the rule that it breaks. */
   constructor(options: ServerOptions) {
@@ -84,9 +85,13 @@ export class GrpcServer {
   listen(): Promise<number> {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#tcp.once("error", reject);
+      const closed = (): void => reject(new Error("the server was closed before it listened"));
+      if (this.#closing) return closed();
+      this.#tcp.once("error", reject).once("close", closed);
       this.#tcp.listen({ ...(host !== undefined && { host }), port, backlog: BACKLOG }, () => {
-        this.#tcp.off("error", reject);
+        // Closed while the name of the host was looked up, Node listens all the same.
+        if (this.#closing) return void this.#tcp.close();
+        this.#tcp.off("error", reject).off("close", closed);
         // Accepting may fail for a moment, for example for want of file descriptors; the next connect tries again.
         this.#tcp.on("error", () => {});
         const address = this.#tcp.address();
@@ -110,13 +115,13 @@ export class GrpcServer {
   /** Accepts nothing new, lets calls that run end for at most `graceMs`, then ends what is left. */
   async close(graceMs: number): Promise<void> {
     checkGraceMs(graceMs);
+    this.#closing = true;
     const stopped = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
     for (const connection of this.#open) connection.close(graceMs);
     await stopped;
     if (this.#open.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#allClosed = resolve;
-    });
+    this.#allClosed ??= Promise.withResolvers();
+    await this.#allClosed.promise;
   }
 
   #tlsServer(tls: ServerTls): TlsServer {
@@ -193,7 +198,7 @@ export class GrpcServer {
     const peer = peerOf(socket);
     if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
     this.#tellClosed(connection, cause);
-    if (this.#open.size === 0) this.#allClosed?.();
+    if (this.#open.size === 0) this.#allClosed?.resolve();
   }
 }
 
