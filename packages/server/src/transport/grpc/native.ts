@@ -10,6 +10,7 @@ import {
   StatusError,
 } from "@nacre/grpc";
 import type { Clock } from "../../clock.ts";
+import { escalate, uncaught } from "../../faults.ts";
 import {
   type GrpcTransport,
   SILENT_MS,
@@ -19,6 +20,8 @@ import {
   type TransportOptions,
 } from "./transport.ts";
 
+const UNARY = "/Request/request";
+const STREAM = "/BiRequestStream/requestBiStream";
 /** How long the peer may take to close TCP after its stream has ended. */
 const END_GRACE_MS = 1000;
 /** Several of the largest messages may arrive on one connection at a time. */
@@ -46,11 +49,11 @@ export class NativeTransport implements GrpcTransport {
       ...(keepAlive && { keepAlive: { idleMs: keepAlive.timeMs, timeoutMs: keepAlive.timeoutMs } }),
       ...(tls && { tls: serverTls(tls) }),
       methods: {
-        "/Request/request": {
+        [UNARY]: {
           type: "unary",
           handle: (message, call) => connectionOf(call).unary(message),
         },
-        "/BiRequestStream/requestBiStream": { type: "stream", open: (call) => connectionOf(call).stream(call) },
+        [STREAM]: { type: "stream", open: (call) => connectionOf(call).stream(call) },
       },
       accepts: (peer) => {
         const connection = new PeerConnection(peer, handlers, clock);
@@ -63,6 +66,8 @@ export class NativeTransport implements GrpcTransport {
         this.#byPeer.delete(peer);
         connection?.tell(cause);
       },
+      // The caller of a unary call is told that it failed; of a message on the stream nobody would hear.
+      onError: (error, { path }) => (path === UNARY ? escalate(error) : uncaught(error)),
     });
   }
 
