@@ -64,6 +64,8 @@ export const FAILURES = {
   serverError: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "otherMember" },
   notDecryptable: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "never" },
   unavailable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
+  // Another member could not be asked, or did not answer in time: it is not known whether it did what was asked.
+  peerUnreachable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   starting: { rpc: 300, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   unregistered: { rpc: 301, api: 30000, http: 400, text: "connection not registered", retry: "later" },
   noHandler: { rpc: 302, api: 30000, http: 501, text: "no handler", retry: "never" },

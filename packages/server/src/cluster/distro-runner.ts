@@ -1,0 +1,123 @@
+import {
+  type ClientId,
+  type Contents,
+  type DistroOptions,
+  type DistroState,
+  type Effect,
+  type Event,
+  fill,
+  frames,
+  newDistro,
+  nextAt,
+  step,
+} from "@nacre/core/distro";
+import type { Clock, Timer } from "../clock.ts";
+import type { Log } from "../connections/connections.ts";
+import { EffectQueue } from "../effect-queue.ts";
+
+/** A tick that is due sooner waits for the end of the current turn of the event loop at least. */
+const WAKE_MS_MIN = 1;
+
+/** What Distro needs of naming. */
+export interface DistroNaming {
+  contentsOf(clientId: ClientId): Contents | undefined;
+  heardAt(clientId: ClientId): number | undefined;
+  perform(effect: NamingEffect): void;
+}
+
+export type NamingEffect = Extract<
+  Effect,
+  { type: "apply" | "forget" | "renumber" | "mark" | "takeOver" | "handOver" }
+>;
+
+export interface DistroRunnerSetup {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly memberId: string;
+  readonly incarnation: number;
+  readonly options: Partial<DistroOptions>;
+  readonly naming: DistroNaming;
+  /** Frames of one message, in order; for a member without a link they are lost, which digests repair. */
+  readonly send: (to: string, message: readonly Uint8Array[]) => void;
+  /** Calls `answered` with clients of which an instance answers, any number of times within the time. */
+  readonly probe: (
+    clientIds: readonly ClientId[],
+    withinMs: number,
+    answered: (clientIds: readonly ClientId[]) => void,
+  ) => void;
+  readonly ready: (how: Extract<Effect, { type: "ready" }>["how"], reason: string) => void;
+  readonly notReady: (reason: string) => void;
+}
+
+/** Feeds the core of Distro and performs what it decides. */
+export class DistroRunner {
+  readonly state: DistroState;
+  /** Lives whose removals are held back, by owner and incarnation: how many clients, and until when. */
+  readonly held = new Map<string, Extract<Effect, { type: "hold" }>>();
+  readonly #setup: DistroRunnerSetup;
+  readonly #effects = new EffectQueue<Effect>(
+    (effect) => this.#do(effect),
+    (effect, err) => this.#setup.log.error({ err, effect: effect.type }, "Distro failed to do what it had decided"),
+  );
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(setup: DistroRunnerSetup) {
+    this.#setup = setup;
+    const { memberId, incarnation, naming, options } = setup;
+    this.state = newDistro(memberId, incarnation, { heardAt: (id) => naming.heardAt(id) }, options);
+  }
+
+  feed(event: Event): void {
+    if (this.#stopped) return;
+    if (this.#effects.add(step(this.state, event, this.#setup.clock.now()))) this.#wake();
+  }
+
+  /** Nothing is told or judged from here on: what connections leave behind is no removal. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #do(effect: Effect): void {
+    const { naming, send, probe, ready, notReady } = this.#setup;
+    switch (effect.type) {
+      case "send":
+        return send(effect.to, frames(fill(effect.message, (id) => naming.contentsOf(id))));
+      case "apply":
+      case "forget":
+      case "renumber":
+      case "mark":
+      case "takeOver":
+      case "handOver":
+        return naming.perform(effect);
+      case "probe":
+        return probe(effect.clientIds, effect.withinMs, (answering) => this.feed({ type: "probed", answering }));
+      case "hold":
+        this.held.set(`${effect.owner}/${effect.incarnation}`, effect);
+        return;
+      case "release":
+        this.held.delete(`${effect.owner}/${effect.incarnation}`);
+        return;
+      case "ready":
+        return ready(effect.how, effect.reason);
+      case "notReady":
+        return notReady(effect.reason);
+    }
+  }
+
+  #wake(): void {
+    const now = this.#setup.clock.now();
+    const at = nextAt(this.state);
+    if (this.#stopped || at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    // Timers of Node hold 24 days at most, and nothing waits for ever.
+    if (at === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#setup.clock.schedule(Math.max(WAKE_MS_MIN, at - now), () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.feed({ type: "tick" });
+    });
+  }
+}

@@ -1,0 +1,75 @@
+import type { Effect, Event } from "@nacre/core/naming";
+import { bool, integer, number, object, optional, RegistryError, text, textMap } from "@nacre/protocol";
+
+/** Writes that belong to the owner of the address that they name. */
+export type AddressEvent = Extract<Event, { type: "publishAddress" | "withdrawAddress" | "beat" }>;
+export type BeatAnswer = Extract<Effect, { type: "beatAnswer" }>;
+
+/** What the owner answers: for a heartbeat what naming says, for the others that it is done. */
+export interface Forwarded {
+  readonly beat?: { readonly known: boolean; readonly intervalMs: number };
+}
+
+/** The client of a caller waits meanwhile; after this the member that was asked serves the write itself. */
+export const FORWARD_TIMEOUT_MS = 1_000;
+
+export interface ForwardingSetup {
+  readonly memberId: string;
+  /** Who owns an address client; undefined while the ring is empty. */
+  readonly ownerOf: (clientId: string) => string | undefined;
+  /** Feeds naming of this member. */
+  readonly submit: (event: AddressEvent) => BeatAnswer | undefined;
+  /** @throws RegistryError: that of the owner; `peerUnreachable` when it is not known whether the owner did it. */
+  readonly call: (to: string, event: AddressEvent) => Promise<Forwarded>;
+}
+
+/**
+ * Brings a write to the member that owns its address, whatever API it came by; one member alone judges its heartbeats.
+ * An owner that does not answer is replaced at once: the write is made here with a version above what is known, and
+ * should the owner have made it as well, the two are equal or the newer one wins.
+ *
+ * @throws RegistryError when naming refuses it.
+ */
+export async function forwardWrite(setup: ForwardingSetup, event: AddressEvent): Promise<BeatAnswer | undefined> {
+  const { ip, port } = event.type === "publishAddress" ? event.instance : event;
+  const owner = setup.ownerOf(`${ip.trim()}:${port}#true`);
+  if (owner === undefined || owner === setup.memberId) return setup.submit(event);
+  try {
+    const { beat } = await setup.call(owner, event);
+    return beat && { type: "beatAnswer", ...beat };
+  } catch (thrown) {
+    if (!(thrown instanceof RegistryError) || thrown.failure !== "peerUnreachable") throw thrown;
+    return setup.submit(event);
+  }
+}
+
+const service = object({ namespace: text(), group: text(), name: text() });
+const caller = object({ ip: text(), app: text(), agent: text() });
+const instance = object({
+  ip: text(),
+  port: integer(0),
+  weight: number(1),
+  healthy: bool(true),
+  enabled: bool(true),
+  clusterName: text(),
+  metadata: textMap(),
+  instanceId: text(),
+});
+const published = object({ service, caller, instance });
+const withdrawn = object({ service, caller, ip: text(), port: integer(0) });
+const beaten = object({ service, caller, ip: text(), port: integer(0), instance: optional(instance) });
+
+/** A write as another member sent it. It is made here, also when the rings of the two differ. @throws RegistryError. */
+export function readForwarded(payload: unknown): AddressEvent {
+  const type = (payload as { type?: unknown } | null)?.type;
+  switch (type) {
+    case "publishAddress":
+      return { type, ...published.read(payload, "") };
+    case "withdrawAddress":
+      return { type, ...withdrawn.read(payload, "") };
+    case "beat":
+      return { type, ...beaten.read(payload, "") };
+    default:
+      throw new RegistryError("invalidParameter", `a member forwarded a write of an unknown type: '${String(type)}'`);
+  }
+}

@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { nodeCrypto } from "../node-crypto.ts";
+import { StartError } from "../running.ts";
+import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
+
+/** What a member is, beyond one run of it. Addresses are no part of that: they may change. */
+export interface Identity {
+  readonly memberId: string;
+  readonly clusterId: string;
+  /** Whether the cluster id stands for good. */
+  readonly settled: boolean;
+  /** Grows with every start. */
+  readonly incarnation: number;
+  /** Addresses of members through which this one joined by an operator's order. */
+  readonly joined: readonly string[];
+}
+
+export interface OpenedIdentity {
+  readonly identity: Identity;
+  /** Whether the ids were drawn by this start. */
+  readonly fresh: boolean;
+  /** Durable when the promise resolves. Calls are made in turn. */
+  save(change: Partial<Omit<Identity, "memberId" | "incarnation">>): Promise<void>;
+}
+
+const FILE = "member.json";
+
+/**
+ * Reads who this member is and counts one more start of it, or draws ids for a new one.
+ *
+ * @param directory  the data folder; undefined keeps nothing.
+ * @throws StartError when the file is not what was written: a member that took new ids would be another one.
+ */
+export async function openIdentity(directory: string | undefined, files: Files = nodeFiles): Promise<OpenedIdentity> {
+  const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
+  const fresh = held === undefined;
+  const { randomUUID } = nodeCrypto();
+  let identity: Identity = held ?? {
+    memberId: randomUUID(),
+    clusterId: randomUUID(),
+    settled: false,
+    incarnation: 0,
+    joined: [],
+  };
+  identity = { ...identity, incarnation: identity.incarnation + 1 };
+  const write = async (): Promise<void> => {
+    if (directory !== undefined) await replaceFile(files, directory, FILE, `${JSON.stringify(identity, null, 2)}\n`);
+  };
+  await write();
+  return {
+    identity,
+    fresh,
+    async save(change) {
+      identity = { ...identity, ...change };
+      await write();
+    },
+  };
+}
+
+async function read(path: string, files: Files): Promise<Identity | undefined> {
+  let text: string;
+  try {
+    text = String(await files.read(path));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+  try {
+    const { memberId, clusterId, settled, incarnation, joined } = JSON.parse(text) as Partial<Identity>;
+    if (
+      typeof memberId === "string" &&
+      memberId !== "" &&
+      typeof clusterId === "string" &&
+      clusterId !== "" &&
+      typeof settled === "boolean" &&
+      Number.isSafeInteger(incarnation) &&
+      Array.isArray(joined) &&
+      joined.every((address) => typeof address === "string")
+    )
+      return { memberId, clusterId, settled, incarnation: incarnation as number, joined };
+  } catch {
+    // Not JSON: the same as wrong fields.
+  }
+  throw new StartError(
+    `${path} is damaged, so this member does not know who it is: restore the file from a backup, or move the data folder away to start as a new member that loads from the others.`,
+  );
+}
