@@ -90,6 +90,8 @@ describe("the TCP proxy", () => {
     target.socket.write("while the other way works");
     await caller.until("while the other way works");
     caller.socket.write("b");
+    // Long enough for what is not held back: a connection is made meanwhile.
+    await pair();
     assert.equal(target.received, "");
 
     proxy.link.up.mend();
