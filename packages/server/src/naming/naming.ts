@@ -20,6 +20,7 @@ import {
 } from "@nacre/core/naming";
 import { encodeUtf8, namingPushes, RegistryError, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
+import type { AddressEvent, BeatAnswer } from "../cluster/forwarding.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
@@ -62,6 +63,7 @@ export class Naming {
   readonly #setup: NamingSetup;
   #durable: Pick<DurableLog<Command, unknown>, "propose"> | undefined;
   #udp: UdpPush | undefined;
+  #forward: ((event: AddressEvent) => Promise<BeatAnswer | undefined>) | undefined;
   #health: HealthChecks | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
@@ -109,8 +111,11 @@ export class Naming {
     durable: Pick<DurableLog<Command, unknown>, "propose">;
     udp?: UdpPush;
     health?: HealthChecks;
+    /** Where writes of address clients are made; at this member when absent. */
+    forward?: (event: AddressEvent) => Promise<BeatAnswer | undefined>;
   }): void {
     this.#durable = parts.durable;
+    this.#forward = parts.forward;
     this.#udp = parts.udp;
     this.#health = parts.health;
     parts.udp?.onSettled(({ message, outcome }) => {
@@ -129,7 +134,7 @@ export class Naming {
   }
 
   /** Feeds one event. @throws RegistryError when the core refuses it. @returns a heartbeat's answer. */
-  submit(event: Event): Extract<Effect, { type: "beatAnswer" }> | undefined {
+  submit(event: Event): BeatAnswer | undefined {
     const effects = step(this.state, event, this.#now());
     this.#perform(effects);
     for (const effect of effects) {
@@ -137,6 +142,15 @@ export class Naming {
       if (effect.type === "beatAnswer") return effect;
     }
     return undefined;
+  }
+
+  /**
+   * Feeds a write that belongs to the owner of its address: here, or at the member that owns it.
+   *
+   * @throws RegistryError when the core refuses it.
+   */
+  async submitAddress(event: AddressEvent): Promise<BeatAnswer | undefined> {
+    return this.#forward === undefined ? this.submit(event) : this.#forward(event);
   }
 
   /** Changes durable state: answers when the change is durable and applied. @throws RegistryError. */

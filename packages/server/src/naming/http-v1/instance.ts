@@ -56,8 +56,8 @@ export function instanceRoutes(naming: Naming): Route[] {
     return json({ updated: await editMetadata(naming, serviceOf(params), params, how, callerOf(call)) });
   }
 
-  const beat = (params: Params, call: Call): Answer =>
-    json(heartbeat(naming, serviceOf(params), params, callerOf(call)));
+  const beat = async (params: Params, call: Call): Promise<Answer> =>
+    json(await heartbeat(naming, serviceOf(params), params, callerOf(call)));
 
   return [
     v1("POST", path, "open", `POST ${client}`, publish),

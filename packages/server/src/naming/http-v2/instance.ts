@@ -76,8 +76,8 @@ export function instanceRoutes(naming: Naming): readonly Route[] {
         naming.written(service, query, "v2", "result", (info) => `{"code":0,"message":"success","data":${info}}`),
       );
     }),
-    v2("PUT", `${path}/beat`, "admin", "POST /v3/client/ns/instance?heartBeat=true", (params, call) =>
-      json(heartbeat(naming, compositeIn(params), params, callerOf(call))),
+    v2("PUT", `${path}/beat`, "admin", "POST /v3/client/ns/instance?heartBeat=true", async (params, call) =>
+      json(await heartbeat(naming, compositeIn(params), params, callerOf(call))),
     ),
     v2("PUT", `${path}/metadata/batch`, "admin", `PUT ${admin}/metadata/batch`, batch("mergeMetadata")),
     v2("DELETE", `${path}/metadata/batch`, "admin", `DELETE ${admin}/metadata/batch`, batch("removeMetadata")),

@@ -13,11 +13,11 @@ export function namingV3ClientRoutes(naming: Naming): readonly Route[] {
   const path = "/v3/client/ns/instance";
   const [post, ...rest] = publishRoutes(naming, path);
   return [
-    v3("POST", path, (params, call) => {
+    v3("POST", path, async (params, call) => {
       if (!params.boolean("heartBeat", false)) return post.handle(params, call);
       const service = serviceOf(params);
       addressIn(params);
-      const { code } = heartbeat(naming, service, params, callerOf(call));
+      const { code } = await heartbeat(naming, service, params, callerOf(call));
       // A client that is told so registers again; any status but 200 would make it look for another server instead.
       if (code === BEAT_CODE.unknown) return resultFailure(200, INSTANCE_NOT_FOUND, "instance not found", null);
       return resultText('"ok"');

@@ -30,7 +30,12 @@ export interface BeatAnswer {
  * A heartbeat: light with `ip`, `port` and `clusterName`, or full with a description of the instance in `beat`, which
  * brings back an instance that is not known. A light one of an unknown instance is told to register.
  */
-export function heartbeat(naming: Naming, service: ServiceName, params: Params, caller: Caller): BeatAnswer {
+export async function heartbeat(
+  naming: Naming,
+  service: ServiceName,
+  params: Params,
+  caller: Caller,
+): Promise<BeatAnswer> {
   const given = params.optional("beat");
   const cluster = params.text(CLUSTER_PARAM, "");
   const full = given === undefined ? undefined : readBeat(given);
@@ -46,7 +51,7 @@ export function heartbeat(naming: Naming, service: ServiceName, params: Params, 
   };
   const ip = instance?.ip ?? params.text("ip", "").trim();
   const port = instance?.port ?? params.integer("port", 0);
-  const answer = naming.submit({ type: "beat", service, ip, port, instance, caller });
+  const answer = await naming.submitAddress({ type: "beat", service, ip, port, instance, caller });
   const { clientBeatInterval, lightBeatEnabled } = naming.state.switches;
   return {
     clientBeatInterval: answer?.intervalMs ?? clientBeatInterval,

@@ -54,7 +54,7 @@ export async function register(
   ephemeral: boolean,
   caller: Caller,
 ): Promise<void> {
-  if (ephemeral) naming.submit({ type: "publishAddress", service, instance, caller });
+  if (ephemeral) await naming.submitAddress({ type: "publishAddress", service, instance, caller });
   else await naming.propose({ type: "registerPersistent", service, instance, caller });
 }
 
@@ -66,7 +66,7 @@ export async function deregister(
   ephemeral: boolean,
   caller: Caller,
 ): Promise<void> {
-  if (ephemeral) naming.submit({ type: "withdrawAddress", service, ip, port, caller });
+  if (ephemeral) await naming.submitAddress({ type: "withdrawAddress", service, ip, port, caller });
   else await naming.propose({ type: "deregisterPersistent", service, ip, port, caller });
 }
 
