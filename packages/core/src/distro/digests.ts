@@ -31,6 +31,7 @@ function concerns(state: DistroState, peer: Peer, owner: MemberId): boolean {
 export function compareDigest(turn: Turn, peer: Peer, theirs: readonly OwnerDigest[]): MemberId[] {
   const { state, now } = turn;
   const unequal: MemberId[] = [];
+  let difference = "";
   peer.differences.clear();
   const counts = new Map(theirs.map((digest) => [digest.owner, digest]));
   const owners = new Set([...counts.keys(), ...[...state.table.owners()].map(([owner]) => owner)]);
@@ -40,12 +41,15 @@ export function compareDigest(turn: Turn, peer: Peer, theirs: readonly OwnerDige
     const ours = state.table.owned(owner);
     if (count === (ours?.count ?? 0) && hash === (ours?.hash ?? 0)) continue;
     unequal.push(owner);
+    difference += `${owner} ${count} ${hash} ${ours?.count} ${ours?.hash} `;
     peer.differences.set(owner, count - (ours?.count ?? 0));
   }
   if (unequal.length === 0) {
     peer.equalAt = now;
     peer.differsSince = undefined;
   } else peer.differsSince ??= now;
+  if (difference !== peer.difference) peer.differenceSince = difference === "" ? undefined : now;
+  peer.difference = difference;
   return unequal;
 }
 

@@ -53,6 +53,8 @@ export interface PeerFacts {
   readonly equalForMs: Millis | undefined;
   /** How long its digests have differed; undefined: they do not. */
   readonly differsForMs: Millis | undefined;
+  /** How long they have differed by exactly the same: nothing is repaired, and nothing else is under way. */
+  readonly sameDifferenceForMs: Millis | undefined;
   /** Per owner: clients that it holds more than this member; 0 when only contents differ. */
   readonly differences: readonly { readonly owner: MemberId; readonly more: number }[];
 }
@@ -86,6 +88,7 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
       overflows: peer.overflows,
       equalForMs: peer.equalAt === undefined ? undefined : now - peer.equalAt,
       differsForMs: peer.differsSince === undefined ? undefined : now - peer.differsSince,
+      sameDifferenceForMs: peer.differenceSince === undefined ? undefined : now - peer.differenceSince,
       differences: [...peer.differences].map(([owner, more]) => ({ owner, more })),
     })),
   };

@@ -83,6 +83,9 @@ export interface Peer {
   equalAt: Millis | undefined;
   /** Since when its digests have differed. */
   differsSince: Millis | undefined;
+  /** Digests of both sides that were unequal last, as text, and since when they have been just these. */
+  difference: string;
+  differenceSince: Millis | undefined;
   /** By owner: how many clients it holds more (or, below 0, less) than this member. */
   readonly differences: Map<MemberId, number>;
   /** Times that `pending` was dropped at its bound. */
@@ -188,6 +191,8 @@ export function newPeer(id: MemberId): Peer {
     digestAt: 0,
     equalAt: undefined,
     differsSince: undefined,
+    difference: "",
+    differenceSince: undefined,
     differences: new Map(),
     overflows: 0,
     loadStage: "unasked",

@@ -1,4 +1,4 @@
-import { type Millis, seconds } from "../lib/units.ts";
+import { type Millis, minutes, seconds } from "../lib/units.ts";
 import type { Address } from "./address.ts";
 import type { Listed, MemberId, MemberState, RefusalCode, Sight } from "./frames.ts";
 import type { BadLine } from "./member-list.ts";
@@ -44,6 +44,14 @@ export interface PeerFact {
   readonly unlistedAt: Millis | undefined;
   /** An older start of it speaks long after the newer one: two processes share one data folder's identity. */
   readonly isTwin: boolean;
+  /** It said that it stops in its present incarnation; `forever`: it does not come back. */
+  readonly leaving: "no" | "restart" | "forever";
+  /** How often it stopped being UP within the last minute, planned stops aside. */
+  readonly flips: number;
+  /** Its machine answers that nobody listens. */
+  readonly refused: boolean;
+  /** Who answers at its only address now. */
+  readonly replacedBy: MemberId | undefined;
 }
 
 export function peers(state: Membership, now: Millis): PeerFact[] {
@@ -75,6 +83,10 @@ function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
     origin: unlistedAt === undefined ? "listed" : member.wasListed ? "delisted" : "gossip",
     unlistedAt,
     isTwin: member.olderAt !== undefined && member.olderAt - member.incarnationAt > seconds(10),
+    leaving: member.leaving,
+    flips: member.departures.filter((at) => now - at < minutes(1)).length,
+    refused: member.refusedAt !== undefined,
+    replacedBy: member.replacedBy,
   };
 }
 
@@ -98,11 +110,13 @@ function errorsAt(dial: Dial): PortFact[] {
 }
 
 /** Addresses that are called and behind which nobody was found yet. */
-export function unfound(state: Membership): { address: Address; since: Millis; errors: readonly PortFact[] }[] {
+export function unfound(
+  state: Membership,
+): { address: Address; since: Millis; refused: boolean; errors: readonly PortFact[] }[] {
   const known = new Set([...state.members.values()].flatMap(({ addresses }) => addresses));
   return [...state.dials.values()]
     .filter((dial) => dial.memberId === undefined && !dial.isSelf && !known.has(dial.address))
-    .map((dial) => ({ address: dial.address, since: dial.since, errors: errorsAt(dial) }));
+    .map((dial) => ({ address: dial.address, since: dial.since, refused: dial.refused, errors: errorsAt(dial) }));
 }
 
 /** Who sees whom: this member's row, and the rows that members sent with their last probe or answer. */
@@ -154,6 +168,19 @@ export function refusals(state: Membership): RefusedFact[] {
   return [...state.refused.values()];
 }
 
+export interface ReachFact {
+  /** Itself and the members that answer. */
+  readonly reached: number;
+  /** All that there are, as far as this member knows. */
+  readonly expected: number;
+  /** Since when those in reach are no majority. */
+  readonly minoritySince: Millis | undefined;
+}
+
+export function reach(state: Membership, now: Millis): ReachFact {
+  return { reached: reachedCount(state, now), expected: expectedCount(state), minoritySince: state.isolatedAt };
+}
+
 /** No majority in reach for 10 s; undefined otherwise. */
 export function isolation(
   state: Membership,
@@ -164,6 +191,14 @@ export function isolation(
   return { since, reached: reachedCount(state, now), expected: expectedCount(state) };
 }
 
+export interface UnresolvedFact {
+  readonly host: string;
+  readonly error: string;
+  readonly since: Millis;
+  /** Addresses that it resolved to before. */
+  readonly ips: readonly string[];
+}
+
 export interface ListFact {
   readonly source: string;
   readonly entries: number;
@@ -171,14 +206,16 @@ export interface ListFact {
   readonly badCount: number;
   /** Since when the list reads empty and the last one that did not is kept. */
   readonly emptiedAt: Millis | undefined;
-  readonly unresolved: readonly { readonly host: string; readonly error: string; readonly since: Millis }[];
+  readonly unresolved: readonly UnresolvedFact[];
+  /** Members that the list names more than once. */
+  readonly doubles: readonly { readonly id: MemberId; readonly addresses: readonly Address[] }[];
   /** Since when there is no other member, known or listed. */
   readonly aloneSince: Millis | undefined;
 }
 
 export function list(state: Membership): ListFact {
-  const unresolved = [...state.names].flatMap(([host, { error, since }]) =>
-    error === undefined ? [] : [{ host, error, since }],
+  const unresolved = [...state.names].flatMap(([host, { error, since, ips }]) =>
+    error === undefined ? [] : [{ host, error, since, ips }],
   );
   const { badLines, badCount } = state.lastRead;
   return {
@@ -188,8 +225,15 @@ export function list(state: Membership): ListFact {
     badCount,
     emptiedAt: state.listEmptiedAt,
     unresolved,
+    doubles: doublesOf(state),
     aloneSince: state.aloneAt,
   };
+}
+
+function doublesOf(state: Membership): { id: MemberId; addresses: Address[] }[] {
+  const byId = new Map<MemberId, Address[]>();
+  for (const { id, address } of listOf(state)) if (id !== undefined) byId.set(id, [...(byId.get(id) ?? []), address]);
+  return [...byId].flatMap(([id, addresses]) => (addresses.length > 1 ? [{ id, addresses }] : []));
 }
 
 export interface SelfFact {

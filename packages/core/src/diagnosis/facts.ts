@@ -1,0 +1,150 @@
+import type { DistroFacts } from "../distro/facts.ts";
+import type { Millis } from "../lib/units.ts";
+import type { Address } from "../membership/address.ts";
+import type {
+  ListDifference,
+  ListFact,
+  PeerFact,
+  PortFact,
+  ReachFact,
+  RefusedFact,
+  SelfFact,
+} from "../membership/facts.ts";
+import type { MemberId } from "../membership/frames.ts";
+
+/**
+ * What one member knows of itself at one moment: plain data, gathered by the shell about once a second. A part that is
+ * undefined is not known here, and nothing is found from it. Moments are on the clock of `now`, durations end in `Ms`.
+ */
+export interface DiagnosisFacts {
+  readonly process: ProcessFacts;
+  /** Undefined for a member that runs alone on purpose (standalone). */
+  readonly members: MembersFacts | undefined;
+  /** Where the list of members comes from; undefined when nowhere. */
+  readonly lookup: LookupFacts | undefined;
+  readonly distro: DistroFacts | undefined;
+  /** One for each member to which writes of address clients fail to be forwarded. */
+  readonly forwarding: readonly ForwardingFact[];
+  readonly naming: NamingFacts | undefined;
+  readonly connections: ConnectionsFacts | undefined;
+  readonly log: LogFacts | undefined;
+  readonly store: StoreFacts | undefined;
+  readonly disk: DiskFacts | undefined;
+  readonly clock: ClockFacts;
+}
+
+export interface ProcessFacts {
+  readonly startedAt: Millis;
+  /** `starting`: its ports are open and no client is let in. `stopping`: it was told to stop. */
+  readonly stage: "starting" | "running" | "stopping";
+  /** Main port, as members write it in lists. */
+  readonly port: number;
+  /** Set by an operator in place of what the member would say of itself. */
+  readonly statusSet: { readonly status: string; readonly since: Millis } | undefined;
+  /** The last time that this process stood still for a second or more; `at` is when it went on. */
+  readonly pause: { readonly at: Millis; readonly lengthMs: Millis } | undefined;
+  readonly memory: { readonly usedBytes: number; readonly limitBytes: number } | undefined;
+  /** Queues and tables with a bound that clients or peers can fill. */
+  readonly queues: readonly QueueFact[];
+}
+
+export interface QueueFact {
+  /** Part of a sentence: "pushes that wait". */
+  readonly what: string;
+  readonly held: number;
+  readonly max: number;
+  /** What happens at the bound, part of a sentence: "the oldest are dropped". */
+  readonly atMax: string;
+}
+
+/** What `self`, `peers`, `unfound` and so on of `core/membership` answer at this moment. */
+export interface MembersFacts {
+  readonly self: SelfFact;
+  readonly peers: readonly PeerFact[];
+  readonly unfound: readonly UnfoundFact[];
+  readonly list: ListFact;
+  readonly listDifferences: readonly ListDifference[];
+  readonly refusals: readonly RefusedFact[];
+  readonly reach: ReachFact;
+  /** Whether a member that reaches no majority stays ready: it then serves what it holds. */
+  readonly servesIsolated: boolean;
+}
+
+export interface UnfoundFact {
+  readonly address: Address;
+  readonly since: Millis;
+  readonly refused: boolean;
+  readonly errors: readonly PortFact[];
+}
+
+export interface LookupFacts {
+  readonly kind: "file" | "option" | "addressServer";
+  /** Path, name of the option, or URL. */
+  readonly where: string;
+  /** Of the last reading; undefined when it worked. */
+  readonly error: string | undefined;
+  /** Readings in a row that failed. */
+  readonly failures: number;
+  /** Since when they fail. */
+  readonly failingSince: Millis | undefined;
+  readonly readAt: Millis | undefined;
+}
+
+export interface ForwardingFact {
+  readonly to: MemberId;
+  readonly since: Millis;
+  readonly error: string;
+  /** Clients that this member serves in its place. */
+  readonly clients: number;
+}
+
+export interface NamingFacts {
+  /**
+   * Address clients owned here that are unhealthy because their heartbeats stopped, by the agent that they name. Those
+   * that wait because their owner or this member restarted are not among them.
+   */
+  readonly silent: readonly SilentClients[];
+}
+
+export interface SilentClients {
+  /** As the client names itself: `Nacos-Java-Client:v1.4.1`; empty when it does not. */
+  readonly agent: string;
+  readonly clients: number;
+  /** Address clients of this agent, silent or not. */
+  readonly of: number;
+  /** When the first of them was last heard. */
+  readonly heardAt: Millis;
+  /** Its address. */
+  readonly example: string;
+}
+
+export interface ConnectionsFacts {
+  /** Connections of clients per member that told its count, this one among them. */
+  readonly counts: readonly { readonly id: MemberId; readonly count: number }[];
+  /** Whether connections are being moved. */
+  readonly moving: boolean;
+}
+
+export interface LogFacts {
+  /** Set while durable writes are refused: the reason and the mend. */
+  readonly refusing: string | undefined;
+}
+
+export interface StoreFacts {
+  /** Set while configurations cannot be read, or what was written does not get into the store: reason and mend. */
+  readonly error: string | undefined;
+}
+
+export interface DiskFacts {
+  /** The data folder. */
+  readonly path: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** The longest sync of the last few seconds. */
+  readonly syncMs: Millis;
+}
+
+export interface ClockFacts {
+  /** The last time that the wall clock moved by itself, by more than a second; ahead is positive. */
+  readonly jump: { readonly at: Millis; readonly byMs: Millis } | undefined;
+}
