@@ -1,0 +1,370 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { FakeClock } from "@nacre/testkit/fake-clock";
+import { faultyFiles } from "@nacre/testkit/faulty-files";
+import { nodeFiles } from "../storage/files.ts";
+import { type ClientJournal, type ClientJournalOptions, type Kept, openClientJournal } from "./client-journal.ts";
+
+describe("the journal of clients", () => {
+  let directory = "";
+  let clock = new FakeClock();
+  let clients = new Map<string, Kept>();
+  let warnings: string[] = [];
+
+  beforeEach(async () => {
+    directory = join(await mkdtemp(join(tmpdir(), "nacre-clients-")), "clients");
+    clock = new FakeClock();
+    clients = new Map();
+    warnings = [];
+  });
+  afterEach(() => rm(join(directory, ".."), { recursive: true }));
+
+  const open = (options: Partial<ClientJournalOptions> = {}) =>
+    openClientJournal({
+      directory,
+      self: "a",
+      clock,
+      log: { info: () => {}, warn: (_, message) => warnings.push(message) },
+      tombstoneMs: 360_000,
+      keptOf: (id) => clients.get(id),
+      ...options,
+    });
+
+  /** Opens it, and closes it at once: what a start would find. */
+  async function found(): Promise<{ published: Record<string, number>; gone: Record<string, string> }> {
+    const { recovered, journal } = await open();
+    await journal.close();
+    return {
+      published: Object.fromEntries(recovered.changes.map(({ id, version }) => [id, version.counter])),
+      gone: Object.fromEntries(recovered.removals.map((one) => [one.id, one.gone ?? ""])),
+    };
+  }
+
+  function note(journal: ClientJournal, kept: Kept): void {
+    clients.set(kept.id, kept);
+    journal.note(kept.id);
+  }
+
+  test("finds nothing in a folder that is not there, and makes none before there is something to write", async () => {
+    assert.deepEqual(await found(), { published: {}, gone: {} });
+    await assert.rejects(readdir(directory), { code: "ENOENT" });
+  });
+
+  test("gives back what clients published last, all of it", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    note(journal, change("10.0.0.1:80#true", 7));
+    await journal.flush();
+    note(journal, change("c1", 2));
+    await journal.close();
+
+    const { recovered, journal: next } = await open();
+    await next.close();
+    assert.deepEqual(
+      recovered.changes.toSorted((a, b) => a.version.counter - b.version.counter),
+      [change("c1", 2), change("10.0.0.1:80#true", 7)],
+    );
+    assert.deepEqual(recovered.removals, []);
+  });
+
+  test("has on disk what changed, 50 ms later, also when the process is killed then", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    clients.set("c1", change("c1", 2));
+    note(journal, change("c2", 1));
+    clock.advance(49);
+    await assert.rejects(readdir(directory), { code: "ENOENT" });
+    clock.advance(1);
+    await journal.flush();
+
+    assert.deepEqual(await found(), { published: { c1: 2, c2: 1 }, gone: {} }, "what it is at the time of writing");
+    await journal.close();
+  });
+
+  test("remembers removals for the time of tombstones, and ages go on while the member does not run", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    await journal.flush();
+    note(journal, gone("c1", 2));
+    note(journal, gone("c2", 3, 359_000));
+    await journal.close();
+    clock.advance(1_000);
+    const { recovered, journal: next } = await open();
+    await next.close();
+    assert.deepEqual(recovered.changes, []);
+    assert.deepEqual(recovered.removals, [gone("c1", 2, 1_000), gone("c2", 3, 360_000)]);
+
+    clock.advance(1);
+    assert.deepEqual((await found()).gone, { c1: "removed" });
+  });
+
+  test("takes a clock that was set back for no time at all", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    await journal.close();
+    clock.setWall(clock.wall() - 3_600_000);
+    const { recovered, journal: next } = await open();
+    await next.close();
+    assert.equal(recovered.changes[0]?.ageMs, 0);
+  });
+
+  test("forgets clients that belong to another member now, or that nobody knows", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    note(journal, change("c2", 1));
+    note(journal, change("c3", 1));
+    await journal.flush();
+    note(journal, change("c1", 2, "b"));
+    clients.delete("c2");
+    journal.note("c2");
+    await journal.close();
+    assert.deepEqual(await found(), { published: { c3: 1 }, gone: {} });
+  });
+
+  test("passes over what another member wrote into the folder that this one was given", async () => {
+    const { journal } = await open();
+    note(journal, change("c1", 1));
+    await journal.close();
+    const { recovered } = await open({ self: "b" });
+    assert.deepEqual(recovered, { changes: [], removals: [] });
+  });
+
+  test("goes on over starts, and the newest life is right", async () => {
+    for (let life = 1; life <= 3; life++) {
+      const { journal } = await open();
+      note(journal, change("c1", life));
+      note(journal, change(`only-${life}`, 1));
+      await journal.close();
+    }
+    assert.deepEqual(await found(), { published: { c1: 3, "only-1": 1, "only-2": 1, "only-3": 1 }, gone: {} });
+  });
+
+  test("keeps few files, however often the member starts", async () => {
+    for (let life = 1; life <= 20; life++) {
+      const { journal, recovered } = await open();
+      for (const one of recovered.changes) clients.set(one.id, one);
+      note(journal, change(`life-${life}`, 1));
+      await journal.close();
+    }
+    assert.equal(Object.keys((await found()).published).length, 20);
+    assert.ok((await readdir(directory)).length <= 5);
+  });
+
+  test("is written anew when most of it is outdated, so that it does not grow with changes", async () => {
+    const { journal } = await open({ limits: { garbageBytes: 4_096 } });
+    note(journal, gone("c0", 1));
+    let bytesMax = 0;
+    for (let counter = 1; counter <= 500; counter++) {
+      note(journal, change("c1", counter));
+      note(journal, change("c2", counter));
+      await journal.flush();
+      bytesMax = Math.max(bytesMax, await bytesOf(directory));
+    }
+    assert.ok(bytesMax < 6_000, `${bytesMax} bytes`);
+    assert.equal((await readdir(directory)).length, 1);
+    await journal.close();
+    assert.deepEqual(await found(), { published: { c1: 500, c2: 500 }, gone: { c0: "removed" } });
+  });
+
+  test("does not grow with removals either, once their time is over", async () => {
+    const { journal } = await open({ limits: { garbageBytes: 4_096 } });
+    for (let at = 0; at < 2_000; at++) {
+      note(journal, gone(`c${at}`, 1));
+      clients.delete(`c${at - 36}`);
+      await journal.flush();
+      clock.advance(10_000);
+    }
+    assert.ok((await bytesOf(directory)) < 12_000, `${await bytesOf(directory)} bytes`);
+    await journal.close();
+    assert.equal(Object.keys((await found()).gone).length, 36);
+  });
+
+  describe("after an end in the midst of writing", () => {
+    test("loses what was being written, wherever that ended, and says nothing", async () => {
+      const { journal } = await open();
+      note(journal, change("c1", 1));
+      await journal.flush();
+      const path = join(directory, (await readdir(directory))[0] as string);
+      const { size: whole } = await stat(path);
+      note(journal, change("c2", 1));
+      await journal.close();
+      const bytes = await readFile(path);
+      for (let size = bytes.length - 1; size >= 0; size--) {
+        await writeFile(path, bytes.subarray(0, size));
+        const { published } = await found();
+        assert.deepEqual(published, size < whole ? {} : { c1: 1 }, `${size} of ${bytes.length} bytes`);
+      }
+      assert.deepEqual(warnings, []);
+    });
+
+    test("goes on in another file, behind what is whole", async () => {
+      const { journal } = await open();
+      note(journal, change("c1", 1));
+      await journal.close();
+      const path = join(directory, (await readdir(directory))[0] as string);
+      await truncate(path, (await stat(path)).size - 1);
+      const { journal: next } = await open();
+      note(next, change("c2", 1));
+      await next.close();
+      assert.deepEqual((await found()).published, { c2: 1 });
+      assert.deepEqual(warnings, []);
+    });
+  });
+
+  describe("with damage", () => {
+    async function three(): Promise<string> {
+      const { journal } = await open();
+      for (const id of ["c1", "c2", "c3"]) {
+        note(journal, change(id, 1));
+        await journal.flush();
+      }
+      await journal.close();
+      return join(directory, (await readdir(directory))[0] as string);
+    }
+
+    test("gives back what is before it, sets the file aside with one sentence, and has the rest at the next start", async () => {
+      const path = await three();
+      const bytes = await readFile(path);
+      const at = bytes.indexOf("c2");
+      bytes[at] = 0;
+      await writeFile(path, bytes);
+
+      assert.deepEqual((await found()).published, { c1: 1 });
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0] as string, /clients-00000001\.journal is damaged, the checksum .* set aside/);
+      assert.deepEqual(await readdir(directory), ["clients-00000002.journal", "clients.damaged"]);
+      assert.deepEqual((await found()).published, { c1: 1 }, "nothing is lost by setting it aside");
+      assert.equal(warnings.length, 1);
+    });
+
+    test("takes any bytes for what they are", async () => {
+      await three();
+      for (const bytes of [Buffer.alloc(4_096), Buffer.from("no journal at all ".repeat(100))]) {
+        await writeFile(join(directory, "clients-00000007.journal"), bytes);
+        assert.deepEqual((await found()).published, { c1: 1, c2: 1, c3: 1 });
+      }
+      assert.equal(warnings.length, 2);
+      assert.match(warnings[1] as string, /not a journal of this version/);
+    });
+
+    test("finds no byte whose change it takes for something else", async () => {
+      const path = await three();
+      const bytes = await readFile(path);
+      for (let at = 0; at < bytes.length; at++) {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] as number) ^ 0x10;
+        await rm(directory, { recursive: true });
+        await nodeFiles.makeDirectory(directory);
+        await writeFile(path, changed);
+        const { published } = await found();
+        assert.ok(!("c3" in published), `byte ${at}`);
+      }
+    });
+
+    test("goes on when zeros follow, as after a power failure", async () => {
+      const path = await three();
+      await appendFile(path, Buffer.alloc(512));
+      assert.deepEqual((await found()).published, { c1: 1, c2: 1, c3: 1 });
+      assert.equal(warnings.length, 1);
+    });
+  });
+
+  describe("on a disk that fails", () => {
+    test("says so once, tries again, and misses nothing in the end", async () => {
+      const { files, faults } = faultyFiles(nodeFiles, ".journal");
+      const { journal } = await open({ files });
+      note(journal, change("c1", 1));
+      await journal.flush();
+      faults.write = { code: "ENOSPC", afterBytes: 20 };
+      note(journal, change("c2", 1));
+      await journal.flush();
+      clients.set("c3", change("c3", 1));
+      journal.note("c3");
+      await journal.flush();
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0] as string, /\(ENOSPC\).*free space/);
+      assert.deepEqual((await found()).published, { c1: 1 });
+
+      faults.write = undefined;
+      clock.advance(2_000);
+      await journal.flush();
+      assert.deepEqual((await found()).published, { c1: 1, c2: 1, c3: 1 });
+      await journal.close();
+    });
+
+    test("ends when too many clients wait, and leaves nothing that is outdated", async () => {
+      const { files, faults } = faultyFiles(nodeFiles, ".journal");
+      const { journal } = await open({ files, limits: { waitingMax: 10 } });
+      note(journal, change("c1", 1));
+      await journal.flush();
+      faults.write = { code: "EIO", afterBytes: 0 };
+      for (let at = 0; at < 12; at++) {
+        note(journal, change(`x${at}`, 1));
+        await journal.flush();
+      }
+      faults.write = undefined;
+      note(journal, change("c1", 2));
+      await journal.close();
+      assert.deepEqual((await found()).published, {});
+      assert.equal(warnings.length, 2);
+      assert.match(warnings[1] as string, /ends until the next start/);
+    });
+
+    test("starts with what it can read", async () => {
+      const { journal } = await open();
+      note(journal, change("c1", 1));
+      await journal.close();
+      const { recovered } = await open({
+        files: { ...nodeFiles, read: () => Promise.reject(Object.assign(new Error("injected"), { code: "EIO" })) },
+      });
+      assert.deepEqual(recovered, { changes: [], removals: [] });
+      assert.match(warnings[0] as string, /cannot be read \(EIO\)/);
+    });
+  });
+});
+
+async function bytesOf(directory: string): Promise<number> {
+  let sum = 0;
+  for (const name of await readdir(directory)) sum += (await stat(join(directory, name))).size;
+  return sum;
+}
+
+function change(id: string, counter: number, owner = "a"): Kept {
+  const service = { namespace: "public", group: "DEFAULT_GROUP", name: "orders" };
+  const instance = {
+    ip: "10.0.0.1",
+    port: 80,
+    weight: 1,
+    healthy: true,
+    enabled: true,
+    cluster: "DEFAULT",
+    metadata: { zone: "z1" },
+    instanceId: undefined,
+  };
+  return {
+    id,
+    kind: id.includes("#") ? "address" : "connection",
+    version: { owner, incarnation: 1, counter },
+    contentHash: counter,
+    gone: undefined,
+    answers: false,
+    after: 0,
+    ageMs: 0,
+    contents: {
+      ip: "10.0.0.1",
+      port: 80,
+      app: "app",
+      agent: "",
+      createdAt: 1,
+      publications: [{ service, instances: [instance] }],
+    },
+  };
+}
+
+function gone(id: string, counter: number, ageMs = 0): Kept {
+  const version = { owner: "a", incarnation: 1, counter };
+  return { id, kind: "connection", version, contentHash: 0, gone: "removed", answers: false, after: 0, ageMs };
+}

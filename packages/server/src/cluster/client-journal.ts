@@ -1,0 +1,370 @@
+import { join } from "node:path";
+import type { Change, ClientId, MemberId } from "@nacre/core/distro";
+import type { Clock } from "../clock.ts";
+import { failureCode, mend } from "../storage/disk-failure.ts";
+import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
+import type { StorageLogger } from "../storage/logger.ts";
+import { encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
+import { type Found, journalName, readJournal, setAside } from "./client-journal-start.ts";
+
+export type { Kept };
+
+export interface ClientJournalOptions {
+  /** Made when the first client is written. */
+  readonly directory: string;
+  /** This member. What the files hold of others, because the folder had another id once, is passed over. */
+  readonly self: MemberId;
+  readonly clock: Clock;
+  readonly log: StorageLogger;
+  /** How long a removal is remembered: as long as Distro remembers it. */
+  readonly tombstoneMs: number;
+  /**
+   * What is to be remembered of a client at this moment: what it publishes with the version of this member's present or
+   * earlier life, or that it is gone. Undefined: nothing, since it belongs to another member or is not known any more.
+   * Not called before the first `note`.
+   */
+  readonly keptOf: (clientId: ClientId) => Kept | undefined;
+  readonly files?: Files;
+  readonly limits?: Partial<ClientJournalLimits>;
+}
+
+export interface ClientJournalLimits {
+  /** Clients that changed are written together, this long after the first of them. */
+  readonly batchMs: number;
+  /** After a failure of the disk. */
+  readonly retryMs: number;
+  /** Clients that wait for a disk that takes nothing. Beyond, the journal ends until the next start. */
+  readonly waitingMax: number;
+  /** Removals that are remembered; the oldest go first. */
+  readonly tombstonesMax: number;
+  /** Files are written anew when what is outdated in them exceeds the rest by this. */
+  readonly garbageBytes: number;
+}
+
+export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
+  batchMs: 50,
+  retryMs: 2_000,
+  waitingMax: 500_000,
+  tombstonesMax: 200_000,
+  garbageBytes: 1024 * 1024,
+};
+
+/** Each start begins a file; with so many at a start all are written anew. */
+const FILES_MAX = 4;
+/** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
+const RECORD_CLIENTS_MAX = 256;
+const RECORD_INSTANCES_MAX = 1_000;
+const EXPIRED_PER_FLUSH_MAX = 5_000;
+
+/** What was known before the start, newest state of each client. Ages go on while the member did not run. */
+export interface Recovered {
+  readonly changes: readonly Change[];
+  readonly removals: readonly Kept[];
+}
+
+/**
+ * What clients of this member publish, on disk, so that a member which starts again serves what it knew.
+ *
+ * Best effort by design: nobody waits for it, and nothing is synced but what replaces older files. It outlives the
+ * process in whatever way that ends, except for the last 50 ms; after a power failure its newest part may be missing.
+ * Then clients come back by themselves or from other members, only later.
+ */
+export interface ClientJournal {
+  /** Anything about a client that is, or was, this member's own has changed: what it is now is read a little later. */
+  note(clientId: ClientId): void;
+  /** Writes what is noted now. Resolves when the files have it, or when the disk does not take it. */
+  flush(): Promise<void>;
+  /** Writes what is noted, and ends. Nothing that is noted later is written. */
+  close(): Promise<void>;
+  /** For metrics: bytes of its files, and of what is not outdated in them; clients that wait to be written. */
+  facts(): { readonly bytes: number; readonly liveBytes: number; readonly waiting: number };
+}
+
+/** Reads what earlier lives left, and never fails: what cannot be read is told to `log` and set aside. */
+export async function openClientJournal(
+  options: ClientJournalOptions,
+): Promise<{ readonly recovered: Recovered; readonly journal: ClientJournal }> {
+  const { directory, self, clock, log, tombstoneMs, files = nodeFiles } = options;
+  const found = await readJournal({ files, directory, self, wall: clock.wall(), tombstoneMs, log });
+  const journal = new Journal({ ...options, files }, found);
+  if (found.damaged.length > 0 && (await journal.copy(found))) await setAside(files, directory, found.damaged);
+  const changes: Change[] = [];
+  const removals: Kept[] = [];
+  for (const { kept } of found.clients.values()) (kept.gone === undefined ? changes : removals).push(kept as Change);
+  return { recovered: { changes, removals }, journal };
+}
+
+class Journal implements ClientJournal {
+  readonly #options: ClientJournalOptions & { readonly files: Files };
+  readonly #limits: ClientJournalLimits;
+  /** Bytes of the newest record of each client. */
+  readonly #live = new Map<ClientId, number>();
+  /** Oldest first, as they were written. */
+  readonly #gone = new Map<ClientId, { bytes: number; readonly at: number }>();
+  #liveBytes = 0;
+  #bytes: number;
+  #waiting = new Set<ClientId>();
+  /** Taken from `#waiting` and not written yet. */
+  #taken = new Set<ClientId>();
+  /** All clients, while the files are written anew. */
+  #rewriting: Iterator<ClientId> | undefined;
+  /** Numbers of the files that hold what is known, oldest first; the last one is written to once `#file` is open. */
+  #numbers: number[];
+  /** Files that go when everything has been written anew. */
+  #obsolete: number[] = [];
+  #lastNumber: number;
+  #file: OpenFile | undefined;
+  #position = 0;
+  #running: Promise<void> | undefined;
+  #scheduled = false;
+  #failing = false;
+  #ended = false;
+  #removing: Promise<unknown> | undefined;
+
+  constructor(options: ClientJournalOptions & { readonly files: Files }, found: Found) {
+    this.#options = options;
+    this.#limits = { ...CLIENT_JOURNAL_LIMITS, ...options.limits };
+    this.#numbers = [...found.numbers];
+    this.#bytes = found.bytes;
+    this.#lastNumber = Math.max(0, ...found.numbers, ...found.damaged);
+    for (const [id, { kept, bytes }] of found.clients) this.#count(id, kept, bytes);
+  }
+
+  note(clientId: ClientId): void {
+    if (this.#ended) return;
+    this.#waiting.add(clientId);
+    if (this.#waiting.size + this.#taken.size > this.#limits.waitingMax) this.#giveUp();
+    else this.#schedule(this.#limits.batchMs);
+  }
+
+  facts(): { bytes: number; liveBytes: number; waiting: number } {
+    return { bytes: this.#bytes, liveBytes: this.#liveBytes, waiting: this.#waiting.size + this.#taken.size };
+  }
+
+  async flush(): Promise<void> {
+    await this.#running;
+    if (this.#waiting.size + this.#taken.size > 0) await this.#run();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#ended) {
+      this.#ended = true;
+      await this.flush();
+    }
+    await this.#removing;
+    await this.#file?.close().catch(() => {});
+    this.#file = undefined;
+  }
+
+  /** Writes what was found in damaged files to a new one, before they are set aside. */
+  async copy({ clients }: Found): Promise<boolean> {
+    try {
+      const all = [...clients.values()].map(({ kept }) => kept);
+      for (let at = 0; at < all.length; at += RECORD_CLIENTS_MAX)
+        await this.#write(all.slice(at, at + RECORD_CLIENTS_MAX), []);
+      return true;
+    } catch (thrown) {
+      this.#failed(thrown);
+      return false;
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#scheduled || this.#ended || this.#running !== undefined) return;
+    this.#scheduled = true;
+    this.#options.clock.schedule(delayMs, () => {
+      this.#scheduled = false;
+      if (!this.#ended && this.#running === undefined) void this.#run();
+    });
+  }
+
+  #run(): Promise<void> {
+    this.#running = this.#flush().finally(() => {
+      this.#running = undefined;
+      if (this.#failing) this.#schedule(this.#limits.retryMs);
+      else if (this.#waiting.size > 0) this.#schedule(this.#limits.batchMs);
+    });
+    return this.#running;
+  }
+
+  /** Writes what waits, slice by slice: every write is a turn of the event loop for others. */
+  async #flush(): Promise<void> {
+    if (this.#taken.size === 0) [this.#taken, this.#waiting] = [this.#waiting, this.#taken];
+    else {
+      for (const id of this.#waiting) this.#taken.add(id);
+      this.#waiting.clear();
+    }
+    try {
+      this.#expire();
+      if (this.#isDue()) await this.#rewrite();
+      for (let slice = this.#slice(); slice !== undefined; slice = this.#slice()) {
+        try {
+          await this.#write(slice.kept, slice.forgotten);
+        } catch (thrown) {
+          for (const { id } of slice.kept) this.#taken.add(id);
+          for (const id of slice.forgotten) this.#taken.add(id);
+          throw thrown;
+        }
+      }
+      await this.#removeObsolete();
+      this.#failing = false;
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
+  }
+
+  /** What comes next, as it is now: all clients while they are written anew, then those that changed. */
+  #slice(): { kept: Kept[]; forgotten: ClientId[] } | undefined {
+    const { keptOf, self } = this.#options;
+    const kept: Kept[] = [];
+    const forgotten: ClientId[] = [];
+    let instances = 0;
+    const isFull = (): boolean =>
+      kept.length + forgotten.length >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX;
+    const take = (id: ClientId): void => {
+      const one = keptOf(id);
+      if (one === undefined || one.version.owner !== self) {
+        forgotten.push(id);
+        return;
+      }
+      kept.push(one);
+      if (one.gone !== undefined) return;
+      for (const publication of one.contents.publications) instances += publication.instances.length;
+    };
+    while (this.#rewriting !== undefined && !isFull()) {
+      const next = this.#rewriting.next();
+      if (next.done === true) this.#rewriting = undefined;
+      else if (!this.#taken.has(next.value)) take(next.value);
+    }
+    for (const id of this.#taken) {
+      if (isFull()) break;
+      this.#taken.delete(id);
+      take(id);
+    }
+    return kept.length + forgotten.length === 0 ? undefined : { kept, forgotten };
+  }
+
+  async #write(kept: readonly Kept[], forgotten: readonly ClientId[]): Promise<void> {
+    const file = this.#file ?? (await this.#begin());
+    const bytes = encodeRecords(kept, forgotten, this.#options.clock.wall());
+    try {
+      await file.write(bytes, this.#position);
+    } catch (thrown) {
+      // What part of it was written would stand between whole records.
+      await file.truncate(this.#position).catch(() => {});
+      throw thrown;
+    }
+    this.#position += bytes.length;
+    this.#bytes += bytes.length;
+    const share = Math.round(bytes.length / (kept.length + forgotten.length));
+    for (const id of forgotten) this.#uncount(id);
+    for (const one of kept) this.#count(one.id, one, share);
+  }
+
+  async #begin(): Promise<OpenFile> {
+    const { files, directory } = this.#options;
+    const number = ++this.#lastNumber;
+    await files.makeDirectory(directory);
+    const file = await files.create(join(directory, journalName(number)));
+    try {
+      await file.write(fileHeader(), 0);
+    } catch (thrown) {
+      await file.close().catch(() => {});
+      throw thrown;
+    }
+    this.#file = file;
+    this.#numbers.push(number);
+    this.#position = FILE_HEADER_BYTES;
+    this.#bytes += FILE_HEADER_BYTES;
+    return file;
+  }
+
+  #isDue(): boolean {
+    if (this.#rewriting !== undefined || this.#obsolete.length > 0) return false;
+    const garbage = this.#bytes - this.#liveBytes;
+    return garbage > this.#liveBytes + this.#limits.garbageBytes || this.#numbers.length > FILES_MAX;
+  }
+
+  /** All that is known goes into a new file. Until it is complete, old and new together tell everything. */
+  async #rewrite(): Promise<void> {
+    await this.#file?.close().catch(() => {});
+    this.#file = undefined;
+    this.#obsolete = this.#numbers;
+    this.#numbers = [];
+    this.#bytes = 0;
+    this.#rewriting = this.#all();
+  }
+
+  *#all(): Generator<ClientId> {
+    yield* this.#gone.keys();
+    yield* this.#live.keys();
+  }
+
+  async #removeObsolete(): Promise<void> {
+    if (this.#obsolete.length === 0) return;
+    await this.#file?.sync();
+    const { files, directory } = this.#options;
+    // Oldest first: what is left after a crash in between still ends with the newest that was known.
+    for (let [number] = this.#obsolete; number !== undefined; [number] = this.#obsolete) {
+      await files.remove(join(directory, journalName(number)));
+      this.#obsolete.shift();
+    }
+  }
+
+  #count(id: ClientId, { gone, ageMs }: Kept, bytes: number): void {
+    if (gone === undefined) {
+      this.#uncount(id);
+      this.#live.set(id, bytes);
+    } else {
+      const held = this.#gone.get(id);
+      if (held === undefined) this.#uncount(id);
+      else this.#liveBytes -= held.bytes;
+      this.#gone.set(id, { bytes, at: held?.at ?? this.#options.clock.now() - ageMs });
+    }
+    this.#liveBytes += bytes;
+  }
+
+  #uncount(id: ClientId): void {
+    this.#liveBytes -= this.#live.get(id) ?? this.#gone.get(id)?.bytes ?? 0;
+    this.#live.delete(id);
+    this.#gone.delete(id);
+  }
+
+  /** Removals whose time is over are garbage from now on. */
+  #expire(): void {
+    const before = this.#options.clock.now() - this.#options.tombstoneMs;
+    let count = 0;
+    for (const [id, { at }] of this.#gone) {
+      const isOver = at < before || this.#gone.size > this.#limits.tombstonesMax;
+      if (!isOver || count++ >= EXPIRED_PER_FLUSH_MAX) return;
+      this.#uncount(id);
+    }
+  }
+
+  #failed(thrown: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    const { directory, log } = this.#options;
+    log.warn(
+      { code: failureCode(thrown) },
+      `the journal of clients in ${directory} cannot be written (${failureCode(thrown)}), so that a restart now would ` +
+        `forget what clients publish until they are back: ${mend(thrown)}`,
+    );
+  }
+
+  /** So much is missing in the files that they are worse than none: they go, as far as the disk lets them. */
+  #giveUp(): void {
+    const { directory, log, files } = this.#options;
+    this.#ended = true;
+    this.#waiting.clear();
+    this.#taken.clear();
+    this.#rewriting = undefined;
+    log.warn(
+      {},
+      `the journal of clients in ${directory} ends until the next start, because its disk takes nothing and more than ` +
+        `${this.#limits.waitingMax} changed clients wait for it: check that disk`,
+    );
+    const names = [...this.#obsolete, ...this.#numbers].map((number) => join(directory, journalName(number)));
+    this.#removing = Promise.all(names.map((name) => files.remove(name).catch(() => {})));
+  }
+}
