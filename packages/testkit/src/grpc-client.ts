@@ -10,8 +10,9 @@ const bytes = (value: Buffer): Buffer => value;
 export class GrpcClient {
   readonly #client: Client;
 
-  constructor(port: number, credentials = ChannelCredentials.createInsecure()) {
-    this.#client = new Client(`localhost:${port}`, credentials, {
+  /** @param at a port of this machine, or `host:port`. */
+  constructor(at: number | string, credentials = ChannelCredentials.createInsecure()) {
+    this.#client = new Client(typeof at === "number" ? `localhost:${at}` : at, credentials, {
       "grpc.use_local_subchannel_pool": 1,
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,

@@ -30,18 +30,21 @@ export class RegistryClient {
   readonly pushes: Message[] = [];
   /** Answers each push of a client made by `connect`, if it has a request id; false leaves them unanswered. */
   acknowledging = true;
+  /** Called with each push as it comes to a client made by `connect`. */
+  onPush: (message: Message) => void = () => {};
   #stream: Stream | undefined;
   #read = 0;
   #watching = false;
   #waiting: { readonly matches: (message: Message) => boolean; readonly found: (message: Message) => void }[] = [];
 
-  constructor(port: number, credentials?: ChannelCredentials) {
-    this.grpc = new GrpcClient(port, credentials);
+  /** @param at a port of this machine, or `host:port`. */
+  constructor(at: number | string, credentials?: ChannelCredentials) {
+    this.grpc = new GrpcClient(at, credentials);
   }
 
   /** A client that is registered, acknowledges pushes and keeps them. `setup` changes fields of the setup request. */
-  static async connect(port: number, setup: Record<string, unknown> = {}): Promise<RegistryClient> {
-    const client = new RegistryClient(port);
+  static async connect(at: number | string, setup: Record<string, unknown> = {}): Promise<RegistryClient> {
+    const client = new RegistryClient(at);
     try {
       await client.call("ServerCheckRequest");
       client.#watch();
@@ -107,6 +110,7 @@ export class RegistryClient {
       for (;;) {
         const message = await this.next();
         this.pushes.push(message);
+        this.onPush(message);
         const { requestId } = message.body;
         if (this.acknowledging && requestId !== undefined)
           this.send(message.type.replace(/Request$/, "Response"), { resultCode: 200, requestId });

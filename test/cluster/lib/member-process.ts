@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const MAIN = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
+const START_MAX_MS = 45_000;
+/** Enough of a member's words to see what it did in a scenario. */
+const PRINTED_MAX_CHARACTERS = 200_000;
+
+export interface MemberSetup {
+  readonly name: string;
+  /** How others know it. */
+  readonly host: string;
+  readonly port: number;
+  /** Where it listens, if not on `host`. */
+  readonly bind?: string;
+  readonly flags?: readonly string[];
+}
+
+/** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
+export class MemberProcess {
+  setup: MemberSetup;
+  /** What each start of it printed, the newest part last. */
+  printed = "";
+  readonly #folder: string;
+  #starts = 0;
+  #child: ChildProcess | undefined;
+
+  private constructor(setup: MemberSetup, folder: string) {
+    this.setup = setup;
+    this.#folder = folder;
+  }
+
+  /** Makes the folder; nothing runs yet. */
+  static async create(setup: MemberSetup): Promise<MemberProcess> {
+    return new MemberProcess(setup, await mkdtemp(join(tmpdir(), `nacre-member-${setup.name}-`)));
+  }
+
+  get name(): string {
+    return this.setup.name;
+  }
+
+  /** As it stands in lists of members. */
+  get address(): string {
+    return `${this.setup.host}:${this.setup.port}`;
+  }
+
+  /** Where it listens: around what stands between it and its peers. */
+  get bind(): string {
+    return this.setup.bind ?? this.setup.host;
+  }
+
+  get url(): string {
+    return `http://${this.bind}:${this.setup.port}/nacos`;
+  }
+
+  get grpc(): string {
+    return `${this.bind}:${this.setup.port + 1000}`;
+  }
+
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  get pid(): number | undefined {
+    return this.isRunning ? this.#child?.pid : undefined;
+  }
+
+  /** The file that holds the list of members, where a cluster is made from files. */
+  get listFile(): string {
+    return join(this.#folder, "cluster.conf");
+  }
+
+  /** Starts it and resolves when it says that it is ready, with the milliseconds that took. */
+  async start(): Promise<number> {
+    if (this.isRunning) throw new Error(`${this.name} runs already`);
+    const { host, port, flags = [] } = this.setup;
+    const startedAt = performance.now();
+    const data = join(this.#folder, "data");
+    await mkdir(data, { recursive: true });
+    const words = ["start", "--mode", "cluster", "--port", String(port), "--bind", this.bind, "--ip", host];
+    const child = spawn(process.execPath, [MAIN, ...words, "--nacos.console.port", "-1", "--data", data, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    this.#say(`--- ${this.name}: start ${++this.#starts}`);
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on("line", (line) => this.#say(line));
+    const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
+    const tooLate = setTimeout(
+      () => reject(new Error(`${this.name} is not ready in time:\n${this.tail()}`)),
+      START_MAX_MS,
+    );
+    createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("Ready") && resolve());
+    child.once("exit", (code, signal) =>
+      reject(new Error(`${this.name} ended with ${code ?? signal}:\n${this.tail()}`)),
+    );
+    try {
+      await ready;
+    } finally {
+      clearTimeout(tooLate);
+    }
+    return performance.now() - startedAt;
+  }
+
+  /** As a power cut ends it, but for its sockets, which the machine closes. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** As a service manager ends it. @returns the milliseconds it took. */
+  async terminate(): Promise<number> {
+    const startedAt = performance.now();
+    await this.#end("SIGTERM");
+    return performance.now() - startedAt;
+  }
+
+  /** Stops its clock as a long pause of the machine does; nobody is told. */
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
+  /** Before a start: as on a new disk. */
+  async emptyFolder(): Promise<void> {
+    await rm(join(this.#folder, "data"), { recursive: true, force: true });
+  }
+
+  /** Ends it, however it is, and removes its folder. */
+  async dispose(): Promise<void> {
+    this.thaw();
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The end of what it printed. */
+  tail(characters = 4000): string {
+    return this.printed.slice(-characters);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    await gone;
+  }
+
+  #say(line: string): void {
+    this.printed = `${this.printed}${line}\n`.slice(-PRINTED_MAX_CHARACTERS);
+  }
+}
