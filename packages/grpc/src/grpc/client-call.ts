@@ -61,7 +61,7 @@ export class OutgoingCall implements ClientCall {
     const only = this.#halfClosed && this.#early?.length === 1 ? this.#early[0] : undefined;
     if (only !== undefined) this.#stream = connection.request(head, only, this, now);
     else {
-      this.#stream = connection.open(head, this, now);
+      this.#stream = connection.open(head, this);
       if (this.#stream !== undefined) this.#sendEarly(this.#stream, now);
     }
     if (this.#stream === undefined) return false;

@@ -109,10 +109,10 @@ describe("a peer that goes away (RFC 9113, section 6.8)", () => {
   test("has our streams above its last id closed with REFUSED_STREAM, and gets no more", () => {
     const subject = Subject.greeted({}, { role: "client" });
     const { connection } = subject;
-    for (let nth = 0; nth < 3; nth++) connection.open(request(), "call", subject.now);
+    for (let nth = 0; nth < 3; nth++) connection.open(request(), "call");
     subject.receive(goaway(3, ErrorCode.NO_ERROR, "bye"));
     assert.deepEqual(subject.news(), ["closed 5 REFUSED_STREAM by peer", "goaway NO_ERROR bye"]);
-    assert.equal(connection.open(request(), "call", subject.now), undefined);
+    assert.equal(connection.open(request(), "call"), undefined);
     assert.deepEqual([...connection.streams.keys()], [1, 3]);
   });
 });

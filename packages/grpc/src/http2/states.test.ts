@@ -43,7 +43,7 @@ const PLACES: Record<Place, () => [subject: Subject, id: number]> = {
   },
   "half-closed (local)": () => {
     const subject = Subject.greeted({}, { role: "client" });
-    const stream = subject.connection.open(request(), "call", subject.now);
+    const stream = subject.connection.open(request(), "call");
     assert.ok(stream !== undefined);
     subject.connection.finish(stream);
     subject.receive(headers(1, RESPONSE));

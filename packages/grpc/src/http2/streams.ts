@@ -1,25 +1,32 @@
-import { ConnectionFailure, ErrorCode, MAX_31 } from "./protocol.ts";
+import type { Limits } from "./limits.ts";
+import type { ConnectionListener } from "./listener.ts";
+import { ConnectionFailure, ErrorCode, FrameType, MAX_31 } from "./protocol.ts";
+import { Sender, type SenderListener } from "./sender.ts";
 import { Stream } from "./stream.ts";
 
 /** Streams we have reset lately: what the peer sent before it knew is no fault. */
 const RESET_REMEMBERED_MAX = 256;
 
-/** Which streams of a connection are open, which were, and which never have been (RFC 9113, section 5.1). */
-export class Streams<Call> {
+/** Which streams of a connection are open, which were, which never have been (RFC 9113, section 5.1), and their ends. */
+export class Streams<Call> implements SenderListener {
   readonly open = new Map<number, Stream<Call>>();
+  readonly sender: Sender;
   /** The peer's highest stream. */
   lastPeerId = 0;
   /** Streams of the peer above it are ignored, because our GOAWAY said so. */
   acceptedId = MAX_31;
   readonly #isServer: boolean;
   readonly #windowBytes: number;
+  readonly #listener: ConnectionListener<Call>;
   #nextId = 1;
   /** Ids, and what the peer may still send on each of them. */
   #resetByUs: Map<number, number> | undefined;
 
-  constructor(isServer: boolean, windowBytes: number) {
+  constructor(isServer: boolean, limits: Limits, listener: ConnectionListener<Call>) {
     this.#isServer = isServer;
-    this.#windowBytes = windowBytes;
+    this.#windowBytes = limits.streamWindowBytes;
+    this.#listener = listener;
+    this.sender = new Sender(this, limits.streamQueuedBytes);
   }
 
   /** Ids are used up after a thousand million calls; only a new connection has more. */
@@ -28,14 +35,15 @@ export class Streams<Call> {
   }
 
   /** A stream of ours. */
-  own(sendWindow: number): Stream<Call> {
-    const stream = this.begin(this.#nextId, sendWindow);
+  own(call: Call): Stream<Call> {
+    const stream = this.begin(this.#nextId);
+    stream.call = call;
     this.#nextId += 2;
     return stream;
   }
 
-  begin(id: number, sendWindow: number): Stream<Call> {
-    const stream = new Stream<Call>(id, sendWindow, this.#windowBytes);
+  begin(id: number): Stream<Call> {
+    const stream = new Stream<Call>(id, this.sender.initialWindow, this.#windowBytes);
     this.open.set(id, stream);
     return stream;
   }
@@ -57,15 +65,36 @@ export class Streams<Call> {
     return undefined;
   }
 
-  /** Remembers for a while that it was us who ended it. */
-  rememberReset({ id, receiveWindow }: Stream<Call>): void {
-    this.#resetByUs ??= new Map();
-    this.#resetByUs.set(id, receiveWindow);
-    if (this.#resetByUs.size <= RESET_REMEMBERED_MAX) return;
-    for (const oldest of this.#resetByUs.keys()) {
-      this.#resetByUs.delete(oldest);
-      break;
-    }
+  /** Ends a stream at once. */
+  reset(stream: Stream<Call>, code: ErrorCode): void {
+    this.sender.control(FrameType.RST_STREAM, 0, stream.id, code);
+    this.#rememberReset(stream);
+    this.close(stream, code, false);
+  }
+
+  close(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void {
+    if (stream.closed) return;
+    this.#remove(stream);
+    this.#tellClosed(stream, code, byPeer);
+  }
+
+  /** The connection has ended. */
+  closeAll(code: ErrorCode, byPeer: boolean): void {
+    const ended = [...this.open.values()];
+    // All at once, before any is told: what the application does then must not write behind the GOAWAY.
+    for (const stream of ended) this.#remove(stream);
+    for (const stream of ended) this.#tellClosed(stream, code, byPeer);
+  }
+
+  sentEnd(stream: Stream): void {
+    const own = stream as Stream<Call>;
+    if (own.remoteEnded) this.close(own, ErrorCode.NO_ERROR, false);
+    // The answer is complete without the rest of the request: RFC 9113, section 8.1.
+    else if (this.#isServer) this.reset(own, ErrorCode.NO_ERROR);
+  }
+
+  drained(stream: Stream): void {
+    this.#listener.drained(stream as Stream<Call>);
   }
 
   wasResetByUs(id: number): boolean {
@@ -78,5 +107,26 @@ export class Streams<Call> {
     if (size === 0 || size > window) return false;
     this.#resetByUs?.set(id, window - size);
     return true;
+  }
+
+  #remove(stream: Stream<Call>): void {
+    stream.closed = true;
+    this.open.delete(stream.id);
+    this.sender.discard(stream);
+  }
+
+  #tellClosed(stream: Stream<Call>, code: ErrorCode, byPeer: boolean): void {
+    if (stream.announced || !this.#isServer) this.#listener.closed(stream, code, byPeer);
+  }
+
+  /** Remembers for a while that it was us who ended it. */
+  #rememberReset({ id, receiveWindow }: Stream<Call>): void {
+    this.#resetByUs ??= new Map();
+    this.#resetByUs.set(id, receiveWindow);
+    if (this.#resetByUs.size <= RESET_REMEMBERED_MAX) return;
+    for (const oldest of this.#resetByUs.keys()) {
+      this.#resetByUs.delete(oldest);
+      break;
+    }
   }
 }
