@@ -1,9 +1,10 @@
 import type { FailureName, ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
+import type { Contents, Version } from "../distro/model.ts";
 import type { HealthParams } from "../health/params.ts";
 import type { Target, TargetKey } from "../health/state.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Command } from "./commands.ts";
-import type { ClientId } from "./model.ts";
+import type { ClientId, MemberId } from "./model.ts";
 
 /** An instance as a client asks for it, before defaults and checks. */
 export interface InstanceInput {
@@ -29,7 +30,11 @@ export interface Caller {
 export type Event =
   /** A connection may publish and subscribe from now on; made lazily for any connection that asks for naming. */
   | { type: "connected"; clientId: ClientId; ip: string; port: number; caller: Caller }
-  | { type: "disconnected"; clientId: ClientId; cause: string }
+  /**
+   * `leaving`: this member stops and has sent the client elsewhere. What it publishes stays in the lists, because it is
+   * about to be published there.
+   */
+  | { type: "disconnected"; clientId: ClientId; cause: string; leaving?: true }
   /** Replaces what the client publishes for the service: one instance, or a batch. */
   | { type: "publish"; clientId: ClientId; service: ServiceName; instances: readonly InstanceInput[]; caller: Caller }
   /** Takes back what the client publishes for the service; nothing published is a success. */
@@ -58,6 +63,28 @@ export type Event =
   | { type: "apply"; index: number; at: number; command: Command }
   /** CMDB labels of addresses, for label selectors. */
   | { type: "labels"; byIp: ReadonlyMap<string, TextMap> }
+  /** From now on effects tell what clients that are owned here publish, beginning with all that there are. */
+  | { type: "tellPeers" }
+  /** Holds a copy of a client that is owned elsewhere, or was in an earlier life, in place of what was there. */
+  | { type: "copy"; clientId: ClientId; kind: "connection" | "address"; version: Version; contents: Contents }
+  /**
+   * Drops a copy. `removed`: its owner said that it ended; `deregistered`: that its client asked for it, so that older
+   * copies of its instances go too; `lost`: nobody speaks for it; `superseded`: nor needs to, a newer one took its place.
+   */
+  | {
+      type: "forgetCopy";
+      clientId: ClientId;
+      cause: "removed" | "deregistered" | "lost" | "superseded";
+      owner: MemberId;
+    }
+  /** Gives a client a version above one that is about; what it publishes stays. */
+  | { type: "renumber"; clientId: ClientId; version: Version }
+  /** How copies are shown whose owner is not there; `trusted` as published again. */
+  | { type: "mark"; clientIds: readonly ClientId[]; as: "unconfirmed" | "unhealthy" | "trusted" }
+  /** Heartbeats of these address clients are expected here from now on. */
+  | { type: "takeOver"; clientIds: readonly ClientId[] }
+  /** Heartbeats of these are expected at another member. */
+  | { type: "handOver"; clientIds: readonly ClientId[]; to: MemberId }
   /** Time went on: looks at what is due. `wallAt` is epoch milliseconds. */
   | { type: "tick"; wallAt: number };
 
@@ -103,7 +130,28 @@ export type Effect =
   | { type: "untrack"; key: TargetKey }
   | { type: "healthChanged"; key: TargetKey; healthy: boolean }
   /** Operators changed the switches of health checking. */
-  | { type: "healthParams"; params: HealthParams };
+  | { type: "healthParams"; params: HealthParams }
+  | ClientNews;
+
+/** What peers have to know of the clients that publish here, once per step and client, after all else of the step. */
+export type ClientNews =
+  /** A client that is owned here publishes something else. */
+  | {
+      type: "clientChanged";
+      clientId: ClientId;
+      kind: "connection" | "address";
+      counter: number;
+      contentHash: number;
+    }
+  /**
+   * A client publishes nothing any more. `asked`: somebody deregistered it here, or a newer client of the same
+   * instances; `expired`: its connection ended, or its heartbeats did; `leaving`: this member stops.
+   */
+  | { type: "clientRemoved"; clientId: ClientId; cause: "asked" | "expired" | "leaving" }
+  /** Every instance of this copy is published by a newer client. */
+  | { type: "clientSuperseded"; clientId: ClientId }
+  /** What is held of a copy is not what its owner publishes: a bound, or its service is persistent here. */
+  | { type: "copyDiffers"; clientId: ClientId; contentHash: number };
 
 export type ServiceChange = "ADD_SERVICE" | "DELETE_SERVICE";
 

@@ -146,6 +146,14 @@ function handle(turn: Turn, event: Event): void {
       for (const service of state.services.values())
         if (service.metadata?.selector.type === "label") touch(turn, service);
       return;
+    case "tellPeers":
+    case "copy":
+    case "forgetCopy":
+    case "renumber":
+    case "mark":
+    case "takeOver":
+    case "handOver":
+      return;
     case "tick":
       tick(turn, event.wallAt);
   }

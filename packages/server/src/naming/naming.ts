@@ -1,5 +1,6 @@
 import type { Target } from "@nacre/core/health";
 import {
+  type ClientNews,
   type Command,
   type Effect,
   type Event,
@@ -53,6 +54,9 @@ export interface NamingSetup {
   readonly incarnation: number;
 }
 
+/** What members tell each other about clients hears of each change, in order; see the effects of the same names. */
+export type ClientListener = { readonly [News in ClientNews as News["type"]]: (news: News) => void };
+
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
 export class Naming {
   readonly state: NamingState;
@@ -65,6 +69,7 @@ export class Naming {
   #udp: UdpPush | undefined;
   #forward: ((event: AddressEvent) => Promise<BeatAnswer | undefined>) | undefined;
   #health: HealthChecks | undefined;
+  #distro: ClientListener | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
   readonly #effects = new EffectQueue<Effect>(
@@ -125,6 +130,12 @@ export class Naming {
     });
     for (const effect of this.#tracked.splice(0)) this.#do(effect);
     this.#wake();
+  }
+
+  /** Tells of all that is published here, and of every change of it from now on. Without it nothing is told. */
+  share(distro: ClientListener): void {
+    this.#distro = distro;
+    this.submit({ type: "tellPeers" });
   }
 
   /** Nothing is pushed or judged from here on; calls that are still on their way are answered. */
@@ -293,6 +304,15 @@ export class Naming {
       case "healthParams":
         if (this.#health === undefined) this.#tracked.push(effect);
         else this.#health.send({ type: "paramsChanged", params: effect.params });
+        return;
+      case "clientChanged":
+        return this.#distro?.clientChanged(effect);
+      case "clientRemoved":
+        return this.#distro?.clientRemoved(effect);
+      case "clientSuperseded":
+        return this.#distro?.clientSuperseded(effect);
+      case "copyDiffers":
+        return this.#distro?.copyDiffers(effect);
     }
   }
 
