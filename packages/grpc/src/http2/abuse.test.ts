@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { HeaderBlocks } from "./blocks.ts";
 import { ownCopy } from "./frames.ts";
 import { LIMITS } from "./limits.ts";
-import { ErrorCode, Flag, FrameType, Setting } from "./protocol.ts";
+import { ErrorCode, Flag, FrameType, MAX_31, Setting } from "./protocol.ts";
 import { Subject } from "./subject.fixture.ts";
 import {
   data,
@@ -220,20 +220,32 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     assert.ok(count < 15, `${count}`);
   });
 
-  test("are paid for by the hundred streams whose windows a setting moves", () => {
-    const moves = (streams: number): number => {
+  describe("are paid for by the hundred streams that a larger initial window is looked up for", () => {
+    const moves = (streams: number, prepare: (subject: Subject) => void): number => {
       const subject = Subject.greeted({ idleFrames: { burst: 400, perSecond: 0 } });
-      for (let nth = 0; nth < streams; nth++) subject.receive(lastHeaders(1 + 2 * nth, request()));
+      subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, 0]));
+      for (let nth = 0; nth < streams; nth++) subject.receive(headers(1 + 2 * nth, request()));
       // What the calls have earned is used up first.
       for (let nth = 0; nth < 400; nth++) subject.receive(ping());
-      let suffered = 0;
-      for (; subject.failure === undefined; suffered++) {
-        subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, suffered % 2]));
-      }
-      return suffered;
+      prepare(subject);
+      return suffered(subject, (nth) => subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, (nth >> 1) % 2])), 500);
     };
-    assert.ok(moves(99) > 200);
-    assert.ok(moves(5000) < 10);
+    const waiting = (subject: Subject): void => {
+      subject.connection.data(subject.stream(1), Buffer.alloc(10_000), false, false, subject.now);
+    };
+
+    test("when something waits", () => {
+      assert.ok(moves(99, waiting) > 200);
+      assert.ok(moves(5000, waiting) < 20);
+    });
+
+    test("when a window might overflow", () => {
+      assert.ok(moves(5000, (subject) => subject.receive(windowUpdate(1, MAX_31))) < 20);
+    });
+
+    test("and by none when neither is so", () => {
+      assert.ok(moves(5000, () => {}) > 200);
+    });
   });
 
   test("count empty DATA of a stream that was reset here", () => {

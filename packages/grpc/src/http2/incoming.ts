@@ -37,7 +37,7 @@ export const GOAWAY_TEXT_BYTES_MAX = 256;
 const CHANGES_PER_IDLE_FRAME = 16;
 /** What one head over the limit costs at the most. */
 const OVERSIZE_FRAMES_MAX = 256;
-/** A change of the initial window walks over all streams, and lets a frame out on each that waits. */
+/** A larger initial window may walk over all streams, and lets a frame out on each that waits. */
 const STREAMS_PER_IDLE_FRAME = 100;
 
 /** The frames that come in, and what they mean to streams (RFC 9113, sections 5 and 6). */
@@ -319,13 +319,11 @@ export class Incoming<Call> implements FrameSink {
   }
 
   #changeWindows(initialWindow: number): void {
-    const change = initialWindow - this.#streams.sender.initialWindow;
-    if (change === 0) return;
-    this.#streams.sender.initialWindow = initialWindow;
+    if (!this.#streams.sender.changeWindows(initialWindow)) return;
     const { size } = this.#streams.open;
     for (let paid = STREAMS_PER_IDLE_FRAME; paid <= size; paid += STREAMS_PER_IDLE_FRAME) this.#idleFrame("SETTINGS");
     for (const stream of this.#streams.open.values()) {
-      if (this.#streams.sender.grow(stream, change)) continue;
+      if (this.#streams.sender.wake(stream)) continue;
       throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
     }
   }

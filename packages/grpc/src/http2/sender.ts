@@ -40,6 +40,8 @@ export class Sender {
   backlogged = false;
   /** Content sent so far; it pays for the window updates that it causes. */
   sentBytes = 0;
+  /** At least the largest credit of any stream. */
+  #creditMax = 0;
   readonly #listener: SenderListener;
   readonly #streamQueuedBytes: number;
   /** Streams with something to send and a window to send it; in the order of their turns. */
@@ -95,7 +97,7 @@ export class Sender {
     if (stream.queue === undefined) stream.progressAt = now;
     stream.queuedBytes += size;
     this.queuedBytes += size;
-    if (stream.queue === undefined && this.#mayGather() && stream.sendWindow > 0) {
+    if (stream.queue === undefined && this.#mayGather() && this.windowOf(stream) > 0) {
       // Most messages leave at once and never see a queue.
       this.#part(stream, item, TURN_BYTES_MAX);
       if (item.at === bytes.length) return;
@@ -104,7 +106,7 @@ export class Sender {
     if (stream.queue === undefined) stream.queue = [item];
     else stream.queue.push(item);
     if (stream.queuedBytes > this.#streamQueuedBytes) stream.slow = true;
-    if (stream.sendWindow > 0) this.#waiting.add(stream);
+    if (this.windowOf(stream) > 0) this.#waiting.add(stream);
   }
 
   /** Ends a stream after what is queued: with trailers, or with an empty or the last frame of data. */
@@ -161,10 +163,17 @@ export class Sender {
     for (const stream of this.#waiting) {
       if (!this.#mayGather()) return;
       this.#waiting.delete(stream);
+      // The peer may have lowered the initial window since.
+      if (this.windowOf(stream) <= 0) continue;
       this.#turn(stream, now);
       // Behind the others; the walk meets it again.
-      if (stream.queue !== undefined && stream.sendWindow > 0) this.#waiting.add(stream);
+      if (stream.queue !== undefined && this.windowOf(stream) > 0) this.#waiting.add(stream);
     }
+  }
+
+  /** What we may send; below zero after the peer has lowered its initial window. */
+  windowOf(stream: Stream): number {
+    return this.initialWindow + stream.credit;
   }
 
   /** @returns false when a window would grow over 2^31 - 1. */
@@ -173,9 +182,23 @@ export class Sender {
       this.window += bytes;
       return this.window <= MAX_31;
     }
-    stream.sendWindow += bytes;
-    if (stream.queue !== undefined && stream.sendWindow > 0) this.#waiting.add(stream);
-    return stream.sendWindow <= MAX_31;
+    stream.credit += bytes;
+    this.#creditMax = Math.max(this.#creditMax, stream.credit);
+    return this.wake(stream);
+  }
+
+  /** Sets SETTINGS_INITIAL_WINDOW_SIZE. @returns whether streams may go on or overflow by it: `wake` tells of each. */
+  changeWindows(initialWindow: number): boolean {
+    const grows = initialWindow > this.initialWindow;
+    this.initialWindow = initialWindow;
+    return grows && (this.queuedBytes > 0 || initialWindow + this.#creditMax > MAX_31);
+  }
+
+  /** The window of a stream has grown. @returns false when it is over 2^31 - 1. */
+  wake(stream: Stream): boolean {
+    const window = this.windowOf(stream);
+    if (stream.queue !== undefined && window > 0) this.#waiting.add(stream);
+    return window <= MAX_31;
   }
 
   /** The stream was closed: nothing of it is sent any more. */
@@ -192,12 +215,12 @@ export class Sender {
   /** Whether a message may leave now, copied beside the blocks around it. */
   #fitsRun(stream: Stream, size: number): boolean {
     if (size > COPY_BYTES_MAX || this.#tableSizeDue) return false;
-    return size <= stream.sendWindow && size <= this.window && this.#mayGather();
+    return size <= this.windowOf(stream) && size <= this.window && this.#mayGather();
   }
 
   /** One frame of content has left. */
   #spent(stream: Stream, size: number): void {
-    stream.sendWindow -= size;
+    stream.credit -= size;
     this.window -= size;
     this.sentBytes += size;
   }
@@ -209,7 +232,7 @@ export class Sender {
 
   /** A large message that has been sent to others: whole, from the memory that they were sent from, or not at all. */
   #sendFramed(stream: Stream, bytes: Uint8Array, size: number): boolean {
-    if (stream.queue !== undefined || !this.#mayGather() || size > stream.sendWindow || size > this.window)
+    if (stream.queue !== undefined || !this.#mayGather() || size > this.windowOf(stream) || size > this.window)
       return false;
     const framed = framedFor(stream.id, bytes);
     if (framed === undefined) return false;
@@ -229,7 +252,7 @@ export class Sender {
       left -= this.#part(stream, item, left);
       if (item.at < item.bytes.length) break;
       done++;
-      if (left <= 0 || this.window <= 0 || stream.sendWindow <= 0) break;
+      if (left <= 0 || this.window <= 0 || this.windowOf(stream) <= 0) break;
     }
     if (done === queue.length) {
       stream.queue = undefined;
@@ -245,7 +268,7 @@ export class Sender {
   #part(stream: Stream, item: Outgoing, sizeMax: number): number {
     let sent = 0;
     while (item.at < item.bytes.length && sent < sizeMax) {
-      const size = Math.min(item.bytes.length - item.at, FRAME_BYTES_MAX, stream.sendWindow, this.window);
+      const size = Math.min(item.bytes.length - item.at, FRAME_BYTES_MAX, this.windowOf(stream), this.window);
       if (size <= 0) break;
       this.#dataFrame(stream.id, item, size);
       this.#spent(stream, size);

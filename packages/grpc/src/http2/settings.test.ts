@@ -132,7 +132,7 @@ describe("SETTINGS (RFC 9113, sections 6.5 and 6.5.2)", () => {
     subject.receive(headers(1, request()));
     const windows = Array.from({ length: 2730 }, (_, nth) => [Setting.INITIAL_WINDOW_SIZE, nth] as const);
     subject.receive(settings(...windows));
-    assert.equal(subject.stream(1).sendWindow, 2729);
+    assert.equal(subject.sendWindow(1), 2729);
     assert.equal(subject.connection.sender.initialWindow, 2729);
   });
 });
@@ -192,7 +192,7 @@ describe("SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, section 6.9.2)", () => {
     const subject = answering();
     send(subject, 1000);
     subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, 10]));
-    assert.equal(subject.stream(1).sendWindow, 10 - 1000);
+    assert.equal(subject.sendWindow(1), 10 - 1000);
     send(subject, 5);
     assert.deepEqual(subject.sent(), [], "the window is negative");
     assert.deepEqual(subject.receive(windowUpdate(1, 990)), [], "and now it is empty");
@@ -203,7 +203,7 @@ describe("SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, section 6.9.2)", () => {
   test("is what later streams begin with", () => {
     const subject = answering();
     subject.receive(settings([Setting.INITIAL_WINDOW_SIZE, 10]), headers(3, request()));
-    assert.equal(subject.stream(3).sendWindow, 10);
+    assert.equal(subject.sendWindow(3), 10);
   });
 
   test("does not change the window of the connection", () => {

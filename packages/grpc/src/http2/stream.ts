@@ -23,8 +23,11 @@ export class Stream<Call = unknown> {
   /** The head of the answer has come (client). */
   answered = false;
 
-  /** What we may send; below zero after the peer has lowered its initial window. */
-  sendWindow: number;
+  /**
+   * What the peer has added to its initial window for this stream, less what was sent. The initial one stands for itself,
+   * so that a change of it touches no stream.
+   */
+  credit = 0;
   /** What the peer may send. */
   receiveWindow: number;
   /** What has been taken since the last window update. */
@@ -46,9 +49,8 @@ export class Stream<Call = unknown> {
   /** When bytes last left while others waited. Monotonic milliseconds. */
   progressAt = 0;
 
-  constructor(id: number, sendWindow: number, receiveWindow: number) {
+  constructor(id: number, receiveWindow: number) {
     this.id = id;
-    this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
   }
 

@@ -43,7 +43,7 @@ export class Streams<Call> implements SenderListener {
   }
 
   begin(id: number): Stream<Call> {
-    const stream = new Stream<Call>(id, this.sender.initialWindow, this.#windowBytes);
+    const stream = new Stream<Call>(id, this.#windowBytes);
     this.open.set(id, stream);
     return stream;
   }

@@ -70,6 +70,11 @@ export class Subject implements ConnectionListener<string> {
     return stream;
   }
 
+  /** What may be sent on a stream. */
+  sendWindow(id: number): number {
+    return this.connection.sender.windowOf(this.stream(id));
+  }
+
   get failure(): string | undefined {
     const { failure } = this.connection;
     return failure === undefined ? undefined : CODES[failure.code];
