@@ -1,7 +1,7 @@
 // Runs scenarios with the Go client: interop <server> <strict server> <name>...
 //
 // Prints one JSON line per scenario. A line {"ask": …} asks the runner for something, which it answers with a line on
-// standard input.
+// standard input. interop drive <addresses> is told what to do instead.
 package main
 
 import (
@@ -45,6 +45,13 @@ var configScenarios = map[string]func(*configs) (string, error){
 }
 
 func main() {
+	if os.Args[1] == "drive" {
+		if err := drive(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	naming := sync.OnceValues(func() (*world, error) { return newWorld(os.Args[1], os.Args[2]) })
 	configuration := sync.OnceValues(func() (*configs, error) { return newConfigs(os.Args[1]) })
 	for _, name := range os.Args[3:] {

@@ -4,6 +4,7 @@
  * standard input.
  */
 import { isDeepStrictEqual } from "node:util";
+import { say } from "./say.ts";
 
 export const GROUP = "DEFAULT_GROUP";
 
@@ -82,10 +83,6 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-export function say(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 const answers: string[] = [];

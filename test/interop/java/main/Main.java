@@ -6,7 +6,7 @@ import java.util.Map;
 /**
  * Runs scenarios with one version of the Java client: {@code Main <client version> <server> <strict server> <name>...}.
  * Prints one JSON line per scenario. A line {@code {"ask":…}} asks the runner for something, which it answers with a line
- * on standard input.
+ * on standard input. {@code Main <client version> drive <addresses>} is told what to do instead.
  */
 public final class Main {
 
@@ -14,6 +14,10 @@ public final class Main {
     }
 
     public static void main(String[] args) throws Exception {
+        if (args[1].equals("drive")) {
+            Drive.run(args[2]);
+            System.exit(0);
+        }
         Scenarios naming = null;
         Configs configs = null;
         List<String> names = Arrays.asList(args).subList(3, args.length);

@@ -22,7 +22,7 @@ final class Runner {
     private Runner() {
     }
 
-    static void say(Map<String, Object> line) {
+    static synchronized void say(Map<String, Object> line) {
         LINES.println(JacksonUtils.toJson(line));
     }
 

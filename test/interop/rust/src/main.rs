@@ -1,10 +1,11 @@
 //! Runs scenarios with the Rust client: `nacre-interop <server> <strict server> <name>...`.
 //!
 //! Prints one JSON line per scenario. A line `{"ask": …}` asks the runner for something, which it answers with a line on
-//! standard input.
+//! standard input. `nacre-interop drive <addresses>` is told what to do instead.
 
 mod api;
 mod configs;
+mod drive;
 mod runner;
 mod scenarios;
 
@@ -16,6 +17,13 @@ use serde_json::json;
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let args: Vec<String> = std::env::args().collect();
+    if args[1] == "drive" {
+        if let Err(failure) = drive::run(&args[2]).await {
+            eprintln!("{failure}");
+            std::process::exit(1);
+        }
+        std::process::exit(0);
+    }
     let mut world = None;
     let mut configs = None;
     for name in &args[3..] {

@@ -1,0 +1,27 @@
+import { type Build, node, python } from "../../interop/lib/builds.ts";
+import { CLIENTS } from "../../interop/lib/clients.ts";
+
+/** A real SDK that applications are driven on. */
+export interface Sdk {
+  readonly name: string;
+  readonly transport: "gRPC" | "HTTP";
+  readonly build: Build;
+}
+
+/** The programs of test/interop, which can be told what to do as well; built once for both. */
+function interop(name: string): Build {
+  const client = CLIENTS.find((each) => each.name === name);
+  if (client === undefined) throw new Error(`test/interop knows no client ${name}`);
+  return client.build;
+}
+
+export const SDKS: readonly Sdk[] = [
+  { name: "java-3", transport: "gRPC", build: interop("Java 3.2.1") },
+  { name: "java-2", transport: "gRPC", build: interop("Java 2.5.1") },
+  { name: "go", transport: "gRPC", build: interop("Go") },
+  { name: "python", transport: "gRPC", build: python("3.2.0", "drive.py") },
+  { name: "rust", transport: "gRPC", build: interop("Rust") },
+  { name: "node-grpc", transport: "gRPC", build: node("drive-grpc.ts") },
+  { name: "java-1", transport: "HTTP", build: interop("Java 1.4.8") },
+  { name: "node-http", transport: "HTTP", build: node("drive-http.ts") },
+];

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/nacos-group/nacos-sdk-go/v2/clients"
+	"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client"
+	"github.com/nacos-group/nacos-sdk-go/v2/common/constant"
+	"github.com/nacos-group/nacos-sdk-go/v2/model"
+	"github.com/nacos-group/nacos-sdk-go/v2/vo"
+)
+
+// order is what the application is told to do.
+type order struct {
+	ID      int    `json:"id"`
+	Do      string `json:"do"`
+	Service string `json:"service"`
+	IP      string `json:"ip"`
+	Port    uint64 `json:"port"`
+}
+
+// drive is an application that does what it is told on standard input for as long as that is open, with the addresses
+// of a whole cluster: see test/cluster/lib/driver.ts.
+func drive(addresses string) error {
+	var servers []constant.ServerConfig
+	for _, address := range strings.Split(addresses, ",") {
+		host, portText, err := net.SplitHostPort(address)
+		if err != nil {
+			return err
+		}
+		port, err := strconv.ParseUint(portText, 10, 16)
+		if err != nil {
+			return err
+		}
+		servers = append(servers, *constant.NewServerConfig(host, port))
+	}
+	naming, err := clients.NewNamingClient(vo.NacosClientParam{
+		ServerConfigs: servers,
+		ClientConfig: constant.NewClientConfig(
+			constant.WithNotLoadCacheAtStart(true),
+			constant.WithUpdateCacheWhenEmpty(true),
+			constant.WithCacheDir("cache"),
+			constant.WithLogDir("log"),
+		),
+	})
+	if err != nil {
+		return err
+	}
+	say(map[string]any{"ready": true})
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var told order
+		if err := json.Unmarshal(lines.Bytes(), &told); err != nil {
+			return err
+		}
+		if err := follow(naming, told); err != nil {
+			say(map[string]any{"done": told.ID, "error": err.Error()})
+		} else {
+			say(map[string]any{"done": told.ID})
+		}
+	}
+	return lines.Err()
+}
+
+func follow(naming naming_client.INamingClient, told order) error {
+	switch told.Do {
+	case "register":
+		param := instance(told.Service, told.IP)
+		param.Port = told.Port
+		return accepted(naming.RegisterInstance(param))
+	case "deregister":
+		return accepted(naming.DeregisterInstance(vo.DeregisterInstanceParam{
+			ServiceName: told.Service, Ip: told.IP, Port: told.Port, Ephemeral: true}))
+	case "subscribe":
+		return naming.Subscribe(&vo.SubscribeParam{ServiceName: told.Service, GroupName: group,
+			SubscribeCallback: func(instances []model.Instance, err error) { show(told.Service, instances) }})
+	default:
+		return fmt.Errorf("nobody knows how to %s", told.Do)
+	}
+}
+
+func show(service string, instances []model.Instance) {
+	hosts := []map[string]any{}
+	for _, i := range instances {
+		hosts = append(hosts, map[string]any{"address": fmt.Sprintf("%s:%d", i.Ip, i.Port), "healthy": i.Healthy})
+	}
+	say(map[string]any{"service": service, "hosts": hosts})
+}
