@@ -6,8 +6,6 @@ import type { Selector } from "./selector.ts";
 
 /** Everything that changes durable state, as it stands in the log. */
 export type Command =
-  /** The first entry of every log: the cluster's identity and its first member. Applied once; later ones change nothing. */
-  | { readonly type: "bootstrap"; readonly clusterId: string; readonly memberId: string }
   | {
       readonly type: "registerPersistent";
       readonly service: ServiceName;

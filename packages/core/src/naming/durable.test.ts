@@ -105,7 +105,6 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
     { type: "setSwitch", entry: "check", value: "false" },
     { type: "setSwitch", entry: "clientBeatInterval", value: "2000" },
     { type: "setSwitch", entry: "clientBeatInterval", value: "soon" },
-    { type: "bootstrap", clusterId: "c", memberId: "m" },
   ),
 );
 
@@ -218,5 +217,5 @@ function durableOf({ state }: NamingBench): unknown {
       healthyCount,
     }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { all, switches: state.switches, clusterId: state.clusterId, memberId: state.self.memberId };
+  return { all, switches: state.switches };
 }

@@ -105,8 +105,6 @@ export function apply(turn: Turn, entry: { index: number; at: number; command: C
     return;
   }
   switch (command.type) {
-    case "bootstrap":
-      return bootstrap(turn, command.clusterId, command.memberId);
     case "registerPersistent":
       return registerPersistent(turn, command.service, command.instance, command.caller.ip, entry);
     case "deregisterPersistent":
@@ -129,13 +127,6 @@ export function apply(turn: Turn, entry: { index: number; at: number; command: C
   }
 }
 
-function bootstrap(turn: Turn, clusterId: string, memberId: string): void {
-  if (turn.state.clusterId !== "") return;
-  turn.state.clusterId = clusterId;
-  turn.state.self.memberId = memberId;
-  store(turn, ROW.bootstrap, "cluster", { clusterId, memberId });
-}
-
 function setSwitch(turn: Turn, changed: Switches | string): void {
   const { state, effects } = turn;
   if (typeof changed === "string") return;
@@ -153,10 +144,6 @@ export function loadRow(turn: Turn, kind: string, key: string, value: string): v
   const held = JSON.parse(value) as never;
   const { service: name, part } = readRowKey(key);
   switch (kind) {
-    case ROW.bootstrap:
-      state.clusterId = (held as { clusterId: string }).clusterId;
-      state.self.memberId = (held as { memberId: string }).memberId;
-      return;
     case ROW.switch:
       state.switches = { ...state.switches, ...(held as object) };
       turn.effects.push({ type: "healthParams", params: healthParamsOf(state.switches) });

@@ -4,7 +4,6 @@ import type { Turn } from "./state.ts";
 
 /** Rows of the durable state: what the store holds, one kind per table of the model. */
 export const ROW = {
-  bootstrap: "bootstrap",
   service: "service",
   override: "override",
   persistent: "persistent",
