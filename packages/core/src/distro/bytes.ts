@@ -75,11 +75,13 @@ export class Writer {
 /** @throws Malformed from every read that meets something else than was to be there. */
 export class Reader {
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
   #at = 0;
   readonly #words: string[] = [];
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   byte(): number {
@@ -89,8 +91,10 @@ export class Reader {
   }
 
   count(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
+    let value = this.byte();
+    if (value < 128) return value;
+    value -= 128;
+    for (let factor = 128; ; factor *= 128) {
       const byte = this.byte();
       value += (byte % 128) * factor;
       if (!Number.isSafeInteger(value)) throw new Malformed("a number is too large");
@@ -100,17 +104,18 @@ export class Reader {
   }
 
   real(): number {
-    return this.#view(8).getFloat64(0);
+    return this.#view.getFloat64(this.#skip(8));
   }
 
   hash(): number {
-    return this.#view(4).getUint32(0);
+    return this.#view.getUint32(this.#skip(4));
   }
 
   text(): string {
-    const part = this.#take(this.count());
+    const length = this.count();
+    const at = this.#skip(length);
     try {
-      return decodeUtf8(part);
+      return decodeUtf8(this.#bytes.subarray(at, at + length));
     } catch {
       throw new Malformed("a text is not UTF-8");
     }
@@ -139,14 +144,11 @@ export class Reader {
     if (this.#at < this.#bytes.length) throw new Malformed("something follows its end");
   }
 
-  #take(length: number): Uint8Array {
-    if (this.#at + length > this.#bytes.length) throw new Malformed("it ends too early");
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
-  }
-
-  #view(length: number): DataView {
-    const part = this.#take(length);
-    return new DataView(part.buffer, part.byteOffset, length);
+  /** @returns where the part begins that is read. */
+  #skip(length: number): number {
+    const at = this.#at;
+    if (at + length > this.#bytes.length) throw new Malformed("it ends too early");
+    this.#at = at + length;
+    return at;
   }
 }

@@ -347,6 +347,13 @@ function writeInstance(to: Writer, instance: PublishedInstance): void {
   });
 }
 
+function addPair(to: Record<string, string>, key: string, value: string): void {
+  // Assigned, this one key would be lost.
+  if (key === "__proto__")
+    Object.defineProperty(to, key, { value, enumerable: true, configurable: true, writable: true });
+  else to[key] = value;
+}
+
 function readInstance(from: Reader): PublishedInstance {
   const ip = from.text();
   const port = from.count();
@@ -355,7 +362,7 @@ function readInstance(from: Reader): PublishedInstance {
   if (flags > 7) throw new Malformed("an instance has unknown flags");
   const cluster = from.word();
   const instanceId = (flags & 4) > 0 ? from.text() : undefined;
-  const pairs = readList(from, (): [string, string] => [from.word(), from.word()]);
-  const metadata: Record<string, string> = Object.fromEntries(pairs);
+  const metadata: Record<string, string> = {};
+  for (let left = from.count(); left > 0; left--) addPair(metadata, from.word(), from.word());
   return { ip, port, weight, healthy: (flags & 1) > 0, enabled: (flags & 2) > 0, cluster, metadata, instanceId };
 }

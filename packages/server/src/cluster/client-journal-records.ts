@@ -1,8 +1,10 @@
-import { type Change, type ClientId, FrameReader, frames, type Head } from "@nacre/core/distro";
+import { type Change, type ClientId, type Contents, FrameReader, frames, type Head } from "@nacre/core/distro";
 import { crc32 } from "../storage/crc32.ts";
 
-/** What a journal remembers of one client: what it publishes, or that it is gone. */
-export type Kept = Change | (Head & { readonly gone: NonNullable<Head["gone"]> });
+/** What a journal remembers of one client: what it publishes, or that it is gone; then there are no contents. */
+export interface Kept extends Head {
+  readonly contents?: Contents;
+}
 
 /**
  * Begins each file. The number grows with each change of these records and with each change of the frames of
@@ -15,7 +17,8 @@ export const FILE_HEADER_BYTES = MAGIC.length;
 const PREFIX_BYTES = 8;
 /** Wall clock of the member that wrote it, in epoch milliseconds. */
 const TIME_BYTES = 8;
-const BODY_BYTES_MAX = 2 * 1024 * 1024;
+/** Of one client; records of several are cut long before. */
+const FRAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export function fileHeader(): Uint8Array {
   return MAGIC;
@@ -23,12 +26,12 @@ export function fileHeader(): Uint8Array {
 
 /** @returns the records of some clients, one after the other. `forgotten` are not this member's any more. */
 export function encodeRecords(kept: readonly Kept[], forgotten: readonly ClientId[], wall: number): Uint8Array {
-  const changes = kept.filter((one): one is Change => one.gone === undefined);
-  const removals = kept.filter(({ gone }) => gone !== undefined);
+  const changes = kept.filter((one): one is Change => one.contents !== undefined);
+  const removals = kept.filter(({ contents }) => contents === undefined);
   const bodies: Uint8Array[] = [];
-  if (kept.length > 0) bodies.push(...frames({ type: "sync", seq: 0, changes, removals }));
+  if (kept.length > 0) bodies.push(...frames({ type: "sync", seq: 0, changes, removals }, FRAME_BYTES_MAX));
   // The frame that asks for clients carries nothing but ids: here it says that they are to be forgotten.
-  if (forgotten.length > 0) bodies.push(...frames({ type: "fetch", ids: forgotten }));
+  if (forgotten.length > 0) bodies.push(...frames({ type: "fetch", ids: forgotten }, FRAME_BYTES_MAX));
   const length = bodies.reduce((sum, body) => sum + PREFIX_BYTES + TIME_BYTES + body.length, 0);
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
@@ -46,43 +49,55 @@ export function encodeRecords(kept: readonly Kept[], forgotten: readonly ClientI
 export interface ReadBatch {
   readonly kept: readonly Kept[];
   readonly forgotten: readonly ClientId[];
-  /** Bytes of the records of this batch. */
+  /** Of its record. */
   readonly bytes: number;
 }
 
 /**
- * Reads a file from its start, oldest batch first, as far as it is whole.
+ * Reads the whole records of a file, as far as none is damaged, and hands them over newest first: what is outdated is
+ * garbage as soon as it is read, which takes half the time of replacing it by what is newer.
  *
  * @param wall  now, in epoch milliseconds: ages are durations, and go on while the member does not run.
- * @returns what is wrong with it, as part of a sentence. A record that ends behind the file's end is what a write leaves
- *   that was interrupted, and nothing is wrong with that.
+ * @returns what is wrong with the file, as part of a sentence. A record that ends behind the file's end is what a write
+ *   leaves that was interrupted, and nothing is wrong with that.
  */
-export function readRecords(bytes: Buffer, wall: number, take: (batch: ReadBatch) => void): string | undefined {
-  if (bytes.length < FILE_HEADER_BYTES) return undefined;
-  if (!bytes.subarray(0, FILE_HEADER_BYTES).equals(MAGIC)) return "it is not a journal of this version";
-  const reader = new FrameReader();
-  let begunAt = FILE_HEADER_BYTES;
-  for (let at = FILE_HEADER_BYTES; at + PREFIX_BYTES <= bytes.length; ) {
-    const length = bytes.readUInt32BE(at);
-    const end = at + PREFIX_BYTES + length;
-    if (length <= TIME_BYTES || length > BODY_BYTES_MAX) return `no record begins at byte ${at}`;
-    if (end > bytes.length) return undefined;
-    const body = bytes.subarray(at + PREFIX_BYTES, end);
-    if (crc32(body) !== bytes.readUInt32BE(at + 4)) return `the checksum of the record at byte ${at} is wrong`;
-    const message = reader.push(body.subarray(TIME_BYTES));
-    if (message?.type === "malformed") return `the record at byte ${at} cannot be read: ${message.reason}`;
-    at = end;
-    if (message === undefined) continue;
-    const size = end - begunAt;
-    begunAt = end;
-    if (message.type === "fetch") take({ kept: [], forgotten: message.ids, bytes: size });
-    if (message.type !== "sync") continue;
-    const elapsedMs = Math.max(0, Math.round(wall - body.readDoubleBE(0)));
-    const kept: Kept[] = [];
-    for (const change of message.changes) kept.push({ ...change, ageMs: change.ageMs + elapsedMs });
-    for (const head of message.removals)
-      if (head.gone !== undefined) kept.push({ ...head, gone: head.gone, ageMs: head.ageMs + elapsedMs });
-    take({ kept, forgotten: [], bytes: size });
+export function readRecords(file: Buffer, wall: number, take: (batch: ReadBatch) => void): string | undefined {
+  if (file.length < FILE_HEADER_BYTES) return undefined;
+  if (!file.subarray(0, FILE_HEADER_BYTES).equals(MAGIC)) return "it is not a journal of this version";
+  const begins: number[] = [];
+  let wrong: string | undefined;
+  let at = FILE_HEADER_BYTES;
+  for (; at + PREFIX_BYTES <= file.length; at += PREFIX_BYTES + file.readUInt32BE(at)) {
+    const length = file.readUInt32BE(at);
+    if (length <= TIME_BYTES || length > TIME_BYTES + FRAME_BYTES_MAX) wrong = `no record begins at byte ${at}`;
+    else if (at + PREFIX_BYTES + length > file.length) break;
+    else if (crc32(bodyAt(file, at)) !== file.readUInt32BE(at + 4))
+      wrong = `the checksum of the record at byte ${at} is wrong`;
+    if (wrong !== undefined) break;
+    begins.push(at);
   }
+  for (let index = begins.length - 1; index >= 0; index--) {
+    const begin = begins[index] as number;
+    wrong = readRecord(bodyAt(file, begin), wall, take) ?? wrong;
+  }
+  return wrong;
+}
+
+function bodyAt(file: Buffer, at: number): Buffer {
+  const begin = at + PREFIX_BYTES;
+  return file.subarray(begin, begin + file.readUInt32BE(at));
+}
+
+function readRecord(body: Buffer, wall: number, take: (batch: ReadBatch) => void): string | undefined {
+  const message = new FrameReader().push(body.subarray(TIME_BYTES));
+  const bytes = PREFIX_BYTES + body.length;
+  if (message?.type === "fetch") take({ kept: [], forgotten: message.ids, bytes });
+  else if (message?.type === "sync") {
+    const kept: Kept[] = [...message.changes, ...message.removals];
+    const elapsedMs = Math.max(0, Math.round(wall - body.readDoubleBE(0)));
+    // In place: nobody else has what was just read, and there may be hundreds of thousands.
+    for (const one of kept as { ageMs: number }[]) one.ageMs += elapsedMs;
+    take({ kept, forgotten: [], bytes });
+  } else return message?.type === "malformed" ? `a record cannot be read: ${message.reason}` : "a record is unknown";
   return undefined;
 }

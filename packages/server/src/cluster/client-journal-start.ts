@@ -11,14 +11,17 @@ export const journalName = (number: number): string => `clients-${String(number)
 
 /** What the files of earlier lives hold. */
 export interface Found {
-  readonly clients: Map<ClientId, { readonly kept: Kept; readonly bytes: number }>;
-  /** Of the files that stay, oldest first. */
+  /** Bytes that each client takes. */
+  readonly live: Map<ClientId, number>;
+  /** Oldest first. */
+  readonly gone: readonly { readonly id: ClientId; readonly ageMs: number; readonly bytes: number }[];
+  /** Of the files, oldest first, those that are damaged too. */
   readonly numbers: readonly number[];
+  readonly damaged: ReadonlySet<number>;
   readonly bytes: number;
-  readonly damaged: readonly number[];
 }
 
-/** Reads all files, oldest first: what comes later is newer. Never fails. */
+/** Reads all files, newest first: what was read first of a client stands. Never fails. */
 export async function readJournal(from: {
   readonly files: Files;
   readonly directory: string;
@@ -26,37 +29,44 @@ export async function readJournal(from: {
   readonly wall: number;
   readonly tombstoneMs: number;
   readonly log: StorageLogger;
+  readonly restore: (kept: Kept) => void;
 }): Promise<Found> {
-  const { files, directory, self, wall, tombstoneMs, log } = from;
-  const clients: Found["clients"] = new Map();
-  const [numbers, damaged]: [number[], number[]] = [[], []];
+  const { files, directory, self, wall, tombstoneMs, log, restore } = from;
+  const live = new Map<ClientId, number>();
+  const gone: { id: ClientId; ageMs: number; bytes: number }[] = [];
+  /** Those that are not live. */
+  const over = new Set<ClientId>();
+  const damaged = new Set<number>();
+  const numbers = await journalNumbers(from);
   let bytes = 0;
-  for (const number of await journalNumbers(from)) {
+  for (const number of numbers.toReversed()) {
     const name = journalName(number);
     try {
       const content = await files.read(join(directory, name));
+      bytes += content.length;
       const wrong = readRecords(content, wall, ({ kept, forgotten, bytes: size }) => {
-        for (const id of forgotten) clients.delete(id);
+        for (const id of forgotten) if (!live.has(id)) over.add(id);
         const share = Math.round(size / kept.length);
         for (const one of kept) {
-          const isKept = one.version.owner === self && (one.gone === undefined || one.ageMs <= tombstoneMs);
-          if (isKept) clients.set(one.id, { kept: one, bytes: share });
-          else clients.delete(one.id);
+          const { id, ageMs } = one;
+          if (live.has(id) || over.has(id)) continue;
+          const isOwn = one.version.owner === self;
+          if (isOwn && one.gone === undefined) live.set(id, share);
+          else over.add(id);
+          if (!isOwn || (one.gone !== undefined && ageMs > tombstoneMs)) continue;
+          if (one.gone !== undefined) gone.push({ id, ageMs, bytes: share });
+          restore(one);
         }
       });
-      if (wrong === undefined) {
-        numbers.push(number);
-        bytes += content.length;
-        continue;
-      }
-      damaged.push(number);
+      if (wrong === undefined) continue;
+      damaged.add(number);
       log.warn(
         { file: name },
-        `the journal of clients ${join(directory, name)} is damaged, ${wrong}: it is set aside as ${ASIDE}, and what ` +
-          "clients published after that place is known again when they are back",
+        `the journal of clients ${join(directory, name)} is damaged, ${wrong}: what is whole in it is used, and it is set ` +
+          `aside as ${ASIDE} when that has been written anew`,
       );
     } catch (thrown) {
-      damaged.push(number);
+      damaged.add(number);
       log.warn(
         { file: name, code: failureCode(thrown) },
         `the journal of clients ${join(directory, name)} cannot be read (${failureCode(thrown)}), so that its clients ` +
@@ -64,7 +74,7 @@ export async function readJournal(from: {
       );
     }
   }
-  return { clients, numbers, bytes, damaged };
+  return { live, gone: gone.reverse(), numbers, damaged, bytes };
 }
 
 async function journalNumbers({ files, directory, log }: Parameters<typeof readJournal>[0]): Promise<number[]> {
@@ -83,9 +93,4 @@ async function journalNumbers({ files, directory, log }: Parameters<typeof readJ
 }
 
 /** One place, so that damage does not fill a disk: the newest one stays. */
-const ASIDE = "clients.damaged";
-
-export async function setAside(files: Files, directory: string, numbers: readonly number[]): Promise<void> {
-  for (const number of numbers)
-    await files.rename(join(directory, journalName(number)), join(directory, ASIDE)).catch(() => {});
-}
+export const ASIDE = "clients.damaged";

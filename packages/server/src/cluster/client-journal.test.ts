@@ -30,17 +30,24 @@ describe("the journal of clients", () => {
       log: { info: () => {}, warn: (_, message) => warnings.push(message) },
       tombstoneMs: 360_000,
       keptOf: (id) => clients.get(id),
+      restore: () => {},
       ...options,
     });
 
-  /** Opens it, and closes it at once: what a start would find. */
-  async function found(): Promise<{ published: Record<string, number>; gone: Record<string, string> }> {
-    const { recovered, journal } = await open();
+  /** What a start finds, in order of ids. */
+  async function restored(options: Partial<ClientJournalOptions> = {}): Promise<Kept[]> {
+    const all: Kept[] = [];
+    const journal = await open({ restore: (kept) => all.push(kept), ...options });
     await journal.close();
-    return {
-      published: Object.fromEntries(recovered.changes.map(({ id, version }) => [id, version.counter])),
-      gone: Object.fromEntries(recovered.removals.map((one) => [one.id, one.gone ?? ""])),
-    };
+    return all.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  async function found(): Promise<{ published: Record<string, number>; gone: Record<string, string> }> {
+    const [published, gone]: [Record<string, number>, Record<string, string>] = [{}, {}];
+    for (const one of await restored())
+      if (one.gone === undefined) published[one.id] = one.version.counter;
+      else gone[one.id] = one.gone;
+    return { published, gone };
   }
 
   function note(journal: ClientJournal, kept: Kept): void {
@@ -54,24 +61,18 @@ describe("the journal of clients", () => {
   });
 
   test("gives back what clients published last, all of it", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     note(journal, change("10.0.0.1:80#true", 7));
     await journal.flush();
     note(journal, change("c1", 2));
     await journal.close();
 
-    const { recovered, journal: next } = await open();
-    await next.close();
-    assert.deepEqual(
-      recovered.changes.toSorted((a, b) => a.version.counter - b.version.counter),
-      [change("c1", 2), change("10.0.0.1:80#true", 7)],
-    );
-    assert.deepEqual(recovered.removals, []);
+    assert.deepEqual(await restored(), [change("10.0.0.1:80#true", 7), change("c1", 2)]);
   });
 
   test("has on disk what changed, 50 ms later, also when the process is killed then", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     clients.set("c1", change("c1", 2));
     note(journal, change("c2", 1));
@@ -85,34 +86,29 @@ describe("the journal of clients", () => {
   });
 
   test("remembers removals for the time of tombstones, and ages go on while the member does not run", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     await journal.flush();
     note(journal, gone("c1", 2));
     note(journal, gone("c2", 3, 359_000));
     await journal.close();
     clock.advance(1_000);
-    const { recovered, journal: next } = await open();
-    await next.close();
-    assert.deepEqual(recovered.changes, []);
-    assert.deepEqual(recovered.removals, [gone("c1", 2, 1_000), gone("c2", 3, 360_000)]);
+    assert.deepEqual(await restored(), [gone("c1", 2, 1_000), gone("c2", 3, 360_000)]);
 
     clock.advance(1);
     assert.deepEqual((await found()).gone, { c1: "removed" });
   });
 
   test("takes a clock that was set back for no time at all", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     await journal.close();
     clock.setWall(clock.wall() - 3_600_000);
-    const { recovered, journal: next } = await open();
-    await next.close();
-    assert.equal(recovered.changes[0]?.ageMs, 0);
+    assert.deepEqual(await restored(), [change("c1", 1)]);
   });
 
   test("forgets clients that belong to another member now, or that nobody knows", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     note(journal, change("c2", 1));
     note(journal, change("c3", 1));
@@ -125,16 +121,15 @@ describe("the journal of clients", () => {
   });
 
   test("passes over what another member wrote into the folder that this one was given", async () => {
-    const { journal } = await open();
+    const journal = await open();
     note(journal, change("c1", 1));
     await journal.close();
-    const { recovered } = await open({ self: "b" });
-    assert.deepEqual(recovered, { changes: [], removals: [] });
+    assert.deepEqual(await restored({ self: "b" }), []);
   });
 
   test("goes on over starts, and the newest life is right", async () => {
     for (let life = 1; life <= 3; life++) {
-      const { journal } = await open();
+      const journal = await open();
       note(journal, change("c1", life));
       note(journal, change(`only-${life}`, 1));
       await journal.close();
@@ -144,8 +139,7 @@ describe("the journal of clients", () => {
 
   test("keeps few files, however often the member starts", async () => {
     for (let life = 1; life <= 20; life++) {
-      const { journal, recovered } = await open();
-      for (const one of recovered.changes) clients.set(one.id, one);
+      const journal = await open({ restore: (kept) => clients.set(kept.id, kept) });
       note(journal, change(`life-${life}`, 1));
       await journal.close();
     }
@@ -154,7 +148,7 @@ describe("the journal of clients", () => {
   });
 
   test("is written anew when most of it is outdated, so that it does not grow with changes", async () => {
-    const { journal } = await open({ limits: { garbageBytes: 4_096 } });
+    const journal = await open({ limits: { garbageBytes: 4_096 } });
     note(journal, gone("c0", 1));
     let bytesMax = 0;
     for (let counter = 1; counter <= 500; counter++) {
@@ -170,7 +164,7 @@ describe("the journal of clients", () => {
   });
 
   test("does not grow with removals either, once their time is over", async () => {
-    const { journal } = await open({ limits: { garbageBytes: 4_096 } });
+    const journal = await open({ limits: { garbageBytes: 4_096 } });
     for (let at = 0; at < 2_000; at++) {
       note(journal, gone(`c${at}`, 1));
       clients.delete(`c${at - 36}`);
@@ -184,7 +178,7 @@ describe("the journal of clients", () => {
 
   describe("after an end in the midst of writing", () => {
     test("loses what was being written, wherever that ended, and says nothing", async () => {
-      const { journal } = await open();
+      const journal = await open();
       note(journal, change("c1", 1));
       await journal.flush();
       const path = join(directory, (await readdir(directory))[0] as string);
@@ -201,12 +195,12 @@ describe("the journal of clients", () => {
     });
 
     test("goes on in another file, behind what is whole", async () => {
-      const { journal } = await open();
+      const journal = await open();
       note(journal, change("c1", 1));
       await journal.close();
       const path = join(directory, (await readdir(directory))[0] as string);
       await truncate(path, (await stat(path)).size - 1);
-      const { journal: next } = await open();
+      const next = await open();
       note(next, change("c2", 1));
       await next.close();
       assert.deepEqual((await found()).published, { c2: 1 });
@@ -216,7 +210,7 @@ describe("the journal of clients", () => {
 
   describe("with damage", () => {
     async function three(): Promise<string> {
-      const { journal } = await open();
+      const journal = await open();
       for (const id of ["c1", "c2", "c3"]) {
         note(journal, change(id, 1));
         await journal.flush();
@@ -225,19 +219,22 @@ describe("the journal of clients", () => {
       return join(directory, (await readdir(directory))[0] as string);
     }
 
-    test("gives back what is before it, sets the file aside with one sentence, and has the rest at the next start", async () => {
+    test("gives back what is before it, and sets the file aside with one sentence when that is written anew", async () => {
       const path = await three();
       const bytes = await readFile(path);
-      const at = bytes.indexOf("c2");
-      bytes[at] = 0;
+      bytes[bytes.indexOf("c2")] = 0;
       await writeFile(path, bytes);
-
       assert.deepEqual((await found()).published, { c1: 1 });
       assert.equal(warnings.length, 1);
       assert.match(warnings[0] as string, /clients-00000001\.journal is damaged, the checksum .* set aside/);
+
+      const journal = await open();
+      note(journal, change("c4", 1));
+      await journal.close();
       assert.deepEqual(await readdir(directory), ["clients-00000002.journal", "clients.damaged"]);
-      assert.deepEqual((await found()).published, { c1: 1 }, "nothing is lost by setting it aside");
-      assert.equal(warnings.length, 1);
+      warnings = [];
+      assert.deepEqual((await found()).published, { c1: 1, c4: 1 });
+      assert.deepEqual(warnings, []);
     });
 
     test("takes any bytes for what they are", async () => {
@@ -275,7 +272,7 @@ describe("the journal of clients", () => {
   describe("on a disk that fails", () => {
     test("says so once, tries again, and misses nothing in the end", async () => {
       const { files, faults } = faultyFiles(nodeFiles, ".journal");
-      const { journal } = await open({ files });
+      const journal = await open({ files });
       note(journal, change("c1", 1));
       await journal.flush();
       faults.write = { code: "ENOSPC", afterBytes: 20 };
@@ -295,9 +292,28 @@ describe("the journal of clients", () => {
       await journal.close();
     });
 
+    test("leaves nothing of a write that failed, so that what follows it is whole", async () => {
+      const { files, faults } = faultyFiles(nodeFiles, ".journal");
+      const journal = await open({ files });
+      faults.write = { code: "ENOSPC", afterBytes: 0 };
+      note(journal, change("c1", 1));
+      await journal.flush();
+      faults.write = undefined;
+      await journal.flush();
+      faults.write = { code: "EIO", afterBytes: 100 };
+      note(journal, change("c2", 1));
+      await journal.flush();
+      faults.write = undefined;
+      note(journal, gone("c2", 2));
+      await journal.close();
+      warnings = [];
+      assert.deepEqual(await found(), { published: { c1: 1 }, gone: { c2: "removed" } });
+      assert.deepEqual(warnings, []);
+    });
+
     test("ends when too many clients wait, and leaves nothing that is outdated", async () => {
       const { files, faults } = faultyFiles(nodeFiles, ".journal");
-      const { journal } = await open({ files, limits: { waitingMax: 10 } });
+      const journal = await open({ files, limits: { waitingMax: 10 } });
       note(journal, change("c1", 1));
       await journal.flush();
       faults.write = { code: "EIO", afterBytes: 0 };
@@ -314,13 +330,11 @@ describe("the journal of clients", () => {
     });
 
     test("starts with what it can read", async () => {
-      const { journal } = await open();
+      const journal = await open();
       note(journal, change("c1", 1));
       await journal.close();
-      const { recovered } = await open({
-        files: { ...nodeFiles, read: () => Promise.reject(Object.assign(new Error("injected"), { code: "EIO" })) },
-      });
-      assert.deepEqual(recovered, { changes: [], removals: [] });
+      const read = () => Promise.reject(Object.assign(new Error("injected"), { code: "EIO" }));
+      assert.deepEqual(await restored({ files: { ...nodeFiles, read } }), []);
       assert.match(warnings[0] as string, /cannot be read \(EIO\)/);
     });
   });

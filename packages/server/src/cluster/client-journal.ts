@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import type { Change, ClientId, MemberId } from "@nacre/core/distro";
+import type { ClientId, MemberId } from "@nacre/core/distro";
 import type { Clock } from "../clock.ts";
 import { failureCode, mend } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
-import { type Found, journalName, readJournal, setAside } from "./client-journal-start.ts";
+import { ASIDE, type Found, journalName, readJournal } from "./client-journal-start.ts";
 
 export type { Kept };
 
@@ -24,6 +24,12 @@ export interface ClientJournalOptions {
    * Not called before the first `note`.
    */
   readonly keptOf: (clientId: ClientId) => Kept | undefined;
+  /**
+   * Called for each client that an earlier life left, before the journal is opened, in no order: what it was last, with
+   * an age that went on while the member did not run. What it is given is not kept here, so that contents which are not
+   * kept there cost no memory.
+   */
+  readonly restore: (kept: Kept) => void;
   readonly files?: Files;
   readonly limits?: Partial<ClientJournalLimits>;
 }
@@ -52,15 +58,9 @@ export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
 /** Each start begins a file; with so many at a start all are written anew. */
 const FILES_MAX = 4;
 /** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
-const RECORD_CLIENTS_MAX = 256;
+const RECORD_CLIENTS_MAX = 128;
 const RECORD_INSTANCES_MAX = 1_000;
 const EXPIRED_PER_FLUSH_MAX = 5_000;
-
-/** What was known before the start, newest state of each client. Ages go on while the member did not run. */
-export interface Recovered {
-  readonly changes: readonly Change[];
-  readonly removals: readonly Kept[];
-}
 
 /**
  * What clients of this member publish, on disk, so that a member which starts again serves what it knew.
@@ -81,24 +81,16 @@ export interface ClientJournal {
 }
 
 /** Reads what earlier lives left, and never fails: what cannot be read is told to `log` and set aside. */
-export async function openClientJournal(
-  options: ClientJournalOptions,
-): Promise<{ readonly recovered: Recovered; readonly journal: ClientJournal }> {
-  const { directory, self, clock, log, tombstoneMs, files = nodeFiles } = options;
-  const found = await readJournal({ files, directory, self, wall: clock.wall(), tombstoneMs, log });
-  const journal = new Journal({ ...options, files }, found);
-  if (found.damaged.length > 0 && (await journal.copy(found))) await setAside(files, directory, found.damaged);
-  const changes: Change[] = [];
-  const removals: Kept[] = [];
-  for (const { kept } of found.clients.values()) (kept.gone === undefined ? changes : removals).push(kept as Change);
-  return { recovered: { changes, removals }, journal };
+export async function openClientJournal(options: ClientJournalOptions): Promise<ClientJournal> {
+  const { files = nodeFiles, clock } = options;
+  return new Journal({ ...options, files }, await readJournal({ ...options, files, wall: clock.wall() }));
 }
 
 class Journal implements ClientJournal {
   readonly #options: ClientJournalOptions & { readonly files: Files };
   readonly #limits: ClientJournalLimits;
   /** Bytes of the newest record of each client. */
-  readonly #live = new Map<ClientId, number>();
+  readonly #live: Map<ClientId, number>;
   /** Oldest first, as they were written. */
   readonly #gone = new Map<ClientId, { bytes: number; readonly at: number }>();
   #liveBytes = 0;
@@ -112,6 +104,7 @@ class Journal implements ClientJournal {
   #numbers: number[];
   /** Files that go when everything has been written anew. */
   #obsolete: number[] = [];
+  readonly #damaged: ReadonlySet<number>;
   #lastNumber: number;
   #file: OpenFile | undefined;
   #position = 0;
@@ -125,9 +118,15 @@ class Journal implements ClientJournal {
     this.#options = options;
     this.#limits = { ...CLIENT_JOURNAL_LIMITS, ...options.limits };
     this.#numbers = [...found.numbers];
+    this.#damaged = found.damaged;
+    this.#lastNumber = found.numbers.at(-1) ?? 0;
     this.#bytes = found.bytes;
-    this.#lastNumber = Math.max(0, ...found.numbers, ...found.damaged);
-    for (const [id, { kept, bytes }] of found.clients) this.#count(id, kept, bytes);
+    this.#live = found.live;
+    for (const bytes of found.live.values()) this.#liveBytes += bytes;
+    for (const { id, ageMs, bytes } of found.gone) {
+      this.#gone.set(id, { bytes, at: options.clock.now() - ageMs });
+      this.#liveBytes += bytes;
+    }
   }
 
   note(clientId: ClientId): void {
@@ -154,19 +153,6 @@ class Journal implements ClientJournal {
     await this.#removing;
     await this.#file?.close().catch(() => {});
     this.#file = undefined;
-  }
-
-  /** Writes what was found in damaged files to a new one, before they are set aside. */
-  async copy({ clients }: Found): Promise<boolean> {
-    try {
-      const all = [...clients.values()].map(({ kept }) => kept);
-      for (let at = 0; at < all.length; at += RECORD_CLIENTS_MAX)
-        await this.#write(all.slice(at, at + RECORD_CLIENTS_MAX), []);
-      return true;
-    } catch (thrown) {
-      this.#failed(thrown);
-      return false;
-    }
   }
 
   #schedule(delayMs: number): void {
@@ -228,8 +214,7 @@ class Journal implements ClientJournal {
         return;
       }
       kept.push(one);
-      if (one.gone !== undefined) return;
-      for (const publication of one.contents.publications) instances += publication.instances.length;
+      for (const publication of one.contents?.publications ?? []) instances += publication.instances.length;
     };
     while (this.#rewriting !== undefined && !isFull()) {
       const next = this.#rewriting.next();
@@ -258,7 +243,7 @@ class Journal implements ClientJournal {
     this.#bytes += bytes.length;
     const share = Math.round(bytes.length / (kept.length + forgotten.length));
     for (const id of forgotten) this.#uncount(id);
-    for (const one of kept) this.#count(one.id, one, share);
+    for (const one of kept) this.#count(one, share);
   }
 
   async #begin(): Promise<OpenFile> {
@@ -282,7 +267,11 @@ class Journal implements ClientJournal {
   #isDue(): boolean {
     if (this.#rewriting !== undefined || this.#obsolete.length > 0) return false;
     const garbage = this.#bytes - this.#liveBytes;
-    return garbage > this.#liveBytes + this.#limits.garbageBytes || this.#numbers.length > FILES_MAX;
+    return (
+      garbage > this.#liveBytes + this.#limits.garbageBytes ||
+      this.#numbers.length > FILES_MAX ||
+      this.#numbers.some((number) => this.#damaged.has(number))
+    );
   }
 
   /** All that is known goes into a new file. Until it is complete, old and new together tell everything. */
@@ -306,12 +295,14 @@ class Journal implements ClientJournal {
     const { files, directory } = this.#options;
     // Oldest first: what is left after a crash in between still ends with the newest that was known.
     for (let [number] = this.#obsolete; number !== undefined; [number] = this.#obsolete) {
-      await files.remove(join(directory, journalName(number)));
+      const path = join(directory, journalName(number));
+      if (this.#damaged.has(number)) await files.rename(path, join(directory, ASIDE));
+      else await files.remove(path);
       this.#obsolete.shift();
     }
   }
 
-  #count(id: ClientId, { gone, ageMs }: Kept, bytes: number): void {
+  #count({ id, gone, ageMs }: Kept, bytes: number): void {
     if (gone === undefined) {
       this.#uncount(id);
       this.#live.set(id, bytes);
