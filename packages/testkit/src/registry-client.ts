@@ -46,14 +46,19 @@ export class RegistryClient {
   static async connect(at: number | string, setup: Record<string, unknown> = {}): Promise<RegistryClient> {
     const client = new RegistryClient(at);
     try {
-      await client.call("ServerCheckRequest");
-      client.#watch();
-      await client.register(setup);
+      await client.join(setup);
     } catch (thrown) {
       client.close();
       throw thrown;
     }
     return client;
+  }
+
+  /** What `connect` does, for a client that is to be closed by others while it is under way. */
+  async join(setup: Record<string, unknown> = {}): Promise<void> {
+    await this.call("ServerCheckRequest");
+    this.#watch();
+    await this.register(setup);
   }
 
   /** A unary call. `body` is an object, or the text or bytes to send as they are. @returns failures of the wire too. */

@@ -168,6 +168,14 @@ describe("a history", () => {
     ]);
   });
 
+  test("tells of a list that is older than the one before it", () => {
+    const versioned = (at: number, version: number) => ({ ...view(at, "a"), version }) as Entry;
+    assert.deepEqual(history(versioned(0, 5), versioned(1, 7), versioned(2, 6)).faults(BOUNDS, 9000), [
+      "older list after a newer one: s at a",
+    ]);
+    assert.deepEqual(history(versioned(0, 5), lost(1, "a"), versioned(2, 1)).faults(BOUNDS, 9000), []);
+  });
+
   test("judges from a moment on only what went on after it", () => {
     const all = history(registered(0, "one"), view(0, "a"), view(5000, "a", "one"), view(6000, "a", "one"));
     assert.equal(all.faults(BOUNDS, 9000).length, 1);

@@ -17,6 +17,8 @@ export type Entry =
       readonly viewer: string;
       readonly service: string;
       readonly hosts: readonly Host[];
+      /** Grows with each change of the list at this viewer. */
+      readonly version?: number;
     }
   /** The viewer is not looking from here on; what it last showed says nothing about the time until its next view. */
   | { readonly type: "lost"; readonly at: number; readonly viewer: string }
@@ -46,6 +48,8 @@ export interface Measured {
   readonly unhealthy: Worst;
   /** Views without any instance of a service that had live ones for longer than `missingMaxMs`. */
   readonly empty: readonly string[];
+  /** Views that were older than the one before them. */
+  readonly disorder: readonly string[];
 }
 
 const NONE: Worst = { ms: 0, where: "" };
@@ -101,18 +105,19 @@ export class History {
         }
       }
     }
-    return { missing, ghost, unhealthy, empty };
+    return { missing, ghost, unhealthy, empty, disorder: this.#disorder(until, from) };
   }
 
   /** Sentences about what broke a bound between `from` and `until`; none if all is well. */
   faults(bounds: Bounds, until: number, from = 0): string[] {
-    const { missing, ghost, unhealthy, empty } = this.measure(until, bounds.missingMaxMs, from);
+    const { missing, ghost, unhealthy, empty, disorder } = this.measure(until, bounds.missingMaxMs, from);
     const { missingMaxMs, ghostMaxMs, unhealthyMaxMs = Number.POSITIVE_INFINITY } = bounds;
     return [
       ...tooLong("missing", missing, missingMaxMs),
       ...tooLong("shown after its end", ghost, ghostMaxMs),
       ...tooLong("unhealthy although alive", unhealthy, unhealthyMaxMs),
       ...empty.map((where) => `empty list: ${where}`),
+      ...disorder.map((where) => `older list after a newer one: ${where}`),
     ];
   }
 
@@ -185,6 +190,21 @@ export class History {
     }
     close(until);
     return spans;
+  }
+
+  #disorder(until: number, from: number): string[] {
+    const newest = new Map<string, number>();
+    const found: string[] = [];
+    for (const entry of this.entries) {
+      if (entry.at > until) break;
+      if (entry.type === "lost")
+        for (const key of [...newest.keys()]) if (key.startsWith(`${entry.viewer} `)) newest.delete(key);
+      if (entry.type !== "view" || entry.version === undefined) continue;
+      const key = `${entry.viewer} ${entry.service}`;
+      if (entry.version < (newest.get(key) ?? 0) && entry.at >= from) found.push(`${entry.service} at ${entry.viewer}`);
+      newest.set(key, entry.version);
+    }
+    return found;
   }
 
   #lives(service: string): Map<string, Life[]> {
