@@ -179,6 +179,8 @@ describe("a history", () => {
   test("judges from a moment on only what went on after it", () => {
     const all = history(registered(0, "one"), view(0, "a"), view(5000, "a", "one"), view(6000, "a", "one"));
     assert.equal(all.faults(BOUNDS, 9000).length, 1);
-    assert.deepEqual(all.faults(BOUNDS, 9000, 5000), []);
+    assert.deepEqual(all.faults(BOUNDS, 9000, { from: 5000 }), []);
+    assert.deepEqual(all.faults(BOUNDS, 9000, { viewers: ["b"] }), []);
+    assert.deepEqual(all.faults(BOUNDS, 9000, { services: ["t"] }), []);
   });
 });

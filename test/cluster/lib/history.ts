@@ -27,6 +27,14 @@ export type Entry =
   /** The deregistration was acknowledged, or whoever kept the instance alive has ended. */
   | { readonly type: "ended"; readonly at: number; readonly service: string; readonly address: string };
 
+/** What is judged; all if absent. */
+export interface Scope {
+  /** Only what went on after this moment. */
+  readonly from?: number;
+  readonly viewers?: readonly string[];
+  readonly services?: readonly string[];
+}
+
 export interface Bounds {
   /** A live instance may be absent from a view for so long, at its registration or later. */
   readonly missingMaxMs: number;
@@ -75,16 +83,18 @@ export class History {
   }
 
   /** What happened up to a moment. `missingMaxMs` decides only which empty views count. */
-  measure(until: number, missingMaxMs: number, from = 0): Measured {
+  measure(until: number, missingMaxMs: number, scope: Scope = {}): Measured {
+    const { from = 0 } = scope;
     let missing = NONE;
     let ghost = NONE;
     let unhealthy = NONE;
     const empty: string[] = [];
     const worse = (before: Worst, ms: number, where: () => string) =>
       ms > before.ms ? { ms, where: where() } : before;
-    for (const service of this.services()) {
+    for (const service of scope.services ?? this.services()) {
       const lives = this.#lives(service);
       for (const viewer of this.viewers(service)) {
+        if (scope.viewers?.includes(viewer) === false) continue;
         const spans = this.#spans(viewer, service, until).filter((span) => span.to > from);
         const at = (address: string) => `${address} of ${service} at ${viewer}`;
         for (const [address, all] of lives) {
@@ -105,12 +115,12 @@ export class History {
         }
       }
     }
-    return { missing, ghost, unhealthy, empty, disorder: this.#disorder(until, from) };
+    return { missing, ghost, unhealthy, empty, disorder: this.#disorder(until, scope) };
   }
 
-  /** Sentences about what broke a bound between `from` and `until`; none if all is well. */
-  faults(bounds: Bounds, until: number, from = 0): string[] {
-    const { missing, ghost, unhealthy, empty, disorder } = this.measure(until, bounds.missingMaxMs, from);
+  /** Sentences about what broke a bound; none if all is well. */
+  faults(bounds: Bounds, until: number, scope: Scope = {}): string[] {
+    const { missing, ghost, unhealthy, empty, disorder } = this.measure(until, bounds.missingMaxMs, scope);
     const { missingMaxMs, ghostMaxMs, unhealthyMaxMs = Number.POSITIVE_INFINITY } = bounds;
     return [
       ...tooLong("missing", missing, missingMaxMs),
@@ -122,8 +132,8 @@ export class History {
   }
 
   /** What is wrong with the last view of each viewer: not what lives, or nothing known. */
-  unsettled(viewers: readonly string[], until: number): string[] {
-    return [...this.services()].flatMap((service) => {
+  unsettled(viewers: readonly string[], until: number, services: Iterable<string> = this.services()): string[] {
+    return [...services].flatMap((service) => {
       const wanted = this.alive(service, until).join(" ");
       return viewers.flatMap((viewer) => {
         const shown = this.shown(viewer, service, until);
@@ -139,8 +149,13 @@ export class History {
 
   /** What a viewer showed at a moment; undefined when it was not looking. */
   shown(viewer: string, service: string, at: number): readonly Host[] | undefined {
-    const span = this.#spans(viewer, service, at).at(-1);
-    return span === undefined || span.to < at ? undefined : [...span.hosts.values()];
+    for (let i = this.entries.length - 1; i >= 0; i--) {
+      const entry = this.entries[i];
+      if (entry === undefined || entry.at > at || !("viewer" in entry) || entry.viewer !== viewer) continue;
+      if (entry.type === "lost") return undefined;
+      if (entry.service === service) return entry.hosts;
+    }
+    return undefined;
   }
 
   /** Sorted addresses. */
@@ -192,7 +207,7 @@ export class History {
     return spans;
   }
 
-  #disorder(until: number, from: number): string[] {
+  #disorder(until: number, { from = 0, viewers, services }: Scope): string[] {
     const newest = new Map<string, number>();
     const found: string[] = [];
     for (const entry of this.entries) {
@@ -200,6 +215,7 @@ export class History {
       if (entry.type === "lost")
         for (const key of [...newest.keys()]) if (key.startsWith(`${entry.viewer} `)) newest.delete(key);
       if (entry.type !== "view" || entry.version === undefined) continue;
+      if (viewers?.includes(entry.viewer) === false || services?.includes(entry.service) === false) continue;
       const key = `${entry.viewer} ${entry.service}`;
       if (entry.version < (newest.get(key) ?? 0) && entry.at >= from) found.push(`${entry.service} at ${entry.viewer}`);
       newest.set(key, entry.version);

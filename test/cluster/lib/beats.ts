@@ -1,0 +1,99 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Cluster } from "./cluster.ts";
+import { partsOf } from "./driver.ts";
+import type { History } from "./history.ts";
+
+const ROUND_MS = 1000;
+const CALL_MAX_MS = 3000;
+
+/** An answer that was no answer: a status of 500 and more, or none at all. */
+export interface Failure {
+  readonly at: number;
+  readonly member: string;
+  readonly what: string;
+}
+
+/**
+ * Clients of HTTP 1.x behind a proxy that sends each call to the next member: they beat, and register where nobody knows
+ * them. They go on when a call fails, and what failed is kept.
+ */
+export class Beats {
+  readonly service: string;
+  readonly failures: Failure[] = [];
+  calls = 0;
+  readonly #cluster: Cluster;
+  readonly #addresses: readonly string[];
+  readonly #history: History;
+  readonly #registered = new Set<string>();
+  readonly #over = new AbortController();
+  #turn = 0;
+  #work: Promise<unknown> | undefined;
+
+  constructor(cluster: Cluster, service: string, addresses: readonly string[], history: History) {
+    this.#cluster = cluster;
+    this.service = service;
+    this.#addresses = addresses;
+    this.#history = history;
+  }
+
+  start(): void {
+    this.#work = Promise.all(
+      this.#addresses.map((address, i) => this.#live(address, (i * ROUND_MS) / this.#addresses.length)),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#over.abort();
+    await this.#work;
+    const at = performance.now();
+    for (const address of this.#registered) this.#history.add({ type: "ended", at, service: this.service, address });
+  }
+
+  /** What failed from a moment on at members that ran. */
+  failedSince(at: number): Failure[] {
+    return this.failures.filter((failure) => failure.at >= at);
+  }
+
+  async #live(address: string, delayMs: number): Promise<void> {
+    const { signal } = this.#over;
+    const rest = (ms: number) => pause(ms, undefined, { signal }).catch(() => {});
+    await rest(delayMs);
+    while (!signal.aborted) {
+      const code = await this.#call("PUT", "/v1/ns/instance/beat", address);
+      const isUnknown = code?.includes("20404") === true;
+      if (
+        isUnknown &&
+        (await this.#call("POST", "/v1/ns/instance", address)) === "ok" &&
+        !this.#registered.has(address)
+      ) {
+        this.#registered.add(address);
+        this.#history.add({ type: "registered", at: performance.now(), service: this.service, address });
+      }
+      await rest(ROUND_MS);
+    }
+  }
+
+  /** The answer's text; undefined when it failed. */
+  async #call(method: string, path: string, address: string): Promise<string | undefined> {
+    const members = this.#cluster.running;
+    const member = members[this.#turn++ % members.length];
+    if (member === undefined) return undefined;
+    const { ip, port } = partsOf(address);
+    const query = new URLSearchParams({ serviceName: this.service, ip, port: String(port) });
+    const fail = (what: string) => {
+      // One that ended meanwhile is what the test did, not what the cluster did.
+      if (member.isRunning)
+        this.failures.push({ at: performance.now(), member: member.name, what: `${method} ${path}: ${what}` });
+      return undefined;
+    };
+    this.calls++;
+    try {
+      const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CALL_MAX_MS)]);
+      const answer = await fetch(`${member.url}${path}?${query}`, { method, signal });
+      const text = await answer.text();
+      return answer.status >= 500 ? fail(`${answer.status} ${text.slice(0, 200)}`) : text;
+    } catch (thrown) {
+      return this.#over.signal.aborted ? undefined : fail(String((thrown as Error).cause ?? thrown));
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { Beats } from "./beats.ts";
+import { Cluster, type ClusterSetup } from "./cluster.ts";
+import { Driver } from "./driver.ts";
+import type { Sdk } from "./drivers.ts";
+import { History } from "./history.ts";
+import { LightClient } from "./light-client.ts";
+import type { MemberProcess } from "./member-process.ts";
+import { Observer } from "./observer.ts";
+
+const LOOK_AGAIN_MS = 20;
+/** Applications on SDKs and light clients publish here; instances of killed clients, so that they are judged apart. */
+export const SERVICES = ["apps", "guests", "beats"] as const;
+
+/** A cluster, those who watch it, those who use it, and what all of them were shown. */
+export class Stage {
+  readonly cluster: Cluster;
+  readonly history = new History();
+  readonly drivers: Driver[] = [];
+  readonly beats: Beats;
+  readonly #observers: Observer[];
+  readonly #lights: LightClient[] = [];
+  #addresses = 0;
+
+  private constructor(cluster: Cluster) {
+    this.cluster = cluster;
+    this.beats = new Beats(
+      cluster,
+      "beats",
+      Array.from({ length: 6 }, () => this.address()),
+      this.history,
+    );
+    this.#observers = cluster.members.map((member) => new Observer(member, SERVICES, this.history));
+  }
+
+  static async open(setup: ClusterSetup = {}): Promise<Stage> {
+    const stage = new Stage(await Cluster.start(setup));
+    for (const observer of stage.#observers) observer.start();
+    stage.beats.start();
+    return stage;
+  }
+
+  /** An address that no other instance of this stage has, and where nobody listens. */
+  address(): string {
+    const n = ++this.#addresses;
+    return `127.0.${100 + Math.floor(n / 250)}.${(n % 250) + 1}:9`;
+  }
+
+  /** An application with one instance of `apps`, that is subscribed to it. */
+  async app(sdk: Sdk): Promise<Driver> {
+    const driver = await Driver.start(sdk.name, await sdk.build.ready(), this.cluster.clientAddresses, this.history);
+    this.drivers.push(driver);
+    await driver.subscribe("apps");
+    await driver.register("apps", this.address());
+    return driver;
+  }
+
+  /** A light client that begins at a member and knows the others. */
+  async light(
+    name: string,
+    at: MemberProcess,
+    others: readonly MemberProcess[] = this.#others(at),
+  ): Promise<LightClient> {
+    return this.lightAt(
+      name,
+      [at, ...others].map((member) => member.grpc),
+    );
+  }
+
+  async lightAt(name: string, addresses: readonly string[]): Promise<LightClient> {
+    const client = await LightClient.start(name, addresses, this.history);
+    this.#lights.push(client);
+    return client;
+  }
+
+  #others(at: MemberProcess): MemberProcess[] {
+    return this.cluster.members.filter((member) => member !== at);
+  }
+
+  /**
+   * Resolves when every running member shows exactly what lives, with the milliseconds since `since`.
+   *
+   * @throws Error with what differs.
+   */
+  async settled(maxMs: number, since = performance.now(), members = this.cluster.running): Promise<number> {
+    const viewers = members.map(({ name }) => name);
+    return this.until(maxMs, () => this.history.unsettled(viewers, performance.now(), SERVICES), since);
+  }
+
+  /** Waits until nothing is found, or fails with what was found last. @returns the milliseconds since `since`. */
+  async until(
+    maxMs: number,
+    found: () => readonly string[] | Promise<readonly string[]>,
+    since = performance.now(),
+  ): Promise<number> {
+    for (;;) {
+      const last = await found();
+      const tookMs = performance.now() - since;
+      if (last.length === 0 && tookMs <= maxMs) return tookMs;
+      if (tookMs > maxMs)
+        throw new Error(`not within ${Math.round(maxMs)} ms:\n${last.join("\n")}\n${this.cluster.said()}`);
+      await pause(LOOK_AGAIN_MS);
+    }
+  }
+
+  /** Waits until all, or the named, members show an instance or do not. @returns the milliseconds since `since`. */
+  async shows(
+    isShown: boolean,
+    service: string,
+    address: string,
+    maxMs: number,
+    since: number,
+    members: readonly MemberProcess[] = this.cluster.running,
+  ): Promise<number> {
+    return this.until(
+      maxMs,
+      () =>
+        members.flatMap(({ name }) => {
+          const shown = this.history.shown(name, service, performance.now());
+          const isThere = shown?.some((host) => host.address === address);
+          return isThere === isShown ? [] : [`${address} is ${isShown ? "not " : ""}shown by ${name}`];
+        }),
+      since,
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#lights) client.kill();
+    await Promise.all([this.beats.stop(), ...this.#observers.map((each) => each.stop())]);
+    await Promise.all(this.drivers.map((driver) => driver.kill()));
+    await this.cluster.dispose();
+  }
+}

@@ -1,0 +1,271 @@
+/** Members that end and come back under a fleet of real SDKs. */
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { TcpProxy } from "@nacre/testkit/tcp-proxy";
+import { connectionsOf } from "../lib/looks.ts";
+import type { MemberProcess } from "../lib/member-process.ts";
+import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
+import type { Stage } from "../lib/stage.ts";
+
+/** How long after a fault the views are looked at, for what shows up late. */
+const LATE_MS = 7000;
+/** SDKs say again what they published in rounds of 3 s. */
+const REDO_MS = 3000;
+
+/** Nothing that lived all along was ever missing, in what members and applications were shown. */
+function nothingShrank(stage: Stage, from: number): string {
+  const now = performance.now();
+  const { history } = stage;
+  const scope = { from, services: ["apps", "beats"] };
+  const { missing } = history.measure(now, 0, scope);
+  assert.deepEqual(history.faults({ missingMaxMs: 0, ghostMaxMs: bound(1000) }, now, scope), []);
+  return `longest absence of a live instance ${ms(missing.ms)}`;
+}
+
+function noFailures(stage: Stage, from: number): string {
+  assert.deepEqual(stage.beats.failedSince(from), []);
+  return "no failed HTTP call";
+}
+
+/** Until as many SDK connections stand as before, without those of observers of members that are away. */
+async function reconnected(stage: Stage, count: number, since: number, maxMs: number): Promise<number> {
+  return stage.until(
+    maxMs,
+    async () => {
+      const found = await connectionsOf(stage.cluster.running).catch(() => new Set());
+      return found.size >= count ? [] : [`${found.size} of ${count} connections`];
+    },
+    since,
+  );
+}
+
+async function comeBack(stage: Stage, member: MemberProcess): Promise<number> {
+  const tookMs = await member.start();
+  await stage.cluster.formed();
+  return tookMs;
+}
+
+export const fleet: Act = {
+  name: "a fleet of SDKs",
+  hasSdks: true,
+  scenarios: [
+    {
+      id: "S05",
+      fault: "a client is reset on a live owner",
+      required: "gone for the owner's subscribers within 0.3 s, for all within 0.6 s",
+      reference: "0.6 s, 1.8 s",
+      async run(stage) {
+        const owner = stage.cluster.at(0);
+        const [host = "", port] = owner.grpc.split(":");
+        const proxy = await TcpProxy.listen({ to: { host, port: Number(port) } });
+        try {
+          const address = stage.address();
+          const client = await stage.lightAt("s05", [`127.0.0.1:${proxy.address.port}`]);
+          await client.register("guests", address);
+          await stage.shows(true, "guests", address, bound(1000), performance.now());
+          const resetAt = performance.now();
+          client.ended(resetAt);
+          proxy.link.refuse();
+          const [ownerMs, allMs] = await Promise.all([
+            stage.shows(false, "guests", address, bound(300), resetAt, [owner]),
+            stage.shows(false, "guests", address, bound(600), resetAt),
+          ]);
+          client.kill();
+          return `owner ${ms(ownerMs)}, all ${ms(allMs)}`;
+        } finally {
+          await proxy.close();
+        }
+      },
+    },
+    {
+      id: "S01",
+      fault: "kill -9 one of three",
+      required: "SDKs reconnect within 1 s; no list shrinks; no 5xx after 3 s",
+      reference: "lists may shrink; HTTP 500 for 10-20 s",
+      async run(stage) {
+        const [victim, ...others] = stage.cluster.members as [MemberProcess, ...MemberProcess[]];
+        await stage.settled(bound(5000));
+        // One of them is the observer of the victim.
+        const before = (await connectionsOf(stage.cluster.running)).size - 1;
+        const from = performance.now();
+        await victim.kill();
+        const reconnectMs = await reconnected(stage, before, from, bound(1000));
+        const address = stage.address();
+        const writer = await stage.light("s01", others[0] as MemberProcess);
+        const writtenAt = performance.now();
+        await writer.register("guests", address);
+        const seenMs = await stage.shows(true, "guests", address, bound(1000), writtenAt, others);
+        await pause(LATE_MS);
+        const late = noFailures(stage, from + bound(3000));
+        const shrank = nothingShrank(stage, from);
+        await writer.deregister("guests", address);
+        writer.kill();
+        const startMs = await comeBack(stage, victim);
+        await stage.settled(bound(6000));
+        nothingShrank(stage, from);
+        return `reconnected after ${ms(reconnectMs)}; a write is seen by the others after ${ms(seenMs)}; ${shrank}; ${late} after 3 s; back in ${ms(startMs)}`;
+      },
+    },
+    {
+      id: "S02",
+      fault: "TERM one of three",
+      required: "no error, no list change; connections moved before the exit",
+      reference: "broken connections, possibly an empty push",
+      async run(stage) {
+        const leaver = stage.cluster.at(1);
+        await stage.settled(bound(5000));
+        const before = (await connectionsOf(stage.cluster.running)).size - 1;
+        const from = performance.now();
+        const stopMs = await leaver.terminate();
+        const reconnectMs = await reconnected(stage, before, from, bound(stopMs + 1000));
+        await pause(LATE_MS);
+        const said = [noFailures(stage, from), nothingShrank(stage, from)];
+        const startMs = await comeBack(stage, leaver);
+        await stage.settled(bound(6000));
+        nothingShrank(stage, from);
+        return `stopped in ${ms(stopMs)}; all connections elsewhere ${ms(reconnectMs)} after the signal; ${said.join("; ")}; back in ${ms(startMs)}`;
+      },
+    },
+    {
+      id: "S07",
+      fault: "owner and client are killed together",
+      required: "unhealthy within 15 s, gone within 45 s",
+      reference: "healthy for up to 185 s",
+      async run(stage) {
+        const owner = stage.cluster.at(2);
+        const others = stage.cluster.members.filter((member) => member !== owner);
+        const address = stage.address();
+        const client = await stage.light("s07", owner);
+        await client.register("guests", address);
+        await stage.settled(bound(5000));
+        const from = performance.now();
+        client.kill();
+        await owner.kill();
+        await stage.shows(false, "guests", address, bound(45_000), from, others);
+        const now = performance.now();
+        const healthyMs = (stage.history.lastShown("guests", address, now, true) ?? from) - from;
+        const goneMs = (stage.history.lastShown("guests", address, now) ?? from) - from;
+        assert.ok(healthyMs <= bound(15_000), `shown as healthy for ${ms(healthyMs)}`);
+        const shrank = nothingShrank(stage, from);
+        await comeBack(stage, owner);
+        await stage.settled(bound(6000));
+        return `unhealthy after ${ms(healthyMs)}, gone after ${ms(goneMs)}; ${shrank}`;
+      },
+    },
+    {
+      id: "S08",
+      fault: "the owner is killed; its client moves, then deregisters",
+      required: "gone everywhere within 1 s",
+      reference: "up to 185 s",
+      async run(stage) {
+        const owner = stage.cluster.at(0);
+        const others = stage.cluster.members.filter((member) => member !== owner);
+        const address = stage.address();
+        const client = await stage.light("s08", owner);
+        await client.register("guests", address);
+        await stage.settled(bound(5000));
+        const from = performance.now();
+        await owner.kill();
+        await stage.until(bound(3000), () =>
+          client.at === undefined || client.at === owner.grpc ? ["it has not moved"] : [],
+        );
+        await client.deregister("guests", address);
+        const goneMs = await stage.shows(false, "guests", address, bound(1000), performance.now(), others);
+        await comeBack(stage, owner);
+        await stage.settled(bound(6000));
+        await pause(LATE_MS);
+        // Neither the copy of its first life nor the journal of the owner brings it back.
+        const faults = stage.history.faults({ missingMaxMs: bound(3000), ghostMaxMs: bound(1000) }, performance.now(), {
+          from,
+          services: ["guests"],
+        });
+        assert.deepEqual(faults, []);
+        client.kill();
+        return `gone after ${ms(goneMs)}, and stays away when the owner is back`;
+      },
+    },
+    {
+      id: "S03",
+      fault: "rolling restart of all three, 10 s apart",
+      required: "no error, no list change; final counts equal",
+      reference: "ghosts for 180 s, connections uneven",
+      async run(stage) {
+        await stage.settled(bound(5000));
+        const from = performance.now();
+        const stopsMs: number[] = [];
+        for (const member of stage.cluster.members) {
+          stopsMs.push(await member.terminate());
+          await comeBack(stage, member);
+          await pause(isLong ? 10_000 : REDO_MS);
+        }
+        await stage.settled(bound(6000));
+        await pause(LATE_MS);
+        const said = [noFailures(stage, from), nothingShrank(stage, from)];
+        const counts = await Promise.all(stage.cluster.members.map(async (each) => (await connectionsOf([each])).size));
+        return `stops took ${stopsMs.map(ms).join(", ")}; ${said.join("; ")}; connections at the end ${counts.join(", ")}`;
+      },
+    },
+    {
+      id: "S04",
+      fault: "all three are killed and started together",
+      required: "ready within 10 s; all instances back within 6 s after that; none lost",
+      reference: "30 s and more; instances may be lost",
+      async run(stage) {
+        await stage.settled(bound(5000));
+        const { members } = stage.cluster;
+        const from = performance.now();
+        await Promise.all(members.map((member) => member.kill()));
+        await Promise.all(members.map((member) => member.start()));
+        const readyMs = performance.now() - from;
+        assert.ok(readyMs <= bound(10_000), `ready after ${ms(readyMs)}`);
+        const readyAt = performance.now();
+        const backMs = await stage.settled(bound(6000));
+        await pause(LATE_MS);
+        await stage.cluster.formed();
+        await stage.settled(bound(1000));
+        const { missing, empty } = stage.history.measure(performance.now(), 0, {
+          from: readyAt,
+          services: ["apps", "beats"],
+        });
+        assert.deepEqual(empty, []);
+        return `ready after ${ms(readyMs)}, all instances back ${ms(backMs)} later; longest absence in a list afterwards ${ms(missing.ms)}`;
+      },
+    },
+    {
+      id: "S04b",
+      fault: "full restart while one member holds older copies",
+      required: "no registration is lost or replaced by the older copy; nothing that was removed comes back",
+      reference: "instances lost until their clients restart",
+      async run(stage) {
+        const [old, ...others] = stage.cluster.members as [MemberProcess, ...MemberProcess[]];
+        await stage.settled(bound(5000));
+        const [removed, moved, fresh] = [stage.address(), stage.address(), stage.address()];
+        const client = await stage.light("s04b", others[0] as MemberProcess, others.slice(1));
+        await client.register("guests", removed);
+        await stage.settled(bound(3000));
+        const from = performance.now();
+        // What it holds, and journals, is older from here on.
+        await old.kill();
+        await client.deregister("guests", removed);
+        await client.register("guests", moved);
+        await Promise.all(others.map((member) => member.kill()));
+        // It is the first that is back: whoever loads from it loads what is old.
+        await Promise.all([old.start(), ...others.map((member) => member.start())]);
+        const late = await stage.light("s04b-late", old, []);
+        await late.register("apps", fresh);
+        await stage.cluster.formed();
+        const backMs = await stage.settled(bound(8000));
+        await pause(LATE_MS);
+        await stage.settled(bound(1000));
+        const now = performance.now();
+        const ghostMs = (stage.history.lastShown("guests", removed, now) ?? from) - from;
+        assert.ok(!stage.history.alive("guests", now).includes(removed));
+        await client.deregister("guests", moved);
+        await late.deregister("apps", fresh);
+        client.kill();
+        late.kill();
+        return `all equal ${ms(backMs)} after the members had met; the removed instance was shown for ${ms(ghostMs)} in all`;
+      },
+    },
+  ],
+};
