@@ -66,6 +66,8 @@ export interface MembersFacts {
   readonly listDifferences: readonly ListDifference[];
   readonly refusals: readonly RefusedFact[];
   readonly reach: ReachFact;
+  /** Members listen for each other at their main port plus this. */
+  readonly portOffset: number;
   /** Whether a member that reaches no majority stays ready: it then serves what it holds. */
   readonly servesIsolated: boolean;
 }

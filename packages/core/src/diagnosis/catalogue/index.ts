@@ -1,0 +1,18 @@
+import type { FindingCode } from "../finding.ts";
+import type { Row } from "../view.ts";
+import { AP_ROWS } from "./ap.ts";
+import { CLIENT_ROWS } from "./clients.ts";
+import { LIST_ROWS } from "./list.ts";
+import { PROCESS_ROWS } from "./process.ts";
+import { REACH_ROWS } from "./reach.ts";
+import { REFUSED_ROWS } from "./refused.ts";
+
+/** Everything that can be found. Documents, metrics, readiness and `nacre doctor` are made from this table. */
+export const CATALOGUE: { readonly [C in FindingCode]: Row } = {
+  ...LIST_ROWS,
+  ...REACH_ROWS,
+  ...REFUSED_ROWS,
+  ...AP_ROWS,
+  ...CLIENT_ROWS,
+  ...PROCESS_ROWS,
+};

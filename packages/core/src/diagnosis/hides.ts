@@ -1,0 +1,166 @@
+import type { FindingCode, Named } from "./finding.ts";
+
+/** While one of `by` holds, none of `hides` is told: they follow from it. */
+export interface Hiding {
+  readonly by: readonly FindingCode[];
+  readonly hides: readonly FindingCode[];
+  /** `sameMember`: only where the two are about a member in common, this one aside. */
+  readonly where: "sameMember" | "anywhere";
+  readonly why: string;
+}
+
+const REFUSED = ["CLUSTER_FOREIGN", "IDENTITY_DIFFERS", "PROTOCOL_OLD", "DATA_FOLDER_COPIED"] as const;
+const NO_LINK = ["LINK_ONE_WAY", "LINK_BROKEN"] as const;
+/** What follows when a member cannot be talked with. */
+const DISTANT = [
+  "NAMING_NOT_LOADED",
+  "NAMING_LOADED_LATE",
+  "COPIES_DIFFER",
+  "PEER_BEHIND",
+  "OWNER_LOST",
+  "FORWARDING_FAILS",
+  "PORT_CLOSED",
+  "LINK_SLOW",
+] as const;
+
+/** One cause gives one finding (G3). Read from the most specific cause to the vaguest. */
+export const HIDING: readonly Hiding[] = [
+  {
+    by: REFUSED,
+    hides: ["MEMBER_NOT_FOUND", "MEMBER_DOWN", "MEMBER_UNLISTED", "LIST_DIFFERS", "ISOLATED", ...NO_LINK, ...DISTANT],
+    where: "sameMember",
+    why: "who is refused is not a member, and looks like one that is away",
+  },
+  {
+    by: ["SELF_UNLISTED"],
+    hides: ["NAMING_NOT_LOADED", "LIST_DIFFERS", "MEMBER_UNLISTED", "SELF_ADDRESS_CHOSEN"],
+    where: "anywhere",
+    why: "a member without an address is not loaded, and is unlisted for others",
+  },
+  {
+    by: ["LOOKUP_FAILS"],
+    hides: ["NO_OTHER_MEMBER", "LIST_EMPTIED", "LIST_DIFFERS", "NAMING_NOT_LOADED"],
+    where: "anywhere",
+    why: "without a list nobody is known, and an old list is an other list",
+  },
+  {
+    by: ["LIST_EMPTIED", "NO_OTHER_MEMBER"],
+    hides: ["LIST_LINES_BAD"],
+    where: "anywhere",
+    why: "their sentences name the lines",
+  },
+  {
+    by: ["LIST_DIFFERS"],
+    hides: ["MEMBER_UNLISTED"],
+    where: "anywhere",
+    why: "what one list lacks is what makes a member unlisted there",
+  },
+  {
+    by: ["MEMBER_NOT_FOUND", "HOST_UNRESOLVED"],
+    hides: ["NO_OTHER_MEMBER"],
+    where: "anywhere",
+    why: "there is another member, and it is not found",
+  },
+  {
+    by: ["MEMBER_REPLACED"],
+    hides: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "OWNER_LOST"],
+    where: "sameMember",
+    why: "the member that was there is gone for good",
+  },
+  {
+    by: ["PROCESS_PAUSED"],
+    hides: ["MEMBER_DOWN", "MEMBER_FLAPS", ...NO_LINK, ...DISTANT],
+    where: "sameMember",
+    why: "who stands still looks dead to others; in the view of one member this never applies",
+  },
+  {
+    by: ["MEMBER_FLAPS"],
+    hides: ["MEMBER_DOWN", ...NO_LINK, ...DISTANT],
+    where: "sameMember",
+    why: "each break looks like a death or a cut for a moment",
+  },
+  {
+    by: ["ISOLATED"],
+    hides: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED", ...NO_LINK, ...DISTANT],
+    where: "sameMember",
+    why: "from inside a cut, the others look dead",
+  },
+  {
+    by: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED"],
+    hides: [...DISTANT],
+    where: "sameMember",
+    why: "a member that is away takes nothing; what becomes of its clients is part of its sentence",
+  },
+  {
+    by: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED", "ISOLATED", ...REFUSED],
+    hides: ["CONNECTIONS_UNEVEN"],
+    where: "anywhere",
+    why: "clients are where members are",
+  },
+  {
+    by: NO_LINK,
+    hides: ["MEMBER_DOWN", ...DISTANT],
+    where: "sameMember",
+    why: "what has to go round a broken link is late; and of two members the deaf one takes the other for dead",
+  },
+  {
+    by: ["NAMING_NOT_LOADED", "NAMING_LOADED_LATE"],
+    hides: ["COPIES_DIFFER", "PEER_BEHIND"],
+    where: "anywhere",
+    why: "a member that has not loaded everything differs from all others",
+  },
+  {
+    by: ["PEER_BEHIND"],
+    hides: ["COPIES_DIFFER", "FORWARDING_FAILS", "LINK_SLOW"],
+    where: "sameMember",
+    why: "what has not been taken differs",
+  },
+  {
+    by: ["PEER_BEHIND"],
+    hides: ["QUEUE_NEARLY_FULL"],
+    where: "anywhere",
+    why: "what a member does not take waits",
+  },
+  {
+    by: ["CLIENTS_NOT_BACK"],
+    hides: ["OWNER_LOST"],
+    where: "sameMember",
+    why: "the member itself knows best who has not come back",
+  },
+  {
+    by: ["DISK_WRITES_FAIL"],
+    hides: ["DISK_NEARLY_FULL", "DISK_SLOW", "STORE_FAILS"],
+    where: "anywhere",
+    why: "a full disk is nearly full as well, and its sentence says what is wrong with it",
+  },
+  {
+    by: ["CLOCK_DIFFERS"],
+    hides: ["CLOCK_JUMPED"],
+    where: "anywhere",
+    why: "the jump is what made the difference",
+  },
+];
+
+/** What a rule needs to know of a finding. */
+export interface Told {
+  readonly code: FindingCode;
+  readonly members: readonly Named[];
+}
+
+/** @param self  id of the member that says both; undefined where several do. */
+export function isHidden(told: Told, others: Iterable<Told>, self: string | undefined): boolean {
+  for (const other of others)
+    for (const { by, hides, where } of HIDING) {
+      if (!by.includes(other.code) || !hides.includes(told.code)) continue;
+      if (where === "anywhere" || share(told.members, other.members, self)) return true;
+    }
+  return false;
+}
+
+function share(some: readonly Named[], others: readonly Named[], self: string | undefined): boolean {
+  return some.some(
+    (one) =>
+      (one.id === undefined || one.id !== self) &&
+      others.some((other) => (one.id !== undefined && one.id === other.id) || one.address === other.address),
+  );
+}

@@ -1,0 +1,209 @@
+import type { Millis } from "../lib/units.ts";
+import { loadText } from "./catalogue/ap.ts";
+import { unlistedText } from "./catalogue/list.ts";
+import type { DiagnosisFacts } from "./facts.ts";
+import type { Area, Finding } from "./finding.ts";
+import { newMemory } from "./memory.ts";
+import { type View, viewOf } from "./view.ts";
+import { clockText, count } from "./words.ts";
+
+export const SUBSYSTEMS = [
+  "members",
+  "ap",
+  "cp",
+  "config",
+  "store",
+  "disk",
+  "clock",
+] as const satisfies readonly Area[];
+export type Subsystem = (typeof SUBSYSTEMS)[number];
+
+/**
+ * `ok`: does all it should. `limited`: works, with the reason. `starting`: will work by itself in a moment. `failed`:
+ * does not work. `off`: this server does not have it.
+ */
+export type SubsystemState = "ok" | "limited" | "starting" | "failed" | "off";
+
+export interface SubsystemReadiness {
+  readonly state: SubsystemState;
+  readonly since: Millis;
+  /** Why, where there is something to say. */
+  readonly reason: string | undefined;
+  readonly fix: string | undefined;
+}
+
+export interface ReadinessReport {
+  /** Whether this member may be sent traffic. */
+  readonly ready: boolean;
+  /** When not: what is wrong, with members, ports and the next step, in one sentence. */
+  readonly sentence: string | undefined;
+  readonly subsystems: { readonly [S in Subsystem]: SubsystemReadiness };
+}
+
+/** Why a member lets nobody in, and which part of it does not. */
+interface Gate {
+  readonly part: Subsystem | undefined;
+  readonly state: "starting" | "failed";
+  readonly since: Millis;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+const SEND_ELSEWHERE = "Send requests to another member.";
+
+/**
+ * Whether this member may be sent traffic, and how each of its parts does, from the same facts as the findings.
+ *
+ * @param findings what `diagnose` found in these facts; a part with one is at best limited.
+ */
+export function readinessOf(facts: DiagnosisFacts, findings: readonly Finding[], now: Millis): ReadinessReport {
+  const view = viewOf(facts, newMemory(), now);
+  const gates = gatesOf(view, findings);
+  const [first] = gates;
+  return {
+    ready: first === undefined,
+    sentence: first?.reason,
+    subsystems: Object.fromEntries(SUBSYSTEMS.map((part) => [part, partOf(view, part, gates, findings)])) as {
+      [S in Subsystem]: SubsystemReadiness;
+    },
+  };
+}
+
+/** What keeps clients out, the first to be told first. */
+function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
+  const { process, members, distro } = view.facts;
+  const { self, now } = view;
+  const gates: Gate[] = [];
+  if (process.stage === "stopping")
+    gates.push({
+      part: undefined,
+      state: "failed",
+      since: now,
+      reason: "This member is stopping; send requests to another one, or start it again.",
+      fix: SEND_ELSEWHERE,
+    });
+  const { status, since: setAt = now } = process.statusSet ?? {};
+  if (status === "DOWN" || status === "PAUSED")
+    gates.push({
+      part: undefined,
+      state: "failed",
+      since: setAt,
+      reason: `An operator set the status of ${self.address} to ${status} at ${clockText(setAt)}; clear the switch overriddenServerStatus to end that.`,
+      fix: "Clear the switch overriddenServerStatus.",
+    });
+  if (members?.self.state === "STARTING") gates.push(unlistedGate(view));
+  if (members !== undefined && !members.servesIsolated) {
+    const isolated = findings.find(({ code }) => code === "ISOLATED");
+    if (isolated !== undefined)
+      gates.push({
+        part: "members",
+        state: "failed",
+        since: isolated.since,
+        reason: isolated.sentence,
+        fix: isolated.fix,
+      });
+  }
+  if (distro !== undefined && distro.ready === undefined) {
+    const since = now - (distro.load?.forMs ?? now - process.startedAt);
+    const what = distro.load === undefined ? (distro.waitingFor ?? "it has not begun to load") : loadText(view);
+    gates.push({
+      part: "ap",
+      state: "starting",
+      since,
+      reason: `Naming is not loaded at ${self.address} yet: ${what}${portsText(view)}.`,
+      fix: "Wait; if it takes long, see that the other members run and that their member ports are open to this one.",
+    });
+  }
+  if (gates.length === 0 && process.stage === "starting")
+    gates.push({
+      part: undefined,
+      state: "starting",
+      since: process.startedAt,
+      reason: "Nacre is starting; it will be ready in a moment.",
+      fix: "Wait.",
+    });
+  return gates;
+}
+
+function unlistedGate(view: View): Gate {
+  const { lookup, process } = view.facts;
+  const part = "members";
+  const since = process.startedAt;
+  const unlisted = unlistedText(view);
+  if (unlisted !== undefined)
+    return {
+      part,
+      state: "failed",
+      since,
+      reason: unlisted,
+      fix: "Add this member to the list, or set `nacos.server.ip`.",
+    };
+  const why =
+    lookup?.error === undefined
+      ? "its own address is not known yet"
+      : `the list of members cannot be read from ${lookup.where} (${lookup.error})`;
+  return {
+    part,
+    state: "starting",
+    since,
+    reason: `This member is not a member yet: ${why}; it will be as soon as the list names an address of this machine.`,
+    fix: "See that the list can be read and names this member.",
+  };
+}
+
+/** Which ports must be open, where that may be what is wrong. */
+function portsText({ facts: { members, process } }: View): string {
+  if (members === undefined) return "";
+  const { reached, expected } = members.reach;
+  return reached === expected
+    ? ""
+    : `; if that stays, open port ${process.port + members.portOffset} between the members`;
+}
+
+function partOf(view: View, part: Subsystem, gates: readonly Gate[], findings: readonly Finding[]): SubsystemReadiness {
+  const { facts } = view;
+  const since = facts.process.startedAt;
+  const gate = gates.find((each) => each.part === part);
+  if (gate !== undefined) return { state: gate.state, since: gate.since, reason: gate.reason, fix: gate.fix };
+  // Of findings the gravest and oldest come first; a notice limits nothing.
+  const finding = findings.find(({ area, severity }) => area === part && severity !== "info");
+  if (finding !== undefined) {
+    const fails = FAILED.has(finding.code);
+    return { state: fails ? "failed" : "limited", since: finding.since, reason: finding.sentence, fix: finding.fix };
+  }
+  return { fix: undefined, since, ...calm(view, part) };
+}
+
+/** With these a part does nothing that it should. */
+const FAILED: ReadonlySet<string> = new Set(["DISK_WRITES_FAIL", "STORE_FAILS", "ISOLATED"]);
+
+function calm({ facts }: View, part: Subsystem): Pick<SubsystemReadiness, "state" | "reason"> & { fix?: string } {
+  const others = (facts.members?.peers.length ?? 0) + (facts.members?.unfound.length ?? 0);
+  switch (part) {
+    case "members":
+      if (facts.members === undefined) return { state: "ok", reason: "a single member, standalone" };
+      return { state: "ok", reason: others === 0 ? "a cluster of one member" : count(others, "other member") };
+    case "ap":
+      return { state: "ok", reason: facts.distro?.ready === undefined ? undefined : HOW[facts.distro.ready] };
+    case "cp":
+      if (facts.members === undefined) return { state: "ok", reason: "a single member leads its own log" };
+      return { state: "off", reason: "durable data is not replicated in this release" };
+    case "config":
+      if (others === 0) return { state: "ok", reason: undefined };
+      return {
+        state: "limited",
+        reason: "changes of durable data are refused while there are other members; reads go on",
+        fix: "Nothing: replicated durable data comes in a later release.",
+      };
+    default:
+      return { state: "ok", reason: undefined };
+  }
+}
+
+// F03, F04
+const HOW = {
+  loaded: "loaded from the other members",
+  cold: "a cold start: no member held data, and new registrations are served",
+  alone: "one-member cluster: ready without a load",
+  late: "served what it had after 30 s, and has been made equal since",
+} as const;
