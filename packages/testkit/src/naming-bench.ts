@@ -80,9 +80,12 @@ export class NamingBench {
     return this.tick();
   }
 
+  /** One after the other, so that it can be told which is the newest. */
   connect(...clientIds: string[]): void {
-    for (const clientId of clientIds)
+    for (const clientId of clientIds) {
+      this.now++;
       this.send({ type: "connected", clientId, ip: "10.9.0.1", port: 1, caller: CALLER });
+    }
   }
 
   disconnect(clientId: string): Effect[] {

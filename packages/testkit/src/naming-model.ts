@@ -17,7 +17,6 @@ interface Published {
   readonly client: string;
   readonly service: string;
   readonly key: string;
-  readonly order: number;
   instance: ModelInstance;
 }
 
@@ -33,12 +32,13 @@ const SLOT_MS = 250;
  */
 export class NamingModel {
   readonly connections = new Set<string>();
+  /** When each client came, on the clock of its owner. */
+  readonly createdAt = new Map<string, number>();
   published: Published[] = [];
   readonly beats = new Map<string, number>();
   readonly metadata = new Map<string, ServiceMetadata>();
   readonly overrides = new Map<string, Override>();
   readonly instancesMax: number;
-  #order = 0;
 
   constructor(instancesMax: number) {
     this.instancesMax = instancesMax;
@@ -63,18 +63,25 @@ export class NamingModel {
     now: number,
   ): void {
     const key = serviceKey(service);
+    this.#came(client, now);
     const wanted = new Map(inputs.map((input) => [keyOf(input), toInstance(input, ephemeral)]));
     for (const one of this.#own(client, key)) if (!wanted.has(one.key)) this.#takeBack(one);
     for (const [instanceKey, instance] of wanted) {
       const held = this.#own(client, key).find((one) => one.key === instanceKey);
       if (held !== undefined) held.instance = instance;
-      else this.published.push({ client, service: key, key: instanceKey, order: this.#order++, instance });
+      else this.published.push({ client, service: key, key: instanceKey, instance });
     }
     this.beats.set(`${client} ${key}`, now);
   }
 
   withdraw(client: string, service: ServiceName): void {
     for (const one of this.#own(client, serviceKey(service))) this.#takeBack(one);
+  }
+
+  connect(client: string, now: number): void {
+    if (this.connections.has(client)) return;
+    this.connections.add(client);
+    this.createdAt.set(client, now);
   }
 
   disconnect(client: string): void {
@@ -181,14 +188,28 @@ export class NamingModel {
     return { texts: list.map(textOf).sort(), protects };
   }
 
+  /** A client begins with its connection, or with the first that it publishes. */
+  #came(client: string, at: number): void {
+    if (!this.connections.has(client) && !this.published.some((one) => one.client === client))
+      this.createdAt.set(client, at);
+  }
+
   #own(client: string, service: string): Published[] {
     return this.published.filter((one) => one.client === client && one.service === service);
   }
 
   #newest(one: Published): boolean {
     return !this.published.some(
-      (other) => other.service === one.service && other.key === one.key && other.order > one.order,
+      (other) => other.service === one.service && other.key === one.key && this.#over(other, one),
     );
+  }
+
+  /** Which of two instances of one key shows. */
+  #over(one: Published, other: Published): boolean {
+    const rank = ({ client }: Published) =>
+      [client.endsWith("#false") ? 1 : 0, this.createdAt.get(client) ?? assertNever(), client] as const;
+    const [a, b] = [rank(one), rank(other)];
+    return a[0] - b[0] > 0 || (a[0] === b[0] && (a[1] > b[1] || (a[1] === b[1] && a[2] > b[2])));
   }
 
   #takeBack(one: Published): void {
@@ -200,8 +221,7 @@ export class NamingModel {
 
   #top(service: string, overridden = true): ModelInstance[] {
     const newest = new Map<string, Published>();
-    for (const one of this.published)
-      if (one.service === service && (newest.get(one.key)?.order ?? -1) < one.order) newest.set(one.key, one);
+    for (const one of this.published) if (one.service === service && this.#newest(one)) newest.set(one.key, one);
     return [...newest.values()].map(({ key, instance }) => {
       const over = overridden ? this.overrides.get(`${service} ${key}`) : undefined;
       return {
@@ -246,5 +266,5 @@ export function textOf(instance: ModelInstance): string {
 }
 
 function assertNever(): never {
-  throw new Error("the model lost a heartbeat");
+  throw new Error("the model lost a moment that it should know");
 }

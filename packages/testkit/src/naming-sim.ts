@@ -196,7 +196,7 @@ class Sim {
     const clientId = this.#random.pick(CONNECTIONS);
     this.#feed(
       { type: "connected", clientId, ip: "10.9.0.1", port: 1, caller: CALLER },
-      { act: () => this.#model.connections.add(clientId) },
+      { act: () => this.#model.connect(clientId, this.#bench.now) },
     );
   }
 

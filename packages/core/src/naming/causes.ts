@@ -11,7 +11,10 @@ export type Cause =
   | "heartbeatBack"
   | "healthCheck"
   | "operator"
-  | "serviceDeleted";
+  | "serviceDeleted"
+  | "toldByMember"
+  | "memberLost"
+  | "memberBack";
 
 export interface CauseRecord {
   /** Epoch milliseconds. */
@@ -82,6 +85,9 @@ const BECAUSE: Record<Cause, string> = {
   healthCheck: "of its health check",
   operator: "an operator asked for it",
   serviceDeleted: "its service was deleted",
+  toldByMember: "the member that has its client said so",
+  memberLost: "the member that had its client is gone",
+  memberBack: "the member that has its client is back, or its own address answered",
 };
 
 /** The record as one sentence for people. */

@@ -1,14 +1,16 @@
+export { heardAt } from "./beats.ts";
 export * from "./causes.ts";
 export type * from "./commands.ts";
+export { contentsOf, shownAs } from "./copies.ts";
 export { refuses } from "./durable.ts";
 export type * from "./events.ts";
 export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
 export * from "./listing.ts";
 export type * from "./model.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
-export { contentHashOf } from "./publish.ts";
 export { ROW, rowsOf } from "./rows.ts";
 export * from "./selector.ts";
+export { contentHashOf, shownOf } from "./stack.ts";
 export {
   DEFAULT_NAMING_OPTIONS,
   findService,

@@ -7,6 +7,7 @@ import {
   type ServiceName,
   type TextMap,
 } from "@nacre/protocol";
+import type { PublishedInstance } from "../distro/model.ts";
 import { addToSet, hashNumber, hashText } from "../lib/hash.ts";
 import { type Refusal, refusal } from "../lib/refusal.ts";
 import type { Millis } from "../lib/units.ts";
@@ -126,6 +127,22 @@ export function instanceOf(
     ephemeral,
     cluster,
     metadata: sharedText(input.metadata, like?.metadata),
+    instanceId,
+  });
+}
+
+/** An instance as another member publishes it: checked there, and given its id there. */
+export function copiedInstance(published: PublishedInstance, like?: Instance): Instance {
+  const { ip, port, weight, healthy, enabled, cluster, metadata, instanceId } = published;
+  return withHash({
+    ip: like?.ip === ip ? like.ip : ip,
+    port,
+    weight,
+    healthy,
+    enabled,
+    ephemeral: true,
+    cluster: like?.cluster === cluster ? like.cluster : cluster,
+    metadata: sharedText(metadata, like?.metadata),
     instanceId,
   });
 }

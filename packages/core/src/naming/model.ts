@@ -26,7 +26,7 @@ export interface Instance {
 /** `ip:port:cluster`: what an instance is known by inside its service. */
 export type InstanceKey = string;
 
-/** An instance where it is published. Several clients may publish one instance key: the newest shows, the rest wait under it. */
+/** An instance where it is published. Several clients may publish one instance key: the newest shows, the rest wait under it (N17). */
 export interface Entry {
   readonly publication: Publication;
   instance: Instance;
@@ -47,24 +47,34 @@ export interface Publication {
 }
 
 /**
+ * A member between a start and a stop, and how what it owns is shown here. One object per life and kind of showing is
+ * shared by all its clients, so that a client knows all of this at the price of one word.
+ */
+export interface Life {
+  memberId: MemberId;
+  readonly incarnation: number;
+  /** `unconfirmed`: as published, although nobody speaks for it; `unhealthy`: whatever is published. */
+  readonly shown: "asPublished" | "unconfirmed" | "unhealthy";
+}
+
+/**
  * Who publishes and subscribes. A connection client lives as long as its gRPC connection, an address client
  * (`ip:port#true`) as long as its heartbeats, a persistent one (`ip:port#false`) until it is deregistered.
  */
 export interface Client {
   readonly id: ClientId;
   readonly kind: "connection" | "address" | "persistent";
-  /** Version of everything this client publishes: owner, the owner's incarnation, and a counter of changes. */
-  readonly owner: MemberId;
-  readonly incarnation: number;
+  /** Version of everything this client publishes: the life of its owner, and a counter of changes. */
+  life: Life;
   counter: number;
   /** Set hash over the client's instances, for digests. */
   contentHash: number;
-  readonly ip: string;
-  readonly port: number;
+  ip: string;
+  port: number;
   app: string;
   agent: string;
-  /** Epoch milliseconds, shown to people. */
-  readonly createdAt: Millis;
+  /** Epoch milliseconds on the clock of its owner: shown to people, and decides which of two clients is the newer. */
+  createdAt: Millis;
   activeAt: Millis;
   readonly publications: SmallMap<Service, Publication>;
   subscriptions: SmallMap<Service, Subscription> | undefined;

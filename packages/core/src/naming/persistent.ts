@@ -31,8 +31,7 @@ export function persistentClient(state: NamingState, at: { ip: string; port: num
     state.clients.get(id) ?? {
       id,
       kind: "persistent",
-      owner: state.self.memberId,
-      incarnation: state.self.incarnation,
+      life: state.self,
       counter: 0,
       contentHash: 0,
       ip: at.ip.trim(),
@@ -88,10 +87,8 @@ export function deregisterPersistent(turn: Turn, name: ServiceName, clientId: Cl
 
 export function setHealth(turn: Turn, change: HealthChange): void {
   const service = findService(turn.state, change.service);
-  let entry = service?.hosts.get(change.instance);
-  // An ephemeral copy may lie over it here and not elsewhere.
-  while (entry?.instance.ephemeral) entry = entry.under;
-  if (service === undefined || entry === undefined) return;
+  const entry = service?.hosts.get(change.instance);
+  if (service === undefined || entry === undefined || entry.instance.ephemeral) return;
   changeHealth(turn, service, entry, change.healthy, { cause: change.cause, from: "", detail: change.detail });
   storePersistent(turn, entry);
   const key = targetKey(service.key, entry.publication.client.id);

@@ -1,12 +1,14 @@
 import { type ServiceName, serviceKey } from "@nacre/protocol";
-import { addToSet, hashNumber, hashText, takeFromSet } from "../lib/hash.ts";
+import { hashNumber, hashText } from "../lib/hash.ts";
 import { type Refusal, refusal } from "../lib/refusal.ts";
 import type { Cause } from "./causes.ts";
 import type { InstanceInput } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
 import { inputKey, instanceKey, instanceOf, instanceRefused, sameInstance } from "./instance.ts";
+import { isOwn } from "./lives.ts";
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
+import { list, setInstance, uncount, unlist } from "./stack.ts";
 import { ensureService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */
@@ -68,23 +70,16 @@ export function publish(
   from: string,
   newId: () => string = () => nextSnowflake(turn),
 ): Publication | undefined {
-  const { state, now } = turn;
   const ephemeral = client.kind !== "persistent";
   if (inputs.length === 0) {
     if (found !== undefined) withdraw(turn, client, found, { cause: "deregistered", from, detail: "" });
     return undefined;
   }
-  const service = ensureService(turn, name, ephemeral, found);
-  if (service.publications.size === 0 && service.metadata === undefined) service.ephemeral = ephemeral;
-  let publication = service.publications.get(client);
-  if (publication === undefined) {
-    publication = { client, service, entries: [], counter: 0, beatAt: now, checkAt: 0 };
-    service.publications.set(client, publication);
-    client.publications.set(service, publication);
-  }
-  publication.beatAt = now;
+  const publication = publicationOf(turn, client, name, found);
+  const { service } = publication;
+  publication.beatAt = turn.now;
 
-  const before = new Map(publication.entries.map((entry) => [instanceKey(entry.instance), entry]));
+  const before = entriesByKey(publication);
   const wanted = new Map<InstanceKey, Instance>();
   const [neighbour] = service.hosts.values();
   let like = neighbour?.instance;
@@ -94,6 +89,47 @@ export function publish(
     like = instanceOf(name, input, ephemeral, () => heldSnowflake(held) ?? newId(), held?.instance ?? like);
     wanted.set(key, like);
   }
+  const change = replaceEntries(turn, publication, before, wanted, { cause: "replaced", from, detail: "" }, true);
+  if (change === "none") return publication;
+  advance(turn, publication);
+  noteExistence(turn, service);
+  if (change === "visible") touch(turn, service);
+  return publication;
+}
+
+/** What the client publishes for the service, begun when there is nothing yet. */
+export function publicationOf(turn: Turn, client: Client, name: ServiceName, found: Service | undefined): Publication {
+  const ephemeral = client.kind !== "persistent";
+  const service = ensureService(turn, name, ephemeral, found);
+  if (service.publications.size === 0 && service.metadata === undefined) service.ephemeral = ephemeral;
+  let publication = service.publications.get(client);
+  if (publication === undefined) {
+    publication = { client, service, entries: [], counter: 0, beatAt: turn.now, checkAt: 0 };
+    service.publications.set(client, publication);
+    client.publications.set(service, publication);
+  }
+  return publication;
+}
+
+export function entriesByKey({ entries }: Publication): Map<InstanceKey, Entry> {
+  return new Map(entries.map((entry) => [instanceKey(entry.instance), entry]));
+}
+
+/**
+ * Makes `wanted` the entries of a publication; what is equal stays untouched.
+ *
+ * @param before  its entries by key.
+ * @param dropsOlder  whether what is left out takes older copies with it, as what somebody took back does.
+ */
+export function replaceEntries(
+  turn: Turn,
+  publication: Publication,
+  before: ReadonlyMap<InstanceKey, Entry>,
+  wanted: Map<InstanceKey, Instance>,
+  removal: Removal,
+  dropsOlder: boolean,
+): "none" | "hidden" | "visible" {
+  const { service } = publication;
   let changed = false;
   let visible = false;
   const kept: Entry[] = [];
@@ -101,29 +137,31 @@ export function publish(
     const next = wanted.get(key);
     wanted.delete(key);
     if (next === undefined) {
-      dropUnder(turn, service, key, entry, from);
-      visible = unlist(turn, service, key, entry, { cause: "replaced", from, detail: "" }) || visible;
+      if (dropsOlder) dropUnder(turn, service, key, entry, removal);
+      visible = takeOut(turn, service, key, entry, removal) || visible;
       changed = true;
       continue;
     }
     kept.push(entry);
+    const { healthy } = entry.instance;
     if (sameInstance(entry.instance, next)) continue;
-    visible = setInstance(service, key, entry, next) || visible;
     changed = true;
+    if (!setInstance(service, key, entry, next)) continue;
+    visible = true;
+    // What a client says of its own health is no news to it; of a copy, its owner has judged.
+    if (removal.cause === "toldByMember" && healthy !== next.healthy)
+      record(turn, service, key, entry, next.healthy ? "healthy" : "unhealthy", removal);
   }
   for (const [key, instance] of wanted) {
     const entry: Entry = { publication, instance, under: undefined };
     kept.push(entry);
-    visible = list(state, service, key, entry) || visible;
+    visible = list(turn, service, key, entry) || visible;
     changed = true;
   }
-  if (!changed) return publication;
+  if (!changed) return "none";
   // A copy of its exact length: an array that grew by `push` keeps room for sixteen.
   publication.entries = kept.slice();
-  advance(publication);
-  noteExistence(turn, service);
-  if (visible) touch(turn, service);
-  return publication;
+  return visible ? "visible" : "hidden";
 }
 
 /** An instance that its client publishes again keeps the id that was generated for it. */
@@ -138,42 +176,42 @@ function heldSnowflake(entry: Entry | undefined): string | undefined {
 export function withdraw(turn: Turn, client: Client, service: Service, removal: Removal): void {
   const publication = service.publications.get(client);
   if (publication === undefined) return;
+  const visible = takeBack(turn, publication, removal, removal.cause === "deregistered");
+  advance(turn, publication);
+  if (visible) touch(turn, service);
+}
+
+/** @returns whether consumers can see the difference; whoever calls this tells them. */
+export function takeBack(turn: Turn, publication: Publication, removal: Removal, dropsOlder: boolean): boolean {
+  const { service, client } = publication;
   service.publications.delete(client);
   client.publications.delete(service);
   let visible = false;
   for (const entry of publication.entries) {
     const key = instanceKey(entry.instance);
-    if (removal.cause === "deregistered") dropUnder(turn, service, key, entry, removal.from);
-    visible = unlist(turn, service, key, entry, removal) || visible;
+    if (dropsOlder) dropUnder(turn, service, key, entry, removal);
+    visible = takeOut(turn, service, key, entry, removal) || visible;
   }
   publication.entries = [];
-  advance(publication);
   noteExistence(turn, service);
   noteEmpty(turn, service);
-  if (visible) touch(turn, service);
+  return visible;
 }
 
-/**
- * Removes the copies of an instance that older clients publish under `top`. A persistent one stays: the two kinds meet
- * only when a registration overtook the log, and neither speaks for the other.
- */
-function dropUnder(turn: Turn, service: Service, key: InstanceKey, top: Entry, from: string): void {
+/** Removes the copies of an instance that older clients publish under `top`. A persistent one speaks for no other. */
+function dropUnder(turn: Turn, service: Service, key: InstanceKey, top: Entry, { from, detail }: Removal): void {
   if (service.hosts.get(key) !== top || !top.instance.ephemeral) return;
   let older = top.under;
   top.under = undefined;
   for (let next: Entry | undefined; older !== undefined; older = next) {
     next = older.under;
     older.under = undefined;
-    if (!older.instance.ephemeral) {
-      top.under = older;
-      continue;
-    }
     const dropped = older;
     const { publication } = dropped;
     publication.entries = publication.entries.filter((entry) => entry !== dropped);
     uncount(turn.state, dropped);
-    advance(publication);
-    record(turn, service, key, dropped, "removed", { cause: "superseded", from, detail: "" });
+    advance(turn, publication);
+    record(turn, service, key, dropped, "removed", { cause: "superseded", from, detail });
     if (publication.entries.length > 0) continue;
     service.publications.delete(publication.client);
     publication.client.publications.delete(service);
@@ -182,41 +220,13 @@ function dropUnder(turn: Turn, service: Service, key: InstanceKey, top: Entry, f
 }
 
 /**
- * Shows an entry under its key; what showed before waits under it.
- *
- * @returns whether consumers can see the difference.
- */
-function list(state: NamingState, service: Service, key: InstanceKey, entry: Entry): boolean {
-  const shown = service.hosts.get(key);
-  entry.under = shown;
-  service.hosts.set(key, entry);
-  service.healthyCount += health(entry) - health(shown);
-  state.instanceCount++;
-  const { client } = entry.publication;
-  client.contentHash = addToSet(client.contentHash, contentOf(entry));
-  service.vanished?.delete(key);
-  return shown === undefined || !sameInstance(shown.instance, entry.instance);
-}
-
-/**
  * Takes an entry out. The journal records it when the instance no longer shows at all.
  *
  * @returns whether consumers can see the difference.
  */
-function unlist(turn: Turn, service: Service, key: InstanceKey, entry: Entry, removal: Removal): boolean {
-  uncount(turn.state, entry);
-  const shown = service.hosts.get(key);
-  if (shown !== entry) {
-    for (let above = shown; above !== undefined; above = above.under)
-      if (above.under === entry) above.under = entry.under;
-    return false;
-  }
-  service.healthyCount += health(entry.under) - health(entry);
-  if (entry.under !== undefined) {
-    service.hosts.set(key, entry.under);
-    return !sameInstance(entry.instance, entry.under.instance);
-  }
-  service.hosts.delete(key);
+function takeOut(turn: Turn, service: Service, key: InstanceKey, entry: Entry, removal: Removal): boolean {
+  const seen = unlist(turn.state, service, key, entry);
+  if (seen !== "last") return seen;
   record(turn, service, key, entry, "removed", removal);
   noteVanished(turn, service, key);
   return true;
@@ -230,45 +240,21 @@ export function noteVanished(turn: Turn, service: Service, key: InstanceKey): vo
   turn.state.tasks.add(turn.now + turn.state.options.expiredMetadataMs, { type: "override", service, instance: key });
 }
 
-/** @returns whether the instance shows, so that consumers can see the difference. */
-export function setInstance(service: Service, key: InstanceKey, entry: Entry, next: Instance): boolean {
-  const { client } = entry.publication;
-  client.contentHash = takeFromSet(client.contentHash, contentOf(entry));
-  const before = health(entry);
-  entry.instance = next;
-  client.contentHash = addToSet(client.contentHash, contentOf(entry));
-  if (service.hosts.get(key) !== entry) return false;
-  service.healthyCount += health(entry) - before;
-  return true;
+/**
+ * A change of what a client publishes: its version grows, and the publication remembers at which count. A copy keeps the
+ * version that its owner gave it.
+ */
+export function advance(turn: Turn, publication: Publication): void {
+  const { client } = publication;
+  if (isOwn(turn.state, client)) publication.counter = ++client.counter;
+  note(turn, client);
 }
 
-function uncount(state: NamingState, entry: Entry): void {
-  const { client } = entry.publication;
-  client.contentHash = takeFromSet(client.contentHash, contentOf(entry));
-  state.instanceCount--;
-}
-
-/** `contentHash` of a client, counted from nothing. */
-export function contentHashOf(client: Client): number {
-  let hash = 0;
-  for (const { entries } of client.publications.values())
-    for (const entry of entries) hash = addToSet(hash, contentOf(entry));
-  return hash;
-}
-
-/** An instance as part of its client's content: which service, and everything of the instance. */
-function contentOf(entry: Entry): number {
-  return hashNumber(entry.instance.hash, hashText(entry.publication.service.key));
-}
-
-function health(entry: Entry | undefined): number {
-  return entry?.instance.healthy === true ? 1 : 0;
-}
-
-/** A change of what a client publishes: its version grows, and the publication remembers at which count. */
-export function advance(publication: Publication): void {
-  publication.client.counter++;
-  publication.counter = publication.client.counter;
+/** Peers are told of the client when the step is done. */
+export function note(turn: Turn, client: Client): void {
+  if (!turn.state.tellsPeers || client.kind === "persistent") return;
+  turn.changed ??= new Set();
+  turn.changed.add(client);
 }
 
 export function record(
@@ -291,14 +277,17 @@ export function record(
 
 const SNOWFLAKE_EPOCH = 1_288_834_974_657n;
 
-/** 41 bits of time, 10 of the member's incarnation, 12 of sequence; time runs ahead rather than a sequence repeating. */
+/** 41 bits of time, 10 of the member and its incarnation, 12 of sequence; time runs ahead rather than a sequence repeating. */
 function nextSnowflake(turn: Turn): string {
   const { snowflake, self } = turn.state;
   const at = Math.max(wallAt(turn.state, turn.now), snowflake.at);
   snowflake.sequence = at === snowflake.at ? snowflake.sequence + 1 : 0;
   snowflake.at = snowflake.sequence > 4095 ? at + 1 : at;
   if (snowflake.sequence > 4095) snowflake.sequence = 0;
-  return snowflakeOf(snowflake.at, ((self.incarnation & 1023) << 12) | snowflake.sequence);
+  return snowflakeOf(
+    snowflake.at,
+    ((hashNumber(self.incarnation, hashText(self.memberId)) & 1023) << 12) | snowflake.sequence,
+  );
 }
 
 /** @param low  22 bits that tell ids of one millisecond apart. */

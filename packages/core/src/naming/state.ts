@@ -5,7 +5,8 @@ import type { SortedNames } from "../lib/sorted-names.ts";
 import type { Millis } from "../lib/units.ts";
 import { CauseJournal } from "./causes.ts";
 import type { Effect } from "./events.ts";
-import type { Client, ClientId, InstanceKey, MemberId, Publication, Service, Subscription } from "./model.ts";
+import { isOwn } from "./lives.ts";
+import type { Client, ClientId, Entry, InstanceKey, Life, Publication, Service, Subscription } from "./model.ts";
 import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
 import { ViewCache } from "./view-cache.ts";
 
@@ -64,9 +65,16 @@ export type Task =
 
 export interface NamingState {
   readonly options: NamingOptions;
-  /** Who owns what is published here; the ids come with the first entry of the log. */
-  self: { memberId: MemberId; incarnation: number };
-  clusterId: string;
+  /** Who owns what is published here: whoever has this very object. */
+  readonly self: Life;
+  /** Every other life of which something is or was held, by what is in it: a few per member. */
+  readonly lives: Map<string, Life>;
+  /** Whether anybody wants to hear what clients publish: a member alone saves the telling. */
+  tellsPeers: boolean;
+  /** Address clients whose heartbeats are expected elsewhere than their owner says. */
+  readonly beatsAt: Map<Client, "here" | "elsewhere">;
+  /** Of copies that newer clients cover in part: an instance that they do not, so that the rest is not looked at. */
+  readonly uncovered: Map<Client, Entry>;
   switches: Switches;
   labels: ReadonlyMap<string, TextMap>;
   readonly services: Map<ServiceKey, Service>;
@@ -97,12 +105,20 @@ export interface NamingState {
   readonly pushes: { total: number; failed: number; empty: number };
 }
 
-export function newNaming(options: Partial<NamingOptions>, incarnation: number, wallOffset: number): NamingState {
+export function newNaming(
+  options: Partial<NamingOptions>,
+  incarnation: number,
+  wallOffset: number,
+  memberId = "",
+): NamingState {
   const all = { ...DEFAULT_NAMING_OPTIONS, ...options };
   return {
     options: all,
-    self: { memberId: "", incarnation },
-    clusterId: "",
+    self: { memberId, incarnation, shown: "asPublished" },
+    lives: new Map(),
+    tellsPeers: false,
+    beatsAt: new Map(),
+    uncovered: new Map(),
     switches: DEFAULT_SWITCHES,
     labels: new Map(),
     services: new Map(),
@@ -134,6 +150,14 @@ export interface Turn {
   readonly now: Millis;
   readonly effects: Effect[];
   readonly ready: Set<Service>;
+  /** Clients that publish something else than peers believe; made when there is the first. */
+  changed: Set<Client> | undefined;
+  /** Copies of which an instance came to lie under another. */
+  covered: Set<Client> | undefined;
+}
+
+export function newTurn(state: NamingState, now: Millis): Turn {
+  return { state, now, effects: [], ready: new Set(), changed: undefined, covered: undefined };
 }
 
 export function wallAt(state: NamingState, now: Millis): number {
@@ -220,9 +244,18 @@ export function forgetService(state: NamingState, service: Service): void {
   state.views.drop(service);
 }
 
-/** An address client that neither publishes nor subscribes any more is forgotten. */
+/** A client that neither publishes nor subscribes any more is forgotten, unless it has a connection here. */
 export function forgetIdle(state: NamingState, client: Client): void {
-  if (client.kind !== "address" || client.publications.size > 0 || (client.subscriptions?.size ?? 0) > 0) return;
+  if (client.publications.size > 0 || client.kind === "persistent") return;
+  if (client.kind === "connection" && isOwn(state, client)) return;
+  // What it subscribes, it subscribes here.
+  if ((client.subscriptions?.size ?? 0) > 0) client.life = state.self;
+  else forgetClient(state, client);
+}
+
+export function forgetClient(state: NamingState, client: Client): void {
+  state.beatsAt.delete(client);
+  state.uncovered.delete(client);
   // An old heartbeat check may still hold a client that was forgotten before and has come back as another since.
   if (state.clients.get(client.id) === client) state.clients.delete(client.id);
 }

@@ -1,15 +1,28 @@
 import { refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
-import { beat, beatIntervalOf, checkBeat, notePause, scheduleBeatCheck } from "./beats.ts";
+import { beat, beatIntervalOf, checkBeat, handOver, hear, notePause, scheduleBeatCheck, takeOver } from "./beats.ts";
+import { adopt, forgetCopy, holdCopy, markCopies, renumber } from "./copies.ts";
 import { apply, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
 import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
+import { isOwn } from "./lives.ts";
 import type { Client, ClientId, Publication } from "./model.ts";
+import { tellAll, tellPeers } from "./news.ts";
 import { expireOverride } from "./overrides.ts";
 import { publish, publishRefused, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
-import { findService, forgetIdle, type NamingState, removeIfEmpty, type Task, type Turn, wallAt } from "./state.ts";
+import {
+  findService,
+  forgetClient,
+  forgetIdle,
+  type NamingState,
+  newTurn,
+  removeIfEmpty,
+  type Task,
+  type Turn,
+  wallAt,
+} from "./state.ts";
 import { subscribe, unsubscribe } from "./subscribe.ts";
 
 /** Heartbeats that one tick looks at: a few milliseconds of work, even when all of them have stopped. */
@@ -17,15 +30,16 @@ const BEAT_CHECKS_MAX = 2_000;
 
 /** The only way naming changes. A case left out of this switch does not compile. */
 export function step(state: NamingState, event: Event, now: Millis): Effect[] {
-  const turn: Turn = { state, now, effects: [], ready: new Set() };
+  const turn = newTurn(state, now);
   handle(turn, event);
   for (const service of turn.ready) fanOut(turn, service);
+  if (state.tellsPeers) tellPeers(turn, event);
   return turn.effects;
 }
 
 /** One row of the durable store, at start, before any entry of the log is applied. */
 export function load(state: NamingState, row: { kind: string; key: string; value: string }, now: Millis): Effect[] {
-  const turn: Turn = { state, now, effects: [], ready: new Set() };
+  const turn = newTurn(state, now);
   loadRow(turn, row.kind, row.key, row.value);
   return turn.effects.filter((effect) => effect.type !== "store");
 }
@@ -43,11 +57,14 @@ function handle(turn: Turn, event: Event): void {
   const { state, now, effects } = turn;
   switch (event.type) {
     case "connected":
-      ensureClient(turn, event.clientId, "connection", event.ip, event.port, event.caller);
+      adopt(turn, ensureClient(turn, event.clientId, "connection", event.ip, event.port, event.caller));
       return;
     case "disconnected": {
       const client = state.clients.get(event.clientId);
-      if (client !== undefined) removeClient(turn, client, event.cause);
+      if (client?.kind !== "connection" || !isOwn(state, client)) return;
+      endSubscriptions(turn, client);
+      if (event.leaving !== true || client.publications.size === 0) removeClient(turn, client, event.cause);
+      else if (state.tellsPeers) effects.push({ type: "clientRemoved", clientId: client.id, cause: "leaving" });
       return;
     }
     case "publish": {
@@ -63,7 +80,7 @@ function handle(turn: Turn, event: Event): void {
     case "withdraw": {
       const service = findService(state, event.service);
       const client = state.clients.get(event.clientId);
-      if (service === undefined || client === undefined) return;
+      if (service === undefined || client === undefined || !isOwn(state, client)) return;
       withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
       return;
     }
@@ -74,7 +91,8 @@ function handle(turn: Turn, event: Event): void {
     case "withdrawAddress": {
       const service = findService(state, event.service);
       const client = state.clients.get(addressId(event.ip, event.port));
-      if (service === undefined || client === undefined) return;
+      if (service === undefined || client?.publications.has(service) !== true) return;
+      hear(turn, client);
       withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
       forgetIdle(state, client);
       return;
@@ -147,13 +165,19 @@ function handle(turn: Turn, event: Event): void {
         if (service.metadata?.selector.type === "label") touch(turn, service);
       return;
     case "tellPeers":
+      return tellAll(turn);
     case "copy":
+      return holdCopy(turn, event);
     case "forgetCopy":
+      return forgetCopy(turn, event);
     case "renumber":
+      return renumber(turn, event);
     case "mark":
+      return markCopies(turn, event);
     case "takeOver":
+      return takeOver(turn, event.clientIds);
     case "handOver":
-      return;
+      return handOver(state, event.clientIds);
     case "tick":
       tick(turn, event.wallAt);
   }
@@ -240,6 +264,8 @@ function publishAddress(
     return undefined;
   }
   const client = ensureClient(turn, id, "address", ip.trim(), port, event.caller);
+  hear(turn, client);
+  noteCaller(client, event.caller);
   const publication = publish(turn, client, event.service, found, [event.instance], event.caller.ip);
   if (publication !== undefined) scheduleBeatCheck(turn, publication);
   return publication;
@@ -257,14 +283,14 @@ function ensureClient(
   const held = state.clients.get(id);
   if (held !== undefined) {
     held.activeAt = now;
-    noteCaller(held, caller);
+    // What is said of a copy is its owner's to say.
+    if (isOwn(state, held)) noteCaller(held, caller);
     return held;
   }
   const client: Client = {
     id,
     kind,
-    owner: state.self.memberId,
-    incarnation: state.self.incarnation,
+    life: state.self,
     counter: 0,
     contentHash: 0,
     ip,
@@ -288,17 +314,20 @@ function noteCaller(client: Client, caller: Caller): void {
 /** The client of a connection; a call that arrives after its connection has gone is refused. */
 function connectionClient(turn: Turn, id: ClientId): Client | undefined {
   const client = turn.state.clients.get(id);
-  if (client === undefined)
-    turn.effects.push(
-      refusal("disconnected", `Client [${id}] connection already disconnect, can't register ephemeral instance.`),
-    );
-  return client;
+  if (client !== undefined && isOwn(turn.state, client)) return client;
+  turn.effects.push(
+    refusal("disconnected", `Client [${id}] connection already disconnect, can't register ephemeral instance.`),
+  );
+  return undefined;
 }
 
 function removeClient(turn: Turn, client: Client, cause: string): void {
   for (const service of [...client.publications.keys()])
     withdraw(turn, client, service, { cause: "connectionClosed", from: client.ip, detail: cause });
+  forgetClient(turn.state, client);
+}
+
+function endSubscriptions(turn: Turn, client: Client): void {
   for (const subscription of [...(client.subscriptions?.values() ?? [])]) unsubscribe(turn, subscription);
   unwatchAll(turn.state, client.id);
-  turn.state.clients.delete(client.id);
 }

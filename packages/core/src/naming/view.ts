@@ -4,6 +4,7 @@ import type { Millis } from "../lib/units.ts";
 import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden, withHealth } from "./instance.ts";
 import type { Entry, Instance, Service } from "./model.ts";
 import { select } from "./selector.ts";
+import { shownOf } from "./stack.ts";
 import { findService, type NamingState, wallAt } from "./state.ts";
 
 /** What a consumer asks to see of a service. */
@@ -80,7 +81,7 @@ export function instancesOf(service: Service, clusters: string): Instance[] {
 }
 
 function shown(service: Service, key: string, entry: Entry): Instance {
-  return overridden(entry.instance, service.overrides?.get(key));
+  return overridden(shownOf(entry), service.overrides?.get(key));
 }
 
 function clusterSet(clusters: string): Set<string> | undefined {

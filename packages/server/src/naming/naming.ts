@@ -54,9 +54,6 @@ export interface NamingSetup {
   readonly incarnation: number;
 }
 
-/** What members tell each other about clients hears of each change, in order; see the effects of the same names. */
-export type ClientListener = { readonly [News in ClientNews as News["type"]]: (news: News) => void };
-
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
 export class Naming {
   readonly state: NamingState;
@@ -69,7 +66,7 @@ export class Naming {
   #udp: UdpPush | undefined;
   #forward: ((event: AddressEvent) => Promise<BeatAnswer | undefined>) | undefined;
   #health: HealthChecks | undefined;
-  #distro: ClientListener | undefined;
+  #tellPeers: ((news: ClientNews) => void) | undefined;
   /** Effects for health checking from before it was there. */
   #tracked: Effect[] = [];
   readonly #effects = new EffectQueue<Effect>(
@@ -133,8 +130,8 @@ export class Naming {
   }
 
   /** Tells of all that is published here, and of every change of it from now on. Without it nothing is told. */
-  share(distro: ClientListener): void {
-    this.#distro = distro;
+  share(tell: (news: ClientNews) => void): void {
+    this.#tellPeers = tell;
     this.submit({ type: "tellPeers" });
   }
 
@@ -306,13 +303,10 @@ export class Naming {
         else this.#health.send({ type: "paramsChanged", params: effect.params });
         return;
       case "clientChanged":
-        return this.#distro?.clientChanged(effect);
       case "clientRemoved":
-        return this.#distro?.clientRemoved(effect);
       case "clientSuperseded":
-        return this.#distro?.clientSuperseded(effect);
       case "copyDiffers":
-        return this.#distro?.copyDiffers(effect);
+        this.#tellPeers?.(effect);
     }
   }
 

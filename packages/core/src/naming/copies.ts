@@ -1,0 +1,251 @@
+import { serviceKey } from "@nacre/protocol";
+import type { Contents } from "../distro/model.ts";
+import { SmallMap } from "../lib/small-map.ts";
+import type { Cause } from "./causes.ts";
+import type { Event } from "./events.ts";
+import { noteExistence } from "./fuzzy.ts";
+import { copiedInstance, instanceKey } from "./instance.ts";
+import { isOwn, lifeOf } from "./lives.ts";
+import type { Client, ClientId, Instance, InstanceKey, Life, MemberId, Service } from "./model.ts";
+import { entriesByKey, note, publicationOf, type Removal, record, replaceEntries, takeBack } from "./publish.ts";
+import { touch } from "./push.ts";
+import { relink, shownOf, shows } from "./stack.ts";
+import { findService, forgetIdle, type NamingState, type Turn } from "./state.ts";
+
+/** Clients that other members own, or that this one owned in an earlier life: held as they are told. */
+
+/** What the steps of one event have in common. */
+interface Applying {
+  readonly client: Client;
+  readonly removal: Removal;
+  readonly dropsOlder: boolean;
+  /** Services of which consumers see something else. */
+  readonly touched: Set<Service>;
+}
+
+/** Holds exactly what the owner publishes in place of what was held under the id (N18). */
+export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): void {
+  const { state, now } = turn;
+  const { clientId, version, contents } = event;
+  const held = state.clients.get(clientId);
+  // Nobody knows better than the connection itself; peers are told again.
+  if (held !== undefined && isOpenHere(state, held)) return note(turn, held);
+  const life = lifeOf(state, version.owner, version.incarnation, held?.life.shown);
+  if (life === state.self) return;
+  const touched = new Set<Service>();
+  const client = held ?? newCopy(event, life);
+  state.clients.set(clientId, client);
+  const newer = held === undefined || isOwn(state, client) || version.counter > client.counter;
+  const removal: Removal = { cause: "toldByMember", from: "", detail: shownMember(state, version.owner) };
+  setOrigin(turn, client, life, contents.createdAt, removal, touched);
+  client.counter = version.counter;
+  client.ip = contents.ip;
+  client.port = contents.port;
+  client.app = contents.app;
+  client.agent = contents.agent;
+  client.activeAt = now;
+  if (state.beatsAt.get(client) === "elsewhere") state.beatsAt.delete(client);
+
+  // A connection publishes less only when somebody asked for that.
+  const applying: Applying = { client, removal, dropsOlder: newer && client.kind === "connection", touched };
+  const wanted = new Set(contents.publications.map(({ service }) => serviceKey(service)));
+  for (const [service, publication] of [...client.publications])
+    if (!wanted.has(service.key) && takeBack(turn, publication, removal, applying.dropsOlder)) touched.add(service);
+  let whole = true;
+  for (const published of contents.publications) whole = copyPublication(turn, applying, published) && whole;
+  if (newer) for (const publication of client.publications.values()) publication.beatAt = now;
+
+  if (!whole) note(turn, client);
+  if (state.tellsPeers && client.publications.size > 0) {
+    turn.covered ??= new Set();
+    turn.covered.add(client);
+  }
+  forgetIdle(state, client);
+  for (const service of touched) touch(turn, service);
+}
+
+/** @returns whether all of it could be taken. */
+function copyPublication(
+  turn: Turn,
+  { client, removal, dropsOlder, touched }: Applying,
+  { service: name, instances }: Contents["publications"][number],
+): boolean {
+  const { state } = turn;
+  const { servicesMax, instancesMax } = state.options;
+  const found = findService(state, name);
+  const held = found?.publications.get(client);
+  const before = held === undefined ? new Map() : entriesByKey(held);
+  const refused = found === undefined ? state.services.size >= servicesMax : found.listed && !found.ephemeral;
+  const room = refused ? 0 : instancesMax - state.instanceCount + before.size;
+  const wanted = new Map<InstanceKey, Instance>();
+  let whole = true;
+  const [neighbour] = found?.hosts.values() ?? [];
+  let like = neighbour?.instance;
+  for (const published of instances) {
+    const key = instanceKey(published);
+    if (wanted.size >= room && !wanted.has(key)) {
+      whole = false;
+      continue;
+    }
+    like = copiedInstance(published, before.get(key)?.instance ?? like);
+    wanted.set(key, like);
+  }
+  if (wanted.size === 0) {
+    if (held !== undefined && takeBack(turn, held, removal, dropsOlder)) touched.add(held.service);
+    return whole;
+  }
+  const publication = publicationOf(turn, client, name, found);
+  const { service } = publication;
+  const change = replaceEntries(turn, publication, before, wanted, removal, dropsOlder);
+  if (change === "none") return whole;
+  publication.counter = client.counter;
+  noteExistence(turn, service);
+  if (change === "visible") touched.add(service);
+  return whole;
+}
+
+/** Why a copy goes, in the words of the journal. */
+const FORGOTTEN: Record<Extract<Event, { type: "forgetCopy" }>["cause"], Cause> = {
+  removed: "toldByMember",
+  deregistered: "deregistered",
+  lost: "memberLost",
+  superseded: "superseded",
+};
+
+export function forgetCopy(turn: Turn, { clientId, cause, owner }: Extract<Event, { type: "forgetCopy" }>): void {
+  const { state } = turn;
+  const client = state.clients.get(clientId);
+  if (client === undefined || client.kind === "persistent") return;
+  if (isOpenHere(state, client)) return note(turn, client);
+  const removal: Removal = { cause: FORGOTTEN[cause], from: "", detail: shownMember(state, owner) };
+  for (const [service, publication] of [...client.publications])
+    if (takeBack(turn, publication, removal, cause === "deregistered")) touch(turn, service);
+  forgetIdle(state, client);
+}
+
+/** Shows copies in another way; what they publish, their hashes and versions stay. */
+export function markCopies(turn: Turn, { clientIds, as }: Extract<Event, { type: "mark" }>): void {
+  const { state } = turn;
+  const shown: Life["shown"] = as === "trusted" ? "asPublished" : as;
+  const cause = as === "unhealthy" ? "memberLost" : "memberBack";
+  const touched = new Set<Service>();
+  for (const id of clientIds) {
+    const client = state.clients.get(id);
+    if (client === undefined || client.kind === "persistent" || isOwn(state, client)) continue;
+    const { memberId, incarnation } = client.life;
+    const life = lifeOf(state, memberId, incarnation, shown);
+    setOrigin(turn, client, life, client.createdAt, { cause, from: "", detail: shownMember(state, memberId) }, touched);
+  }
+  for (const service of touched) touch(turn, service);
+}
+
+export function renumber(turn: Turn, { clientId, version }: Extract<Event, { type: "renumber" }>): void {
+  const { state } = turn;
+  const client = state.clients.get(clientId);
+  if (client === undefined || client.kind === "persistent") return;
+  const life = lifeOf(state, version.owner, version.incarnation, client.life.shown);
+  moveTo(turn, client, life);
+  client.counter = version.counter;
+}
+
+/**
+ * Somebody spoke here for a client that is held as a copy: from now on this member owns it, with a greater version. What
+ * it publishes is expected to be heard of for as long as if all of it had just been.
+ */
+export function adopt(turn: Turn, client: Client): void {
+  const { state } = turn;
+  if (isOwn(state, client)) return;
+  moveTo(turn, client, state.self);
+  client.counter++;
+  state.beatsAt.delete(client);
+  state.uncovered.delete(client);
+  for (const publication of client.publications.values()) publication.beatAt = turn.now;
+  if (client.publications.size > 0) note(turn, client);
+}
+
+function moveTo(turn: Turn, client: Client, life: Life): void {
+  const touched = new Set<Service>();
+  const detail = shownMember(turn.state, life.memberId);
+  setOrigin(turn, client, life, client.createdAt, { cause: "memberBack", from: "", detail }, touched);
+  for (const service of touched) touch(turn, service);
+}
+
+/** Gives a client the life and the age that decide how it is shown, and over whom. */
+function setOrigin(
+  turn: Turn,
+  client: Client,
+  life: Life,
+  createdAt: number,
+  why: Removal,
+  touched: Set<Service>,
+): void {
+  if (client.life.shown === life.shown && client.createdAt === createdAt) {
+    client.life = life;
+    return;
+  }
+  const seen: Instance[] = [];
+  for (const [service, { entries }] of client.publications)
+    for (const { instance } of entries) {
+      const top = service.hosts.get(instanceKey(instance));
+      if (top !== undefined) seen.push(shownOf(top));
+    }
+  client.life = life;
+  client.createdAt = createdAt;
+  let at = 0;
+  for (const [service, { entries }] of client.publications)
+    for (const entry of entries) {
+      const key = instanceKey(entry.instance);
+      relink(turn, service, key, entry);
+      const top = service.hosts.get(key);
+      const before = seen[at++];
+      if (top === undefined || before === undefined || !shows(service, before, top)) continue;
+      touched.add(service);
+      const { healthy } = shownOf(top);
+      if (healthy !== before.healthy) record(turn, service, key, top, healthy ? "healthy" : "unhealthy", why);
+    }
+}
+
+/** Connections end here and nowhere else, and what is said of them elsewhere is not heard. */
+function isOpenHere(state: NamingState, client: Client): boolean {
+  return client.kind === "connection" && isOwn(state, client);
+}
+
+function newCopy({ clientId, kind, contents }: Extract<Event, { type: "copy" }>, life: Life): Client {
+  const { ip, port, app, agent, createdAt } = contents;
+  return {
+    id: clientId,
+    kind,
+    life,
+    counter: 0,
+    contentHash: 0,
+    ip,
+    port,
+    app,
+    agent,
+    createdAt,
+    activeAt: 0,
+    publications: new SmallMap(),
+    subscriptions: undefined,
+  };
+}
+
+function shownMember({ self }: NamingState, owner: MemberId): string {
+  return owner === self.memberId ? "this member, before it started again" : `member ${owner}`;
+}
+
+/** The whole of what an ephemeral client publishes, as members tell it each other; undefined when that is nothing. */
+export function contentsOf(state: NamingState, clientId: ClientId): Contents | undefined {
+  const client = state.clients.get(clientId);
+  if (client === undefined || client.kind === "persistent" || client.publications.size === 0) return undefined;
+  const { ip, port, app, agent, createdAt } = client;
+  const publications = [...client.publications.values()].map(({ service, entries }) => ({
+    service: service.name,
+    instances: entries.map(({ instance: { hash: _, ephemeral: __, ...published } }) => published),
+  }));
+  return { ip, port, app, agent, createdAt, publications };
+}
+
+/** How the instance that shows under this key is shown: `asPublished` when its owner speaks for it. */
+export function shownAs(service: Service, key: InstanceKey): Life["shown"] {
+  return service.hosts.get(key)?.publication.client.life.shown ?? "asPublished";
+}

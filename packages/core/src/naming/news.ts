@@ -1,0 +1,58 @@
+import type { Event } from "./events.ts";
+import { instanceKey } from "./instance.ts";
+import { isOwn } from "./lives.ts";
+import type { Client, Entry } from "./model.ts";
+import { isCovered } from "./stack.ts";
+import type { Turn } from "./state.ts";
+
+/** What peers have to know of clients is told when a step is done: once, and as things then are. */
+
+export function tellPeers(turn: Turn, event: Event): void {
+  const { state, changed, covered, effects } = turn;
+  for (const client of changed ?? []) {
+    const { id: clientId, counter, contentHash } = client;
+    const own = isOwn(state, client);
+    if (client.publications.size === 0 && (own || decidesHere(event)))
+      effects.push({ type: "clientRemoved", clientId, cause: causeOf(event) });
+    else if (!own) effects.push({ type: "copyDiffers", clientId, contentHash });
+    else if (client.kind !== "persistent")
+      effects.push({ type: "clientChanged", clientId, kind: client.kind, counter, contentHash });
+  }
+  for (const client of covered ?? [])
+    if (isSuperseded(turn, client)) effects.push({ type: "clientSuperseded", clientId: client.id });
+}
+
+/** Everything that is owned here, for somebody who begins to listen. */
+export function tellAll(turn: Turn): void {
+  turn.state.tellsPeers = true;
+  turn.changed = new Set();
+  for (const client of turn.state.clients.values())
+    if (client.kind !== "persistent" && client.publications.size > 0 && isOwn(turn.state, client))
+      turn.changed.add(client);
+}
+
+function causeOf(event: Event): "asked" | "expired" {
+  return event.type === "tick" || event.type === "disconnected" ? "expired" : "asked";
+}
+
+/** Whether the event came from a client or from time: what another member decided, it tells everybody itself. */
+function decidesHere({ type }: Event): boolean {
+  return type !== "copy" && type !== "forgetCopy";
+}
+
+/** Whether newer clients stand for all that a copy publishes. */
+function isSuperseded({ state }: Turn, client: Client): boolean {
+  if (client.publications.size === 0 || isOwn(state, client)) return false;
+  const known = state.uncovered.get(client);
+  if (known?.publication.service.hosts.get(instanceKey(known.instance)) === known) return false;
+  let covered = 0;
+  let uncovered: Entry | undefined;
+  for (const [service, { entries }] of client.publications)
+    for (const entry of entries)
+      if (isCovered(service, instanceKey(entry.instance), entry)) covered++;
+      else uncovered = entry;
+  // The last one that is not: clients mostly publish again in the order in which they did before.
+  if (uncovered !== undefined && covered > 0) state.uncovered.set(client, uncovered);
+  else state.uncovered.delete(client);
+  return uncovered === undefined;
+}
