@@ -35,7 +35,7 @@ describe("clusters", { concurrency: CONCURRENCY }, () => {
   });
   for (const act of ACTS) {
     const scenarios = act.scenarios.filter(
-      ({ id, fault }) => only === undefined || `${act.name} ${id} ${fault}`.includes(only),
+      ({ id, fault }) => only === undefined || `${act.name} ${id}: ${fault}`.includes(only),
     );
     if (scenarios.length > 0) describe(act.name, { concurrency: 1 }, () => play(act, scenarios));
   }

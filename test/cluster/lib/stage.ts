@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { Beats } from "./beats.ts";
 import { Cluster, type ClusterSetup } from "./cluster.ts";
@@ -20,6 +22,9 @@ export class Stage {
   readonly beats: Beats;
   readonly #observers: Observer[];
   readonly #lights: LightClient[] = [];
+  /** Stands for the ports of all applications: it answers on each address of this machine. */
+  readonly #door: Server = createServer((socket) => socket.destroy());
+  readonly #publishers = new Map<string, string>();
   #addresses = 0;
 
   private constructor(cluster: Cluster) {
@@ -35,6 +40,8 @@ export class Stage {
 
   static async open(setup: ClusterSetup = {}): Promise<Stage> {
     const stage = new Stage(await Cluster.start(setup));
+    stage.#door.listen(0, "0.0.0.0");
+    await once(stage.#door, "listening");
     for (const observer of stage.#observers) observer.start();
     stage.beats.start();
     return stage;
@@ -46,12 +53,19 @@ export class Stage {
     return `127.0.${100 + Math.floor(n / 250)}.${(n % 250) + 1}:9`;
   }
 
+  /** An address that no other instance has, and where somebody answers: it belongs to an application that works. */
+  openAddress(): string {
+    return this.address().replace(/\d+$/, String((this.#door.address() as AddressInfo).port));
+  }
+
   /** An application with one instance of `apps`, that is subscribed to it. */
   async app(sdk: Sdk): Promise<Driver> {
     const driver = await Driver.start(sdk.name, await sdk.build.ready(), this.cluster.clientAddresses, this.history);
     this.drivers.push(driver);
     await driver.subscribe("apps");
-    await driver.register("apps", this.address());
+    const address = this.openAddress();
+    this.#publishers.set(address, sdk.name);
+    await driver.register("apps", address);
     return driver;
   }
 
@@ -84,7 +98,16 @@ export class Stage {
    */
   async settled(maxMs: number, since = performance.now(), members = this.cluster.running): Promise<number> {
     const viewers = members.map(({ name }) => name);
-    return this.until(maxMs, () => this.history.unsettled(viewers, performance.now(), SERVICES), since);
+    const found = () => this.history.unsettled(viewers, performance.now(), SERVICES);
+    return this.until(maxMs, () => found().map((each) => this.#named(each)), since);
+  }
+
+  /** With the names of applications beside their addresses. */
+  #named(sentence: string): string {
+    return sentence.replaceAll(/[\d.]+:\d+/g, (address) => {
+      const publisher = this.#publishers.get(address);
+      return publisher === undefined ? address : `${address} ${publisher}`;
+    });
   }
 
   /** Waits until nothing is found, or fails with what was found last. @returns the milliseconds since `since`. */
@@ -128,6 +151,7 @@ export class Stage {
     for (const client of this.#lights) client.kill();
     await Promise.all([this.beats.stop(), ...this.#observers.map((each) => each.stop())]);
     await Promise.all(this.drivers.map((driver) => driver.kill()));
+    this.#door.close();
     await this.cluster.dispose();
   }
 }
