@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { FRAME_BYTES_MAX, FrameReader, frames } from "./codec.ts";
 import { CONTENTS, head, version } from "./distro.fixture.ts";
 import type { Message } from "./messages.ts";
-import type { Change } from "./model.ts";
+import type { Change, Head } from "./model.ts";
 
 function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
@@ -43,12 +43,18 @@ const contents = record({
   createdAt: fc.double({ noNaN: true }),
   publications: fc.array(record({ service, instances: fc.array(instance, { maxLength: 3 }) }), { maxLength: 3 }),
 });
+const asked = anyHead.map((of): Head => ({ ...of, gone: "removed", asked: true }));
 const change = fc.tuple(anyHead, contents).map(([of, held]) => ({ ...of, gone: undefined, contents: held }));
 const list = <T>(one: fc.Arbitrary<T>) => fc.array(one, { maxLength: 5 });
 const cursor = record({ bucket: byte, after: text });
 
 const MESSAGES: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, { type: T }>> } = {
-  sync: record({ type: fc.constant("sync"), seq: whole, changes: list(change), removals: list(anyHead) }),
+  sync: record({
+    type: fc.constant("sync"),
+    seq: whole,
+    changes: list(change),
+    removals: list(fc.oneof(anyHead, asked)),
+  }),
   ack: record({ type: fc.constant("ack"), seq: whole }),
   digest: record({
     type: fc.constant("digest"),

@@ -27,7 +27,8 @@ const TYPES = [
   "marks",
 ] as const satisfies readonly Message["type"][];
 const KINDS = ["connection", "address"] as const;
-const GONE: readonly (Gone | undefined)[] = [undefined, "removed", "lost"];
+/** `asked` is removed, too. */
+const GONE: readonly (Gone | "asked" | undefined)[] = [undefined, "removed", "lost", "asked"];
 const MARKS = ["unconfirmed", "answers"] as const;
 const LAST = 0;
 const MORE = 1;
@@ -275,21 +276,21 @@ function readOwner(from: Reader): OwnerDigest {
   return { owner: from.word(), count: from.count(), hash: from.hash() };
 }
 
-function writeHead(to: Writer, { id, kind, version, contentHash, gone, answers, after, ageMs }: Head): void {
+function writeHead(to: Writer, { id, kind, version, contentHash, gone, asked, answers, after, ageMs }: Head): void {
   to.text(id);
   to.byte(KINDS.indexOf(kind));
   to.word(version.owner);
   to.count(version.incarnation);
   to.count(version.counter);
   to.hash(contentHash);
-  to.byte(GONE.indexOf(gone));
+  to.byte(GONE.indexOf(gone === "removed" && asked ? "asked" : gone));
   to.byte(Number(answers));
   to.count(after);
   to.count(ageMs);
 }
 
 function readHead(from: Reader): Head {
-  return {
+  const head = {
     id: from.text(),
     kind: from.one(KINDS),
     version: { owner: from.word(), incarnation: from.count(), counter: from.count() },
@@ -299,6 +300,8 @@ function readHead(from: Reader): Head {
     after: from.count(),
     ageMs: from.count(),
   };
+  const { gone } = head;
+  return gone === "asked" ? { ...head, gone: "removed", asked: true } : { ...head, gone };
 }
 
 function writeChange(to: Writer, change: Change): void {

@@ -14,7 +14,10 @@ export type Event =
   | { type: "start"; journal: readonly Head[] }
   /** A client that is owned here publishes something else. Feeding it twice changes nothing. */
   | { type: "changed"; clientId: ClientId; kind: "connection" | "address"; counter: number; contentHash: number }
-  /** `leaving`: because this member stops, so that peers keep it for the grace. */
+  /**
+   * `asked`: somebody deregistered it, of which peers hear; `expired`: it ended; `leaving`: this member stops, and
+   * peers keep it for the grace.
+   */
   | { type: "removed"; clientId: ClientId; cause: "asked" | "expired" | "leaving" }
   /** A newer client publishes every instance of this one. */
   | { type: "superseded"; clientId: ClientId }
@@ -50,8 +53,13 @@ export type Effect =
       contents: Contents;
       from: MemberId;
     }
-  /** Naming drops its copy. */
-  | { type: "forget"; clientId: ClientId; cause: "removed" | "lost" | "superseded"; owner: MemberId }
+  /** Naming drops its copy. `deregistered`: removed because somebody asked its owner for it. */
+  | {
+      type: "forget";
+      clientId: ClientId;
+      cause: "removed" | "deregistered" | "lost" | "superseded";
+      owner: MemberId;
+    }
   /** Naming keeps the client and gives it this version: peers hold something that has to be overruled. */
   | { type: "renumber"; clientId: ClientId; version: Version }
   /**

@@ -79,7 +79,9 @@ function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, conte
   const { state, now, effects } = turn;
   const { id, kind, version, contentHash, gone, answers, after, ageMs } = head;
   if (gone !== undefined) {
-    bury(turn, held ?? entryOf({ ...head, gone }, now), { version, gone, ageMs }, gone);
+    const asked = gone === "removed" && head.asked === true;
+    const grave = { version, gone, asked, ageMs };
+    bury(turn, held ?? entryOf({ ...head, gone }, now), grave, asked ? "deregistered" : gone);
     return false;
   }
   if (contents === undefined) return true;
@@ -90,7 +92,8 @@ function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, conte
   effects.push({ type: "apply", clientId: id, kind, version, contentHash, contents, from: from.id });
   const before = state.orphans.get(id);
   settle(turn, entry);
-  if (before?.stage === "unhealthy" && !answers && state.orphans.has(id)) turn.marks.set(id, "unhealthy");
+  // Naming goes on showing a copy as it did.
+  if (before?.stage === "unhealthy" && state.orphans.has(id)) turn.marks.set(id, answers ? "trusted" : "unhealthy");
   if (kind === "address" && state.ownerOf(id) === state.self) effects.push({ type: "takeOver", clientIds: [id] });
   return false;
 }

@@ -25,6 +25,8 @@ export interface Head {
   /** Set hash over what it publishes; 0 when it is gone. */
   readonly contentHash: number;
   readonly gone: Gone | undefined;
+  /** It was removed because somebody deregistered it: older clients of the same instances go too. */
+  readonly asked?: boolean;
   /** Its owner is lost, and a probe found that its instances answer. */
   readonly answers: boolean;
   /** Counter of the last removal that this version comes after, 0 for none: what does not know a removal may be older. */
@@ -67,6 +69,7 @@ export interface Entry {
   version: Version;
   contentHash: number;
   gone: Gone | undefined;
+  asked?: boolean;
   answers: boolean;
   after: number;
   /** When this version was made, on the clock of this member. */

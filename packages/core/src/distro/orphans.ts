@@ -1,5 +1,5 @@
 import type { Millis } from "../lib/units.ts";
-import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
+import type { ClientId, Entry, MemberId, Version } from "./model.ts";
 import { announce } from "./queues.ts";
 import { type DistroState, headOf, isOwnLive, type LostOwner, type Orphan, send, speaks, type Turn } from "./state.ts";
 
@@ -68,18 +68,26 @@ export function giveUp(turn: Turn, entry: Entry, cause: "lost" | "superseded"): 
   announce(turn, entry.id);
 }
 
+export interface Grave {
+  readonly version: Version;
+  readonly gone: "removed" | "lost";
+  readonly asked?: boolean;
+  readonly ageMs?: Millis;
+}
+
 /** Makes an entry a tombstone of this version, and has naming drop what it held. */
 export function bury(
   turn: Turn,
   entry: Entry,
-  { version, gone, ageMs = 0 }: Pick<Head, "version"> & { readonly gone: "removed" | "lost"; readonly ageMs?: Millis },
-  cause: "removed" | "lost" | "superseded",
+  { version, gone, asked = false, ageMs = 0 }: Grave,
+  cause: "removed" | "deregistered" | "lost" | "superseded",
 ): void {
   const { state, now, effects, marks } = turn;
   if (entry.gone === undefined) effects.push({ type: "forget", clientId: entry.id, cause, owner: entry.version.owner });
   state.table.put(entry, now, {
     version,
     gone,
+    asked,
     contentHash: 0,
     answers: false,
     madeAt: now - ageMs,

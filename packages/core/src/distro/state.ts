@@ -217,8 +217,10 @@ export function send({ effects }: Turn, to: MemberId, message: Outgoing): void {
 }
 
 export function headOf(entry: Entry, now: Millis): Head {
-  const { id, kind, version, contentHash, gone, answers, after, madeAt } = entry;
-  return { id, kind, version, contentHash, gone, answers, after, ageMs: Math.max(0, Math.round(now - madeAt)) };
+  const { id, kind, version, contentHash, gone, asked, answers, after, madeAt } = entry;
+  const ageMs = Math.max(0, Math.round(now - madeAt));
+  const head: Head = { id, kind, version, contentHash, gone, answers, after, ageMs };
+  return gone === "removed" && asked ? { ...head, asked } : head;
 }
 
 /** Whether the member is in the life in which it wrote that, and not down. */

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { head, newMember, removal, sync, version } from "./distro.fixture.ts";
 import { distroFacts, stateHash } from "./facts.ts";
 import type { Message } from "./messages.ts";
+import { headOf } from "./state.ts";
 
 describe("a change of an own client", () => {
   test("goes to each peer at once after quiet, and only once however often it is fed", () => {
@@ -53,6 +54,16 @@ describe("a change of an own client", () => {
     const a = newMember().ready("b");
     a.tell(0, "b", sync([], [removal("x#true", version("b", 7))]));
     assert.deepEqual(a.changed(1, "x#true", 1), ["renumber x#true a/1/8", "sync x#true a/1/8 to b"]);
+  });
+
+  test("goes with whether somebody asked for its removal, on every member", () => {
+    const a = newMember().ready("b");
+    a.tell(0, "b", sync([head("x", version("b", 1)), head("y", version("b", 1))]));
+    const asked = { ...removal("x", version("b", 2)), asked: true };
+    assert.deepEqual(a.tell(1, "b", sync([], [asked])), ["forget x: deregistered"]);
+    assert.deepEqual(a.tell(1, "b", sync([], [removal("y", version("b", 2))])), ["forget y: removed"]);
+    const heads = () => ["x", "y"].map((id) => headOf(a.state.table.get(id) ?? assert.fail(), 1).asked);
+    assert.deepEqual(heads(), [true, undefined], "what a member that loads is told");
   });
 
   test("is not told as a removal when this member stops", () => {

@@ -154,7 +154,8 @@ function removed(turn: Turn, { clientId, cause }: Extract<Event, { type: "remove
   // Silence towards a member that never heard the client is no proof: its owner may contradict.
   const gone = own || cause === "asked" ? "removed" : "lost";
   const version = gone === "removed" ? mine : { owner, incarnation, counter };
-  state.table.put(entry, now, { version, gone, contentHash: 0, answers: false, madeAt: now, superseded: false });
+  const asked = gone === "removed" && cause === "asked";
+  state.table.put(entry, now, { version, gone, asked, contentHash: 0, answers: false, madeAt: now, superseded: false });
   state.orphans.delete(clientId);
   announce(turn, clientId);
 }
