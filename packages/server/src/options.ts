@@ -15,4 +15,4 @@ export {
 } from "./options/read.ts";
 export { defaultOptions, optionsOf } from "./options/resolve.ts";
 export { OPTIONS, type OptionKey, type Options, ROWS } from "./options/table.ts";
-export { rangeOf, textOf } from "./options/value.ts";
+export { rangeOf, shown, textOf } from "./options/value.ts";

@@ -1,4 +1,4 @@
-import { OptionError, ROWS, readOptions, readTextFile, textOf } from "@nacre/server/options";
+import { OptionError, ROWS, readOptions, readTextFile, shown, textOf } from "@nacre/server/options";
 import type { Register } from "../index.ts";
 import { addTableOptions } from "../table-options.ts";
 import { wordsAfter } from "./start.ts";
@@ -13,7 +13,7 @@ export const optionsCommand: Register = (program, { argv, env, output, exit }) =
       const { options, origins, notices } = readOptions(wordsAfter("options", argv), env, readTextFile);
       for (const notice of notices) output.err(`${notice.sentence}\n`);
       for (const [key, option] of ROWS) {
-        output.out(`${option.name}=${textOf(option, options[key])}  # ${origins[key] ?? "default"}\n`);
+        output.out(`${option.name}=${shown(option, textOf(option, options[key]))}  # ${origins[key] ?? "default"}\n`);
       }
     } catch (thrown) {
       if (!(thrown instanceof OptionError)) throw thrown;

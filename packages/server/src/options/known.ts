@@ -12,7 +12,9 @@ export interface KnownKey {
 const isTrue = (value: string): boolean => value.trim().toLowerCase() === "true";
 const AUTH = "logins come in a later release, and until then every request is allowed";
 const NO_AGGREGATION = "configurations are not aggregated";
-const CLUSTER = "this release runs as a single member; clusters come in a later release";
+const MEMBERS = "members are judged by probes each second; see nacre.cluster.down";
+const DISTRO = "what is not acknowledged is sent again after 200 ms to 5 s, until it is or the member is gone";
+const PEER_GRPC = "members speak a protocol of their own, whose limits need no setting; see nacos.remote.peer.rpc.tls";
 const CONSOLE = "the console comes in a later release";
 const AI = "the AI registry is not part of this release";
 const ON_TIME = "nothing is searched at intervals; whatever has to go is looked at when its time comes";
@@ -20,8 +22,8 @@ const STORE = "Nacre keeps its data in its own folder (nacre.data.dir) and needs
 const JVM = "Nacre does not run on a Java machine";
 const SPRING = "it configures the Java framework of Nacos";
 const LOGS = "Nacre logs one stream; see nacre.log.level and nacre.log.format";
-const ADDRESS = "name the address with nacos.server.ip";
-const LEGACY_TLS = "the gRPC port takes a PEM certificate and key, and Node chooses protocols and ciphers";
+const PLAIN_KEY = "encrypted keys are not read; store the key decrypted";
+const LEGACY_TLS = "TLS takes a PEM certificate and key, and Node chooses protocols and ciphers";
 
 export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.core.auth.enabled", why: AUTH, relied: isTrue },
@@ -47,8 +49,10 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.ai.*", why: AI },
   { key: "nacos.mcp.*", why: AI },
   { key: "nacos.core.protocol.raft.*", why: "Nacre has no JRaft and none of its timers" },
-  { key: "nacos.core.protocol.distro.*", why: CLUSTER },
-  { key: "nacos.naming.distro.*", why: CLUSTER },
+  { key: "nacos.core.protocol.distro.data.load.retryDelayMs", why: "all members are asked every half second" },
+  { key: "nacos.core.protocol.distro.data.verify.timeoutMs", why: "members compare again every two seconds anyway" },
+  { key: "nacos.core.protocol.distro.*", why: DISTRO },
+  { key: "nacos.naming.distro.*", why: DISTRO },
   { key: "nacos.naming.data.warmup", why: "Nacre always loads its data before it says it is ready" },
   { key: "nacos.naming.empty-service.*", why: "it has none in Nacos either; see nacos.naming.clean.empty-service.*" },
   { key: "nacos.naming.clean.empty-service.interval", why: ON_TIME },
@@ -57,17 +61,19 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     key: "nacos.remote.server.grpc.sdk.permit-keep-alive-time",
     why: "Nacre never closes a connection because its client pings often",
   },
-  { key: "nacos.core.member.*", why: CLUSTER },
-  { key: "nacos.member.list", why: CLUSTER, relied: (value) => value.trim() !== "" },
-  { key: "nacos.member-change-event.*", why: CLUSTER },
-  { key: "nacos.core.address-server.*", why: CLUSTER },
-  { key: "nacos.remote.peer.rpc.tls.*", why: CLUSTER },
-  { key: "nacos.remote.server.grpc.cluster.*", why: CLUSTER },
-  { key: "NACOS_SERVERS", why: CLUSTER, relied: (value) => value.trim() !== "" },
-  { key: "MEMBER_LIST", why: CLUSTER, relied: (value) => value.trim() !== "" },
+  { key: "nacos.core.member.meta.*", why: "members have no site and no weight: each owns an equal share" },
+  { key: "nacos.core.member.*", why: MEMBERS },
+  { key: "nacos.member-change-event.*", why: "changes of members wait in no queue" },
+  { key: "nacos.remote.peer.rpc.tls.certPrivateKeyPassword", why: PLAIN_KEY },
+  {
+    key: "nacos.remote.peer.rpc.tls.trustAll",
+    why: "members' certificates are always checked, against trustCollectionCertFile",
+  },
+  { key: "nacos.remote.peer.rpc.tls.*", why: LEGACY_TLS },
+  { key: "nacos.remote.server.grpc.cluster.*", why: PEER_GRPC },
   {
     key: "nacos.remote.server.rpc.tls.certPrivateKeyPassword",
-    why: "encrypted keys are not read; store the key decrypted",
+    why: PLAIN_KEY,
   },
   {
     key: "nacos.remote.server.rpc.tls.trustAll",
@@ -80,13 +86,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.deployment.type", why: CONSOLE },
   { key: "nacos.functionMode", why: "naming and configuration are always served together" },
   { key: "FUNCTION_MODE", why: "naming and configuration are always served together" },
-  { key: "nacos.inetutils.*", why: ADDRESS },
-  { key: "nacos.core.inet.*", why: ADDRESS },
-  { key: "nacos.preferHostnameOverIp", why: ADDRESS },
-  { key: "PREFER_HOST_MODE", why: ADDRESS },
-  { key: "USE_ONLY_SITE_INTERFACES", why: ADDRESS },
-  { key: "PREFERRED_NETWORKS", why: ADDRESS },
-  { key: "IGNORED_INTERFACES", why: ADDRESS },
   { key: "nacos.cmdb.*", why: "labels come from the file named by nacre.cmdb.labels.file" },
   { key: "nacos.istio.*", why: "there is no Istio bridge" },
   { key: "nacos.k8s.*", why: "there is no Kubernetes bridge" },
@@ -97,7 +96,10 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   { key: "nacos.core.sys.*", why: JVM },
   { key: "nacos.home", why: "see nacre.data.dir" },
   { key: "nacos.env.first", why: "flags come first, then the environment, then the file" },
-  { key: "nacos.watch-file.*", why: "files are read once, at start" },
+  {
+    key: "nacos.watch-file.*",
+    why: "options are read once, at start; files that are followed, such as cluster.conf, need no setting",
+  },
   { key: "nacos.logs.*", why: LOGS },
   { key: "nacos.logging.*", why: LOGS },
   { key: "logging.*", why: LOGS },

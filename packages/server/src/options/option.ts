@@ -1,13 +1,26 @@
 /** What an option row may say. `options/rows/` holds the rows; types, help, checks and reference derive from them. */
 
-export type Group = "process" | "http" | "grpc" | "tls" | "naming" | "config" | "push" | "limits" | "logs";
+export type Group =
+  | "process"
+  | "cluster"
+  | "http"
+  | "grpc"
+  | "tls"
+  | "peerTls"
+  | "naming"
+  | "config"
+  | "push"
+  | "limits"
+  | "logs";
 
 /** In the order in which help and reference show them. */
 export const GROUPS: Record<Group, string> = {
   process: "Process and ports",
+  cluster: "Cluster",
   http: "HTTP",
   grpc: "gRPC connections",
   tls: "TLS of the gRPC port",
+  peerTls: "TLS between members",
   naming: "Naming",
   push: "Push",
   config: "Configuration",
@@ -34,6 +47,8 @@ interface OptionBase {
 export interface BooleanOption extends OptionBase {
   readonly type: "boolean";
   readonly default: boolean;
+  /** Other words for true and false. */
+  readonly synonyms?: Readonly<Record<string, "true" | "false">>;
 }
 
 /** `duration` counts milliseconds, `bytes` bytes; a text may carry a unit (`10s`, `2MiB`). Bounds are inclusive. */
@@ -51,11 +66,15 @@ export interface TextOption extends OptionBase {
   readonly rule?: { readonly pattern: RegExp; readonly says: string };
   /** True where an empty text is a value of its own and not an absent one. */
   readonly blank?: boolean;
+  /** True where the value is shown to nobody. */
+  readonly secret?: boolean;
   readonly synonyms?: Readonly<Record<string, string>>;
 }
 
 export interface ListOption extends OptionBase {
   readonly type: "list";
+  /** Entries are separated by blanks as well as by commas. */
+  readonly blanks?: boolean;
   readonly default: readonly string[];
 }
 
@@ -65,8 +84,6 @@ export interface EnumOption extends OptionBase {
   readonly default: string;
   /** Other spellings of the values. */
   readonly synonyms?: Readonly<Record<string, string>>;
-  /** Values that are understood but not offered in this release: value to the sentence that says so and what to do. */
-  readonly notYet?: Readonly<Record<string, string>>;
 }
 
 export type Option = BooleanOption | NumberOption | TextOption | ListOption | EnumOption;

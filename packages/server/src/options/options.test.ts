@@ -6,11 +6,13 @@ import {
   defaultOptions,
   type Environment,
   GROUPS,
+  OPTIONS,
   OptionError,
   optionsOf,
   type ReadOptions,
   ROWS,
   readOptions,
+  shown,
   textOf,
 } from "../options.ts";
 import { canonical, environmentNames, knownKey } from "./known.ts";
@@ -160,6 +162,62 @@ describe("options", () => {
   });
 });
 
+describe("options of a cluster", () => {
+  test("name its members by flag, by property or as the images of Nacos do, with commas or blanks", () => {
+    const members = ["a:8848", "b:8848", "[fd00::3]:8848"];
+    const cases: [string[], Environment, string][] = [
+      [["--members", "a:8848,b:8848,[fd00::3]:8848"], {}, ""],
+      [[], { NACOS_SERVERS: "a:8848 b:8848 [fd00::3]:8848" }, ""],
+      [[], { MEMBER_LIST: "a:8848, b:8848, [fd00::3]:8848" }, ""],
+      [[], { NACRE_MEMBERS: "a:8848,b:8848,[fd00::3]:8848" }, ""],
+      [[], {}, "nacos.member.list=a:8848,b:8848,[fd00::3]:8848"],
+      [[], {}, "nacos.member.list[0]=a:8848\nnacos.member.list[1]=b:8848\nnacos.member.list[2]=[fd00::3]:8848"],
+    ];
+    for (const [argv, env, file] of cases) {
+      const { options, notices } = read([...argv, "--mode=cluster"], env, { [FILE]: file });
+      assert.deepEqual([options.memberList, notices], [members, []], JSON.stringify([argv, env, file]));
+    }
+  });
+
+  test("have no effect on a standalone server, which is told", () => {
+    assert.deepEqual(sentences(read(["--members=a,b"])), [
+      "nacos.member.list (flag --members) has no effect on a standalone server; start it with --mode cluster.",
+    ]);
+    assert.equal(read(["--nacos.core.member.lookup.type=address-server"]).options.mode, "standalone");
+  });
+
+  test("look for the file of members beside the properties, unless it is named", () => {
+    const files = { "/etc/registry/my.properties": "" };
+    assert.equal(read([]).options.clusterFile, "conf/cluster.conf");
+    assert.equal(read([], {}, { [FILE]: "" }).options.clusterFile, "conf/cluster.conf");
+    const beside = read(["--config", "/etc/registry/my.properties"], {}, files);
+    assert.equal(beside.options.clusterFile, "/etc/registry/cluster.conf");
+    assert.deepEqual(beside.origins, {});
+    const named = read(["--config", "/etc/registry/my.properties", "--nacre.cluster.file", "members"], {}, files);
+    assert.equal(named.options.clusterFile, "members");
+  });
+
+  test("take the address server from the variables that Nacos reads, before the file", () => {
+    const env = { address_server_domain: "lists.internal", address_server_port: "80", address_server_url: "/members" };
+    const { options, notices } = read([], env, { [FILE]: "address.server.domain=other" });
+    const { addressServerDomain, addressServerPort, addressServerPath } = options;
+    assert.deepEqual(
+      [addressServerDomain, addressServerPort, addressServerPath, notices],
+      ["lists.internal", 80, "/members", []],
+    );
+  });
+
+  test("understand how the images of Nacos ask for a host name", () => {
+    const asked = ["hostname", "ip"].map((mode) => read([], { PREFER_HOST_MODE: mode }).options.preferHostname);
+    assert.deepEqual(asked, [true, false]);
+  });
+
+  test("keep the secret that members share out of sentences", () => {
+    assert.equal(shown(OPTIONS.identityValue, "hush"), "******");
+    assert.equal(shown(OPTIONS.identityKey, "name"), "name");
+  });
+});
+
 describe("a bad value", () => {
   const cases: [string[], Environment, string, RegExp][] = [
     [
@@ -182,7 +240,15 @@ describe("a bad value", () => {
     ],
     [["--nacre.log.level=loud"], {}, "", /must be one of trace, debug,/],
     [["--nacos.server.contextPath=nacos"], {}, "", /must be empty, or a path like \/nacos/],
-    [["--mode=cluster"], {}, "", /clusters come in a later release\.$/],
+    [["--mode=cluster", "--port=64535", "--nacre.grpc.port=0"], {}, "", /at most 64534\.$/],
+    [["--mode=cluster", "--nacre.cluster.port.offset=1000"], {}, "", /that is the gRPC port of SDKs/],
+    [
+      ["--mode=cluster", "--nacos.core.member.lookup.type=address-server"],
+      {},
+      "",
+      /but which one is not said; set address\.server\.domain\.$/,
+    ],
+    [["--mode=cluster", "--nacos.remote.peer.rpc.tls.enableTls"], {}, "", /between members also needs .*certChainFile/],
     [["--port=65000"], {}, "", /at most 64534/],
     [["--nacos.remote.server.rpc.tls.enableTls"], {}, "", /also needs .*certChainFile and .*certPrivateKey\.$/],
     [["--prot=1"], {}, "", /^--prot is no option, did you mean --port\?/],

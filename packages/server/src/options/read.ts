@@ -1,9 +1,10 @@
+import { dirname, join } from "node:path";
 import { canonical, environmentNames, knownKey } from "./known.ts";
 import { editDistance, nearest } from "./nearest.ts";
 import { type Option, OptionError, type Value } from "./option.ts";
 import { fillPlaceholders, parseProperties } from "./properties.ts";
 import { checkedTogether } from "./resolve.ts";
-import { type OptionKey, type Options, ROWS } from "./table.ts";
+import { OPTIONS, type OptionKey, type Options, ROWS } from "./table.ts";
 import { readValue } from "./value.ts";
 
 /** Something the operator should know about what was given: a key without effect, an unknown one, one that lost. */
@@ -51,7 +52,7 @@ export function readOptions(argv: readonly string[], env: Environment, readFile:
     flags.filter((given) => given.key !== "config"),
     environmentOf(env, notices),
     fromFile?.properties ?? [],
-  ];
+  ].map(joinedEntries);
   const values: Partial<Record<OptionKey, Value>> = {};
   const origins: Partial<Record<OptionKey, string>> = {};
   for (const source of sources) {
@@ -74,7 +75,32 @@ export function readOptions(argv: readonly string[], env: Environment, readFile:
     }
     notices.push(...strangersOf(source));
   }
-  return { options: checkedTogether(values), notices: once(notices), origins, file: fromFile?.path };
+  // Whoever keeps the properties elsewhere keeps the list of members there, too.
+  if (fromFile !== undefined) values.clusterFile ??= join(dirname(fromFile.path), "cluster.conf");
+  const options = checkedTogether(values);
+  if (options.mode === "standalone" && options.memberList.length > 0) {
+    const { name } = OPTIONS.memberList;
+    notices.push(
+      warn(name, `${name} (${origins.memberList}) has no effect on a standalone server; start it with --mode cluster.`),
+    );
+  }
+  return { options, notices: once(notices), origins, file: fromFile?.path };
+}
+
+/** The entries of a list that are given one by one, `name[0]`, `name[1]`, ..., as one text. */
+function joinedEntries(source: readonly Given[]): Given[] {
+  const lists = new Map<string, Given>();
+  return source
+    .flatMap((given) => {
+      const name = /^(.+)\[\d+\]$/.exec(given.key)?.[1];
+      if (name === undefined || PROPERTIES.get(canonical(name))?.type !== "list") return [given];
+      const held = lists.get(canonical(name));
+      const text = held === undefined ? given.text : `${held.text},${given.text}`;
+      const joined = { ...(held ?? given), key: name, text };
+      lists.set(canonical(name), joined);
+      return [];
+    })
+    .concat([...lists.values()]);
 }
 
 function flagsOf(argv: readonly string[]): Given[] {

@@ -31,6 +31,7 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
         `so it must be at most ${MAIN_PORT_MAX}.`,
     );
   }
+  if (options.mode === "cluster") checkCluster(options);
   if (options.tlsEnabled && (options.tlsCertFile === undefined || options.tlsKeyFile === undefined)) {
     throw new OptionError(
       `${OPTIONS.tlsEnabled.name} is true, but TLS also needs ${OPTIONS.tlsCertFile.name} and ${OPTIONS.tlsKeyFile.name}.`,
@@ -42,4 +43,31 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
     );
   }
   return options;
+}
+
+function checkCluster(options: Options): void {
+  const { port, grpcPort, clusterPortOffset: offset } = options;
+  if (port !== 0 && port + offset > 65_535)
+    throw new OptionError(
+      `${OPTIONS.port.name} is ${port}, but members connect to it plus ${offset} (${OPTIONS.clusterPortOffset.name}), ` +
+        `so it must be at most ${65_535 - offset}.`,
+    );
+  if (options.clusterPortOpen && offset === (grpcPort === undefined ? 1000 : grpcPort - port))
+    throw new OptionError(
+      `${OPTIONS.clusterPortOffset.name} is ${offset}, but that is the gRPC port of SDKs; choose another one, such as 1001.`,
+    );
+  if (options.lookupType === "address-server" && options.addressServerDomain === undefined)
+    throw new OptionError(
+      `${OPTIONS.lookupType.name} is address-server, but which one is not said; set ${OPTIONS.addressServerDomain.name}.`,
+    );
+  if (options.peerTlsEnabled && (options.peerTlsCertFile === undefined || options.peerTlsKeyFile === undefined))
+    throw new OptionError(
+      `${OPTIONS.peerTlsEnabled.name} is true, but TLS between members also needs ${OPTIONS.peerTlsCertFile.name} and ` +
+        `${OPTIONS.peerTlsKeyFile.name}.`,
+    );
+  if (options.peerTlsEnabled && options.peerTlsMutual && options.peerTlsCaFile === undefined)
+    throw new OptionError(
+      `${OPTIONS.peerTlsMutual.name} is true, but checking members' certificates also needs ` +
+        `${OPTIONS.peerTlsCaFile.name}.`,
+    );
 }

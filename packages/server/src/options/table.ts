@@ -1,4 +1,5 @@
 import type { Option, ValueOf } from "./option.ts";
+import { clusterRows, peerTlsRows } from "./rows/cluster.ts";
 import { configLimitRows, configRows } from "./rows/config.ts";
 import { grpcRows, tlsRows } from "./rows/grpc.ts";
 import { httpRows } from "./rows/http.ts";
@@ -9,9 +10,11 @@ import { processRows } from "./rows/process.ts";
 /** Every option of the server. A row added to one of these files is read, checked, shown in help and documented. */
 export const OPTIONS = {
   ...processRows,
+  ...clusterRows,
   ...httpRows,
   ...grpcRows,
   ...tlsRows,
+  ...peerTlsRows,
   ...namingRows,
   ...pushRows,
   ...configRows,

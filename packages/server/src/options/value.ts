@@ -16,10 +16,11 @@ export function readValue(option: Option, text: string, where: string): Value {
   const trimmed = text.trim();
   if (trimmed === "" && !(option.type === "text" && option.blank === true)) return undefined;
   const problem = (must: string): OptionError =>
-    new OptionError(`${option.name} is ${JSON.stringify(text)} (${where}) but must be ${must}.`);
+    new OptionError(`${option.name} is ${shown(option, JSON.stringify(text))} (${where}) but must be ${must}.`);
   switch (option.type) {
     case "boolean": {
-      const word = trimmed.toLowerCase();
+      const given = trimmed.toLowerCase();
+      const word = option.synonyms?.[given] ?? given;
       if (TRUE.includes(word)) return true;
       if (FALSE.includes(word)) return false;
       throw problem("true or false");
@@ -36,14 +37,11 @@ export function readValue(option: Option, text: string, where: string): Value {
       const word = trimmed.toLowerCase();
       const value = option.synonyms?.[word] ?? word;
       if (!option.values.includes(value)) throw problem(`one of ${option.values.join(", ")}`);
-      const notYet = option.notYet?.[value];
-      if (notYet !== undefined)
-        throw new OptionError(`${option.name} is ${JSON.stringify(text)} (${where}), but ${notYet}.`);
       return value;
     }
     case "list":
       return trimmed
-        .split(",")
+        .split(option.blanks === true ? /[\s,]+/ : ",")
         .map((item) => item.trim())
         .filter((item) => item !== "");
     case "path":
@@ -80,6 +78,11 @@ export function textOf(option: Option, value: Value): string {
       "",
     );
   return String(value);
+}
+
+/** A value as people may see it. */
+export function shown(option: Option, text: string): string {
+  return option.type === "text" && option.secret === true && text !== "" ? "******" : text;
 }
 
 /** "an integer from 1 to 20" and the like: completes "must be ...". */
