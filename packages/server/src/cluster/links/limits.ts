@@ -47,7 +47,5 @@ export const LINK_LIMITS: LinkLimits = {
   connectionsMax: 1_000,
 };
 
-/** The body of one envelope: a whole frame of Distro, a call or an answer. Bytes. */
+/** The body of one envelope: a whole frame of Distro, a frame of membership of some thousand members, a call. Bytes. */
 export const BODY_BYTES_MAX: number = MEBIBYTE;
-/** A frame of membership of some thousand members. Bytes. */
-export const FRAME_BYTES_MAX: number = 512 * KIBIBYTE;
