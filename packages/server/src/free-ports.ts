@@ -4,18 +4,23 @@ import { createServer, type Server } from "node:net";
 const TRIES_MAX = 50;
 /** What SDKs add to the main port to find the gRPC port. */
 export const GRPC_OFFSET = 1000;
+/** What members add to the main port of another one to find its cluster port. */
+export const CLUSTER_OFFSET = 1001;
 
 /**
- * A main port whose gRPC port is free as well: SDKs know only the first and compute the second, so "any port" has to be
- * any pair. Between this and the opening another process may take one of them; then the start fails and says which.
+ * A main port whose derived ports are free as well: clients and members know only the first and compute the others, so
+ * "any port" has to be any set of them. Between this and the opening another process may take one of them; then the start
+ * fails and says which.
  */
-export async function freePortPair(host: string): Promise<number> {
+export async function freeMainPort(host: string, offsets: readonly number[]): Promise<number> {
   for (let tried = 1; ; tried++) {
     const main = await open(host, 0);
     const { port } = main.address() as { port: number };
     try {
-      if (port + GRPC_OFFSET + 1 > 65_535) throw new Error("no room above");
-      await close(await open(host, port + GRPC_OFFSET));
+      for (const offset of offsets) {
+        if (port + offset > 65_535) throw new Error("no room above");
+        await close(await open(host, port + offset));
+      }
       return port;
     } catch (thrown) {
       if (tried === TRIES_MAX) throw thrown;

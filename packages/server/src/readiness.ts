@@ -27,7 +27,13 @@ export class Readiness {
     return this.#waiting.promise;
   }
 
+  /** Not yet, or not any more, for a reason that ends by itself or is for the operator to mend: one sentence. */
+  waiting(reason: string): void {
+    if (this.#state.status !== "DOWN") this.#state = { ready: false, status: "STARTING", reason };
+  }
+
   up(): void {
+    if (this.#state.status === "DOWN") return;
     this.#state = { ready: true, status: "UP", reason: undefined };
     this.#waiting.resolve();
   }

@@ -1,14 +1,19 @@
+import { join } from "node:path";
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
-import { alone, memberState } from "./cluster/members.ts";
+import { Cluster } from "./cluster/cluster.ts";
+import { openIdentity } from "./cluster/identity.ts";
+import { leave } from "./cluster/leaving.ts";
+import { membersOf } from "./cluster/members.ts";
+import { onlyAlone } from "./cluster/only-alone.ts";
 import { Checks } from "./config/checks/checks.ts";
 import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
-import { freePortPair, GRPC_OFFSET } from "./free-ports.ts";
+import { CLUSTER_OFFSET, freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
 import { newMetrics, watchProcess } from "./metrics/index.ts";
@@ -20,7 +25,6 @@ import { countServices, removeServices } from "./naming/in-namespace.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
-import { nodeCrypto } from "./node-crypto.ts";
 import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
@@ -48,6 +52,8 @@ import { VERSION } from "./version.ts";
 
 /** The data folder that is none: nothing outlives the process. For tests and for programs that embed a server. */
 export const IN_MEMORY = ":memory:";
+/** Of the time of a stop, what is kept for closing files and ports. */
+const LAST_MS = 3_000;
 
 /** Ends one of the started parts; what still runs after `graceMs` is cut off. */
 type Stop = (graceMs: number) => Promise<void> | void;
@@ -75,8 +81,12 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const clock = systemClock;
   const readiness = new Readiness();
   const ip = memberIp(options);
+  const directory = options.dataDir === IN_MEMORY ? undefined : options.dataDir;
+  const identity = await openIdentity(directory);
   const mainPort =
-    options.port === 0 && options.grpcPort === undefined ? await freePortPair(options.bindAddress) : options.port;
+    options.port === 0 && options.grpcPort === undefined
+      ? await freeMainPort(options.bindAddress, [GRPC_OFFSET, CLUSTER_OFFSET])
+      : options.port;
   // A main port of 0 with a gRPC port given is known once it is open.
   const address = { ip, port: mainPort };
 
@@ -103,7 +113,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     connections,
     options: namingOptions(options),
     pushTimeoutMs: options.pushTimeoutMs,
-    incarnation: Math.floor(clock.wall() / 1000),
+    self: identity.identity,
   });
   connections.serve(namingFeature(naming));
   const { ciphers, warnings } = await loadCiphers({ keyFile: options.cipherKeyFile, modules: options.cipherModules });
@@ -129,12 +139,6 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   // Storage before any port: what clients are told must be what was durable before the last stop.
   const durable = await openStorage(options, stateMachine(naming, configs), log);
   stops.push(() => durable.close());
-  if (naming.state.clusterId === "")
-    await durable.propose({
-      type: "bootstrap",
-      clusterId: nodeCrypto().randomUUID(),
-      memberId: nodeCrypto().randomUUID(),
-    });
 
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
   if (udp !== undefined) stops.push(() => udp.close());
@@ -145,8 +149,17 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
   stops.push(() => healthChecks.close());
-  configs.attach({ durable, store: durable.configs });
-  naming.attach({ durable, health: healthChecks, ...(udp === undefined ? {} : { udp }) });
+  const alone = onlyAlone(durable, {
+    others: () => cluster.others,
+    held: () => cluster.members.feed({ type: "dataHeld" }),
+  });
+  configs.attach({ durable: alone, store: durable.configs });
+  naming.attach({
+    durable: alone,
+    health: healthChecks,
+    forward: (event) => cluster.forward(event),
+    ...(udp === undefined ? {} : { udp }),
+  });
   if (options.cmdbLabelsFile !== undefined) {
     const labels = await openCmdbFile(options.cmdbLabelsFile, {
       onLoaded: (byIp) => naming.submit({ type: "labels", byIp }),
@@ -178,9 +191,10 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     readiness,
     switches,
     status: () => statusOf({ readiness, switches }),
-    members: alone(() => {
-      const state = memberState(readiness.state().status);
-      return { ...address, state, version: VERSION, refreshedAt: clock.wall() };
+    members: membersOf({
+      cluster: () => cluster,
+      clock,
+      self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
     }),
     load,
     facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
@@ -196,6 +210,29 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   // The ports open before this member is ready: probes are to read the reason instead of meeting a refused connection.
   address.port = await http.listen({ port: mainPort, host: options.bindAddress });
   stops.push((graceMs) => http.close(graceMs));
+  const cluster = new Cluster({
+    clock,
+    log,
+    naming,
+    identity,
+    directory: directory && join(directory, "clients"),
+    membership: {},
+    distro: {},
+    fingerprint: "",
+    host: options.ip,
+    port: address.port,
+    portOffset: CLUSTER_OFFSET,
+    bindAddress: options.bindAddress,
+    holdsData: durable.appliedIndex > 0,
+    resolve: async () => ({ ips: [] }),
+    readiness: ({ ready, reason }) => {
+      if (!ready) return readiness.waiting(reason);
+      connections.ready();
+      readiness.up();
+    },
+  });
+  const clusterPort = await cluster.open();
+  stops.push((graceMs) => cluster.stop(graceMs));
   connections.start();
   stops.push(() => connections.stop());
   const grpc = await createGrpcTransport(
@@ -217,18 +254,21 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   );
   if (consolePort !== undefined) stops.push((graceMs) => consolePort.close(graceMs));
 
-  connections.ready();
-  readiness.up();
-  const { memberId } = naming.state.self;
-  log.info({ httpPort: address.port, grpcPort, memberId, clusterId: naming.state.clusterId }, "ready");
+  cluster.members.feed({ type: "localAddresses", ips: [ip] });
+  cluster.members.feed({ type: "listRead", text: undefined, source: "" });
+  cluster.start();
+  const { memberId, clusterId } = identity.identity;
+  log.info({ httpPort: address.port, grpcPort, clusterPort, memberId, clusterId }, "started");
 
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
+    const until = clock.now() + graceMs;
     readiness.stopping();
+    await leave({ clock, cluster, connections, naming }, until - LAST_MS);
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();
     configs.stop();
-    const until = clock.now() + graceMs;
+    cluster.freeze();
     for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
     log.flush();
   }

@@ -32,6 +32,7 @@ const FILE = "member.json";
  * @throws StartError when the file is not what was written: a member that took new ids would be another one.
  */
 export async function openIdentity(directory: string | undefined, files: Files = nodeFiles): Promise<OpenedIdentity> {
+  if (directory !== undefined) await files.makeDirectory(directory);
   const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
   const fresh = held === undefined;
   const { randomUUID } = nodeCrypto();

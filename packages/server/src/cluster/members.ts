@@ -1,5 +1,8 @@
+import { peers } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
+import type { Clock } from "../clock.ts";
 import type { ServerStatus } from "../readiness.ts";
+import type { Cluster } from "./cluster.ts";
 
 export const MEMBER_STATES = ["STARTING", "UP", "SUSPICIOUS", "DOWN", "ISOLATION"] as const;
 export type MemberState = (typeof MEMBER_STATES)[number];
@@ -25,6 +28,44 @@ export interface Members {
 /** The cluster of a server that runs alone. */
 export function alone(self: () => Member): Members {
   return { self, list: () => [self()] };
+}
+
+export interface MembersSetup {
+  readonly cluster: () => Pick<Cluster, "members">;
+  readonly clock: Clock;
+  readonly self: () => { ip: string; port: number; status: ServerStatus; version: string };
+}
+
+/** The members as membership knows them, this one first as it knows itself. */
+export function membersOf({ cluster, clock, self }: MembersSetup): Members {
+  const own = (): Member => {
+    const { ip, port, status, version } = self();
+    const { selfAddress } = cluster().members.state;
+    const at = selfAddress === undefined ? { ip, port } : hostPortOf(selfAddress);
+    return { ...at, state: memberState(status), version, refreshedAt: clock.wall() };
+  };
+  return {
+    self: own,
+    list() {
+      const { state } = cluster().members;
+      const now = clock.now();
+      const others = peers(state, now).flatMap(({ addresses, state: peerState, heardAt }): Member[] => {
+        const [address] = addresses;
+        if (address === undefined) return [];
+        const refreshedAt = clock.wall() - (now - heardAt);
+        return [{ ...hostPortOf(address), state: SHOWN[peerState], version: "", refreshedAt }];
+      });
+      return [own(), ...others];
+    },
+  };
+}
+
+/** Consoles and scripts know the five states of the reference: one that leaves is not to be chosen any more. */
+const SHOWN = { STARTING: "STARTING", UP: "UP", SUSPICIOUS: "SUSPICIOUS", DOWN: "DOWN", LEAVING: "DOWN" } as const;
+
+function hostPortOf(address: string): { ip: string; port: number } {
+  const at = address.lastIndexOf(":");
+  return { ip: address.slice(0, at).replace(/^\[(.*)\]$/, "$1"), port: Number(address.slice(at + 1)) };
 }
 
 export function addressOf({ ip, port }: { ip: string; port: number }): string {

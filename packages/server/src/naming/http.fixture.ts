@@ -60,7 +60,7 @@ export class TestHttp {
       connections: this.connections,
       options: { metadataLengthMax: some.metadataLengthMax ?? 1024 },
       pushTimeoutMs: 5000,
-      incarnation: 1,
+      self: { memberId: "m", incarnation: 1 },
     });
     const durable = openMemoryLog({ machine: this.naming.machine, wallClock: () => this.clock.wall() });
     this.naming.attach({ durable });

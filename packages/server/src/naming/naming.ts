@@ -50,8 +50,8 @@ export interface NamingSetup {
   readonly options: Partial<NamingOptions>;
   /** Milliseconds that a subscriber has to acknowledge a push. */
   readonly pushTimeoutMs: number;
-  /** Grows with every start of this member, so that versions of an earlier run are older. */
-  readonly incarnation: number;
+  /** Who owns what is published here, in which of its lives: versions of an earlier one are older. */
+  readonly self: { readonly memberId: string; readonly incarnation: number };
 }
 
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
@@ -75,15 +75,27 @@ export class Naming {
   );
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #leaving = false;
   #stopped = false;
 
   constructor(setup: NamingSetup) {
     this.#setup = setup;
-    this.state = newNaming(setup.options, setup.incarnation, setup.clock.wall() - setup.clock.now());
+    this.state = newNaming(
+      setup.options,
+      setup.self.incarnation,
+      setup.clock.wall() - setup.clock.now(),
+      setup.self.memberId,
+    );
     setup.connections.listen({
       // A member that stops takes its clients' connections away; that is no reason to tell anybody that they are gone.
       unregistered: (connection, cause) =>
-        this.#stopped || this.submit({ type: "disconnected", clientId: connection.id, cause }),
+        this.#stopped ||
+        this.submit({
+          type: "disconnected",
+          clientId: connection.id,
+          cause,
+          ...(this.#leaving ? { leaving: true as const } : {}),
+        }),
       pushSettled: ({ connectionId, requestId, outcome }) => {
         // Configuration numbers its own from far above.
         if (Number(requestId) >= this.state.nextRequestId) return;
@@ -133,6 +145,11 @@ export class Naming {
   share(tell: (news: ClientNews) => void): void {
     this.#tellPeers = tell;
     this.submit({ type: "tellPeers" });
+  }
+
+  /** Connections that end from here on go to another member: what they publish stays in the lists until it is there. */
+  leave(): void {
+    this.#leaving = true;
   }
 
   /** Nothing is pushed or judged from here on; calls that are still on their way are answered. */

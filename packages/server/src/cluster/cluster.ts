@@ -1,0 +1,357 @@
+import { type DistroOptions, type Head, headOf } from "@nacre/core/distro";
+import {
+  type Address,
+  type Effect,
+  type LinkId,
+  type MemberState,
+  type MembershipOptions,
+  ownerIn,
+} from "@nacre/core/membership";
+import { type ClientNews, contentsOf, heardAt } from "@nacre/core/naming";
+import { RegistryError } from "@nacre/protocol";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../connections/connections.ts";
+import type { Naming } from "../naming/naming.ts";
+import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
+import { DistroRunner, type NamingEffect } from "./distro-runner.ts";
+import {
+  type AddressEvent,
+  type BeatAnswer,
+  FORWARD_TIMEOUT_MS,
+  type Forwarded,
+  forwardWrite,
+  readForwarded,
+} from "./forwarding.ts";
+import type { OpenedIdentity } from "./identity.ts";
+import { InstanceProbe } from "./instance-probe.ts";
+import { Links } from "./links/links.ts";
+import { MemberRunner } from "./member-runner.ts";
+
+/** Members speak to each other when each understands what the other one speaks. */
+export const CLUSTER_PROTOCOL = { speaks: 1, oldest: 1 } as const;
+
+export interface ClusterSetup {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly naming: Naming;
+  readonly identity: OpenedIdentity;
+  /** Where the journal of clients lies; undefined keeps none. */
+  readonly directory: string | undefined;
+  readonly membership: Partial<MembershipOptions>;
+  readonly distro: Partial<DistroOptions>;
+  /** Of the identity token that members show each other. */
+  readonly fingerprint: string;
+  /** What an operator says this member's host is. */
+  readonly host: string | undefined;
+  /** The main port. */
+  readonly port: number;
+  /** What is added to the main port of any member to find its cluster port. */
+  readonly portOffset: number;
+  readonly bindAddress: string;
+  /** Whether this member holds durable data, so that its cluster id stands. */
+  readonly holdsData: boolean;
+  readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
+  /** This member has what it needs to serve clients, or not yet and why. Called when that changes. */
+  readonly readiness: (state: { readonly ready: boolean; readonly reason: string }) => void;
+}
+
+const PEER_STATES: Record<MemberState, "unknown" | "up" | "suspicious" | "down"> = {
+  STARTING: "unknown",
+  UP: "up",
+  // It still answers and speaks for its clients: that it stops changes nothing about what it holds.
+  LEAVING: "up",
+  SUSPICIOUS: "suspicious",
+  DOWN: "down",
+};
+
+/** The parts of a member that concern other members, joined. See DESIGN.md for who feeds whom. */
+export class Cluster {
+  readonly members: MemberRunner;
+  readonly distro: DistroRunner;
+  readonly links: Links;
+  readonly #setup: ClusterSetup;
+  readonly #probe: InstanceProbe;
+  /** The link that this member uses for each other one, as far as Distro was told of its credit. */
+  readonly #outs = new Map<string, LinkId>();
+  readonly #credits = new Map<LinkId, number>();
+  #journal: ClientJournal | undefined;
+  #ring: readonly string[] = [];
+  #distroReady: { readonly ready: boolean; readonly reason: string } = { ready: false, reason: "it has just started" };
+
+  constructor(setup: ClusterSetup) {
+    this.#setup = setup;
+    const { clock, log, naming, identity } = setup;
+    const { memberId, clusterId, settled, incarnation, joined } = identity.identity;
+    this.links = new Links({
+      clock,
+      log,
+      portOffset: setup.portOffset,
+      handlers: {
+        memberOf: (link) => this.members.state.links.get(link)?.memberId,
+        opened: (link, address) => this.members.feed({ type: "linkOpened", link, address }),
+        connectFailed: (address, error, refused) =>
+          this.members.feed({ type: "connectFailed", address, error, refused }),
+        closed: (link, error) => {
+          this.#credits.delete(link);
+          this.members.feed({ type: "linkClosed", link, error });
+        },
+        frame: (link, frame) => this.members.feed({ type: "received", link, frame }),
+        message: (link, message) => {
+          const from = this.members.state.links.get(link)?.memberId;
+          if (from !== undefined) this.distro.feed({ type: "received", from, message });
+        },
+        credit: (link, batches) => {
+          this.#credits.set(link, batches);
+          const peer = this.members.state.links.get(link)?.memberId;
+          if (peer !== undefined && this.#outs.get(peer) === link) this.distro.feed({ type: "credit", peer, batches });
+        },
+      },
+      calls: {
+        "naming.write": (payload) => this.#forwarded(payload),
+      },
+    });
+    this.members = new MemberRunner({
+      clock,
+      log,
+      start: {
+        id: memberId,
+        incarnation,
+        clusterId,
+        settled,
+        holdsData: setup.holdsData,
+        joined,
+        protocol: CLUSTER_PROTOCOL,
+        fingerprint: setup.fingerprint,
+        port: setup.port,
+        host: setup.host,
+      },
+      options: setup.membership,
+      links: this.links,
+      listener: {
+        memberChanged: (effect) => this.#memberChanged(effect),
+        restarted: (id, peerIncarnation) => this.#tellPeer(id, peerIncarnation),
+        selfChanged: () => this.#judgeReadiness(),
+        ringChanged: (members) => {
+          this.#ring = members;
+          this.distro.feed({ type: "ring", ownerOf: (clientId) => ownerIn(members, clientId) });
+        },
+        membersKnown: () => this.distro.feed({ type: "membersKnown" }),
+        isolated: (isolated) => this.distro.feed({ type: "isolated", isolated }),
+        stepped: () => this.#followLinks(),
+      },
+      persist: (ids) => identity.save(ids),
+      resolve: setup.resolve,
+    });
+    this.distro = new DistroRunner({
+      clock,
+      log,
+      memberId,
+      incarnation,
+      options: setup.distro,
+      naming: {
+        contentsOf: (id) => contentsOf(naming.state, id),
+        heardAt: (id) => heardAt(naming.state, id),
+        perform: (effect) => this.#tellNaming(effect),
+      },
+      send: (to, message) => {
+        const link = this.#outs.get(to);
+        // What is not sent shows as a difference in the next digests.
+        if (link !== undefined) this.links.sendMessage(link, message);
+      },
+      probe: (clientIds, withinMs, answered) => void this.#probe.probe({ clientIds, withinMs, answered }),
+      ready: (how, reason) => {
+        log.info({ how, reason }, "Distro is ready");
+        this.#distroReady = { ready: true, reason };
+        this.#judgeReadiness();
+      },
+      notReady: (reason) => {
+        this.#distroReady = { ready: false, reason };
+        this.#judgeReadiness();
+      },
+    });
+    this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id));
+  }
+
+  /** Reads what this member knew in its last life, and opens the cluster port. @returns the port. */
+  async open(): Promise<number> {
+    const { clock, log, directory, identity, naming, port, portOffset, bindAddress } = this.#setup;
+    const recovered: Head[] = [];
+    if (directory !== undefined) {
+      this.#journal = await openClientJournal({
+        directory,
+        self: identity.identity.memberId,
+        clock,
+        log,
+        tombstoneMs: this.distro.state.options.tombstoneMs,
+        keptOf: (id) => this.#keptOf(id),
+        restore: (kept) => {
+          const { contents, ...head } = kept;
+          const { id: clientId, kind, version } = head;
+          if (contents !== undefined) naming.submit({ type: "copy", clientId, kind, version, contents });
+          recovered.push(head);
+        },
+      });
+    }
+    this.distro.feed({ type: "start", journal: recovered });
+    naming.share((news) => this.#hear(news));
+    return this.links.listen({ host: bindAddress, port: port === 0 ? 0 : port + portOffset });
+  }
+
+  /** Begins to look for others. The list and this machine's addresses are fed to `members` by the lookup. */
+  start(): void {
+    this.members.start();
+  }
+
+  /** Who owns an address client; undefined while nobody does. */
+  ownerOf(clientId: string): string | undefined {
+    return ownerIn(this.#ring, clientId);
+  }
+
+  /** @throws RegistryError: that of the other member, or `peerUnreachable`. */
+  async call(memberId: string, name: string, payload: unknown, timeoutMs: number): Promise<unknown> {
+    const link = this.#outs.get(memberId);
+    if (link === undefined)
+      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.#shown(memberId)}`);
+    return this.links.call(link, name, payload, timeoutMs);
+  }
+
+  /** Whether anybody else is a member, or expected to be. */
+  get others(): boolean {
+    const { members, list, joined } = this.members.state;
+    return members.size > 0 || list.entries.length > 1 || joined.size > 0;
+  }
+
+  /** Whether clients of this member have somewhere to go. */
+  get hasOthersUp(): boolean {
+    for (const { state } of this.members.state.members.values()) if (state === "UP") return true;
+    return false;
+  }
+
+  /** Whether every member that is up has taken what it was to be told. */
+  get isFlushed(): boolean {
+    for (const peer of this.distro.state.peers.values())
+      if (peer.state === "up" && peer.pending.size + peer.inFlight.size > 0) return false;
+    return true;
+  }
+
+  /** Tells the others that this member stops. `forever`: it does not come back under this id. */
+  leave(forever: boolean): void {
+    this.members.feed({ type: "leave", forever });
+  }
+
+  /** Nothing that happens from here on, such as the end of connections, is told to anybody. */
+  freeze(): void {
+    this.distro.stop();
+    this.#probe.stop();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.freeze();
+    this.members.stop();
+    await this.#journal?.close();
+    await this.links.close(graceMs);
+  }
+
+  #memberChanged({ id, to }: Extract<Effect, { type: "memberChanged" }>): void {
+    if (to === undefined) this.distro.feed({ type: "peerRemoved", id });
+    else this.#tellPeer(id, this.#member(id)?.incarnation ?? 0);
+  }
+
+  #tellPeer(id: string, incarnation: number): void {
+    const member = this.#member(id);
+    if (member !== undefined) this.distro.feed({ type: "peer", id, state: PEER_STATES[member.state], incarnation });
+  }
+
+  #member(id: string) {
+    return this.members.state.members.get(id);
+  }
+
+  /** Distro sends over the link that this member opened, and has to know what that takes. */
+  #followLinks(): void {
+    for (const { id, out } of this.members.state.members.values()) {
+      if (this.#outs.get(id) === out) continue;
+      if (out === undefined) this.#outs.delete(id);
+      else this.#outs.set(id, out);
+      const batches = out === undefined ? 0 : (this.#credits.get(out) ?? 0);
+      this.distro.feed({ type: "credit", peer: id, batches });
+    }
+    for (const id of this.#outs.keys()) if (this.#member(id) === undefined) this.#outs.delete(id);
+  }
+
+  #hear(news: ClientNews): void {
+    switch (news.type) {
+      case "clientChanged": {
+        const { clientId, kind, counter, contentHash } = news;
+        this.distro.feed({ type: "changed", clientId, kind, counter, contentHash });
+        return this.#journal?.note(clientId);
+      }
+      case "clientRemoved":
+        this.distro.feed({ type: "removed", clientId: news.clientId, cause: news.cause });
+        return this.#journal?.note(news.clientId);
+      case "clientSuperseded":
+        return this.distro.feed({ type: "superseded", clientId: news.clientId });
+      case "copyDiffers":
+        return this.distro.feed({ type: "applied", clientId: news.clientId, contentHash: news.contentHash });
+    }
+  }
+
+  #tellNaming(effect: NamingEffect): void {
+    const { naming } = this.#setup;
+    switch (effect.type) {
+      case "apply": {
+        const { clientId, kind, version, contents } = effect;
+        naming.submit({ type: "copy", clientId, kind, version, contents });
+        return;
+      }
+      case "forget":
+        naming.submit({ ...effect, type: "forgetCopy" });
+        return;
+      case "renumber":
+        naming.submit(effect);
+        this.#journal?.note(effect.clientId);
+        return;
+      default:
+        naming.submit(effect);
+    }
+  }
+
+  #judgeReadiness(): void {
+    const { selfState } = this.members.state;
+    if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
+    else this.#setup.readiness(this.#distroReady);
+  }
+
+  /** Makes a write of an address client at the member that owns it. @throws RegistryError when naming refuses it. */
+  forward(event: AddressEvent): Promise<BeatAnswer | undefined> {
+    const { naming, identity } = this.#setup;
+    return forwardWrite(
+      {
+        memberId: identity.identity.memberId,
+        ownerOf: (id) => this.ownerOf(id),
+        submit: (write) => naming.submit(write),
+        call: async (to, write) => (await this.call(to, "naming.write", write, FORWARD_TIMEOUT_MS)) as Forwarded,
+      },
+      event,
+    );
+  }
+
+  #forwarded(payload: unknown): Forwarded {
+    const answer = this.#setup.naming.submit(readForwarded(payload));
+    return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
+  }
+
+  /** What the journal is to remember of a client: what this member's own present or earlier life says of it. */
+  #keptOf(id: string): Kept | undefined {
+    const { clock, naming, identity } = this.#setup;
+    const entry = this.distro.state.table.get(id);
+    if (entry === undefined || entry.version.owner !== identity.identity.memberId) return undefined;
+    const head = headOf(entry, clock.now());
+    if (entry.gone !== undefined) return head;
+    const contents = contentsOf(naming.state, id);
+    return contents === undefined ? undefined : { ...head, contents };
+  }
+
+  #shown(memberId: string): Address {
+    return this.#member(memberId)?.addresses[0] ?? memberId;
+  }
+}

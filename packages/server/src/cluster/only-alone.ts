@@ -1,0 +1,30 @@
+import { RegistryError } from "@nacre/protocol";
+import type { DurableLog } from "../storage/port.ts";
+
+const SENTENCE =
+  "durable data is not replicated between members in this version, so a member that has others does not change it; " +
+  "change it on a member that runs alone, or use ephemeral instances";
+
+/**
+ * Changes of durable data while this member has no others. Members that each wrote their own would differ in silence.
+ *
+ * @param held  called after the first change: from then on this member has something of its own to lose.
+ */
+export function onlyAlone<C, R>(
+  durable: DurableLog<C, R>,
+  { others, held }: { readonly others: () => boolean; readonly held: () => void },
+): Pick<DurableLog<C, R>, "propose" | "appliedIndex"> {
+  let told = durable.appliedIndex > 0;
+  return {
+    async propose(command) {
+      if (others()) throw new RegistryError("unavailable", SENTENCE);
+      const result = await durable.propose(command);
+      if (!told) held();
+      told = true;
+      return result;
+    },
+    get appliedIndex() {
+      return durable.appliedIndex;
+    },
+  };
+}
