@@ -22,7 +22,14 @@ describe("a fault in doing what naming has decided", () => {
       },
     } as unknown as Connections;
     const log = { ...silent, error: (_details: object, text: string) => void logged.push(text) };
-    const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, self: { memberId: "m", incarnation: 1 } });
+    const naming = new Naming({
+      clock,
+      log,
+      connections,
+      options: {},
+      pushTimeoutMs: 5000,
+      self: { memberId: "m", incarnation: 1 },
+    });
 
     for (const clientId of ["one", "two"]) {
       naming.submit({ type: "connected", clientId, ip: "10.0.0.1", port: 1, caller });

@@ -18,7 +18,14 @@ test("naming that stops does not show shrinking lists while the connections go o
     push: (push: Push) => pushes.push(push),
   } as unknown as Connections;
   const clock = new FakeClock();
-  const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, self: { memberId: "m", incarnation: 1 } });
+  const naming = new Naming({
+    clock,
+    log,
+    connections,
+    options: {},
+    pushTimeoutMs: 5000,
+    self: { memberId: "m", incarnation: 1 },
+  });
   const service = { namespace: "public", group: "DEFAULT_GROUP", name: "cart" };
   const caller = { ip: "10.0.0.1", app: "", agent: "" };
   const rest = { weight: 1, healthy: true, enabled: true, clusterName: "", metadata: {}, instanceId: "" };
