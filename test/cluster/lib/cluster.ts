@@ -28,11 +28,11 @@ export interface Shown {
  * link it is. That needs Linux and nobody's rights.
  */
 export class Cluster {
-  readonly members: readonly MemberProcess[];
+  readonly members: MemberProcess[];
   readonly #proxies = new Map<MemberProcess, readonly TcpProxy[]>();
   readonly #links = new Map<string, Link>();
 
-  private constructor(members: readonly MemberProcess[]) {
+  private constructor(members: MemberProcess[]) {
     this.members = members;
   }
 
@@ -47,11 +47,13 @@ export class Cluster {
     const members = await Promise.all(
       ports.map((port, i) =>
         MemberProcess.create({
-          name: "abcdefgh"[i] ?? String(i),
+          name: nameOf(i),
           host: hostOf(i),
           bind: bindOf(i),
           port,
-          flags: [...(hasFiles ? [] : ["--members", list]), ...flags],
+          flags,
+          list: list.split(","),
+          hasFiles,
         }),
       ),
     );
@@ -77,6 +79,22 @@ export class Cluster {
     const member = this.members[index];
     if (member === undefined) throw new Error(`there is no member ${index}`);
     return member;
+  }
+
+  /** One more member, which does not run yet, with this list of members; itself is added to it. */
+  async add(list: readonly string[], flags: readonly string[] = []): Promise<MemberProcess> {
+    const host = "127.0.0.1";
+    const [port = 0] = await freePorts(1, [host]);
+    const name = nameOf(this.members.length);
+    const member = await MemberProcess.create({ name, host, port, flags, list: [...list, `${host}:${port}`] });
+    this.members.push(member);
+    return member;
+  }
+
+  /** Ends a member for good. */
+  async remove(member: MemberProcess): Promise<void> {
+    this.members.splice(this.members.indexOf(member), 1);
+    await member.dispose();
   }
 
   get running(): readonly MemberProcess[] {
@@ -153,6 +171,10 @@ export class Cluster {
       TcpProxy.listen({ at: { host, port: each }, to: { host: member.bind, port: each }, linkOf });
     this.#proxies.set(member, await Promise.all([port, port + 1000, port + 1001].map(listen)));
   }
+}
+
+function nameOf(index: number): string {
+  return String.fromCharCode("a".charCodeAt(0) + index);
 }
 
 /** The members as one of them shows them. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +18,11 @@ export interface MemberSetup {
   /** Where it listens, if not on `host`. */
   readonly bind?: string;
   readonly flags?: readonly string[];
+  /** The addresses of all members, as it is told them. */
+  readonly list: readonly string[];
+  /** The list stands in a file rather than on the command line. */
+  readonly hasFiles?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
@@ -75,15 +80,25 @@ export class MemberProcess {
     return join(this.#folder, "cluster.conf");
   }
 
+  /** Writes the file of members at once, as careful operators do; they are told of the others. */
+  async writeList(text: string): Promise<void> {
+    await writeFile(this.listFile, text);
+  }
+
   /** Starts it and resolves when it says that it is ready, with the milliseconds that took. */
   async start(): Promise<number> {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
-    const { host, port, flags = [] } = this.setup;
+    const { host, port, flags = [], list, hasFiles = false, env = {} } = this.setup;
     const startedAt = performance.now();
     const data = join(this.#folder, "data");
     await mkdir(data, { recursive: true });
-    const words = ["start", "--mode", "cluster", "--port", String(port), "--bind", this.bind, "--ip", host];
+    if (hasFiles && this.#starts === 0) await this.writeList(`${list.join("\n")}\n`);
+    const lookup = hasFiles ? ["--nacre.cluster.file", this.listFile] : ["--members", list.join(",")];
+    const words = ["start", "--mode", "cluster", "--port", String(port), "--bind", this.bind, "--ip", host, ...lookup];
     const child = spawn(process.execPath, [MAIN, ...words, "--nacos.console.port", "-1", "--data", data, ...flags], {
+      // A folder of its own: the file of members is looked for in the working directory, too.
+      cwd: this.#folder,
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

@@ -20,7 +20,7 @@ export class Stage {
   readonly history = new History();
   readonly drivers: Driver[] = [];
   readonly beats: Beats;
-  readonly #observers: Observer[];
+  readonly #observers: Observer[] = [];
   readonly #lights: LightClient[] = [];
   /** Stands for the ports of all applications: it answers on each address of this machine. */
   readonly #door: Server = createServer((socket) => socket.destroy());
@@ -35,16 +35,21 @@ export class Stage {
       Array.from({ length: 6 }, () => this.address()),
       this.history,
     );
-    this.#observers = cluster.members.map((member) => new Observer(member, SERVICES, this.history));
+    for (const member of cluster.members) this.observe(member);
   }
 
   static async open(setup: ClusterSetup = {}): Promise<Stage> {
     const stage = new Stage(await Cluster.start(setup));
     stage.#door.listen(0, "0.0.0.0");
     await once(stage.#door, "listening");
-    for (const observer of stage.#observers) observer.start();
     stage.beats.start();
     return stage;
+  }
+
+  observe(member: MemberProcess): void {
+    const observer = new Observer(member, SERVICES, this.history);
+    this.#observers.push(observer);
+    observer.start();
   }
 
   /** An address that no other instance of this stage has, and where nobody listens. */

@@ -1,0 +1,264 @@
+/** Who is a member: lists, addresses, identities, joining and leaving. */
+import assert from "node:assert/strict";
+import { Cluster, getJson, shownBy } from "../lib/cluster.ts";
+import { freePorts } from "../lib/free-ports.ts";
+import { type Finding, findingsOf } from "../lib/looks.ts";
+import type { MemberProcess } from "../lib/member-process.ts";
+import { type Act, bound, ms } from "../lib/scenario.ts";
+import type { Stage } from "../lib/stage.ts";
+
+/** Findings come within this. */
+const FINDING_MAX_MS = 10_000;
+
+function addressesOf(members: readonly MemberProcess[]): string[] {
+  return members.map(({ address }) => address);
+}
+
+async function finding(stage: Stage, member: MemberProcess, ...codes: string[]): Promise<Finding> {
+  let wanted: Finding | undefined;
+  await stage.until(bound(FINDING_MAX_MS), async () => {
+    const all = await findingsOf(member);
+    wanted = all.find(({ code }) => codes.includes(code));
+    return wanted === undefined ? [`${member.name} does not say ${codes.join(" or ")} but ${JSON.stringify(all)}`] : [];
+  });
+  return wanted as Finding;
+}
+
+/** No finding of these codes is left. */
+async function quiet(stage: Stage, members: readonly MemberProcess[], ...codes: string[]): Promise<void> {
+  await stage.until(bound(FINDING_MAX_MS), async () => {
+    const all = (await Promise.all(members.map(findingsOf))).flat();
+    return all.filter(({ code }) => codes.includes(code)).map(({ sentence }) => sentence);
+  });
+}
+
+async function idOf(member: MemberProcess): Promise<string | undefined> {
+  const all = await getJson<{ data: { address: string; id?: string }[] }>(member, "/v3/admin/core/cluster/node/list");
+  return all.data.find(({ address }) => address === member.address)?.id;
+}
+
+async function ends(stage: Stage, member: MemberProcess): Promise<void> {
+  await member.terminate();
+  await stage.cluster.remove(member);
+}
+
+export const lists: Act = {
+  name: "who is a member",
+  setup: { hasFiles: true },
+  scenarios: [
+    {
+      id: "S16",
+      fault: "the file of members is emptied, half-written, has a bad line",
+      required: "nobody is removed; a finding names the line",
+      reference: "the whole list is ignored, or voters are removed",
+      async run(stage) {
+        const [a, ...others] = stage.cluster.members as [MemberProcess, ...MemberProcess[]];
+        const whole = `${addressesOf(stage.cluster.members).join("\n")}\n`;
+        const said: string[] = [];
+        await stage.settled(bound(5000));
+        const from = performance.now();
+        try {
+          await a.writeList("");
+          said.push((await finding(stage, a, "LIST_EMPTIED")).sentence);
+          await a.writeList(whole.slice(0, whole.length / 2));
+          said.push((await finding(stage, a, "LIST_LINES_BAD", "LIST_DIFFERS", "MEMBER_UNLISTED")).sentence);
+          await a.writeList(`${whole}# two members on one line\n127.0.0.1:99999 what\n`);
+          const bad = await finding(stage, a, "LIST_LINES_BAD");
+          assert.match(bad.sentence, /line 5/);
+          said.push(bad.sentence);
+          for (const member of stage.cluster.members)
+            assert.deepEqual(
+              (await shownBy(member)).filter(({ state }) => state !== "UP"),
+              [],
+            );
+          for (const member of [a, ...others]) assert.equal((await shownBy(member)).length, 3);
+          const scope = { from, services: ["beats"] };
+          assert.deepEqual(stage.history.faults({ missingMaxMs: 0, ghostMaxMs: 0 }, performance.now(), scope), []);
+        } finally {
+          await a.writeList(whole);
+        }
+        await quiet(stage, stage.cluster.members, "LIST_EMPTIED", "LIST_LINES_BAD", "LIST_DIFFERS", "MEMBER_UNLISTED");
+        return said.join(" / ");
+      },
+    },
+    {
+      id: "S17",
+      fault: "a member is removed from the file of one member",
+      required: "a finding; it stays a member",
+      reference: "that member removes the voter in all groups",
+      async run(stage) {
+        const [a, b, c] = stage.cluster.members as [MemberProcess, MemberProcess, MemberProcess];
+        const whole = `${addressesOf([a, b, c]).join("\n")}\n`;
+        await a.writeList(`${addressesOf([a, b]).join("\n")}\n`);
+        try {
+          const { sentence } = await finding(stage, a, "LIST_DIFFERS", "MEMBER_UNLISTED");
+          assert.ok(sentence.includes(c.address), sentence);
+          await stage.cluster.formed();
+          return sentence;
+        } finally {
+          await a.writeList(whole);
+          await quiet(stage, [a, b, c], "LIST_DIFFERS", "MEMBER_UNLISTED");
+        }
+      },
+    },
+    {
+      id: "S18",
+      fault: "a member comes back under another address",
+      required: "it is back within 5 s with the same id",
+      reference: "the old voter stays; manual",
+      async run(stage) {
+        const [a, b, c] = stage.cluster.members as [MemberProcess, MemberProcess, MemberProcess];
+        const before = c.setup;
+        const old = c.address;
+        const id = await idOf(c);
+        await c.kill();
+        const [port = 0] = await freePorts(1, ["127.0.0.2"]);
+        c.setup = { ...before, host: "127.0.0.2", bind: "127.0.0.2", port };
+        const whole = `${addressesOf([a, b, c]).join("\n")}\n`;
+        await c.writeList(whole);
+        const startedAt = performance.now();
+        const readyMs = await c.start();
+        await stage.cluster.formed();
+        const backMs = performance.now() - startedAt - readyMs;
+        assert.ok(backMs <= bound(5000), `back after ${ms(backMs)}`);
+        assert.equal(await idOf(c), id);
+        const shown = (await shownBy(a)).map(({ address }) => address);
+        assert.ok(!shown.includes(old), `${a.name} still shows ${shown.join(", ")}`);
+        for (const member of [a, b]) await member.writeList(whole);
+        await stage.settled(bound(6000));
+        await quiet(stage, [a, b, c], "LIST_DIFFERS", "MEMBER_UNLISTED", "MEMBER_NOT_FOUND", "MEMBER_DOWN");
+        return `UP for all ${ms(backMs)} after it was ready, with its id`;
+      },
+    },
+    {
+      id: "S36",
+      fault: "a member with another server identity",
+      required: "refused on both sides with the same sentence",
+      reference: "403 in a log file",
+      async run(stage) {
+        const [a] = stage.cluster.members as [MemberProcess];
+        const other = await stage.cluster.add(addressesOf(stage.cluster.members), [
+          "--nacos.core.auth.server.identity.key",
+          "other",
+          "--nacos.core.auth.server.identity.value",
+          "secret",
+        ]);
+        try {
+          await other.start();
+          const [here, there] = [
+            await finding(stage, a, "IDENTITY_DIFFERS"),
+            await finding(stage, other, "IDENTITY_DIFFERS"),
+          ];
+          assert.ok(!(await shownBy(a)).some(({ address }) => address === other.address));
+          const refusal = (text: string) => text.split(/(?<=\.) /)[0];
+          assert.ok(!`${here.sentence}${there.sentence}`.includes("secret"));
+          return `${refusal(here.sentence)} / ${refusal(there.sentence)}`;
+        } finally {
+          await ends(stage, other);
+          await quiet(stage, stage.cluster.members, "IDENTITY_DIFFERS");
+        }
+      },
+    },
+    {
+      id: "S37",
+      fault: "a member of another cluster is in the list",
+      required: "refused, with a finding",
+      reference: "mixed data",
+      async run(stage) {
+        const [a] = stage.cluster.members as [MemberProcess];
+        const other = await stage.cluster.add([]);
+        try {
+          // What it holds makes its cluster one that stands.
+          await other.start();
+          const held = new URLSearchParams({ dataId: "held", groupName: "DEFAULT_GROUP", content: "x" });
+          const answer = await fetch(`${other.url}/v3/admin/cs/config`, { method: "POST", body: held });
+          assert.equal(answer.status, 200, await answer.text());
+          await other.terminate();
+          other.setup = { ...other.setup, list: [...addressesOf(stage.cluster.members)] };
+          await other.start();
+          const [here, there] = [
+            await finding(stage, a, "CLUSTER_FOREIGN"),
+            await finding(stage, other, "CLUSTER_FOREIGN"),
+          ];
+          assert.ok(!(await shownBy(a)).some(({ address }) => address === other.address));
+          return `${here.sentence} / ${there.sentence}`;
+        } finally {
+          await ends(stage, other);
+          await quiet(stage, stage.cluster.members, "CLUSTER_FOREIGN");
+        }
+      },
+    },
+    {
+      id: "S35",
+      fault: "three members become five and three again, under load",
+      required: "no failed call; data equal after each step",
+      reference: "manual steps",
+      async run(stage) {
+        await stage.settled(bound(5000));
+        const from = performance.now();
+        const three = [...stage.cluster.members];
+        const added: MemberProcess[] = [];
+        const equalMs: number[] = [];
+        for (let i = 0; i < 2; i++) {
+          const list = addressesOf(stage.cluster.members);
+          const member = await stage.cluster.add(list);
+          added.push(member);
+          await member.start();
+          stage.observe(member);
+          await stage.cluster.formed();
+          equalMs.push(await stage.settled(bound(6000)));
+        }
+        for (const member of added) {
+          const stoppedAt = performance.now();
+          await member.terminate();
+          equalMs.push(await stage.settled(bound(6000), stoppedAt));
+        }
+        for (const member of added) await stage.cluster.remove(member);
+        assert.deepEqual(stage.beats.failedSince(from), []);
+        const viewers = three.map(({ name }) => name);
+        const scope = { from, viewers, services: ["beats"] };
+        assert.deepEqual(stage.history.faults({ missingMaxMs: 0, ghostMaxMs: 0 }, performance.now(), scope), []);
+        return `equal ${equalMs.map(ms).join(", ")} after each step; no failed HTTP call`;
+      },
+    },
+    {
+      id: "S38",
+      fault: "a cluster of one, joined by two",
+      required: "the first is ready at once; joining keeps its data",
+      reference: "not ready",
+      async run(stage) {
+        const cluster = await Cluster.create();
+        try {
+          const [first, ...joining] = cluster.members as [MemberProcess, ...MemberProcess[]];
+          const all = first.setup.list;
+          first.setup = { ...first.setup, list: [first.address] };
+          const readyMs = await first.start();
+          const address = stage.openAddress();
+          const client = await stage.lightAt("s38", [first.grpc]);
+          const from = performance.now();
+          // Into a service that the observers of the other cluster do not look at.
+          await client.register("joined", address);
+          for (const member of joining) member.setup = { ...member.setup, list: all };
+          await Promise.all(joining.map((member) => member.start()));
+          const formedMs = await cluster.formed();
+          await stage.until(bound(6000), async () => {
+            const lists = await Promise.all(
+              cluster.members.map((member) =>
+                getJson<{ hosts: { ip: string }[] }>(member, "/v1/ns/instance/list?serviceName=joined"),
+              ),
+            );
+            return lists.flatMap(({ hosts }, i) =>
+              hosts.length === 1 ? [] : [`${cluster.at(i).name} shows ${hosts.length} instances`],
+            );
+          });
+          const tookMs = performance.now() - from;
+          await client.deregister("joined", address);
+          client.kill();
+          return `the first was ready in ${ms(readyMs)}; all three UP ${ms(formedMs)} after the others were ready, with its data (${ms(tookMs)} after the registration)`;
+        } finally {
+          await cluster.dispose();
+        }
+      },
+    },
+  ],
+};
