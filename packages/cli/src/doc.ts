@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { type Context, programFor } from "./index.ts";
+import type { Context } from "./index.ts";
+import { programFor } from "./program.ts";
 
 const SERVER = "Server:";
 const HELP = "--help";

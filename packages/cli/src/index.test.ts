@@ -37,11 +37,14 @@ describe("what a command loads", () => {
         process.on("exit", () => console.error(urls.join("\\n")));
         await import(${JSON.stringify(new URL("./main.ts", import.meta.url).href)});`;
       const args = ["--input-type=module", "-e", code];
-      return (await run(process.execPath, args)).stderr;
+      const ended = await run(process.execPath, args).catch((thrown: { stderr: string }) => thrown);
+      return ended.stderr;
     };
     const start = await loaded("start", "--help");
     assert.match(start, /commands\/start\.ts/);
     assert.doesNotMatch(start, /cli\/src\/(client|migrate|show|commands\/(config|service|instance|import))/);
+    // A bad option ends it before the server's own libraries are read.
+    assert.doesNotMatch(await loaded("start", "--port=x"), /commander|cli\/src\/(?!main|index)/);
     const list = await loaded("config", "--help");
     assert.match(list, /client\/v3\.ts/);
     assert.doesNotMatch(list, /better-sqlite3|grpc-js|server\/src\/(?!version)/);

@@ -1,6 +1,4 @@
-import { VERSION } from "@nacre/server/version";
-import { Command, CommanderError } from "commander";
-import { CliError } from "./failure.ts";
+import type { Command } from "commander";
 
 /** Where a command writes; tests collect it. */
 export interface Output {
@@ -31,18 +29,7 @@ export interface Context {
   readonly surroundings: Surroundings;
 }
 
-/** Loaded by name, so that a start does not read what asks servers, and what asks servers does not read a server. */
-const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
-  start: async () => (await import("./commands/start.ts")).startCommand,
-  options: async () => (await import("./commands/options.ts")).optionsCommand,
-  config: async () => (await import("./commands/config/index.ts")).configCommand,
-  namespace: async () => (await import("./commands/namespace.ts")).namespaceCommand,
-  service: async () => (await import("./commands/service.ts")).serviceCommand,
-  instance: async () => (await import("./commands/instance.ts")).instanceCommand,
-  import: async () => (await import("./commands/import.ts")).importCommand,
-};
-
-const VERSION_FLAGS = ["-V", "--version"];
+const HELP_FLAGS = ["-h", "--help"];
 
 /**
  * Runs one `nacre` command.
@@ -56,37 +43,13 @@ export async function run(
   output: Output = streams,
   surroundings: Surroundings = processSurroundings,
 ): Promise<number> {
-  const result = { code: 0 };
-  const context: Context = { argv, env, output, surroundings, exit: (code) => void Object.assign(result, { code }) };
-  try {
-    const program = await programFor(argv[0], context);
-    await program.parseAsync([...argv], { from: "user" });
-  } catch (thrown) {
-    if (thrown instanceof CliError) {
-      output.err(`${thrown.message}\n`);
-      return thrown.exitCode;
-    }
-    if (!(thrown instanceof CommanderError)) throw thrown;
-    // Help and version end with 0; every other complaint is about the command line.
-    return thrown.exitCode === 0 ? 0 : 2;
+  // A server reads its words itself, and what reads those of the other commands would stay in its memory for months.
+  if (argv[0] === "start" && !argv.some((word) => HELP_FLAGS.includes(word))) {
+    const { runServer } = await import("@nacre/server/main");
+    return runServer(argv.slice(1), env);
   }
-  return result.code;
-}
-
-/** The program with the command of this name, or with all of them when it names none. */
-export async function programFor(name: string | undefined, context: Context): Promise<Command> {
-  const program = new Command("nacre")
-    .description("A service registry and configuration server for Nacos clients.")
-    .version(VERSION, "-V, --version", "show the version")
-    .helpOption("-h, --help", "show this help")
-    .helpCommand(false)
-    .exitOverride()
-    .configureOutput({ writeOut: context.output.out, writeErr: context.output.err })
-    .enablePositionalOptions();
-  if (VERSION_FLAGS.includes(name ?? "")) return program;
-  const wanted = Object.keys(COMMANDS).includes(name ?? "") ? [name ?? ""] : Object.keys(COMMANDS);
-  for (const one of wanted) (await COMMANDS[one]?.())?.(program, context);
-  return program;
+  const { runProgram } = await import("./program.ts");
+  return runProgram({ argv, env, output, surroundings });
 }
 
 const streams: Output = {

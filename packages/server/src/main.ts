@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { collectGarbage } from "./collect-garbage.ts";
 import { watchNpmShell } from "./npm-shell.ts";
+import { resumeOptimizing } from "./optimizing.ts";
 import {
   type Environment,
   OptionError,
@@ -145,8 +146,13 @@ function stopRequest(host: Host): { requested: Promise<number>; overdue: Promise
 }
 
 const processHost: Host = {
-  // Loaded late, so that a bad option is answered before the server's libraries are read.
-  start: async (options) => (await import("./start.ts")).startServer(options),
+  start: async (options) => {
+    // Loaded late, so that a bad option is answered before the server's libraries are read.
+    const { startServer } = await import("./start.ts");
+    // Before the log is read: a long one is work that is worth optimizing.
+    resumeOptimizing();
+    return startServer(options);
+  },
   readFile: readTextFile,
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
