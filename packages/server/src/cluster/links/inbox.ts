@@ -6,8 +6,8 @@ import type { LinkLimits } from "./limits.ts";
 const ANSWERS_FACTOR = 8;
 
 /**
- * What has come over one link and is to be handled, without I/O: frames and the end of the link first, then calls and
- * answers, then Distro messages. It keeps the credit that was given to the peer.
+ * What has come over one link and is to be handled, without I/O: frames and credit first, then calls and answers, then
+ * Distro messages, and the end of the link at last. It keeps the credit that was given to the peer.
  */
 export class Inbox {
   readonly #limits: LinkLimits;
@@ -49,6 +49,10 @@ export class Inbox {
         this.#count(envelope.body);
         this.#messages.add(envelope);
         return true;
+      case "end":
+        // Nothing follows it, and everything else goes before it.
+        this.#messages.add(envelope);
+        return true;
       default:
         this.#urgent.add(envelope);
         if (this.#urgent.bytes > this.#limits.frameQueueBytesMax)
@@ -62,7 +66,7 @@ export class Inbox {
     const urgent = this.#urgent.shift() ?? this.#calls.shift();
     if (urgent !== undefined) return urgent;
     const message = this.#messages.shift();
-    if (message === undefined) return undefined;
+    if (message?.kind !== "message") return message;
     this.#handled.bytes += costOf(message.body);
     if (!isPartial(message.body)) this.#handled.messages++;
     return message;

@@ -2,6 +2,7 @@ import { assert } from "@nacre/core/assert";
 import { FrameReader } from "@nacre/core/distro";
 import type { Address, Frame, LinkId } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
+import type { Timer } from "../../clock.ts";
 import { escalate } from "../../faults.ts";
 import { CallsInFlight, failureBody, readCall, resultBody } from "./calls.ts";
 import {
@@ -63,6 +64,7 @@ export class Link implements Worker {
   /** The end has left, or the peer's has come: nothing follows it. */
   #said = false;
   #flushing = false;
+  #closeBy: Timer | undefined;
   /** The rest of a Distro message of a stranger is left out. */
   #skipping = false;
   #serving = 0;
@@ -129,8 +131,8 @@ export class Link implements Worker {
     this.#reason = reason;
     this.#inbox.clear();
     this.#calls.end(reason);
-    this.#shared.setup.clock.schedule(this.#shared.limits.closeMs, () => this.#pipe.destroy());
-    this.#flushSoon();
+    this.#destroyLater();
+    this.#flush();
   }
 
   /** A batch came. */
@@ -160,6 +162,7 @@ export class Link implements Worker {
       this.#inbox.dropCalls();
     }
     this.#state = "ended";
+    this.#closeBy?.cancel();
     this.#shared.turns.add(this);
   }
 
@@ -353,8 +356,13 @@ export class Link implements Worker {
     if (this.#state === "ended") return;
     this.#state = "closing";
     this.#said = true;
+    this.#destroyLater();
     this.#pipe.end();
-    this.#shared.setup.clock.schedule(this.#shared.limits.closeMs, () => this.#pipe.destroy());
+  }
+
+  #destroyLater(): void {
+    const { setup, limits } = this.#shared;
+    this.#closeBy = setup.clock.schedule(limits.closeMs, () => this.#pipe.destroy());
   }
 
   /** The peer breaks the rules, or this member cannot handle what they allow: nothing that follows can be trusted. */
