@@ -1,7 +1,8 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
- * then official clients against a running server, then gRPC clients against the engine. `npm test -- unit` leaves out
- * the checks and the clients; `npm test -- PATH...` runs these test files only.
+ * then official clients against a running server, then gRPC clients against the engine, then clusters that break.
+ * `npm test -- unit` leaves out the checks, the clients and the clusters; `npm test -- PATH...` runs these test files
+ * only.
  */
 import { globSync } from "node:fs";
 import { check } from "./check.ts";
@@ -20,6 +21,7 @@ results.push(await testStep("tests", named.length > 0 ? named : testFiles(), inC
 if (everything) {
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
+  results.push(commandStep("clusters", process.execPath, ["test/cluster/run.ts"], true));
 }
 
 const failed = results.filter((result) => !result.ok);

@@ -180,7 +180,7 @@ function nameOf(index: number): string {
 /** The members as one of them shows them. */
 export async function shownBy(member: MemberProcess): Promise<Shown[]> {
   const { data } = await getJson<{ data: Shown[] }>(member, "/v2/core/cluster/node/list");
-  return data;
+  return data.map(({ address, state }) => ({ address, state }));
 }
 
 /** @throws Error for any status but 200. */
