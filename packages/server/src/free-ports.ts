@@ -4,8 +4,6 @@ import { createServer, type Server } from "node:net";
 const TRIES_MAX = 50;
 /** What SDKs add to the main port to find the gRPC port. */
 export const GRPC_OFFSET = 1000;
-/** What members add to the main port of another one to find its cluster port. */
-export const CLUSTER_OFFSET = 1001;
 
 /**
  * A main port whose derived ports are free as well: clients and members know only the first and compute the others, so

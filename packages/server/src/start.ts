@@ -5,15 +5,27 @@ import { systemClock } from "./clock.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { openIdentity } from "./cluster/identity.ts";
 import { leave } from "./cluster/leaving.ts";
+import { watchLocalAddresses } from "./cluster/lookup/local-addresses.ts";
+import { newResolve } from "./cluster/lookup/resolve.ts";
+import type { Lookup } from "./cluster/lookup/types.ts";
 import { membersOf } from "./cluster/members.ts";
 import { onlyAlone } from "./cluster/only-alone.ts";
+import {
+  addressRules,
+  distroOptions,
+  fingerprintOf,
+  linkTls,
+  lookupOptions,
+  membershipOptions,
+  ownHost,
+} from "./cluster/setups.ts";
 import { Checks } from "./config/checks/checks.ts";
 import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
-import { CLUSTER_OFFSET, freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
+import { freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
 import { newMetrics, watchProcess } from "./metrics/index.ts";
@@ -85,7 +97,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const identity = await openIdentity(directory);
   const mainPort =
     options.port === 0 && options.grpcPort === undefined
-      ? await freeMainPort(options.bindAddress, [GRPC_OFFSET, CLUSTER_OFFSET])
+      ? await freeMainPort(options.bindAddress, [GRPC_OFFSET, options.clusterPortOffset])
       : options.port;
   // A main port of 0 with a gRPC port given is known once it is open.
   const address = { ip, port: mainPort };
@@ -216,23 +228,24 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     naming,
     identity,
     directory: directory && join(directory, "clients"),
-    membership: {},
-    distro: {},
-    fingerprint: "",
-    host: options.ip,
+    membership: membershipOptions(options),
+    distro: distroOptions(options),
+    fingerprint: fingerprintOf(options),
+    host: ownHost(options),
     port: address.port,
-    portOffset: CLUSTER_OFFSET,
-    bindAddress: options.bindAddress,
+    portOffset: options.clusterPortOffset,
+    tls: await linkTls(options),
     holdsData: durable.appliedIndex > 0,
-    resolve: async () => ({ ips: [] }),
+    resolve: newResolve(clock),
     readiness: ({ ready, reason }) => {
       if (!ready) return readiness.waiting(reason);
       connections.ready();
       readiness.up();
     },
   });
-  const clusterPort = await cluster.open();
   stops.push((graceMs) => cluster.stop(graceMs));
+  await cluster.open();
+  const clusterPort = options.clusterPortOpen ? await cluster.listen(options.bindAddress) : undefined;
   connections.start();
   stops.push(() => connections.stop());
   const grpc = await createGrpcTransport(
@@ -254,8 +267,20 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   );
   if (consolePort !== undefined) stops.push((graceMs) => consolePort.close(graceMs));
 
-  cluster.members.feed({ type: "localAddresses", ips: [ip] });
-  cluster.members.feed({ type: "listRead", text: undefined, source: "" });
+  const addresses = watchLocalAddresses(
+    { clock, rules: addressRules(options), refreshMs: options.addressRefreshMs },
+    (ips) => cluster.members.feed({ type: "localAddresses", ips }),
+  );
+  stops.push(() => addresses.close());
+  const listRead = (text: string | undefined, source: string): void => {
+    cluster.members.feed({ type: "listRead", text, source });
+  };
+  let lookup: Lookup | undefined;
+  if (options.mode === "cluster") {
+    const { openLookup } = await import("./cluster/lookup/lookup.ts");
+    lookup = openLookup({ ...lookupOptions(options), clock, log, directory }, { listRead });
+    stops.push(() => lookup?.close());
+  } else listRead(undefined, "");
   cluster.start();
   const { memberId, clusterId } = identity.identity;
   log.info({ httpPort: address.port, grpcPort, clusterPort, memberId, clusterId }, "started");

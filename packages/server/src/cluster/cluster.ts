@@ -25,6 +25,7 @@ import {
 import type { OpenedIdentity } from "./identity.ts";
 import { InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
+import type { LinkTls } from "./links/types.ts";
 import { MemberRunner } from "./member-runner.ts";
 
 /** Members speak to each other when each understands what the other one speaks. */
@@ -47,7 +48,7 @@ export interface ClusterSetup {
   readonly port: number;
   /** What is added to the main port of any member to find its cluster port. */
   readonly portOffset: number;
-  readonly bindAddress: string;
+  readonly tls: LinkTls | undefined;
   /** Whether this member holds durable data, so that its cluster id stands. */
   readonly holdsData: boolean;
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
@@ -86,6 +87,7 @@ export class Cluster {
       clock,
       log,
       portOffset: setup.portOffset,
+      ...(setup.tls === undefined ? {} : { tls: setup.tls }),
       handlers: {
         memberOf: (link) => this.members.state.links.get(link)?.memberId,
         opened: (link, address) => this.members.feed({ type: "linkOpened", link, address }),
@@ -172,9 +174,9 @@ export class Cluster {
     this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id));
   }
 
-  /** Reads what this member knew in its last life, and opens the cluster port. @returns the port. */
-  async open(): Promise<number> {
-    const { clock, log, directory, identity, naming, port, portOffset, bindAddress } = this.#setup;
+  /** Reads what this member knew in its last life, and begins to hear what clients publish here. */
+  async open(): Promise<void> {
+    const { clock, log, directory, identity, naming } = this.#setup;
     const recovered: Head[] = [];
     if (directory !== undefined) {
       this.#journal = await openClientJournal({
@@ -194,7 +196,11 @@ export class Cluster {
     }
     this.distro.feed({ type: "start", journal: recovered });
     naming.share((news) => this.#hear(news));
-    return this.links.listen({ host: bindAddress, port: port === 0 ? 0 : port + portOffset });
+  }
+
+  /** Opens the cluster port. @throws the system's error. */
+  listen(host: string): Promise<number> {
+    return this.links.listen({ host, port: this.#setup.port + this.#setup.portOffset });
   }
 
   /** Begins to look for others. The list and this machine's addresses are fed to `members` by the lookup. */

@@ -28,13 +28,66 @@ export interface LocalAddresses {
 
 /** Tells this machine's addresses, the preferred one first: at once, within the call, and whenever they have changed. */
 export function watchLocalAddresses(
-  _setup: LocalAddressesSetup,
-  _changed: (ips: readonly string[]) => void,
+  { clock, rules, refreshMs, interfaces = networkInterfaces }: LocalAddressesSetup,
+  changed: (ips: readonly string[]) => void,
 ): LocalAddresses {
-  throw new Error("not built");
+  let ips = localAddresses(rules, interfaces());
+  const look = (): void => {
+    timer = clock.schedule(refreshMs, look);
+    const now = localAddresses(rules, interfaces());
+    if (now.join() === ips.join()) return;
+    ips = now;
+    changed(ips);
+  };
+  let timer = clock.schedule(refreshMs, look);
+  changed(ips);
+  return {
+    get ips() {
+      return ips;
+    },
+    close: () => timer.cancel(),
+  };
 }
 
-/** The addresses of this machine in order of preference; the loopback's are the last. */
-export function localAddresses(_rules: AddressRules, _interfaces: Interfaces = networkInterfaces()): readonly string[] {
-  throw new Error("not built");
+/**
+ * The addresses of this machine in order of preference. None that others could use is left out: when a list names one
+ * of the later ones, that one is meant. The loopback's are the last, for clusters on one machine.
+ */
+export function localAddresses(rules: AddressRules, interfaces: Interfaces = networkInterfaces()): readonly string[] {
+  const found = Object.entries(interfaces).flatMap(([name, held], order) =>
+    (held ?? []).map((info, place) => ({ ip: info.address, rank: rankOf(rules, name, info), order, place })),
+  );
+  // As in Nacos, the first interface counts and on it the last address.
+  const ranked = found.sort((a, b) => a.rank - b.rank || a.order - b.order || b.place - a.place);
+  return [...new Set(ranked.filter(({ rank }) => rank !== UNUSABLE).map(({ ip }) => ip))];
+}
+
+const UNUSABLE = 99;
+
+function rankOf(rules: AddressRules, name: string, { address, family, internal }: NetworkInterfaceInfo): number {
+  const isV6 = family === "IPv6";
+  // Means something together with an interface of this machine only.
+  if (isV6 && /^fe[89ab]/i.test(address)) return UNUSABLE;
+  // A port that is opened on one address is found nowhere else.
+  if (address === rules.bindAddress) return 0;
+  if (internal) return isV6 ? 7 : 6;
+  // Given by nobody: what a machine takes that was not given an address.
+  if (address.startsWith("169.254.")) return 5;
+  const { preferredNetworks, ignoredInterfaces, siteLocalOnly } = rules;
+  const isAccepted =
+    !ignoredInterfaces.some((pattern) => matches(pattern, name)) &&
+    (preferredNetworks.length > 0
+      ? preferredNetworks.some((pattern) => address.startsWith(pattern) || matches(pattern, address))
+      : !siteLocalOnly || isSiteLocal(address));
+  if (isAccepted) return isV6 ? 2 : 1;
+  return isV6 ? 4 : 3;
+}
+
+/** Options hold expressions that were checked; a blank one matches nothing. */
+function matches(pattern: string, text: string): boolean {
+  return new RegExp(`^(?:${pattern})$`).test(text);
+}
+
+function isSiteLocal(address: string): boolean {
+  return /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|f[cd]|fe[cdef])/i.test(address);
 }
