@@ -40,6 +40,7 @@ import { parseMetadata } from "../../packages/server/src/transport/http/metadata
 import { Params } from "../../packages/server/src/transport/http/params.ts";
 import { pairsOf } from "../../packages/server/src/transport/http/params-text.ts";
 import { VALID } from "../hostile/lib/requests.ts";
+import { members } from "./cluster.ts";
 import { grpcMachine } from "./grpc/target.ts";
 import { anyJson, anyText, HOSTILE_NAMES, mutated, mutatedBytes, mutatedText } from "./inputs.ts";
 import { type FuzzTarget, orRefused, target } from "./target.ts";
@@ -361,6 +362,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...http,
   ...domain,
   ...files,
+  ...members,
   ...grpcMachine,
 ];
 

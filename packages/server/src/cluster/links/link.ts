@@ -39,7 +39,7 @@ export interface Pipe {
 export interface LinkShared {
   readonly setup: LinksSetup;
   readonly limits: LinkLimits;
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, "add">;
   /** The link is gone, and all that it brought was handed on. */
   gone(link: Link, reason: string): void;
   /** The peer sent what no member sends. */
