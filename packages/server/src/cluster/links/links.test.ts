@@ -130,12 +130,51 @@ describe("a link", () => {
   test("is given up when its peer takes nothing of what waits", async (t) => {
     const clock = new FakeClock();
     const a = await member(t, { clock, limits: { stalledMs: 5_000 } });
+    const link = await rawSlowPeer(t, a);
+    // More than the peer's window holds.
+    for (let at = 0; at < 5; at++) a.links.sendMessage(link, large(1_000_000));
+    clock.advance(4_000);
+    assert.equal(a.links.facts().links.length, 1);
+    clock.advance(3_000);
+    assert.equal(await a.heard("closed"), "closed 1: it has taken nothing for 5 s");
+    assert.match(a.warnings.join(), /a link was given up/);
+  });
+
+  test("is given up when more frames of membership wait than a peer that takes them leaves behind", async (t) => {
+    const a = await member(t, { limits: { frameQueueBytesMax: 100_000 } });
     await rawSlowPeer(t, a);
-    // More than sockets and windows hold.
-    const body = probeFor("x".repeat(190));
-    for (let at = 0; a.links.facts().links[0] !== undefined && at < 20_000; at++) a.links.sendFrame(1, body);
-    await a.heard("closed");
-    assert.match(a.warnings.join(), /it takes no frames of membership|taken nothing for 5 s/);
+    for (let at = 0; at < 1_000; at++) a.links.sendFrame(1, probeFor("x".repeat(190)));
+    assert.equal(await a.heard("closed"), "closed 1: it takes no frames of membership");
+  });
+
+  test("gives way to the rest of the process while it hands on what came", async (t) => {
+    const [a, b] = await pair(t, {}, { message: () => busy(4) });
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      if (b.told.filter((each) => each === "message 1").length < 12) setImmediate(turn);
+    };
+    setImmediate(turn);
+    for (let at = 0; at < 12; at++) a.links.sendMessage(1, ack(at));
+    await b.until(() => b.told.filter((each) => each === "message 1").length === 12);
+    assert.ok(turns >= 5, `${turns} turns of the loop for 12 messages of 4 ms each`);
+  });
+
+  test("stands beside others: three members, each of which has called the two others", async (t) => {
+    const all = await Promise.all([member(t), member(t), member(t)]);
+    for (const from of all) for (const to of all) if (from !== to) from.links.connect(to.address);
+    for (const each of all) {
+      await each.until(() => each.links.facts().links.length === 4);
+      await each.until(() => each.told.filter((what) => what.startsWith("credit")).length === 4);
+    }
+    for (const from of all)
+      for (const { link, address } of from.links.facts().links)
+        if (address !== undefined) from.links.sendMessage(link, large(2_000_000, from.address));
+    for (const each of all) {
+      await each.until(() => each.messages.length === 2);
+      const others = all.filter((other) => other !== each).map(({ address }) => address);
+      assert.deepEqual(each.messages.map(idOf).sort(), others.sort());
+    }
   });
 
   test("is given up when its peer makes no room for Distro messages", async (t) => {
@@ -377,6 +416,11 @@ describe("what no member sends", () => {
     assert.equal(b.links.facts().strangers, 3);
   });
 });
+
+function busy(forMs: number): void {
+  const until = performance.now() + forMs;
+  while (performance.now() < until);
+}
 
 /** Opens a link to the member and reads nothing of it. @returns the number of the link there. */
 async function rawSlowPeer(t: Parameters<typeof rawPeer>[0], to: Parameters<typeof rawPeer>[1]): Promise<number> {
