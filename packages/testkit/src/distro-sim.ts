@@ -18,8 +18,14 @@ export interface SimOptions {
   readonly quietMs?: number;
 }
 
-/** Small bounds, so that chunks, windows and bounds are met with few clients. */
-const SMALL: Partial<DistroOptions> = { batchItemsMax: 8, listingMax: 6, pendingMax: 40, batchesInFlightMax: 2 };
+/** Small bounds, so that chunks, windows, slices and bounds are met with few clients. */
+const SMALL: Partial<DistroOptions> = {
+  batchItemsMax: 8,
+  listingMax: 6,
+  pendingMax: 40,
+  batchesInFlightMax: 2,
+  stepItemsMax: 3,
+};
 
 /**
  * One run: members start, clients come, change, move and go while the weather lasts; then everything heals, and members

@@ -1,7 +1,7 @@
 import { Malformed, Reader, Writer } from "./bytes.ts";
 import type { Cursor, Message, OwnerDigest } from "./messages.ts";
 import type { Change, Contents, Gone, Head, PublishedInstance } from "./model.ts";
-import { BUCKETS } from "./table.ts";
+import { BUCKETS } from "./wide-map.ts";
 
 /** A frame, and so a batch on the link, is never longer. */
 export const FRAME_BYTES_MAX = 1024 * 1024;

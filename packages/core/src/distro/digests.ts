@@ -3,7 +3,7 @@ import type { OwnerDigest } from "./messages.ts";
 import type { ClientId, Entry, Head, MemberId } from "./model.ts";
 import { enqueue } from "./queues.ts";
 import { type DistroState, headOf, inReach, type Peer, reachable, send, type Turn } from "./state.ts";
-import { BUCKETS } from "./table.ts";
+import { BUCKETS } from "./wide-map.ts";
 
 /** Every `digestMs`, one message per peer. */
 export function tickDigests(turn: Turn): void {

@@ -1,5 +1,6 @@
 import type { Millis } from "../lib/units.ts";
 import type { Head, MemberId } from "./model.ts";
+import { lifeOf } from "./orphan-table.ts";
 import { type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
 
 /** What diagnosis, metrics and `converge` read. Reading changes nothing. */
@@ -95,31 +96,10 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
 }
 
 function orphanFacts(state: DistroState, now: Millis): OrphanFacts[] {
-  type Counted = { -readonly [K in keyof OrphanFacts]: OrphanFacts[K] };
-  const counts = new Map<string, Counted>();
-  for (const [id, { stage }] of state.orphans) {
-    const entry = state.table.get(id);
-    if (entry === undefined) continue;
-    const { owner, incarnation } = entry.version;
-    const life = `${owner}/${incarnation}`;
-    const lost = state.lost.get(life);
-    const counted = counts.get(life) ?? {
-      owner,
-      incarnation,
-      clients: 0,
-      probing: 0,
-      unhealthy: 0,
-      answering: 0,
-      lostForMs: lost && now - lost.since,
-      held: lost?.held === true,
-    };
-    counts.set(life, counted);
-    counted.clients++;
-    counted.probing += Number(stage === "probing");
-    counted.unhealthy += Number(stage === "unhealthy" && !entry.answers);
-    counted.answering += Number(entry.answers);
-  }
-  return [...counts.values()];
+  return [...state.orphans.lives()].map((life) => {
+    const lost = state.lost.get(lifeOf(life));
+    return { ...life, lostForMs: lost && now - lost.since, held: lost?.held === true };
+  });
 }
 
 /** Hash over everything that is held, equal on two members exactly when they hold the same. */

@@ -2,8 +2,9 @@ import { sendBuckets, sendDigest } from "./digests.ts";
 import { hear } from "./merge.ts";
 import type { Cursor, Loaded } from "./messages.ts";
 import type { Change, ClientId, Head } from "./model.ts";
+import { begin } from "./reviews.ts";
 import { headOf, type Load, type Peer, reachable, send, type Turn } from "./state.ts";
-import { BUCKETS } from "./table.ts";
+import { BUCKETS } from "./wide-map.ts";
 
 const FIRST: Cursor = { bucket: 0, after: "" };
 /** Retries of one question are this far apart at most. */
@@ -33,6 +34,7 @@ export function advanceLoad(turn: Turn): void {
   const present = peers.filter(reachable);
   if (now - load.startedAt >= state.options.loadMaxMs)
     return finish(turn, "late", `not loaded in time: ${why(load, peers)}`);
+  if (state.reviews.has("restore")) return say(turn, load, "the journal of clients is being read");
   if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
   if (peers.length === 0) return finish(turn, "alone", "the only member");
   ask(turn, present);
@@ -209,7 +211,7 @@ function finish(turn: Turn, how: "loaded" | "cold" | "alone" | "late", reason: s
   state.load = undefined;
   state.readyHow = how;
   effects.push({ type: "ready", how, reason });
-  tellUnconfirmed(turn);
+  begin(turn, { type: "unconfirmed", at: 0 });
   for (const peer of state.peers.values()) {
     peer.listing.clear();
     peer.fetching.clear();
@@ -217,22 +219,4 @@ function finish(turn: Turn, how: "loaded" | "cold" | "alone" | "late", reason: s
     peer.digestAt = now + state.options.digestMs;
     sendDigest(turn, peer);
   }
-}
-
-/** What this member published in its earlier life and still serves, so that peers know of it at once. */
-function tellUnconfirmed(turn: Turn): void {
-  const { state, now } = turn;
-  const heads: Head[] = [];
-  for (const id of state.orphans.keys()) {
-    const entry = state.table.get(id);
-    if (entry?.version.owner === state.self) heads.push(headOf(entry, now));
-  }
-  for (let at = 0; at < heads.length; at += state.options.batchItemsMax)
-    for (const peer of state.peers.values())
-      if (reachable(peer))
-        send(turn, peer.id, {
-          type: "marks",
-          mark: "unconfirmed",
-          heads: heads.slice(at, at + state.options.batchItemsMax),
-        });
 }

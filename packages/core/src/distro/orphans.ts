@@ -1,14 +1,15 @@
 import type { Millis } from "../lib/units.ts";
-import type { ClientId, Entry, MemberId, Version } from "./model.ts";
+import { entryOf } from "./merge.ts";
+import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
+import { lifeOf, type Orphan } from "./orphan-table.ts";
 import { announce } from "./queues.ts";
-import { type DistroState, headOf, isOwnLive, type LostOwner, type Orphan, send, speaks, type Turn } from "./state.ts";
+import { begin } from "./reviews.ts";
+import { type DistroState, type LostOwner, speaks, type Turn } from "./state.ts";
 
-/** Orphans that wait for the end of an isolation are looked at this often. */
-const WAIT_MS = 1_000;
-
-function lifeOf({ owner, incarnation }: Version): string {
-  return `${owner}/${incarnation}`;
-}
+/** Orphans whose times differ by less are moved on together, because all are looked at for it. */
+const SWEEP_MS = 100;
+/** Of those that a step looks at, so many times as many as it may move on: a look is cheap. */
+const LOOKS_PER_ITEM = 5;
 
 /** Since when nobody speaks for what was written in that life. */
 export function lostOwner(turn: Turn, version: Version): LostOwner {
@@ -55,11 +56,19 @@ export function settle(turn: Turn, entry: Entry): void {
     marks.set(entry.id, "trusted");
   } else if (entry.superseded) giveUp(turn, entry, "superseded");
   else if (held === undefined) {
-    const orphan: Orphan = { entry, since, stage: "grace" };
-    state.orphans.set(entry.id, orphan);
-    state.orphansAt = Math.min(state.orphansAt, dueAt(state, orphan, now));
+    const orphan = state.orphans.add(entry, since);
+    state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
     marks.set(entry.id, "unconfirmed");
-  }
+  } else state.orphans.update(entry.id);
+}
+
+/** What this member published before it started again: served, but nobody speaks for it until its client is back. */
+export function restore(turn: Turn, head: Head): void {
+  const { state, now } = turn;
+  if (state.table.get(head.id) !== undefined) return;
+  const entry = entryOf(head, now);
+  state.table.put(entry, now, { gone: head.gone, answers: false });
+  settle(turn, entry);
 }
 
 /** Nobody speaks for it and its time is over, or another client has taken its place. */
@@ -101,34 +110,24 @@ export function bury(
 export function ownerChanged(turn: Turn, owner: MemberId): void {
   const { state } = turn;
   const { incarnation } = state.peers.get(owner) ?? { incarnation: 0 };
-  const entries: Entry[] = [];
-  for (const bucket of state.table.owned(owner)?.buckets ?? [])
-    if (bucket !== undefined) entries.push(...bucket.values());
-  for (const entry of entries) settle(turn, entry);
   const present: Version = { owner, incarnation, counter: 0 };
   if (!speaks(state, present)) lostOwner(turn, present);
   else {
     release(turn, present);
     state.lost.delete(lifeOf(present));
   }
-  hold(turn, entries);
+  begin(turn, { type: "owner", owner, at: 0 });
 }
 
 /** Says how many removals wait, once per life of an owner. */
-export function hold(turn: Turn, entries: Iterable<Entry>): void {
+export function hold(turn: Turn, owner: MemberId): void {
   const { state, effects } = turn;
-  const counts = new Map<string, { readonly version: Version; clients: number }>();
-  for (const { id, version } of entries) {
-    if (speaks(state, version) || !state.orphans.has(id)) continue;
-    const counted = counts.get(lifeOf(version)) ?? { version, clients: 0 };
-    counted.clients++;
-    counts.set(lifeOf(version), counted);
-  }
-  for (const { version, clients } of counts.values()) {
+  for (const { owner: of, incarnation, clients } of state.orphans.lives()) {
+    const version = { owner: of, incarnation, counter: 0 };
+    if (of !== owner || speaks(state, version)) continue;
     const lost = lostOwner(turn, version);
     if (lost.held) continue;
     lost.held = true;
-    const { owner, incarnation } = version;
     effects.push({ type: "hold", owner, incarnation, clients, until: lost.since + state.options.expiryMs });
   }
 }
@@ -140,58 +139,70 @@ function release({ state, effects }: Turn, { owner, incarnation }: Version): voi
   effects.push({ type: "release", owner, incarnation });
 }
 
-/** When the orphan is to be looked at again. */
-function dueAt(state: DistroState, { stage, since }: Orphan, now: Millis): Millis {
-  const { graceMs, probeMs, expiryMs } = state.options;
+/** When the orphan is to be looked at again. The end of an isolation is such a moment too. */
+function dueAt({ options, isolated, keepUntil }: DistroState, { stage, since }: Orphan): Millis {
+  const { graceMs, probeMs, expiryMs } = options;
   if (stage === "grace") return since + graceMs - probeMs;
-  const goneAt = state.isolated
-    ? Math.max(since + expiryMs, now + WAIT_MS)
-    : Math.max(since + expiryMs, state.keepUntil);
+  const goneAt = isolated ? Number.POSITIVE_INFINITY : Math.max(since + expiryMs, keepUntil);
   return stage === "probing" ? Math.min(since + graceMs, goneAt) : goneAt;
 }
 
 /** Moves orphans on: probed before the grace ends, unhealthy after it, gone when their time is over. */
 export function tickOrphans(turn: Turn): void {
-  const { state, now, effects, marks } = turn;
+  const { state, now, effects } = turn;
   const { options, orphans } = state;
-  if (now < state.orphansAt) return;
-  const probes: ClientId[] = [];
-  let nextAt = Number.POSITIVE_INFINITY;
-  for (const orphan of orphans.values()) {
-    const { entry, since } = orphan;
-    const ageMs = now - since;
-    if (orphan.stage === "grace" && ageMs >= options.graceMs - options.probeMs) {
-      orphan.stage = "probing";
-      // One member probes; all do while no ring says which.
-      if ((state.ownerOf(entry.id) ?? state.self) === state.self && ageMs < options.graceMs) probes.push(entry.id);
-    }
-    if (orphan.stage === "probing" && ageMs >= options.graceMs) {
-      orphan.stage = "unhealthy";
-      if (!entry.answers) marks.set(entry.id, "unhealthy");
-    }
-    if (ageMs >= options.expiryMs && mayRemoveLost(state, now)) giveUp(turn, entry, "lost");
-    else nextAt = Math.min(nextAt, dueAt(state, orphan, now));
+  if (state.sweep === undefined) {
+    if (now < state.orphansAt) return;
+    state.sweep = { left: orphans.values(), nextAt: Number.POSITIVE_INFINITY };
+    state.sweptAt = now;
+    state.orphansAt = Number.POSITIVE_INFINITY;
   }
-  state.orphansAt = nextAt;
+  const { sweep } = state;
+  const probes: ClientId[] = [];
+  let moved = 0;
+  for (let looks = options.stepItemsMax * LOOKS_PER_ITEM; looks > 0 && moved < options.stepItemsMax; looks--) {
+    const { value: orphan, done } = sweep.left.next();
+    if (done === true) {
+      state.sweep = undefined;
+      state.orphansAt = Math.min(state.orphansAt, Math.max(sweep.nextAt, state.sweptAt + SWEEP_MS));
+      forgetLost(turn);
+      break;
+    }
+    if (moveOn(turn, orphan, probes)) moved++;
+    if (orphans.has(orphan.entry.id)) sweep.nextAt = Math.min(sweep.nextAt, dueAt(state, orphan));
+  }
   if (probes.length > 0) effects.push({ type: "probe", clientIds: probes, withinMs: options.probeMs });
-  forgetLost(turn);
+}
+
+/** @returns whether it is in another stage now. */
+function moveOn(turn: Turn, { entry, since, stage: before }: Orphan, probes: ClientId[]): boolean {
+  const { state, now, marks } = turn;
+  const { graceMs, probeMs, expiryMs } = state.options;
+  const ageMs = now - since;
+  let stage = before;
+  if (stage === "grace" && ageMs >= graceMs - probeMs) {
+    stage = "probing";
+    // One member probes; all do while no ring says which.
+    if ((state.ownerOf(entry.id) ?? state.self) === state.self && ageMs < graceMs) probes.push(entry.id);
+  }
+  if (stage === "probing" && ageMs >= graceMs) {
+    stage = "unhealthy";
+    if (!entry.answers) marks.set(entry.id, "unhealthy");
+  }
+  const isOver = ageMs >= expiryMs && mayRemoveLost(state, now);
+  if (isOver) giveUp(turn, entry, "lost");
+  else if (stage !== before) state.orphans.update(entry.id, stage);
+  return isOver || stage !== before;
 }
 
 /** Ends holds that have nothing left to hold, and drops lives so old that no tombstone remembers them either. */
 function forgetLost(turn: Turn): void {
   const { state, now } = turn;
-  const waiting = new Set<string>();
-  let last: Version | undefined;
-  for (const { entry } of state.orphans.values()) {
-    // Orphans of one life mostly follow each other.
-    const { version } = entry;
-    if (last?.owner !== version.owner || last.incarnation !== version.incarnation) waiting.add(lifeOf(version));
-    last = version;
-  }
   for (const [life, lost] of state.lost) {
-    if (waiting.has(life)) continue;
     const at = life.lastIndexOf("/");
-    release(turn, { owner: life.slice(0, at), incarnation: Number(life.slice(at + 1)), counter: 0 });
+    const version: Version = { owner: life.slice(0, at), incarnation: Number(life.slice(at + 1)), counter: 0 };
+    if (state.orphans.life(version) !== undefined) continue;
+    release(turn, version);
     if (now - lost.since >= state.options.tombstoneMs) state.lost.delete(life);
   }
   // Without orphans there is no next look; one more, to forget.
@@ -205,31 +216,7 @@ export function answered(turn: Turn, id: ClientId): Entry | undefined {
   const orphan = state.orphans.get(id);
   if (entry === undefined || orphan === undefined || entry.answers) return undefined;
   state.table.put(entry, now, { answers: true });
+  state.orphans.update(id);
   if (orphan.stage === "unhealthy") marks.set(id, "trusted");
   return entry;
-}
-
-/** The ring changed: who takes over, who hands over. */
-export function ringChanged(turn: Turn): void {
-  const { state, now, effects } = turn;
-  const taken: ClientId[] = [];
-  const given = new Map<MemberId, Entry[]>();
-  for (const entry of [...state.table.live()]) {
-    if (entry.kind !== "address") continue;
-    settle(turn, entry);
-    const owner = state.ownerOf(entry.id);
-    if (owner === state.self && !isOwnLive(state, entry)) taken.push(entry.id);
-    if (owner === undefined || owner === state.self || !isOwnLive(state, entry)) continue;
-    const list = given.get(owner) ?? [];
-    given.set(owner, list);
-    list.push(entry);
-  }
-  if (taken.length > 0) effects.push({ type: "takeOver", clientIds: taken });
-  for (const [to, entries] of given) {
-    effects.push({ type: "handOver", clientIds: entries.map(({ id }) => id), to });
-    for (let at = 0; at < entries.length; at += state.options.batchItemsMax) {
-      const heads = entries.slice(at, at + state.options.batchItemsMax).map((entry) => headOf(entry, now));
-      send(turn, to, { type: "handOver", heads });
-    }
-  }
 }

@@ -2,6 +2,7 @@ import type { Millis } from "../lib/units.ts";
 import type { Effect, PeerState } from "./events.ts";
 import type { Cursor, Outgoing } from "./messages.ts";
 import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
+import { type Orphan, OrphanTable } from "./orphan-table.ts";
 import { ClientTable } from "./table.ts";
 
 export interface DistroOptions {
@@ -30,13 +31,15 @@ export interface DistroOptions {
   readonly tombstonesMax: number;
   readonly loadMaxMs: Millis;
   readonly loadRetryMs: Millis;
+  /** Clients that one step looks at because of something that concerns all: more follow in the next steps. */
+  readonly stepItemsMax: number;
 }
 
 export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
   batchMs: 100,
   batchItemsMax: 500,
   batchesInFlightMax: 4,
-  pendingMax: 200_000,
+  pendingMax: 100_000,
   retryMs: 200,
   retryMaxMs: 5_000,
   digestMs: 2_000,
@@ -50,6 +53,7 @@ export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
   tombstonesMax: 200_000,
   loadMaxMs: 30_000,
   loadRetryMs: 500,
+  stepItemsMax: 2_000,
 };
 
 /** What another core knows and this one asks for while it decides. */
@@ -113,12 +117,16 @@ export interface Load {
   reason: string;
 }
 
-/** A client whose owner does not speak for it any more. */
-export interface Orphan {
-  readonly entry: Entry;
-  readonly since: Millis;
-  stage: "grace" | "probing" | "unhealthy";
-}
+/** Something that concerns many clients, and how far it has come: `at` is a place in the journal, or a bucket. */
+export type Review =
+  /** What this member published in its earlier life. */
+  | { readonly type: "restore"; readonly journal: readonly Head[]; at: number }
+  /** An owner came, went, or came back in another life. */
+  | { readonly type: "owner"; readonly owner: MemberId; at: number }
+  /** The ring names other members for some address clients. */
+  | { readonly type: "ring"; at: number }
+  /** Peers are told what of this member's earlier life has not come back. */
+  | { readonly type: "unconfirmed"; at: number };
 
 export interface LostOwner {
   readonly since: Millis;
@@ -133,7 +141,7 @@ export interface DistroState {
   readonly naming: NamingFacts;
   readonly table: ClientTable;
   readonly peers: Map<MemberId, Peer>;
-  readonly orphans: Map<ClientId, Orphan>;
+  readonly orphans: OrphanTable;
   /** By `owner/incarnation`. */
   readonly lost: Map<string, LostOwner>;
   ownerOf: (clientId: ClientId) => MemberId | undefined;
@@ -142,6 +150,13 @@ export interface DistroState {
   keepUntil: Millis;
   /** When the next orphan is to be moved on. */
   orphansAt: Millis;
+  /** All orphans are being looked at: those that are left, since when, and when the next of the others is due. */
+  sweep: { readonly left: Iterator<Orphan>; nextAt: Millis } | undefined;
+  sweptAt: Millis;
+  /** By what they are about, oldest first. */
+  readonly reviews: Map<string, Review>;
+  /** Whether tombstones are left whose time is over. */
+  expiring: boolean;
   seq: number;
   load: Load | undefined;
   readyHow: "loaded" | "cold" | "alone" | "late" | undefined;
@@ -163,12 +178,16 @@ export function newDistro(
     naming,
     table: new ClientTable(all.tombstonesMax),
     peers: new Map(),
-    orphans: new Map(),
+    orphans: new OrphanTable(),
     lost: new Map(),
     ownerOf: () => undefined,
     isolated: false,
     keepUntil: 0,
     orphansAt: Number.POSITIVE_INFINITY,
+    sweep: undefined,
+    sweptAt: Number.NEGATIVE_INFINITY,
+    reviews: new Map(),
+    expiring: false,
     seq: 0,
     load: undefined,
     readyHow: undefined,

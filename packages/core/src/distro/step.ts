@@ -15,8 +15,9 @@ import {
 import { entryOf, hear } from "./merge.ts";
 import type { Message } from "./messages.ts";
 import type { Head } from "./model.ts";
-import { answered, bury, giveUp, hold, ownerChanged, ringChanged, settle, tickOrphans } from "./orphans.ts";
+import { answered, bury, giveUp, ownerChanged, settle, tickOrphans } from "./orphans.ts";
 import { acknowledged, announce, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
+import { advance, begin } from "./reviews.ts";
 import { type DistroState, headOf, isOwnLive, newPeer, type Peer, reachable, send, type Turn } from "./state.ts";
 
 /** The only way in. @returns what the shell is to do, in this order. */
@@ -31,6 +32,8 @@ export function step(state: DistroState, event: Event, now: Millis): Effect[] {
 
 /** When the shell should feed the next `tick`, at the latest. */
 export function nextAt(state: DistroState): Millis {
+  // Something is half done: at once, which is as soon as others had their turn.
+  if (state.reviews.size > 0 || state.sweep !== undefined || state.expiring) return 0;
   let at = state.orphansAt;
   for (const peer of state.peers.values()) {
     at = Math.min(at, flushAt({ state }, peer));
@@ -48,8 +51,7 @@ function happen(turn: Turn, event: Event): void {
       if (state.started) return;
       state.started = true;
       startLoad(turn);
-      for (const head of event.journal) restore(turn, head);
-      return hold(turn, state.table.live());
+      return begin(turn, { type: "restore", journal: event.journal, at: 0 });
     case "changed":
       return changed(turn, event);
     case "removed":
@@ -87,13 +89,14 @@ function happen(turn: Turn, event: Event): void {
     case "received": {
       const peer = state.peers.get(event.from);
       // A member that is not in the list, or that was given up: whatever it says will be said again when it is back.
-      if (peer === undefined || peer.state === "down") return;
+      // While the journal is read it could be taken for newer than what the journal says: it will be said again too.
+      if (peer === undefined || peer.state === "down" || state.reviews.has("restore")) return;
       heard(turn, peer);
       return received(turn, peer, event.message);
     }
     case "ring":
       state.ownerOf = event.ownerOf;
-      return ringChanged(turn);
+      return begin(turn, { type: "ring", at: 0 });
     case "isolated":
       if (state.isolated && !event.isolated) state.keepUntil = now + state.options.settleMs;
       state.isolated = event.isolated;
@@ -102,19 +105,12 @@ function happen(turn: Turn, event: Event): void {
     case "probed":
       return probed(turn, event.answering);
     case "tick":
+      advance(turn);
       tickOrphans(turn);
       tickDigests(turn);
-      return state.table.expire(now - state.options.tombstoneMs);
+      state.expiring = state.table.expire(now - state.options.tombstoneMs, state.options.stepItemsMax);
+      return;
   }
-}
-
-/** What this member published before it started again: served, but nobody speaks for it until its client is back. */
-function restore(turn: Turn, head: Head): void {
-  const { state, now } = turn;
-  if (state.table.get(head.id) !== undefined) return;
-  const entry = entryOf(head, now);
-  state.table.put(entry, now, { gone: head.gone, answers: false });
-  settle(turn, entry);
 }
 
 function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {

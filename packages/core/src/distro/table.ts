@@ -2,8 +2,7 @@ import { addToSet, hashNumber, hashText, takeFromSet } from "../lib/hash.ts";
 import type { Millis } from "../lib/units.ts";
 import type { OwnerDigest } from "./messages.ts";
 import type { ClientId, Entry, MemberId } from "./model.ts";
-
-export const BUCKETS = 256;
+import { BUCKETS, bucketOf, WideMap } from "./wide-map.ts";
 
 /** What is held of one owner: figures that are kept up to date with each change, so that a digest costs nothing. */
 export interface Owned {
@@ -11,11 +10,6 @@ export interface Owned {
   hash: number;
   readonly hashes: Uint32Array;
   readonly buckets: (Map<ClientId, Entry> | undefined)[];
-}
-
-/** Which bucket a client belongs to, on every member. */
-export function bucketOf(id: ClientId): number {
-  return hashNumber(0, hashText(id)) % BUCKETS;
 }
 
 /** A client with its version, its content and whether it answers, as an element of a set hash. */
@@ -27,11 +21,19 @@ function elementOf({ id, version, contentHash, answers }: Entry): number {
   return hashNumber(contentHash ^ Number(answers), hash);
 }
 
+interface Grave {
+  readonly entry: Entry;
+  readonly at: Millis;
+}
+
 /** Everything that this member knows about clients: those that it holds, by owner and bucket, and the tombstones. */
 export class ClientTable {
-  readonly #live = new Map<ClientId, Entry>();
+  readonly #live = new WideMap<Entry>();
   /** Oldest first. */
-  readonly #graves = new Map<ClientId, { readonly entry: Entry; readonly at: Millis }>();
+  readonly #graves = new Map<ClientId, Grave>();
+  /** Goes through the graves once: looking for the first of a map means passing all that were deleted before it. */
+  #inOrder: Iterator<Grave> = this.#graves.values();
+  #oldest: Grave | undefined;
   readonly #graveBuckets: (Map<ClientId, Entry> | undefined)[] = [];
   readonly #owners = new Map<MemberId, Owned>();
   readonly #gravesMax: number;
@@ -71,6 +73,10 @@ export class ClientTable {
     return this.#owners.get(owner)?.buckets[bucket]?.values() ?? [];
   }
 
+  bucketSize(owner: MemberId, bucket: number): number {
+    return this.#owners.get(owner)?.buckets[bucket]?.size ?? 0;
+  }
+
   /** Everything in one bucket, tombstones too, in order of ids. */
   sortedBucket(bucket: number): Entry[] {
     const all = [...(this.#graveBuckets[bucket]?.values() ?? [])];
@@ -90,12 +96,24 @@ export class ClientTable {
     return [...this.#owners].map(([owner, { count, hash }]) => ({ owner, count, hash }));
   }
 
-  /** Forgets tombstones that are older than `before`. */
-  expire(before: Millis): void {
-    for (const [, { entry, at }] of this.#graves) {
-      if (at >= before) return;
-      this.#takeOut(entry);
+  /** Forgets tombstones that are older than `before`, a few at a time. @returns whether some are left. */
+  expire(before: Millis, itemsMax: number): boolean {
+    let oldest = this.#oldestGrave();
+    for (let left = itemsMax; left > 0 && oldest !== undefined && oldest.at < before; left--) {
+      this.#takeOut(oldest.entry);
+      oldest = this.#oldestGrave();
     }
+    return oldest !== undefined && oldest.at < before;
+  }
+
+  #oldestGrave(): Grave | undefined {
+    while (this.#oldest === undefined || this.#graves.get(this.#oldest.entry.id) !== this.#oldest) {
+      if (this.#graves.size === 0) return undefined;
+      this.#oldest = this.#inOrder.next().value;
+      // At its end an iterator sees nothing that is added later.
+      if (this.#oldest === undefined) this.#inOrder = this.#graves.values();
+    }
+    return this.#oldest;
   }
 
   #bury(entry: Entry, now: Millis): void {
@@ -104,7 +122,7 @@ export class ClientTable {
     const held = this.#graveBuckets[bucket] ?? new Map<ClientId, Entry>();
     this.#graveBuckets[bucket] = held.set(entry.id, entry);
     if (this.#graves.size <= this.#gravesMax) return;
-    const [oldest] = this.#graves.values();
+    const oldest = this.#oldestGrave();
     if (oldest !== undefined) this.#takeOut(oldest.entry);
     this.droppedGraves++;
   }
