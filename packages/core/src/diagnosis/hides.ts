@@ -4,8 +4,11 @@ import type { FindingCode, Named } from "./finding.ts";
 export interface Hiding {
   readonly by: readonly FindingCode[];
   readonly hides: readonly FindingCode[];
-  /** `sameMember`: only where the two are about a member in common, this one aside. */
-  readonly where: "sameMember" | "anywhere";
+  /**
+   * `sameMember`: only where the two are about a member in common, this one aside. `samePair`: where they are about the
+   * same members.
+   */
+  readonly where: "sameMember" | "samePair" | "anywhere";
   readonly why: string;
 }
 
@@ -104,6 +107,12 @@ export const HIDING: readonly Hiding[] = [
     why: "what has to go round a broken link is late; and of two members the deaf one takes the other for dead",
   },
   {
+    by: ["LINK_ONE_WAY"],
+    hides: ["LINK_BROKEN"],
+    where: "samePair",
+    why: "the side that hears nothing takes the link for broken",
+  },
+  {
     by: ["NAMING_NOT_LOADED", "NAMING_LOADED_LATE"],
     hides: ["COPIES_DIFFER", "PEER_BEHIND"],
     where: "anywhere",
@@ -152,15 +161,19 @@ export function isHidden(told: Told, others: Iterable<Told>, self: string | unde
   for (const other of others)
     for (const { by, hides, where } of HIDING) {
       if (!by.includes(other.code) || !hides.includes(told.code)) continue;
-      if (where === "anywhere" || share(told.members, other.members, self)) return true;
+      if (where === "anywhere") return true;
+      if (where === "sameMember" && share(told.members, other.members, self)) return true;
+      if (where === "samePair" && told.members.every((one) => other.members.some((two) => isSame(one, two))))
+        return true;
     }
   return false;
 }
 
 function share(some: readonly Named[], others: readonly Named[], self: string | undefined): boolean {
-  return some.some(
-    (one) =>
-      (one.id === undefined || one.id !== self) &&
-      others.some((other) => (one.id !== undefined && one.id === other.id) || one.address === other.address),
-  );
+  return some.some((one) => (one.id === undefined || one.id !== self) && others.some((other) => isSame(one, other)));
+}
+
+/** One that is known by its address alone is who else has it. */
+export function isSame(one: Named, other: Named): boolean {
+  return (one.id !== undefined && one.id === other.id) || one.address === other.address;
 }

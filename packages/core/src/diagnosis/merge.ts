@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { byGravity } from "./diagnose.ts";
 import type { Finding, Named } from "./finding.ts";
-import { isHidden } from "./hides.ts";
+import { isHidden, isSame } from "./hides.ts";
 import type { ReadinessReport } from "./readiness.ts";
 
 /** What one member says of itself, as it goes over the wire: `GET …/cluster/diagnosis?scope=self`. */
@@ -66,10 +66,6 @@ function joined(known: MergedFinding, finding: Finding, by: Named): MergedFindin
   const members = [...known.members];
   for (const each of finding.members) if (!members.some((other) => isSame(each, other))) members.push(each);
   return { ...first, members, by: [...known.by, by] };
-}
-
-function isSame(one: Named, other: Named): boolean {
-  return (one.id !== undefined && one.id === other.id) || one.address === other.address;
 }
 
 /** The cluster view of the member that asked; its own answer is the first. */

@@ -163,7 +163,7 @@ export interface Member {
   unlistedAt: Millis | undefined;
   wasListed: boolean;
   /** Round trips and what the clocks differed by, newest last. */
-  readonly offsets: { readonly rttMs: Millis; readonly offsetMs: Millis }[];
+  readonly offsets: { readonly rttMs: Millis; offsetMs: Millis }[];
   pausedMs: Millis;
   protocol: Protocol | undefined;
   /** When an older incarnation of it was last heard. */

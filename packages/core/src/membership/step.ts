@@ -12,6 +12,7 @@ import { judgeSelf } from "./self.ts";
 import type { Membership, Out } from "./state.ts";
 
 const PORTS_MAX = 8;
+const CLOCK_MOVED_MS = 100;
 /** A peer that was refused asks again every three seconds: one that is not heard of for longer has stopped. */
 const REFUSED_FORGET_MS: Millis = seconds(8);
 
@@ -29,7 +30,7 @@ export function step(state: Membership, event: Event, now: Millis): readonly Eff
 function take(state: Membership, event: Event, now: Millis, out: Out): void {
   switch (event.type) {
     case "tick":
-      state.clockOffsetMs = event.clockAt - now;
+      setClock(state, event.clockAt - now);
       return tick(state, now, out);
     case "received": {
       // Frames of a link that was closed here may still have been under way.
@@ -91,6 +92,14 @@ function notePause(state: Membership, now: Millis): void {
     link.answeredAt = now;
     link.nextProbeAt = now;
   }
+}
+
+/** Offsets that were measured against the clock as it was are moved along with it. */
+function setClock(state: Membership, offsetMs: Millis): void {
+  const movedMs = offsetMs - state.clockOffsetMs;
+  state.clockOffsetMs = offsetMs;
+  if (Math.abs(movedMs) < CLOCK_MOVED_MS) return;
+  for (const { offsets } of state.members.values()) for (const sample of offsets) sample.offsetMs -= movedMs;
 }
 
 function tick(state: Membership, now: Millis, out: Out): void {

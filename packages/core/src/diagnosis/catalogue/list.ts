@@ -209,23 +209,27 @@ export const LIST_ROWS = {
     find: (view) => {
       const { facts, now } = view;
       if (facts.members === undefined || facts.members.list.entries === 0) return [];
+      const { source } = facts.members.list;
       const hasNames = facts.members.self.listed.some((address) => !isIp(hostOf(address)));
-      return peersOf(view).flatMap((peer): Observed[] => {
+      const unlisted = peersOf(view).flatMap((peer): Observed[] => {
         const { origin, unlistedAt, id } = peer;
         if (origin === "listed" || unlistedAt === undefined || !isPresent(peer)) return [];
         if (hasNames && now - unlistedAt < RELISTED_MS) return [];
         const { address } = named(peer);
         const verb = origin === "delisted" ? "is no longer in" : "is not in";
-        const sentence = `${address} ${verb} ${facts.members?.list.source} of ${view.self.address} since ${clockText(unlistedAt)}, and runs as a member; add it, or stop it.`;
+        const sentence = `${address} ${verb} ${source} of ${view.self.address} since ${clockText(unlistedAt)}, and runs as a member; add it, or stop it.`;
         return [{ key: id, since: unlistedAt, members: [named(peer)], sentence }];
       });
+      if (!facts.members.self.isUnlisted || facts.members.self.state !== "UP") return unlisted;
+      const sentence = `${view.self.address} is not in its own ${source}, and runs as a member; add it, or stop it.`;
+      return [...unlisted, { key: view.self.id, members: [view.self], sentence }];
     },
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
 
 /** Undefined unless the list lacks this member. */
 export function unlistedText({ facts: { members } }: View): string | undefined {
-  if (members?.self.isUnlisted !== true) return undefined;
+  if (members?.self.isUnlisted !== true || members.self.state !== "STARTING") return undefined;
   const { detected, listed } = members.self;
   return `None of this member's addresses (${listText(detected)}) is in ${members.list.source}, which names ${listText(listed)}; add one to it, or set nacos.server.ip to the one that it names.`;
 }

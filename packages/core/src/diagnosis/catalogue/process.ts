@@ -7,7 +7,7 @@ import { bytesText, clockText, durationText, listText, percentText } from "../wo
 const TOLD_MS = seconds(6);
 const NEARLY = 0.9;
 const FREE_SHARE_MIN = 0.05;
-const FREE_BYTES_MIN = 10 * (1 << 30);
+const FREE_BYTES_MIN = 10 * 2 ** 30;
 const SYNC_SLOW_MS = seconds(1);
 const CLOCK_OFF_MS = seconds(2);
 const SAME_OFF_MS = seconds(1);

@@ -22,7 +22,7 @@ const FLIPS_MIN = 2;
 const FLAPPING_MS = seconds(6);
 const SLOW_MS = 500;
 /** A death looks like a broken link until nobody has heard of the member for long enough. */
-const LINK_LOST_MS = seconds(4);
+const LINK_LOST_MS = seconds(5);
 
 /** Findings about members that are not there, and about the network between members. */
 export const REACH_ROWS = {
@@ -74,7 +74,7 @@ export const REACH_ROWS = {
     find: (view) =>
       peersOf(view).flatMap((peer): Observed[] => {
         const { id, state, since, leaving, origin } = peer;
-        if (isPresent(peer) || state === "STARTING" || leaving !== "restart" || origin !== "listed") return [];
+        if (state !== "DOWN" || leaving !== "restart" || origin !== "listed") return [];
         if (view.now - since < STOPPED_FOR_LONG_MS) return [];
         const sentence = `${named(peer).address} said that it stops, is away since ${clockText(since)}, and is still in the list; start it again, or take it off the list.`;
         return [{ key: id, since, members: [named(peer)], sentence }];
@@ -138,10 +138,7 @@ export const REACH_ROWS = {
         ? "it serves what it holds, which grows old"
         : "it is not ready, and clients go elsewhere";
       const sentence = `${view.self.address} reaches ${reached - 1} of ${expected - 1} other members since ${clockText(minoritySince)} (no answer from ${listText(silent.map(({ address }) => address))}); ${stays}: mend the network between them.`;
-      const key = silent
-        .map(({ address }) => address)
-        .sort()
-        .join("|");
+      const key = silent.map(({ address }) => address).join("|");
       return [{ key, since: minoritySince, members: silent, sentence }];
     },
   },
@@ -154,7 +151,7 @@ export const REACH_ROWS = {
     means: "Changes reach one of the two late, over others. The member stays in the ring; nothing flaps.",
     why: "A firewall or a security group lets connections through in one direction.",
     fix: "Let the first member open connections to the member port (main port + 1001) of the second.",
-    afterMs: LINK_LOST_MS,
+    afterMs: seconds(3),
     find: (view) =>
       peersOf(view).flatMap((peer): Observed[] => {
         if (!isPresent(peer) || (peer.direction !== "in" && peer.direction !== "out")) return [];
@@ -228,7 +225,8 @@ function silentOnes(view: View): Named[] {
       (state === "DOWN" || direction === "none") && !refused && leaving === "no" && replacedBy === undefined,
   );
   const unfound = (view.facts.members?.unfound ?? []).filter(({ refused }) => !refused);
-  return [...peers.map(named), ...unfound.map(({ address }) => ({ id: undefined, address }))];
+  const all = [...peers.map(named), ...unfound.map(({ address }) => ({ id: undefined, address }))];
+  return all.sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 function reachText({ facts: { members } }: View): string {

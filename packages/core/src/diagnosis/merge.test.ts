@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { calm, killed, NOON, peer, silent, TimeLine, withMembers, withPeers } from "./facts.fixture.ts";
+import type { DiagnosisFacts } from "./facts.ts";
+import type { Named } from "./finding.ts";
+import { clusterReport, type MemberReport, mergeFindings } from "./merge.ts";
+import { readinessOf } from "./readiness.ts";
+
+const IDS = ["a", "b", "c"] as const;
+const ADDRESS: Readonly<Record<string, string>> = { a: "10.0.0.1:8848", b: "10.0.0.2:8848", c: "10.0.0.3:8848" };
+
+function member(id: string): Named {
+  return { id, address: ADDRESS[id] ?? id };
+}
+
+/** The facts as another member than `a` would gather them. */
+function seenBy(id: string, facts: DiagnosisFacts): DiagnosisFacts {
+  const { members } = facts;
+  if (members === undefined) return facts;
+  return { ...facts, members: { ...members, self: { ...members.self, id, address: ADDRESS[id] } } };
+}
+
+function report(id: string, facts: DiagnosisFacts): MemberReport {
+  const line = new TimeLine();
+  line.run(10, seenBy(id, facts));
+  const { findings } = line.last;
+  return { member: member(id), at: NOON, version: "0.2.0", findings, ...readinessOf(facts, findings, NOON) };
+}
+
+function others(id: string, about: (id: string) => ReturnType<typeof peer>): ReturnType<typeof peer>[] {
+  return IDS.filter((other) => other !== id).map(about);
+}
+
+describe("findings of several members", () => {
+  test("that say the same are one, with all who say it", () => {
+    const reports = (["a", "b"] as const).map((id) =>
+      report(id, withPeers(...others(id, (other) => (other === "c" ? killed("c") : peer(other))))),
+    );
+    const [finding, ...rest] = mergeFindings(reports);
+    assert.deepEqual(rest, []);
+    assert.equal(finding?.code, "MEMBER_DOWN");
+    assert.deepEqual(finding?.by, [member("a"), member("b")]);
+    assert.deepEqual(finding?.members, [member("c")]);
+  });
+
+  test("on the two ends of a link that works one way are one", () => {
+    const oneWay = (direction: "in" | "out") => ({ state: "SUSPICIOUS", direction, since: NOON }) as const;
+    const reports = [
+      report("a", withPeers(peer("b", oneWay("in")), peer("c"))),
+      report("b", withPeers(peer("a", oneWay("out")), peer("c"))),
+      report("c", withPeers(peer("a"), peer("b"))),
+    ];
+    const merged = mergeFindings(reports);
+    assert.deepEqual(
+      merged.map(({ code, key, by }) => [code, key, by.map(({ id }) => id)]),
+      [["LINK_ONE_WAY", "a>b", ["a", "b"]]],
+    );
+  });
+
+  test("that disagree about lists are one, about all of them", () => {
+    const there = { since: NOON, missingThere: [ADDRESS.b ?? ""], missingHere: [] };
+    const here = { since: NOON, missingThere: [], missingHere: [ADDRESS.b ?? ""] };
+    const reports = [
+      report("a", withMembers({ listDifferences: [{ id: "c", ...there }] })),
+      report(
+        "c",
+        withMembers({ peers: others("c", peer), listDifferences: ["a", "b"].map((id) => ({ id, ...here })) }),
+      ),
+    ];
+    const merged = mergeFindings(reports);
+    assert.deepEqual(
+      merged.map(({ code }) => code),
+      ["LIST_DIFFERS"],
+    );
+    assert.deepEqual(merged[0]?.members.map(({ id }) => id).sort(), ["a", "b", "c"]);
+  });
+
+  test("of which one is the cause of another's are the cause alone", () => {
+    const paused = withMembers({});
+    const reports = [
+      report("a", withPeers(silent("b"), peer("c"))),
+      report("b", {
+        ...paused,
+        process: { ...paused.process, pause: { at: NOON + 8000, lengthMs: 8000 } },
+      }),
+    ];
+    assert.deepEqual(
+      mergeFindings(reports).map(({ code }) => code),
+      ["PROCESS_PAUSED"],
+    );
+  });
+
+  test("begin when the first one saw it, in whose words they are", () => {
+    const [early, late] = [NOON - 2000, NOON];
+    const reports = [
+      report("a", withPeers(peer("b"), killed("c", { since: late }))),
+      report("b", withPeers(peer("a"), killed("c", { since: early, cause: "its machine refuses (first seen)" }))),
+    ];
+    const [finding] = mergeFindings(reports);
+    assert.equal(finding?.since, early);
+    assert.match(finding?.sentence ?? "", /first seen/);
+  });
+});
+
+describe("the view of a cluster", () => {
+  test("shows who did not answer, and why", () => {
+    const own = report("a", calm());
+    const { members, findings, by } = clusterReport(own, [
+      { member: member("b"), report: report("b", withPeers(peer("a"), peer("c"))) },
+      { member: member("c"), error: "no answer within 2 s" },
+    ]);
+    assert.deepEqual(by, member("a"));
+    assert.deepEqual(findings, []);
+    assert.deepEqual(members, [
+      { member: member("a"), answered: true, ready: true, sentence: undefined, version: "0.2.0" },
+      { member: member("b"), answered: true, ready: true, sentence: undefined, version: "0.2.0" },
+      { member: member("c"), answered: false, ready: undefined, sentence: "no answer within 2 s", version: undefined },
+    ]);
+  });
+
+  test("survives its way as JSON", () => {
+    const whole = clusterReport(report("a", withPeers(killed("b"), peer("c"))), []);
+    assert.deepEqual(JSON.parse(JSON.stringify(whole)).findings, JSON.parse(JSON.stringify(whole.findings)));
+  });
+});
