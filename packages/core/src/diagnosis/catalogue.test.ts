@@ -381,7 +381,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
       distro: withDistro({ orphans: [orphans("b", { lostForMs: at - NOON, probing: 3, answering: 1 })] }).distro,
     }),
     sentence:
-      "12 clients that were at 10.0.0.2:8848 lost it at 12:00:00 UTC (3 being probed, 1 answering, 0 unhealthy); what does not come back is removed 45 s after that: nothing is to be done.",
+      "12 clients that were at 10.0.0.2:8848 lost it at 12:00:00 UTC (3 being probed, 1 answering, 0 unhealthy); what does not come back is removed at 12:00:41 UTC: nothing is to be done.",
     not: {
       "address clients that are handed over because the ring changed": withDistro({
         orphans: [orphans("b", { lostForMs: undefined, held: false })],

@@ -72,6 +72,7 @@ export function calm(): DiagnosisFacts {
       unconfirmed: 0,
       isolated: false,
       peers: [distroPeer("b"), distroPeer("c")],
+      times: { digestMs: 2000, loadMaxMs: 30_000, expiryMs: 41_000 },
     },
     forwarding: [],
     naming: { silent: [] },

@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import type { Head, MemberId } from "./model.ts";
 import { lifeOf } from "./orphan-table.ts";
-import { type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
+import { type DistroOptions, type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
 
 /** What diagnosis, metrics and `converge` read. Reading changes nothing. */
 export interface DistroFacts {
@@ -18,6 +18,7 @@ export interface DistroFacts {
   readonly unconfirmed: number;
   readonly isolated: boolean;
   readonly peers: readonly PeerFacts[];
+  readonly times: Pick<DistroOptions, "digestMs" | "loadMaxMs" | "expiryMs">;
 }
 
 export interface LoadFacts {
@@ -79,6 +80,7 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
     orphans,
     unconfirmed: orphans.reduce((sum, { owner, clients }) => sum + (owner === state.self ? clients : 0), 0),
     isolated: state.isolated,
+    times: state.options,
     peers: [...state.peers.values()].map((peer) => ({
       id: peer.id,
       reachable: reachable(peer),

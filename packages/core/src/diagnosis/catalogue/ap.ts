@@ -7,10 +7,8 @@ import { clockText, count, durationText, listText } from "../words.ts";
 
 /** A load that has got on within this time is no fault, however much there is to load. */
 const LOAD_STILL_MS = seconds(5);
-/** As `loadMaxMs` of Distro. */
-const LOAD_MAX_MS = seconds(30);
-/** Two digests later; what is repaired is repaired by then. */
-const REPAIRED_MS = seconds(4);
+/** Digests until what is repaired is repaired. */
+const REPAIR_DIGESTS = 2;
 const BEHIND_CLIENTS = 1000;
 const TAKEN_NONE_MS = seconds(4);
 
@@ -68,15 +66,18 @@ export const AP_ROWS = {
     why: "Members compare what they hold every two seconds and repair what differs; here the same difference stays.",
     fix: "Restart the member that lacks something: it loads everything anew. Please report it with the answer of `nacre doctor --json`.",
     afterMs: seconds(1),
-    find: (view) =>
-      (view.facts.distro?.peers ?? []).flatMap((peer): Observed[] => {
+    find: (view) => {
+      const { peers = [], times: { digestMs = 0 } = {} } = view.facts.distro ?? {};
+      const repairedMs = REPAIR_DIGESTS * digestMs;
+      return peers.flatMap((peer): Observed[] => {
         const { id, reachable, sameDifferenceForMs: forMs, differences } = peer;
-        if (!reachable || forMs === undefined || forMs < REPAIRED_MS) return [];
+        if (!reachable || forMs === undefined || forMs < repairedMs) return [];
         const other = namedBy(view, id);
         const parts = differences.map(({ owner, more }) => differenceText(view, other, owner, more));
         const sentence = `${view.self.address} and ${other.address} differ since ${clockText(view.now - forMs)}: ${listText(parts)}; it is not repaired by itself: restart the one that lacks something.`;
         return [{ key: pairKey(view.self.id, id), since: view.now - forMs, members: [view.self, other], sentence }];
-      }),
+      });
+    },
   },
 
   // F45, F46
@@ -119,17 +120,19 @@ export const AP_ROWS = {
     fix: "Nothing: clients come back by themselves. Stop members with TERM rather than KILL, so that they hand their clients over first.",
     afterMs: seconds(5),
     goneMs: seconds(1),
-    find: (view) =>
-      (view.facts.distro?.orphans ?? []).flatMap((life): Observed[] => {
+    find: (view) => {
+      const { orphans = [], times: { expiryMs = 0 } = {} } = view.facts.distro ?? {};
+      return orphans.flatMap((life): Observed[] => {
         const { owner, incarnation, clients, probing, answering, unhealthy, lostForMs } = life;
         if (owner === view.self.id || lostForMs === undefined || clients === 0) return [];
         // The clients of a planned stop were handed over; those that have not come back after all are told of.
         if (view.memory.planned.has(lifeKey(owner, incarnation)) && unhealthy === 0) return [];
         const since = view.now - lostForMs;
         const member = namedBy(view, owner);
-        const sentence = `${count(clients, "client")} that ${clients === 1 ? "was" : "were"} at ${member.address} lost it at ${clockText(since)} (${probing} being probed, ${answering} answering, ${unhealthy} unhealthy); what does not come back is removed 45 s after that: nothing is to be done.`;
+        const sentence = `${count(clients, "client")} that ${clients === 1 ? "was" : "were"} at ${member.address} lost it at ${clockText(since)} (${probing} being probed, ${answering} answering, ${unhealthy} unhealthy); what does not come back is removed at ${clockText(since + expiryMs)}: nothing is to be done.`;
         return [{ key: lifeKey(owner, incarnation), since, members: [member], sentence }];
-      }),
+      });
+    },
   },
 
   // F28, F29
@@ -190,7 +193,7 @@ export function loadText(view: View): string {
     parts.push(`nobody was found at ${address} (${linkError(view, errors)})`);
   const startedAt = view.now - distro.load.forMs;
   const what = parts.length === 0 ? (distro.waitingFor ?? "the members are not known yet") : listText(parts);
-  return `${what}; at ${clockText(startedAt + LOAD_MAX_MS)} it serves what it has`;
+  return `${what}; at ${clockText(startedAt + distro.times.loadMaxMs)} it serves what it has`;
 }
 
 function stageText(view: View, peer: DistroPeer): string {
