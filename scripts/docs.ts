@@ -7,9 +7,10 @@ import { dirname, join } from "node:path";
 import { renderCliDoc } from "@nacre/cli/doc";
 import { renderRoutesDoc } from "@nacre/server/http-doc";
 import { ROWS } from "@nacre/server/options";
-import { failuresPage, optionsPage } from "./lib/reference.ts";
+import { failuresPage, GENERATED, optionsPage } from "./lib/reference.ts";
 import { sources } from "./lib/sources.ts";
 import { checkStep, ROOT, say } from "./lib/steps.ts";
+import { troubleshootingPage } from "./lib/troubleshooting.ts";
 
 // Commands are loaded when they are asked for.
 const cliPage = await renderCliDoc();
@@ -19,6 +20,7 @@ const PAGES: Record<string, () => string> = {
   "docs/reference/failures.md": failuresPage,
   "docs/reference/http.md": renderRoutesDoc,
   "docs/reference/cli.md": () => cliPage,
+  "docs/troubleshooting.md": () => troubleshootingPage(GENERATED),
 };
 
 export function checkDocs(): { wrong: string[]; warnings: string[] } {
@@ -37,7 +39,7 @@ function unreadOptions(): string[] {
 }
 
 function stalePages(): string[] {
-  const held = new Map(sources("docs/reference/*.md").map(({ path, text }) => [path, text]));
+  const held = new Map(sources("docs/reference/*.md", "docs/*.md").map(({ path, text }) => [path, text]));
   return Object.entries(PAGES).flatMap(([path, page]) =>
     held.get(path) === page() ? [] : [`${path} is stale; run npm run docs.`],
   );

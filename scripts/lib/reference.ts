@@ -1,7 +1,7 @@
 import { FAILURES } from "@nacre/protocol";
 import { GROUPS, type Group, type Option, ROWS, rangeOf, textOf } from "@nacre/server/options";
 
-const GENERATED = "<!-- Written by scripts/docs.ts from the source; run `npm run docs` after a change. -->";
+export const GENERATED = "<!-- Written by scripts/docs.ts from the source; run `npm run docs` after a change. -->";
 
 /** `docs/reference/options.md`, from the table of options. */
 export function optionsPage(): string {
