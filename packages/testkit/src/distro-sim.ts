@@ -1,5 +1,6 @@
 import { type DistroOptions, step } from "@nacre/core/distro";
-import { type Checker, type SimClient, World } from "./distro-world.ts";
+import type { Checker, SimClient } from "./distro-model.ts";
+import { World } from "./distro-world.ts";
 
 /** What may go wrong in a run. */
 export type Weather = "calm" | "lossy" | "partitions" | "crashes" | "everything";
@@ -92,8 +93,8 @@ class Sim {
     const client = random.pick(world.clients);
     if (client.deadUntil > world.now) return;
     if (client.kind === "address") {
-      if (client.published && random.chance(0.2)) world.unpublish(client);
-      else world.change(client);
+      if (client.published && random.chance(0.2)) world.processes.unpublish(client);
+      else world.processes.change(client);
       return;
     }
     if (client.member !== undefined && client.member.pausedUntil > world.now) return;
@@ -103,10 +104,10 @@ class Sim {
       if (ready.length === 0) return;
       const member = random.pick(ready);
       client.side = member.at;
-      world.connect(client, member);
-      world.publish(client);
-    } else if (random.chance(0.6)) world.change(client);
-    else if (random.chance(0.5)) world.unpublish(client);
+      world.processes.connect(client, member);
+      world.processes.publish(client);
+    } else if (random.chance(0.6)) world.processes.change(client);
+    else if (random.chance(0.5)) world.processes.unpublish(client);
     else this.#move(client);
   }
 
@@ -117,10 +118,10 @@ class Sim {
     const to = world.random.pick(ready);
     const from = client.member;
     if (from === undefined || to === undefined) return;
-    world.unpublish(client);
+    world.processes.unpublish(client);
     client.side = to.at;
-    world.connect(client, to);
-    world.publish(client);
+    world.processes.connect(client, to);
+    world.processes.publish(client);
   }
 
   #fault(): void {

@@ -1,111 +1,36 @@
 import {
-  type Contents,
-  type DistroOptions,
   type DistroState,
   type Effect,
   type Event,
   FrameReader,
   fill,
   frames,
-  type Head,
   headOf,
   type Message,
   newDistro,
   nextAt,
-  type PeerState,
-  type step,
-  type Version,
 } from "@nacre/core/distro";
+import { Agenda } from "./agenda.ts";
+import { SimClients } from "./distro-clients.ts";
+import {
+  hash,
+  type Link,
+  LOOK_MS,
+  newMember,
+  type SimClient,
+  type SimMember,
+  type WorldOptions,
+} from "./distro-model.ts";
+import { see } from "./distro-oracle.ts";
 import { Random } from "./random.ts";
 
-/** What a client publishes is one instance; `generation` grows with each connection of one process. */
-export interface Published {
-  readonly kind: "connection" | "address";
-  version: Version;
-  /** Whether this member's naming changes it. */
-  own: boolean;
-  contents: Contents;
-  contentHash: number;
-  shown: "asPublished" | "unconfirmed" | "unhealthy";
-}
-
-export interface SimMember {
-  readonly id: string;
-  readonly at: number;
-  incarnation: number;
-  /** Undefined while it is down. */
-  distro: DistroState | undefined;
-  /** The toy of naming: everything that this member holds. */
-  readonly naming: Map<string, Published>;
-  readonly heardAt: Map<string, number>;
-  journal: { head: Head; published: Published | undefined }[];
-  startedAt: number;
-  crashedAt: number;
-  readyAt: number | undefined;
-  pausedUntil: number;
-  /** When its next tick is due. */
-  wakeAt: number;
-  isolatedUntil: number;
-  isolated: boolean;
-  ring: readonly string[];
-  ringNext: { readonly members: readonly string[]; readonly since: number };
-  readonly sees: Map<string, { state: PeerState; incarnation: number; directSince: number; lastAt: number }>;
-}
-
-/** A process that registers one instance, over a connection or by address. */
-export interface SimClient {
-  readonly name: string;
-  readonly kind: "connection" | "address";
-  clientId: string;
-  /** The member it is connected to; for an address client, members that it can reach. */
-  member: SimMember | undefined;
-  published: boolean;
-  text: number;
-  generation: number;
-  changedAt: number;
-  reconnectAt: number;
-  /** Its machine is off. */
-  deadUntil: number;
-  beatAt: number;
-  /** Which side of the network it is on: index of a member that it always reaches. */
-  side: number;
-}
-
-export interface Link {
-  cut: boolean;
-  loss: number;
-  duplicates: number;
-  delayMaxMs: number;
-}
-
-/** What a run looks at. A checker throws when its invariant does not hold. */
-export interface Checker {
-  readonly name: string;
-  /** After a step of one member and its effects. `again`: the event is one that had just been fed. */
-  stepped?(world: World, member: SimMember, event: Event, effects: readonly Effect[], again: boolean): void;
-  /** Every 250 ms. */
-  looked?(world: World): void;
-  sent?(world: World, from: SimMember, to: SimMember, message: Message): void;
-}
-
-export interface WorldOptions {
-  readonly distro: Partial<DistroOptions>;
-  /** Stands between the world and the core: tests of checkers break it here. */
-  readonly step: typeof step;
-  readonly checkers: readonly Checker[];
-}
-
-export const LOOK_MS = 250;
-const BEAT_MS = 5_000;
-export const DOWN_MS = 3_000;
-
 /** Members with the core of Distro, a network between them, and clients. Everything follows from the seed. */
-export class World {
+export class World extends Agenda {
   readonly random: Random;
   readonly members: SimMember[] = [];
   readonly clients: SimClient[] = [];
+  readonly processes = new SimClients(this);
   readonly links = new Map<string, Link>();
-  now = 0;
   /** Since when every link is whole and every member runs; Infinity while not. */
   healedAt = Number.POSITIVE_INFINITY;
   /** Whether anything was ever lost, delayed or doubled beyond a healthy network. */
@@ -115,95 +40,18 @@ export class World {
   /** Deregistered clients, and whether anybody but the member that took it has heard. */
   readonly removed = new Map<string, { at: number; counter: number; spread: boolean }>();
   readonly #options: WorldOptions;
-  readonly #heap: { at: number; order: number; run: () => void }[] = [];
   readonly #codec: boolean;
-  #order = 0;
 
   constructor(seed: number, size: number, options: WorldOptions) {
+    super();
     this.random = new Random(seed);
     this.#options = options;
     this.#codec = seed % 8 === 0;
-    for (let at = 0; at < size; at++)
-      this.members.push({
-        id: `m${at}`,
-        at,
-        incarnation: 0,
-        distro: undefined,
-        naming: new Map(),
-        heardAt: new Map(),
-        journal: [],
-        startedAt: 0,
-        crashedAt: 0,
-        readyAt: undefined,
-        pausedUntil: 0,
-        wakeAt: Infinity,
-        isolatedUntil: 0,
-        isolated: false,
-        ring: [],
-        ringNext: { members: [], since: 0 },
-        sees: new Map(),
-      });
+    for (let at = 0; at < size; at++) this.members.push(newMember(at));
     for (const a of this.members)
       for (const b of this.members)
         if (a !== b) this.links.set(`${a.id}>${b.id}`, { cut: false, loss: 0, duplicates: 0, delayMaxMs: 20 });
-    this.#every(LOOK_MS, () => this.#look());
-  }
-
-  // Time
-
-  at(at: number, run: () => void): void {
-    const heap = this.#heap;
-    heap.push({ at: Math.max(at, this.now), order: this.#order++, run });
-    for (let child = heap.length - 1; child > 0; ) {
-      const parent = (child - 1) >> 1;
-      if (this.#before(parent, child)) break;
-      this.#swap(parent, child);
-      child = parent;
-    }
-  }
-
-  runUntil(end: number): void {
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      const last = this.#heap.pop();
-      if (last !== undefined && this.#heap.length > 0) {
-        this.#heap[0] = last;
-        this.#sink();
-      }
-      this.now = next.at;
-      next.run();
-    }
-    this.now = end;
-  }
-
-  #every(ms: number, run: () => void): void {
-    this.at(this.now + ms, () => {
-      run();
-      this.#every(ms, run);
-    });
-  }
-
-  #before(a: number, b: number): boolean {
-    const [x, y] = [this.#heap[a], this.#heap[b]];
-    if (x === undefined || y === undefined) return y === undefined;
-    return x.at < y.at || (x.at === y.at && x.order < y.order);
-  }
-
-  #swap(a: number, b: number): void {
-    const [x, y] = [this.#heap[a], this.#heap[b]];
-    if (x === undefined || y === undefined) return;
-    this.#heap[a] = y;
-    this.#heap[b] = x;
-  }
-
-  #sink(): void {
-    for (let at = 0; ; ) {
-      let child = 2 * at + 1;
-      if (child >= this.#heap.length) return;
-      if (child + 1 < this.#heap.length && this.#before(child + 1, child)) child++;
-      if (this.#before(at, child)) return;
-      this.#swap(at, child);
-      at = child;
-    }
+    this.every(LOOK_MS, () => this.#look());
   }
 
   // Members
@@ -313,7 +161,7 @@ export class World {
       case "apply": {
         const { kind, version, contentHash, contents } = effect;
         naming.set(effect.clientId, { kind, version, own: false, contentHash, contents, shown: "asPublished" });
-        this.#supersede(member, effect.clientId);
+        this.supersede(member, effect.clientId);
         return;
       }
       case "forget":
@@ -350,7 +198,7 @@ export class World {
   }
 
   /** The newest client of one process stands over the older ones. */
-  #supersede(member: SimMember, clientId: string): void {
+  supersede(member: SimMember, clientId: string): void {
     const newest = member.naming.get(clientId);
     if (newest === undefined || newest.kind === "address") return;
     for (const [id, { contents }] of member.naming) {
@@ -387,13 +235,13 @@ export class World {
     if (this.random.chance(0.05)) this.feed(to, { type: "received", from: from.id, message }, true);
   }
 
-  // Membership, as an oracle: members see what a failure detector would, a little later than it is.
+  // What is looked at four times a second
 
   #look(): void {
     for (const member of this.members)
-      if (member.distro !== undefined && member.pausedUntil <= this.now) this.#see(member);
-    for (const client of this.clients) this.#live(client);
-    for (const member of this.members) this.#judgeBeats(member);
+      if (member.distro !== undefined && member.pausedUntil <= this.now) see(this, member);
+    for (const client of this.clients) this.processes.live(client);
+    for (const member of this.members) this.processes.judgeBeats(member);
     for (const [id, removed] of this.removed) {
       const knowing = this.members.filter(({ distro }) => distro?.table.get(id)?.gone === "removed");
       if (knowing.length > 1) removed.spread = true;
@@ -407,173 +255,11 @@ export class World {
     return !this.link(a, b).cut && !this.link(b, a).cut;
   }
 
-  #see(member: SimMember): void {
-    for (const peer of this.members) {
-      if (peer === member) continue;
-      const seen = member.sees.get(peer.id);
-      if (seen === undefined) continue;
-      const direct = this.direct(member, peer);
-      const heard = direct || this.members.some((via) => this.direct(member, via) && this.direct(via, peer));
-      if (!direct) seen.directSince = Infinity;
-      else seen.directSince = Math.min(seen.directSince, this.now);
-      if (heard) seen.lastAt = this.now;
-      let state = seen.state;
-      if (this.now - seen.directSince >= (state === "down" ? 2 : 0) * LOOK_MS) state = "up";
-      else if (this.now - seen.lastAt >= DOWN_MS) state = "down";
-      else if (state === "up" || (state === "down" && heard)) state = "suspicious";
-      const incarnation = direct ? peer.incarnation : seen.incarnation;
-      if (state === seen.state && incarnation === seen.incarnation) continue;
-      seen.state = state;
-      seen.incarnation = incarnation;
-      this.feed(member, { type: "peer", id: peer.id, state, incarnation });
-    }
-    const states = [...member.sees].map(([id, { state }]) => ({ id, state }));
-    const reached = 1 + states.filter(({ state }) => state === "up" || state === "suspicious").length;
-    const isolated = reached * 2 <= this.members.length && states.every(({ state }) => state !== "unknown");
-    if (isolated !== member.isolated) {
-      member.isolated = isolated;
-      this.feed(member, { type: "isolated", isolated });
-    }
-    if (member.isolated) member.isolatedUntil = this.now;
-    this.#turnRing(member, states);
-  }
-
-  #turnRing(member: SimMember, states: readonly { id: string; state: PeerState }[]): void {
-    const members = [
-      member.id,
-      ...states.filter(({ state }) => state !== "down" && state !== "unknown").map(({ id }) => id),
-    ];
-    members.sort();
-    if (members.join() !== member.ringNext.members.join()) member.ringNext = { members, since: this.now };
-    if (members.join() === member.ring.join() || states.some(({ state }) => state === "unknown")) return;
-    if (member.ring.length > 0 && this.now - member.ringNext.since < DOWN_MS) return;
-    member.ring = members;
-    this.feed(member, { type: "ring", ownerOf: (id) => this.ownerOf(member, id) });
-  }
+  // What checkers ask for
 
   ownerOf(member: SimMember, id: string): string | undefined {
     return member.ring[hash(id) % member.ring.length];
   }
-
-  // Clients
-
-  #live(client: SimClient): void {
-    if (client.kind === "address") {
-      if (client.published && this.now >= client.beatAt + BEAT_MS) this.beat(client);
-      return;
-    }
-    if (client.member !== undefined || !client.published || this.now < client.reconnectAt) return;
-    const member = this.#anyFor(client);
-    if (member === undefined) return;
-    client.member = member;
-    client.generation++;
-    client.clientId = `${client.name}-${client.generation}`;
-    this.publish(client);
-  }
-
-  /** A ready member on the client's side. */
-  #anyFor(client: SimClient): SimMember | undefined {
-    const home = this.members[client.side] as SimMember;
-    const members = this.members.filter(
-      (member) => member.readyAt !== undefined && member.pausedUntil <= this.now && member.distro !== undefined,
-    );
-    const near = members.filter((member) => member === home || !this.link(home, member).cut);
-    return near.length === 0 ? undefined : this.random.pick(near);
-  }
-
-  connect(client: SimClient, member: SimMember): void {
-    client.member = member;
-    client.generation++;
-    client.clientId = `${client.name}-${client.generation}`;
-  }
-
-  publish(client: SimClient): void {
-    const { member } = client;
-    if (member === undefined) return;
-    client.published = true;
-    this.#changed(client);
-    this.#own(member, client);
-  }
-
-  #own(member: SimMember, client: SimClient): void {
-    const contents = contentsOf(client);
-    const held = member.naming.get(client.clientId);
-    const counter = (held?.version.counter ?? 0) + 1;
-    const version = { owner: member.id, incarnation: member.incarnation, counter };
-    const contentHash = hash(JSON.stringify(contents));
-    const { kind, clientId } = client;
-    this.removed.delete(clientId);
-    this.lastChangeAt = this.now;
-    member.naming.set(clientId, { kind, version, own: true, contents, contentHash, shown: "asPublished" });
-    this.feed(member, { type: "changed", clientId, kind, counter, contentHash });
-    this.#supersede(member, clientId);
-  }
-
-  #changed(client: SimClient): void {
-    client.changedAt = this.now;
-    this.lastChangeAt = this.now;
-  }
-
-  /** The connection ends, or the client is deregistered. */
-  unpublish(client: SimClient): void {
-    client.published = false;
-    this.#changed(client);
-    if (client.kind === "address") return this.#forward(client, (owner) => this.#take(owner, client));
-    const { member } = client;
-    client.member = undefined;
-    if (member !== undefined) this.#take(member, client);
-  }
-
-  #take(member: SimMember, { clientId, published, kind }: SimClient): void {
-    if (published || !member.naming.delete(clientId)) return;
-    if (kind === "address") member.heardAt.set(clientId, this.now);
-    this.feed(member, { type: "removed", clientId, cause: "asked" });
-    const counter = member.distro?.table.get(clientId)?.version.counter ?? 0;
-    this.removed.set(clientId, { at: this.now, counter, spread: false });
-  }
-
-  /** A heartbeat, or a registration, which is the same for a client by address. */
-  beat(client: SimClient): void {
-    client.beatAt = this.now;
-    this.#forward(client, (owner) => {
-      if (!client.published) return;
-      owner.heardAt.set(client.clientId, this.now);
-      const held = owner.naming.get(client.clientId);
-      if (held?.own && held.contentHash === hash(JSON.stringify(contentsOf(client)))) return;
-      this.#own(owner, client);
-    });
-  }
-
-  change(client: SimClient): void {
-    client.text++;
-    if (client.kind === "connection") this.publish(client);
-    else {
-      client.published = true;
-      this.#changed(client);
-      this.beat(client);
-    }
-  }
-
-  #forward(client: SimClient, run: (owner: SimMember) => void): void {
-    const any = this.#anyFor(client);
-    if (any === undefined) return;
-    const owner = this.members.find(({ id }) => id === this.ownerOf(any, client.clientId));
-    run(owner !== undefined && owner.readyAt !== undefined && this.direct(any, owner) ? owner : any);
-  }
-
-  #judgeBeats(member: SimMember): void {
-    const { distro } = member;
-    if (distro === undefined) return;
-    for (const [id, held] of member.naming) {
-      if (held.kind !== "address" || !held.own || this.ownerOf(member, id) !== member.id) continue;
-      if (this.now - (member.heardAt.get(id) ?? this.now) < 30_000) continue;
-      member.naming.delete(id);
-      this.lastChangeAt = this.now;
-      this.feed(member, { type: "removed", clientId: id, cause: "expired" });
-    }
-  }
-
-  // What checkers ask for
 
   live(): SimMember[] {
     return this.members.filter(({ distro }) => distro !== undefined);
@@ -596,28 +282,4 @@ function recoded(message: Message): Message {
     if (read !== undefined) return read;
   }
   throw new Error(`no message in the frames of ${message.type}`);
-}
-
-function contentsOf({ name, text, generation, kind }: SimClient): Contents {
-  const service = { namespace: "public", group: "g", name: `s${name.length % 3}` };
-  const instance = {
-    ip: name,
-    port: 80,
-    weight: 1,
-    healthy: true,
-    enabled: true,
-    cluster: "DEFAULT",
-    metadata: { text: String(text) },
-    instanceId: undefined,
-  };
-  const app = hash(name) % 4 === 0 ? "answers" : "";
-  const createdAt = kind === "address" ? 0 : generation;
-  return { ip: name, port: 80, app, agent: "", createdAt, publications: [{ service, instances: [instance] }] };
-}
-
-export function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  value = Math.imul(value ^ (value >>> 15), 0x2c1b3c6d);
-  return (value ^ (value >>> 13)) >>> 0;
 }

@@ -1,5 +1,6 @@
 import { stateHash } from "@nacre/core/distro";
-import type { SimMember, World } from "../distro-world.ts";
+import type { SimMember } from "../distro-model.ts";
+import type { World } from "../distro-world.ts";
 
 /** What members hold, in words: undefined when all that are ready hold the same, in the core and in naming. */
 export function disagreement(world: World): string | undefined {

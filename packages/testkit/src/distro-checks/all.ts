@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 import { convergence } from "./ap1-convergence.ts";
 import { heal } from "./ap2-heal.ts";
 import { resurrection } from "./ap3-resurrection.ts";

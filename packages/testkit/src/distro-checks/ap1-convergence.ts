@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 import { disagreement } from "./agree.ts";
 
 const BATCH_MS = 100;

@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 const STABLE_MS = 5_000;
 /** A heartbeat makes its member the owner, and it has to be told. */

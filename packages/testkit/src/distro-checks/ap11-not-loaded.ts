@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-11: who has not loaded is no source; where nobody has, all are ready within 5 s. */
 export function notLoaded(): Checker {

@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-12: a load ends, and nothing that it sends grows with the number of clients. */
 export function loadEnds(itemsMax: number): Checker {

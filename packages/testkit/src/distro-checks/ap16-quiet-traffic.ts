@@ -1,5 +1,5 @@
 import { frames } from "@nacre/core/distro";
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 import { disagreement } from "./agree.ts";
 
 const DIGEST_MS = 2_000;

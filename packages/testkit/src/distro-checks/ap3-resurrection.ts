@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-3: what was deregistered does not come back: not where it was known to be gone, and after a while nowhere. */
 export function resurrection(): Checker {

@@ -1,4 +1,5 @@
-import type { Checker, SimMember, World } from "../distro-world.ts";
+import type { Checker, SimMember } from "../distro-model.ts";
+import type { World } from "../distro-world.ts";
 
 /** AP-4: a client of a member in reach is not missing for longer than repair takes. */
 export function falseRemoval(boundMs = 7_000): Checker {

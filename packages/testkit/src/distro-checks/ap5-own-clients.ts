@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-5: nothing that a peer says changes a client that is connected here. */
 export function ownClients(): Checker {

@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-6: what a member applies of one client never goes back within a life of its owner. */
 export function monotonic(): Checker {

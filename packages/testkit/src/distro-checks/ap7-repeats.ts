@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 
 /** AP-7: a message that comes twice changes nothing the second time. */
 export function repeats(): Checker {

@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-world.ts";
+import type { Checker } from "../distro-model.ts";
 import { pairs } from "./ap4-false-removal.ts";
 
 /** AP-8: a client that ended at a member in reach is gone as soon as a change would have been known. */

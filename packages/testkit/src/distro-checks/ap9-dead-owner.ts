@@ -1,4 +1,5 @@
-import { type Checker, DOWN_MS, type SimMember, type World } from "../distro-world.ts";
+import { type Checker, DOWN_MS, type SimMember } from "../distro-model.ts";
+import type { World } from "../distro-world.ts";
 
 const GRACE_MS = 15_000;
 const EXPIRY_MS = 45_000;
