@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import type { ConfigOptions } from "@nacre/core/config";
 import type { ConnectionOptions } from "@nacre/core/connections";
 import type { NamingOptions } from "@nacre/core/naming";
+import { localAddresses } from "./cluster/lookup/local-addresses.ts";
+import { addressRules, ownHost } from "./cluster/setups.ts";
 import { OPTIONS, type Options } from "./options.ts";
 import { StartError } from "./running.ts";
 import type { TlsOptions, TransportOptions } from "./transport/grpc/transport.ts";
@@ -116,11 +117,9 @@ export function httpOptions(options: Options): HttpOptions {
   };
 }
 
-/** The address of this member: as given, or the first of an interface that is up; the loopback without one. */
-export function memberIp({ ip }: Options): string {
-  if (ip !== undefined) return ip;
-  const addresses = Object.values(networkInterfaces()).flatMap((held) => held ?? []);
-  return addresses.find(({ internal, family }) => !internal && family === "IPv4")?.address ?? "127.0.0.1";
+/** The address of this member while nothing else is known: as given, or the preferred one of this machine. */
+export function memberIp(options: Options): string {
+  return ownHost(options) ?? localAddresses(addressRules(options))[0] ?? "127.0.0.1";
 }
 
 /** What programs on this machine reach the server under: a bound address, or the loopback when it listens on all. */

@@ -31,6 +31,7 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
         `so it must be at most ${MAIN_PORT_MAX}.`,
     );
   }
+  for (const key of ["preferredNetworks", "ignoredInterfaces"] as const) checkPatterns(key, options[key]);
   if (options.mode === "cluster") checkCluster(options);
   if (options.tlsEnabled && (options.tlsCertFile === undefined || options.tlsKeyFile === undefined)) {
     throw new OptionError(
@@ -43,6 +44,18 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
     );
   }
   return options;
+}
+
+function checkPatterns(key: "preferredNetworks" | "ignoredInterfaces", patterns: readonly string[]): void {
+  for (const pattern of patterns) {
+    try {
+      new RegExp(`^(?:${pattern})$`);
+    } catch {
+      throw new OptionError(
+        `${OPTIONS[key].name} names ${JSON.stringify(pattern)}, which is no regular expression; correct it.`,
+      );
+    }
+  }
 }
 
 function checkCluster(options: Options): void {

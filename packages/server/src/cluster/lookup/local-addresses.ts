@@ -31,15 +31,24 @@ export function watchLocalAddresses(
   { clock, rules, refreshMs, interfaces = networkInterfaces }: LocalAddressesSetup,
   changed: (ips: readonly string[]) => void,
 ): LocalAddresses {
-  let ips = localAddresses(rules, interfaces());
+  let ips: readonly string[] = [];
+  const read = (): readonly string[] => {
+    try {
+      return localAddresses(rules, interfaces());
+    } catch {
+      // The system's call may fail for a moment; what it told before is then the best guess.
+      return ips;
+    }
+  };
   const look = (): void => {
     timer = clock.schedule(refreshMs, look);
-    const now = localAddresses(rules, interfaces());
+    const now = read();
     if (now.join() === ips.join()) return;
     ips = now;
     changed(ips);
   };
   let timer = clock.schedule(refreshMs, look);
+  ips = read();
   changed(ips);
   return {
     get ips() {

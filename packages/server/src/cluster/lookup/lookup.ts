@@ -12,26 +12,27 @@ export function openLookup(setup: LookupSetup, handlers: LookupHandlers): Lookup
   const { clock, log, file, memberList, addressServer } = setup;
   const kept = keptList(setup.directory, log);
   let told: { text: string | undefined; source: string } | undefined;
+  const listeners: SourceHandlers = {
+    read: tell,
+    gaveUp: (from) => {
+      if (told === undefined) tell(undefined, from);
+    },
+  };
   let type = chosen(setup);
   let source = open();
   /** Sources that are being closed. */
   let closing: Promise<unknown> = Promise.resolve();
 
+  /** A reading that says what the last one said is nothing new. */
+  function tell(text: string | undefined, from: string): void {
+    if (told !== undefined && told.text === text && told.source === from) return;
+    if (from === file && memberList.length > 0 && told?.source !== from)
+      log.info({ file }, `${OPTIONS.memberList.name} is not used, because the file of members exists`);
+    told = { text, source: from };
+    handlers.listRead(text, from);
+  }
+
   function open(): Source {
-    /** A reading that says what the last one said is nothing new. */
-    const tell = (text: string | undefined, from: string): void => {
-      if (told !== undefined && told.text === text && told.source === from) return;
-      if (from === file && memberList.length > 0 && told?.source !== from)
-        log.info({ file }, `${OPTIONS.memberList.name} is not used, because the file of members exists`);
-      told = { text, source: from };
-      handlers.listRead(text, from);
-    };
-    const listeners: SourceHandlers = {
-      read: tell,
-      gaveUp: (from) => {
-        if (told === undefined) tell(undefined, from);
-      },
-    };
     return type === "address-server" && addressServer !== undefined
       ? new AddressServerSource(
           { clock, server: addressServer, kept, ask: (server, signal) => askAddressServer(clock, server, signal) },

@@ -70,8 +70,8 @@ export const clusterRows = {
     min: 1,
     max: 60,
     group: "cluster",
-    what: "how often a starting member asks an address server that does not answer, a second apart, before it goes on with the list it got last, or without one",
-    why: "as in Nacos, which then does not start at all",
+    what: "how often a starting member that never got a list asks an address server that does not answer, a second apart, before it goes on without one",
+    why: "as in Nacos, which then does not start at all; a member that once got a list starts with that one",
   },
   clusterPortOffset: {
     name: "nacre.cluster.port.offset",
