@@ -1,0 +1,117 @@
+import type { MemberId } from "@nacre/core/membership";
+import { bool, type Field, integer, number, object, optional, RegistryError, text } from "@nacre/protocol";
+import type { MemberLoad } from "../connections/loader.ts";
+import type { AddressEvent, Forwarded } from "./forwarding.ts";
+
+/**
+ * Every question that members ask each other. A name is part of the wire: a shape that changes gets a new one. A question
+ * and its answer have at most a mebibyte each; longer answers come in pages (`everyPage`).
+ */
+export interface PeerCalls {
+  /** Make this write of an address client, which you own. */
+  "naming.write": { given: AddressEvent; answered: Forwarded };
+  /** How many connections do you hold, and how busy are you? */
+  "loader.load": { given: null; answered: MemberLoad };
+  /** Send away what you hold beyond `keep`, at most this share of all, to the redirected address. */
+  "loader.reload": {
+    given: { readonly keep: number; readonly share: number; readonly redirect: string };
+    answered: { readonly moved: number };
+  };
+}
+
+export type PeerCallName = keyof PeerCalls;
+
+/** What a member answers. What is given comes from another member: it is to be read with a typed reader. */
+export type PeerCallHandlers = {
+  readonly [Name in PeerCallName]: (
+    given: unknown,
+    from: MemberId,
+  ) => PeerCalls[Name]["answered"] | Promise<PeerCalls[Name]["answered"]>;
+};
+
+/** What came of asking one of several members. */
+export type PeerAnswer<T> = { readonly memberId: MemberId; readonly address: string } & (
+  | { readonly answer: T; readonly error?: never }
+  | { readonly answer?: never; readonly error: RegistryError }
+);
+
+/** The other members, to be asked. */
+export interface Peers {
+  /**
+   * @throws RegistryError: that of the other member; `peerUnreachable`, `overThreshold` or `bodyTooLarge` of the link;
+   * `serverError` when the answer has another shape.
+   */
+  ask<Name extends PeerCallName>(
+    memberId: MemberId,
+    name: Name,
+    given: PeerCalls[Name]["given"],
+    timeoutMs: number,
+  ): Promise<PeerCalls[Name]["answered"]>;
+  /** Asks all other members at once. Never rejects. */
+  askAll<Name extends PeerCallName>(
+    name: Name,
+    given: PeerCalls[Name]["given"],
+    timeoutMs: number,
+  ): Promise<readonly PeerAnswer<PeerCalls[Name]["answered"]>[]>;
+}
+
+const forwarded: Field<Forwarded> = {
+  read(value, path) {
+    const { beat } = object({ beat: optional(object({ known: bool(false), intervalMs: integer(0) })) }).read(
+      value,
+      path,
+    );
+    return beat === undefined ? {} : { beat };
+  },
+};
+
+const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answered"]> } = {
+  "naming.write": forwarded,
+  "loader.load": object({
+    address: text(),
+    ready: bool(false),
+    connections: object({ all: integer(0), sdk: integer(0) }),
+    load: number(0),
+    cpu: number(0),
+  }),
+  "loader.reload": object({ moved: integer(0) }),
+};
+
+/** Reads what another member answered. @throws RegistryError `serverError` when it has another shape. */
+export function readAnswer<Name extends PeerCallName>(name: Name, given: unknown): PeerCalls[Name]["answered"] {
+  try {
+    return ANSWERS[name].read(given, "");
+  } catch (cause) {
+    throw new RegistryError("serverError", `a member answered call '${name}' in another shape`, { cause });
+  }
+}
+
+/** A part of a long answer. `next`: ask from there on; undefined: that was all. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | undefined;
+}
+
+/**
+ * Asks page after page.
+ *
+ * @param itemsMax  where it stops.
+ * @returns the items, and whether these are all.
+ * @throws RegistryError of the page that failed.
+ */
+export async function everyPage<T>(
+  ask: (from: string | undefined) => Promise<Page<T>>,
+  itemsMax: number,
+): Promise<{ readonly items: readonly T[]; readonly complete: boolean }> {
+  const items: T[] = [];
+  let from: string | undefined;
+  for (;;) {
+    const page = await ask(from);
+    items.push(...page.items);
+    if (items.length > itemsMax) return { items: items.slice(0, itemsMax), complete: false };
+    if (page.next === undefined) return { items, complete: true };
+    // Or a member that answers the same page for ever would be asked for ever.
+    if (page.items.length === 0 || page.next === from) return { items, complete: false };
+    from = page.next;
+  }
+}
