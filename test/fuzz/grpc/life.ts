@@ -44,6 +44,7 @@ function drawLimits(random: Random, tame: boolean): GrpcLimits {
     stalledMs: 3000,
     resets: budget,
     idleFrames: budget,
+    costlyBytes: random.pick([{ burst: 1, perSecond: 0 }, GRPC_LIMITS.costlyBytes]),
     messageBytesMax: random.pick([1000, 8192, 1 << 20]),
     partialBytesMax: random.pick([3000, 50_000]),
     heldBytesMaxOfAll: random.pick([2500, 60_000]),
@@ -182,7 +183,14 @@ export class Life {
     const { connection } = this.#session;
     if (connection.failure === undefined) this.#peer.sends(chunk);
     this.inputs++;
-    connection.receive(chunk, this.#now);
+    // Whole, or in turns between which others are served.
+    const turnBytes = this.#random.chance(0.8) ? Number.POSITIVE_INFINITY : 1 + this.#random.below(3000);
+    for (let at = 0; at < chunk.length; ) {
+      const from = at;
+      at = connection.receive(chunk, this.#now, from, turnBytes);
+      ensure(at > from && at <= chunk.length, "a turn that reads nothing, or more than there is");
+      this.#session.isCostly(this.#now);
+    }
     if (++this.#unflushed > 8 || this.#random.chance(0.6)) this.#flush();
     this.#check();
   }
@@ -241,7 +249,7 @@ export class Life {
 
   #checkStream(stream: Stream<unknown>): void {
     ensure(!stream.closed && !stream.localEnded, "a stream that is closed is among those that are not");
-    ensure(stream.sendWindow <= MAX_31, "the send window of a stream");
+    ensure(this.#session.connection.sender.windowOf(stream) <= MAX_31, "the send window of a stream");
     ensure(
       stream.receiveWindow >= 0 && stream.receiveWindow <= this.#limits.streamWindowBytes,
       "the receive window of a stream",

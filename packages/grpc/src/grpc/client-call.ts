@@ -230,6 +230,7 @@ export class OutgoingCall implements ClientCall {
   }
 
   #deliver(message: Buffer): boolean {
+    this.#session.connection.messageCame();
     this.#listener.message(message);
     return !this.ended && !this.#paused;
   }

@@ -43,6 +43,8 @@ export class MessageReader {
   readonly #shared: PartialBytes;
   /** What a compressed message means where none are taken. */
   readonly #ifCompressed: Status;
+  /** Told how many bytes were unpacked. */
+  readonly #unpacked: ((bytes: number) => void) | undefined;
   /** A message of which a part has come, its prefix included. */
   #partial: Buffer | undefined;
   #filled = 0;
@@ -54,11 +56,13 @@ export class MessageReader {
     gzip: boolean,
     shared: PartialBytes,
     ifCompressed: Status = Status.UNIMPLEMENTED,
+    unpacked?: (bytes: number) => void,
   ) {
     this.#messageBytesMax = messageBytesMax;
     this.#gzip = gzip;
     this.#shared = shared;
     this.#ifCompressed = ifCompressed;
+    this.#unpacked = unpacked;
   }
 
   /** Whether the content ends inside a message. */
@@ -143,8 +147,11 @@ export class MessageReader {
     if (from[start] === 0) return content;
     if (!this.#gzip) throw new StatusError(this.#ifCompressed, "compressed messages are not taken here");
     try {
-      return nodeZlib().gunzipSync(content, { maxOutputLength: this.#messageBytesMax });
+      const bytes = nodeZlib().gunzipSync(content, { maxOutputLength: this.#messageBytesMax });
+      this.#unpacked?.(bytes.length);
+      return bytes;
     } catch (cause) {
+      this.#unpacked?.(this.#messageBytesMax);
       const large = (cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE";
       if (large) throw tooLarge(undefined, this.#messageBytesMax);
       throw new StatusError(Status.INTERNAL, "a compressed message is not gzip", { cause });

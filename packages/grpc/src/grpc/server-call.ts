@@ -250,6 +250,7 @@ export class IncomingCall implements ServerCall {
   }
 
   #deliver(message: Buffer): boolean {
+    this.#session.connection.messageCame();
     if (this.#unary === undefined) this.#listener?.message(message);
     else if (this.#message === undefined) this.#keep(message);
     else throw new StatusError(Status.UNIMPLEMENTED, "a unary call carries more than one message");

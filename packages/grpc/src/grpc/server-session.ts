@@ -34,6 +34,8 @@ export interface SessionShell {
 
 /** A call with nothing special to it. */
 const CALL_BYTES = 1024;
+/** A message of a megabyte on its way in and one on its way out, or a thousand heads. */
+const HOARDED_BYTES_USUAL = 2 * 1024 * 1024;
 
 /** What a stream is for: a call, or a request of another kind, which is answered in HTTP when it has ended. */
 type Use = IncomingCall | Refused;
@@ -98,9 +100,19 @@ export class ServerSession implements ConnectionListener<Use> {
 
   /** About what the peer makes us hold, but for what lies in the socket. */
   get heldBytes(): number {
-    const { streams, sender, heldBytes, untakenBytes } = this.connection;
+    return this.connection.streams.size * CALL_BYTES + this.#hoardedBytes;
+  }
+
+  /** Whether others should be read before: it costs more than is usual, or holds so much that it is dear to add to it. */
+  isCostly(now: number): boolean {
+    return this.connection.isCostly(now) || this.#hoardedBytes > HOARDED_BYTES_USUAL;
+  }
+
+  /** What is held beside the calls themselves. */
+  get #hoardedBytes(): number {
+    const { sender, heldBytes, untakenBytes } = this.connection;
     const waiting = sender.queuedBytes - sender.sharedBytes;
-    return streams.size * CALL_BYTES + this.#requestBytes + this.#partial.used + waiting + heldBytes + untakenBytes;
+    return this.#requestBytes + this.#partial.used + waiting + heldBytes + untakenBytes;
   }
 
   /** Bytes of messages that have come and cannot be handed on yet, over all calls of the connection. */
@@ -110,7 +122,11 @@ export class ServerSession implements ConnectionListener<Use> {
 
   newReader(encoding: string): MessageReader {
     const gzip = this.options.gzip && encoding === "gzip";
-    return new MessageReader(this.options.limits.messageBytesMax, gzip, this.#partial);
+    const unpacked = (bytes: number): void => this.connection.unpacked(bytes, this.now());
+    const max = this.options.limits.messageBytesMax;
+    return gzip
+      ? new MessageReader(max, gzip, this.#partial, undefined, unpacked)
+      : new MessageReader(max, gzip, this.#partial);
   }
 
   tick(now: number): void {

@@ -119,6 +119,91 @@ describe("heads that cost more than calls earn", () => {
   });
 });
 
+describe("what is dear for what it brings", () => {
+  const COSTS = { costlyBytes: { burst: 10_000, perSecond: 1000 } };
+  const isCostly = ({ connection, now }: Subject): boolean => connection.isCostly(now);
+  const acts: Readonly<Record<string, (subject: Subject, id: number) => void>> = {
+    "large heads that differ": (subject, id) => {
+      subject.receive(lastHeaders(id, request({ "x-large": `${id}${"x".repeat(3000)}` })));
+    },
+    "trailers of that kind": (subject, id) => {
+      const trailers = request({ ":method": undefined, "x-large": `${id}${"x".repeat(3000)}` });
+      subject.receive(headers(id, request()), lastHeaders(id, trailers));
+    },
+    "content in single bytes": (subject, id) => {
+      if (id === 1) subject.receive(headers(1, request()));
+      subject.receive(...Array.from({ length: 10 }, () => data(1, "x")));
+    },
+    "messages that are unpacked": (subject) => subject.connection.unpacked(3000, subject.now),
+  };
+  for (const [what, act] of Object.entries(acts)) {
+    test(`${what}: some cost nothing, many make a connection that others do not wait for, and none ends it`, () => {
+      const subject = Subject.greeted(COSTS);
+      for (let nth = 0; nth < 50; nth++) {
+        act(subject, 1 + 2 * nth);
+        if (nth === 1) assert.ok(!isCostly(subject));
+      }
+      assert.ok(isCostly(subject));
+      assert.equal(subject.failure, undefined);
+      subject.now += 9999;
+      assert.ok(isCostly(subject));
+      subject.now += 1;
+      assert.ok(!isCostly(subject), "it owes no more than a burst");
+    });
+  }
+
+  const idle: Readonly<Record<string, (id: number) => Buffer[]>> = {
+    pings: () => [ping()],
+    "streams that end before they are done": (id) => [headers(id, request()), rstStream(id)],
+  };
+  for (const [what, act] of Object.entries(idle)) {
+    test(`includes ${what}, long before they end the connection`, () => {
+      const budget = { burst: 100, perSecond: 0 };
+      const subject = Subject.greeted({ idleFrames: budget, resets: budget });
+      for (let nth = 0; nth < 25; nth++) subject.receive(...act(1 + 2 * nth));
+      assert.ok(!isCostly(subject));
+      subject.receive(...act(51));
+      assert.ok(isCostly(subject));
+      assert.equal(subject.failure, undefined);
+    });
+  }
+
+  test("does not include pings that messages have paid for", () => {
+    const subject = Subject.greeted({ idleFrames: { burst: 100, perSecond: 0 } });
+    subject.receive(headers(1, request()));
+    for (let nth = 0; nth < 30; nth++) {
+      subject.connection.data(subject.stream(1), Buffer.from("y"), true, false, subject.now);
+      subject.receive(ping(), windowUpdate(1, 6));
+    }
+    assert.ok(!isCostly(subject));
+  });
+
+  const cheap: Readonly<Record<string, (subject: Subject, id: number) => void>> = {
+    "large heads that repeat themselves": (subject, id) => {
+      subject.receive(lastHeaders(id, request({ "x-large": "x".repeat(3000) })));
+    },
+    "heads of a usual size": (subject, id) => {
+      subject.receive(lastHeaders(id, request({ "x-trace": `${id}${"x".repeat(1000)}` })));
+    },
+    "short frames that bring whole messages": (subject, id) => {
+      if (id === 1) subject.receive(headers(1, request()));
+      subject.receive(data(1, "x"));
+      subject.connection.messageCame();
+    },
+    "frames of a usual size": (subject, id) => {
+      if (id === 1) subject.receive(headers(1, request()));
+      subject.receive(data(1, Buffer.alloc(256)));
+    },
+  };
+  for (const [what, act] of Object.entries(cheap)) {
+    test(`does not include ${what}`, () => {
+      const subject = Subject.greeted(COSTS);
+      for (let nth = 0; nth < 1000; nth++) act(subject, 1 + 2 * nth);
+      assert.ok(!isCostly(subject));
+    });
+  }
+});
+
 describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
   const ACTS: Readonly<Record<string, () => Buffer>> = {
     PING: () => ping(),

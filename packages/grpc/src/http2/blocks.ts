@@ -31,6 +31,8 @@ export class HeaderBlocks {
   unfinished: Unfinished | undefined;
   /** How often the latest block changed the table. */
   changes = 0;
+  /** What the latest block has cost: its fields, or nothing when they were known. */
+  decodedBytes = 0;
   readonly #limits: Limits;
   readonly #decoder = new HpackDecoder();
   #opening: Remembered | undefined;
@@ -68,6 +70,7 @@ export class HeaderBlocks {
     const known = kind === "trailers" ? this.#trailing : this.#opening;
     if (known !== undefined && known.changes === this.#decoder.changes && equal(known, from, start, end)) {
       this.changes = 0;
+      this.decodedBytes = 0;
       return known.head;
     }
     if (end - start > this.#limits.headerBlockBytesMax) throw tooLarge(this.#limits);
@@ -81,6 +84,7 @@ export class HeaderBlocks {
     }
     head.finish();
     this.changes = this.#decoder.changes - before;
+    this.decodedBytes = head.listBytes;
     const isShort = end - start <= REMEMBERED_BYTES_MAX && head.listBytes <= REMEMBERED_BYTES_MAX;
     if (isShort && this.changes === 0) this.#remember(kind, known, from, start, end, head);
     return head;

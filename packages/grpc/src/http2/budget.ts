@@ -20,6 +20,18 @@ export class Budget {
     return true;
   }
 
+  /** Takes what is there and what is not, down to as much as a whole burst makes up for. */
+  charge(tokens: number, now: number): void {
+    this.#refill(now);
+    this.#tokens = Math.max(this.#tokens - tokens, -this.#allowance.burst);
+  }
+
+  /** Whether less than `tokens` are left. */
+  lacks(tokens: number, now: number): boolean {
+    this.#refill(now);
+    return this.#tokens < tokens;
+  }
+
   /** Work that was useful makes up for frames that were not. */
   earn(tokens: number): void {
     this.#tokens = Math.min(this.#tokens + tokens, this.#allowance.burst);

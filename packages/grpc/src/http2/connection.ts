@@ -104,19 +104,41 @@ export class Connection<Call = unknown> implements Life {
     return this.#window.untakenBytes;
   }
 
-  /** Takes what the socket has read. The layer above may keep parts of it, so it must not change. */
-  receive(chunk: Buffer, now: number): void {
-    if (this.failure !== undefined) return;
+  /**
+   * Takes what the socket has read, from `start` on: all of it, or the frames that begin in the next `bytes` bytes. The
+   * layer above may keep parts of it, so it must not change.
+   *
+   * @returns where to go on; the end of the chunk when nothing is left of it, or nobody wants the rest.
+   */
+  receive(chunk: Buffer, now: number, start = 0, bytes = Number.POSITIVE_INFINITY): number {
+    if (this.failure !== undefined) return chunk.length;
     this.#incoming.at(now);
     this.#receivedAt = now;
     this.#pingedAt = undefined;
     try {
-      this.#reader.read(chunk);
+      const at = this.#reader.read(chunk, start, bytes);
       this.#listener.received?.();
+      return at;
     } catch (error) {
       if (!(error instanceof ConnectionFailure)) throw error;
       this.fail(error);
+      return chunk.length;
     }
+  }
+
+  /** A message of the peer was whole: it makes up for a short frame. */
+  messageCame(): void {
+    this.#patience.messageCame();
+  }
+
+  /** So much was unpacked of what the peer had packed. */
+  unpacked(bytes: number, now: number): void {
+    this.#patience.cost(bytes, now);
+  }
+
+  /** Whether the peer costs more than is usual. Nothing ends by that: it is for whoever decides who is read next. */
+  isCostly(now: number): boolean {
+    return this.#patience.isTried(this.sender.sentBytes, now);
   }
 
   /** Does what is due. Call it when `tickAt` has come; earlier does no harm. */

@@ -44,23 +44,34 @@ export class FrameReader {
     this.#rest = undefined;
   }
 
-  /** @throws ConnectionFailure. */
-  read(chunk: Buffer): void {
-    const from = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+  /**
+   * Reads on from `start`, and stops at the first border of frames that it comes to after `bytes` bytes.
+   *
+   * @returns where to read on: the end of the chunk when nothing is left of it.
+   * @throws ConnectionFailure.
+   */
+  read(chunk: Buffer, start: number, bytes: number): number {
+    const from = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk.subarray(start)]);
+    // What is at `at` of it is at `at - shift` of the chunk.
+    const shift = from === chunk ? 0 : from.length - chunk.length;
     this.#rest = undefined;
     const end = from.length;
-    let at = this.#prefaceLeft === 0 ? 0 : this.#preface(from);
+    const stopAt = start + shift + bytes;
+    let at = from === chunk ? start : 0;
+    if (this.#prefaceLeft > 0) at = this.#preface(from, at);
     while (!this.#stopped) {
       if (this.#inData) {
         at = this.#data(from, at, end);
-        if (this.#inData || this.#stopped) return;
+        if (this.#inData || this.#stopped) return chunk.length;
       }
+      if (at >= stopAt && at < end) return at - shift;
       if (end - at < FRAME_HEADER_BYTES) break;
       const next = this.#next(from, at, end);
       if (next === at) break;
       at = next;
     }
     if (at < end && !this.#stopped) this.#rest = at === 0 && from === chunk ? chunk : ownCopy(from, at, end);
+    return chunk.length;
   }
 
   /** Reads one frame, or the beginning of a DATA frame. @returns `at` when not enough of it is there. */
@@ -114,14 +125,14 @@ export class FrameReader {
     return at + padding;
   }
 
-  #preface(from: Buffer): number {
+  #preface(from: Buffer, at: number): number {
     const start = PREFACE.length - this.#prefaceLeft;
-    const size = Math.min(this.#prefaceLeft, from.length);
-    if (PREFACE.compare(from, 0, size, start, start + size) !== 0) {
+    const size = Math.min(this.#prefaceLeft, from.length - at);
+    if (PREFACE.compare(from, at, at + size, start, start + size) !== 0) {
       throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, "the connection did not begin with the HTTP/2 preface");
     }
     this.#prefaceLeft -= size;
-    return size;
+    return at + size;
   }
 }
 

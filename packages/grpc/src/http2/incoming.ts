@@ -1,10 +1,10 @@
 import { HeaderBlocks } from "./blocks.ts";
 import { checkParent, checkShape } from "./frame-rules.ts";
 import { type FrameSink, readWord } from "./frames.ts";
-import type { Head } from "./head.ts";
+import type { Head, HeadKind } from "./head.ts";
 import type { Limits } from "./limits.ts";
 import type { ConnectionListener } from "./listener.ts";
-import type { Patience } from "./patience.ts";
+import { FRAME_COST_BYTES, type Patience } from "./patience.ts";
 import { ConnectionFailure, ErrorCode, Flag, FRAME_BYTES_MAX, FrameType, MAX_31, Setting } from "./protocol.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
 import { readSettings } from "./settings.ts";
@@ -35,6 +35,8 @@ export interface Shared<Call> {
 export const GOAWAY_TEXT_BYTES_MAX = 256;
 /** A client that sends a dozen new fields with a call is usual; each call earns three idle frames. */
 const CHANGES_PER_IDLE_FRAME = 16;
+/** What a head has that does not cost. */
+const HEAD_BYTES_USUAL = 2048;
 /** What one head over the limit costs at the most. */
 const OVERSIZE_FRAMES_MAX = 256;
 /** A larger initial window may walk over all streams, and lets a frame out on each that waits. */
@@ -57,8 +59,8 @@ export class Incoming<Call> implements FrameSink {
   #now = 0;
   /** Whose DATA frame is arriving; undefined when it belongs to a stream that is gone. */
   #dataStream: Stream<Call> | undefined;
-  /** That frame has no content. */
-  #dataEmpty = false;
+  /** What that frame has of it, padding left out. */
+  #dataBytes = 0;
 
   constructor({ isServer, limits, listener, streams, window, patience, life }: Shared<Call>) {
     this.blocks = new HeaderBlocks(limits);
@@ -139,7 +141,7 @@ export class Incoming<Call> implements FrameSink {
       return;
     }
     this.#dataStream = stream;
-    this.#dataEmpty = size === padding;
+    this.#dataBytes = size - padding;
     if (padding > 0) this.#window.taken(stream, padding);
     if (stream.contentLeft !== -1) {
       stream.contentLeft -= size - padding;
@@ -158,8 +160,11 @@ export class Incoming<Call> implements FrameSink {
   dataEnds(endStream: boolean): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;
-    // An empty frame that ends its stream is how most libraries do that.
-    if (!endStream && this.#dataEmpty && stream !== undefined) this.#idleFrame("empty DATA");
+    if (!endStream && stream !== undefined) {
+      // An empty frame that ends its stream is how most libraries do that.
+      if (this.#dataBytes === 0) this.#idleFrame("empty DATA");
+      else if (this.#dataBytes < FRAME_COST_BYTES) this.#patience.cost(FRAME_COST_BYTES, this.#now);
+    }
     if (endStream && stream !== undefined && !stream.closed) this.#endRemote(stream);
   }
 
@@ -200,17 +205,17 @@ export class Incoming<Call> implements FrameSink {
     }
     if (!this.#isServer || id % 2 === 0) {
       if (this.#streams.wasOurs(id)) {
-        this.blocks.decode("trailers", from, start, end);
+        this.#decode("trailers", from, start, end);
         return;
       }
       throw new ConnectionFailure(ErrorCode.PROTOCOL_ERROR, `HEADERS on stream ${id}, which is not the peer's to open`);
     }
     if (id <= this.#streams.lastPeerId) {
-      this.blocks.decode("trailers", from, start, end);
+      this.#decode("trailers", from, start, end);
       if (this.#streams.wasResetByUs(id)) return this.#idleFrame("late HEADERS");
       throw new ConnectionFailure(ErrorCode.STREAM_CLOSED, `HEADERS on the closed stream ${id}`);
     }
-    const head = this.blocks.decode("request", from, start, end);
+    const head = this.#decode("request", from, start, end);
     this.#chargeHead(head);
     // After our GOAWAY the peer may not have known yet; it will repeat the call elsewhere.
     if (id > this.#streams.acceptedId) return this.#idleFrame("late HEADERS");
@@ -230,6 +235,14 @@ export class Incoming<Call> implements FrameSink {
     }
   }
 
+  #decode(kind: HeadKind, from: Buffer, start: number, end: number): Head {
+    const head = this.blocks.decode(kind, from, start, end);
+    if (this.blocks.decodedBytes > HEAD_BYTES_USUAL) {
+      this.#patience.cost(this.blocks.decodedBytes - HEAD_BYTES_USUAL, this.#now);
+    }
+    return head;
+  }
+
   /**
    * A head costs patience by what it makes us do beyond the usual: fields over the limit are read all the same, because
    * later blocks depend on them, and a few octets may refer to large ones; so do changes of the table.
@@ -243,7 +256,7 @@ export class Incoming<Call> implements FrameSink {
   /** RFC 9113, section 8.1: after the first block of a stream only trailers may follow, or the head of an answer. */
   #laterBlock(stream: Stream<Call>, endStream: boolean, from: Buffer, start: number, end: number): void {
     const awaitsHead = !this.#isServer && !stream.answered;
-    const head = this.blocks.decode(awaitsHead ? "response" : "trailers", from, start, end);
+    const head = this.#decode(awaitsHead ? "response" : "trailers", from, start, end);
     if (stream.remoteEnded) this.#refuse(stream, ErrorCode.STREAM_CLOSED);
     else if (head.malformed !== undefined) this.#refuse(stream, ErrorCode.PROTOCOL_ERROR);
     else if (awaitsHead) {

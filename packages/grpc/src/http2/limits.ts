@@ -33,6 +33,12 @@ export interface Limits {
    * and bytes that are sent earn more of them.
    */
   readonly idleFrames: Allowance;
+  /**
+   * Work that is dear for what it brings, in bytes: heads over 2 KiB, when they differ from the one before; messages that
+   * were unpacked; 256 for each short frame that ends no message. A peer that has used them up is not ended: it is read in
+   * a small share of the time while there are others.
+   */
+  readonly costlyBytes: Allowance;
 }
 
 /** A bucket: `burst` at once, refilled with `perSecond`. */
@@ -57,4 +63,6 @@ export const LIMITS: Limits = {
   resets: { burst: 1000, perSecond: 50 },
   // Data that flows earns more: a window update for each kilobyte is normal.
   idleFrames: { burst: 2000, perSecond: 100 },
+  // About a millisecond of work, and eight for each second.
+  costlyBytes: { burst: 512 * KIBIBYTE, perSecond: 4 * MEBIBYTE },
 };

@@ -10,18 +10,46 @@ const BYTES_PER_IDLE_FRAME = 1024;
  */
 const IDLE_FRAMES_PER_MESSAGE = 3;
 
+/** A frame of content is as much work as so many bytes, and costs as much when it has less. */
+export const FRAME_COST_BYTES = 256;
+
+/** Patience is being tried when less than this is left of it. */
+const UNTRIED_SHARE = 0.75;
+
 /** What one peer may do that brings nothing, and what makes up for it. */
 export class Patience {
+  readonly #limits: Limits;
   readonly #resets: Budget;
   readonly #idleFrames: Budget;
+  readonly #costlyBytes: Budget;
   /** Sent content that has paid for idle frames. */
   #paidBytes = 0;
   /** Calls of the peer and messages to it that have not paid for idle frames. */
   #unpaidMessages = 0;
 
   constructor(limits: Limits, now: number) {
+    this.#limits = limits;
     this.#resets = new Budget(limits.resets, now);
     this.#idleFrames = new Budget(limits.idleFrames, now);
+    this.#costlyBytes = new Budget(limits.costlyBytes, now);
+  }
+
+  /** Work that a peer may ask for without end, but others go first. */
+  cost(bytes: number, now: number): void {
+    this.#costlyBytes.charge(bytes, now);
+  }
+
+  /** Whether it is being tried: others go first before it is lost. */
+  isTried(sentBytes: number, now: number): boolean {
+    if (this.#costlyBytes.lacks(0, now)) return true;
+    const { resets, idleFrames } = this.#limits;
+    if (this.#resets.lacks(resets.burst * UNTRIED_SHARE, now)) return true;
+    return this.#idleFrames.lacks(idleFrames.burst * UNTRIED_SHARE - this.#earned(sentBytes), now);
+  }
+
+  /** A message was whole: it makes up for the frame that brought it. */
+  messageCame(): void {
+    this.#costlyBytes.earn(FRAME_COST_BYTES);
   }
 
   /** A call came, or a message was sent. */
@@ -38,13 +66,17 @@ export class Patience {
   /** A frame that brings nothing came. @throws ConnectionFailure when too many did. */
   idleFrame(what: string, sentBytes: number, now: number): void {
     if (this.#idleFrames.spend(now)) return;
-    const earned = (sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME;
-    this.#idleFrames.earn(earned + this.#unpaidMessages * IDLE_FRAMES_PER_MESSAGE);
+    this.#idleFrames.earn(this.#earned(sentBytes));
     this.#paidBytes = sentBytes;
     this.#unpaidMessages = 0;
     if (this.#idleFrames.spend(now)) return;
     // By these very words gRPC's clients know that they have to ping less often (grpc/doc/keepalive.md).
     const text = what === "PING" ? "too_many_pings" : `too many ${what} frames`;
     throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, text);
+  }
+
+  /** Idle frames that are paid for when they are needed. */
+  #earned(sentBytes: number): number {
+    return (sentBytes - this.#paidBytes) / BYTES_PER_IDLE_FRAME + this.#unpaidMessages * IDLE_FRAMES_PER_MESSAGE;
   }
 }

@@ -59,6 +59,14 @@ describe("memory that is held for all peers", () => {
     );
   });
 
+  test("is taken from those below the mean too, or the next byte would need the same again", () => {
+    const all = peers(1000, 101);
+    all[0]?.hold(11);
+    for (const peer of all.slice(1)) peer.hold(9.9);
+    assert.equal(evicted(all).length, 11);
+    assert.equal(Math.round(all.reduce((sum, { heldBytes }) => sum + heldBytes, 0)), 891);
+  });
+
   test("is given back by those who let go of it", () => {
     const all = peers(1000, 2);
     for (let round = 0; round < 10; round++) {

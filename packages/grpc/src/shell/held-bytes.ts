@@ -17,6 +17,8 @@ export class HeldBytes {
   total = 0;
   readonly #max: number;
   readonly #holders: () => Iterable<Holder>;
+  /** The end of a connection is told to it, and what is told counts too. */
+  #freeing = false;
 
   constructor(max: number, holders: () => Iterable<Holder>) {
     this.#max = max;
@@ -26,17 +28,17 @@ export class HeldBytes {
   /** One holder has taken more, or less. */
   change(bytes: number): void {
     this.total += bytes;
-    if (bytes > 0 && this.total > this.#max) this.#free();
+    if (bytes > 0 && this.total > this.#max && !this.#freeing) this.#free();
   }
 
   #free(): void {
-    const holders = [...this.#holders()];
-    const mean = this.total / holders.length;
-    const greedy = holders.filter(({ heldBytes }) => heldBytes >= mean).sort((a, b) => b.heldBytes - a.heldBytes);
+    const greedy = [...this.#holders()].sort((a, b) => b.heldBytes - a.heldBytes);
     const why = `all connections together made this side hold more than ${this.#max} bytes, and this one the most`;
+    this.#freeing = true;
     for (const holder of greedy) {
-      if (this.total <= this.#max * (1 - FREED_SHARE)) return;
+      if (this.total <= this.#max * (1 - FREED_SHARE)) break;
       holder.evict(why);
     }
+    this.#freeing = false;
   }
 }

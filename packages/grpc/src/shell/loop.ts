@@ -1,3 +1,5 @@
+import { Turns } from "./turns.ts";
+
 /** Something with a point in time at which it wants to be woken. */
 export interface Sleeper {
   /** Monotonic milliseconds; infinity for never. */
@@ -8,7 +10,7 @@ export interface Sleeper {
 }
 
 /** A pass over connections that are to be written or woken holds the event loop no longer than this. */
-const SLICE_MS = 10;
+const SLICE_MS = 0.5;
 /** Below this a timer is not worth being exact. */
 const TIMER_MS_MIN = 1;
 /** Longer ones overflow in Node and fire at once. A deadline may be years away. */
@@ -25,6 +27,7 @@ interface Entry {
 export class Loop {
   /** A heap, the earliest first. */
   readonly #heap: Entry[] = [];
+  readonly turns = new Turns();
   /** One entry for each sleeper at most, and none for one that is gone: a deadline may be years away. */
   readonly #entries = new Map<Sleeper, Entry>();
   #timer: NodeJS.Timeout | undefined;

@@ -145,6 +145,20 @@ describe("a server", () => {
     assert.throws(() => server.renewTls({ ...own, key: other.key }), refusal("tls cannot be used; "));
     server.renewTls(other);
   });
+
+  test("takes new certificates and nothing else: who may connect stays as it was", () => {
+    const server = serverWith({ tls: { ...own, ca: own.cert, clientCertificates: "required" } });
+    assert.throws(
+      () => server.renewTls({ ...own, clientCertificates: "none" }),
+      refusal("tls.clientCertificates is none but was required; only a new server can change it"),
+    );
+    assert.throws(
+      () => server.renewTls({ ...own, plaintext: true }),
+      refusal("tls.plaintext is true but was false; only a new server can change it"),
+    );
+    server.renewTls(own);
+    server.renewTls({ ...own, ca: own.cert, clientCertificates: "required", plaintext: false });
+  });
 });
 
 describe("a connection's options", () => {

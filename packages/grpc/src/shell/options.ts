@@ -72,6 +72,7 @@ const LIMIT_CHECKS: Checks<GrpcLimits> = {
   stalledMs: timeMs,
   resets: allowance,
   idleFrames: allowance,
+  costlyBytes: allowance,
   messageBytesMax: count,
   partialBytesMax: bytes,
   heldBytesMaxOfAll: bytes,

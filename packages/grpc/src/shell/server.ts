@@ -4,12 +4,15 @@ import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
 import type { GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
+import { ErrorCode } from "../http2/protocol.ts";
 import { aside, uncaught } from "./aside.ts";
 import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
+import { Offenders, type Suspect } from "./offenders.ts";
 import { checkGraceMs, checkServerOptions, checkServerTls, limitsOf } from "./options.ts";
-import { nodeTls, type ServerTls, secureOptions } from "./tls.ts";
-import { Wire } from "./wire.ts";
+import { nodeTls, type ServerTls, secureOptions, TLS_DEFAULTS } from "./tls.ts";
+import type { Reader } from "./turns.ts";
+import { type Keeper, Wire } from "./wire.ts";
 
 export interface ServerOptions {
   /** Default: all addresses of this host. */
@@ -51,6 +54,7 @@ export class GrpcServer {
   readonly #loop = new Loop();
   readonly #open = new Set<AcceptedConnection>();
   readonly #held: HeldBytes;
+  readonly #offenders = new Offenders();
   readonly #tellClosed: (peer: Peer, cause: string) => void;
   /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
   readonly #securing = new Map<string, AcceptedConnection>();
@@ -101,14 +105,21 @@ export class GrpcServer {
   }
 
   /**
-   * Takes new certificates for connections that come from now on; `clientCertificates` and `plaintext` stay as they were.
+   * Takes new certificates for connections that come from now on. `clientCertificates` and `plaintext` stay as they were,
+   * left out or not.
    *
-   * @throws TypeError when they do not fit together, or the server was made without TLS.
+   * @throws TypeError when they do not fit together, something else than certificates has changed, or the server was made
+   *   without TLS.
    */
   renewTls(tls: ServerTls): void {
     const server = this.#tls;
     if (server === undefined) throw new TypeError("renewTls: the server was made without options.tls, and stays so");
     checkServerTls("tls", tls);
+    for (const field of ["clientCertificates", "plaintext"] as const) {
+      const before = this.#options.tls?.[field] ?? TLS_DEFAULTS[field];
+      if ((tls[field] ?? before) === before) continue;
+      throw new TypeError(`tls.${field} is ${tls[field]} but was ${before}; only a new server can change it`);
+    }
     fitting("tls", () => server.setSecureContext(secureOptions(tls)));
   }
 
@@ -132,10 +143,13 @@ export class GrpcServer {
       const connection = this.#securing.get(peerOf(secured));
       secured.on("error", () => secured.destroy());
       if (connection === undefined) secured.destroy();
-      else connection.carry(secured, this.#session, this.#held);
+      else connection.carry(secured, this.#session);
     });
     // Node destroys the socket, whose `close` ends the connection.
-    server.on("tlsClientError", () => {});
+    server.on("tlsClientError", (_, socket) => {
+      const connection = this.#securing.get(peerOf(socket));
+      if (connection !== undefined) connection.offended = true;
+    });
     return server;
   }
 
@@ -146,7 +160,9 @@ export class GrpcServer {
       socket.destroy();
       return;
     }
-    const connection = new AcceptedConnection(socket, this.#loop, (cause) => this.#closed(connection, socket, cause));
+    const connection = new AcceptedConnection(socket, this.#loop, this.#held, (cause) => {
+      this.#closed(connection, socket, cause);
+    });
     if (!this.#accepts(connection)) {
       socket.destroy();
       return;
@@ -158,7 +174,28 @@ export class GrpcServer {
       return;
     }
     connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
-    if (this.#tls === undefined) connection.carry(socket, this.#session, this.#held);
+    const now = this.#loop.now();
+    connection.suspect = this.#offenders.suspect(connection.remoteAddress, now);
+    if (connection.suspect === undefined) this.#begin(socket, connection);
+    else {
+      socket.once("close", () => connection.lost());
+      this.#loop.turns.wait(this.#beginning(socket, connection), now);
+    }
+  }
+
+  /** A handshake of TLS is dear too: whoever is suspect waits for it. */
+  #beginning(socket: Socket, connection: AcceptedConnection): Reader {
+    return {
+      isCostly: (now) => connection.suspects(now),
+      work: () => {
+        if (!connection.gone) this.#begin(socket, connection);
+        return false;
+      },
+    };
+  }
+
+  #begin(socket: Socket, connection: AcceptedConnection): void {
+    if (this.#tls === undefined) connection.carry(socket, this.#session);
     else this.#route(socket, connection, this.#tls);
   }
 
@@ -177,12 +214,14 @@ export class GrpcServer {
     socket.once("readable", () => {
       const first: Buffer | null = socket.read();
       // The peer ended before it said anything, or may not speak without TLS.
-      if (first === null || (first[0] !== TLS_HANDSHAKE && this.#options.tls?.plaintext !== true)) {
+      const allowed = first?.[0] === TLS_HANDSHAKE || this.#options.tls?.plaintext === true;
+      if (first === null || !allowed) {
+        connection.offended = first !== null;
         socket.destroy();
         return;
       }
       socket.unshift(first);
-      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session, this.#held);
+      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session);
       this.#securing.set(peerOf(socket), connection);
       tls.emit("connection", socket);
     });
@@ -197,17 +236,23 @@ export class GrpcServer {
     if (!this.#open.delete(connection)) return;
     const peer = peerOf(socket);
     if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
+    if (connection.brokeRules) this.#offenders.note(connection.remoteAddress, this.#loop.now());
     this.#tellClosed(connection, cause);
     if (this.#open.size === 0) this.#allClosed?.resolve();
   }
 }
 
 /** One accepted TCP connection: first silent, then perhaps securing, then carrying calls. */
-class AcceptedConnection implements Peer {
+class AcceptedConnection implements Peer, Keeper {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
   encrypted = false;
+  readonly held: HeldBytes;
+  /** Its address had broken rules when it came. */
+  suspect: Suspect | undefined;
+  /** It broke a rule before it spoke HTTP/2. */
+  offended = false;
   readonly #tcp: Socket;
   readonly #loop: Loop;
   readonly #closed: (cause: string) => void;
@@ -217,15 +262,22 @@ class AcceptedConnection implements Peer {
   #silence: NodeJS.Timeout | undefined;
   gone = false;
 
-  constructor(tcp: Socket, loop: Loop, closed: (cause: string) => void) {
+  constructor(tcp: Socket, loop: Loop, held: HeldBytes, closed: (cause: string) => void) {
     this.#tcp = tcp;
     this.#socket = tcp;
     this.#loop = loop;
+    this.held = held;
     this.#closed = closed;
     // An address of version 4 on a socket of version 6 is written as one of version 4, as clients know themselves.
     this.remoteAddress = (tcp.remoteAddress ?? "").replace(/^::ffff:/i, "");
     this.remotePort = tcp.remotePort ?? 0;
     this.localPort = tcp.localPort ?? 0;
+  }
+
+  /** It was ended for what it did. */
+  get brokeRules(): boolean {
+    const failure = this.#session?.connection.failure;
+    return this.offended || (failure !== undefined && failure.code !== ErrorCode.NO_ERROR);
   }
 
   get queuedBytes(): number {
@@ -249,10 +301,14 @@ class AcceptedConnection implements Peer {
     this.#silence.unref();
   }
 
-  carry(socket: Socket, options: SessionOptions, held: HeldBytes): void {
+  suspects(now: number): boolean {
+    return this.suspect?.lacks(1, now) === true;
+  }
+
+  carry(socket: Socket, options: SessionOptions): void {
     this.#socket = socket;
     this.encrypted = socket !== this.#tcp;
-    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause), held);
+    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause), this);
     this.wire = wire;
     this.#session = new ServerSession(options, { peer: this, now: () => wire.now(), wrote: () => wire.wrote() });
     wire.start(this.#session);

@@ -18,6 +18,8 @@ export interface ServerTls {
   readonly plaintext?: boolean;
 }
 
+export const TLS_DEFAULTS = { clientCertificates: "none", plaintext: false } as const;
+
 /** What Node needs. RFC 9113, section 9.2: TLS 1.2 or later, with ALPN `h2`. */
 export function secureOptions(tls: ServerTls): TlsOptions {
   return {
@@ -25,7 +27,7 @@ export function secureOptions(tls: ServerTls): TlsOptions {
     key: tls.key,
     ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
     ...(tls.ca !== undefined && { ca: tls.ca }),
-    requestCert: (tls.clientCertificates ?? "none") !== "none",
+    requestCert: (tls.clientCertificates ?? TLS_DEFAULTS.clientCertificates) !== "none",
     rejectUnauthorized: tls.clientCertificates === "required",
     ALPNProtocols: ["h2"],
     minVersion: "TLSv1.2",

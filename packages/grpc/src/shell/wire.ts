@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { Connection } from "../http2/connection.ts";
 import { ConnectionFailure, ErrorCode } from "../http2/protocol.ts";
-import type { Sender } from "../http2/sender.ts";
 import type { HeldBytes, Holder } from "./held-bytes.ts";
 import type { Loop, Sleeper } from "./loop.ts";
+import type { Reader } from "./turns.ts";
 
 /** What runs on a wire: the server's or the client's side of a connection. */
 export interface Session {
@@ -12,42 +12,56 @@ export interface Session {
   readonly tickAt: number;
   /** About what the peer makes us hold. */
   readonly heldBytes?: number;
+  /** Whether others are to be read before. */
+  isCostly?(now: number): boolean;
   tick(now: number): void;
+}
+
+/** What a server knows beyond one connection of it. */
+export interface Keeper {
+  readonly held: HeldBytes;
+  /** Whether others are to be read before, whatever this one does. */
+  suspects(now: number): boolean;
 }
 
 /** With more than this unsent a peer is not read from: it could make us answer without end. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
 /**
- * After so much work for one connection the others have their turn. Node would read two megabytes of it before it looks
- * at anything else, and that may be work for seconds.
+ * What is read is worked through in pieces of this size, and more when frames are longer: after each the clock is looked
+ * at. A read may bring 64 KiB, which may be work for milliseconds.
  */
-const READ_MS = 10;
+const PIECE_BYTES = 2048;
+/** A socket is not read from while so many reads of it wait to be worked through. */
+const UNREAD_MAX = 2;
 /** How long a peer may take to end its side of TCP after we have ended ours. */
 const END_MS = 1000;
 /** How long a peer that broke the rules has to read why, before TCP is closed. */
 const LINGER_MS = 250;
 
 /** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
-export class Wire implements Sleeper, Holder {
+export class Wire implements Sleeper, Holder, Reader {
   heldBytes = 0;
   readonly #socket: Socket;
   readonly #loop: Loop;
   readonly #closed: (cause: string) => void;
-  readonly #held: HeldBytes | undefined;
+  readonly #keeper: Keeper | undefined;
   #session: Session | undefined;
   /** The time of the bytes that are being read: all that happens meanwhile happens then. */
   #turnAt: number | undefined;
-  /** Work on what was read since others had their turn. Milliseconds. */
-  #readMs = 0;
+  /** What was read and not worked through, and where in the first of it to go on. */
+  readonly #unread: Buffer[] = [];
+  #unreadAt = 0;
+  /** The peer has ended its side of TCP behind what is unread. */
+  #ended = false;
   #endAt = Number.POSITIVE_INFINITY;
   #ending = false;
   #gone = false;
 
-  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void, held?: HeldBytes) {
+  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void, keeper?: Keeper) {
     this.#socket = socket;
     this.#loop = loop;
     this.#closed = closed;
-    this.#held = held;
+    this.#keeper = keeper;
   }
 
   get tickAt(): number {
@@ -69,9 +83,9 @@ export class Wire implements Sleeper, Holder {
   start(session: Session): void {
     this.#session = session;
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => this.#read(session, chunk));
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("drain", () => this.#drain(session));
-    socket.on("end", () => this.#lost("the peer ended the TCP connection"));
+    socket.on("end", () => this.#peerEnded());
     socket.on("close", () => this.#lost("the TCP connection ended"));
     this.flush();
     this.#loop.plan(this);
@@ -90,6 +104,36 @@ export class Wire implements Sleeper, Holder {
     this.#turn(now, (session) => session.tick(now));
   }
 
+  isCostly(now: number): boolean {
+    return this.#session?.isCostly?.(now) === true || this.#keeper?.suspects(now) === true;
+  }
+
+  /** Works on what was read, and writes what that has caused. */
+  work(until: number, from = this.#loop.now()): boolean {
+    const connection = this.#session?.connection;
+    const unread = this.#unread;
+    if (connection === undefined) return false;
+    try {
+      for (let now = from, chunk = unread[0]; chunk !== undefined; chunk = unread[0]) {
+        this.#turnAt = now;
+        this.#unreadAt = connection.receive(chunk, now, this.#unreadAt, PIECE_BYTES);
+        if (this.#unreadAt === chunk.length) {
+          unread.shift();
+          this.#unreadAt = 0;
+        }
+        now = this.#loop.now();
+        if (now >= until) break;
+      }
+    } finally {
+      this.#turnAt = undefined;
+    }
+    this.flush();
+    if (unread.length > 0) return this.#mayRead;
+    if (this.#ended) this.#lost("the peer ended the TCP connection");
+    else if (this.#socket.isPaused()) this.#resume();
+    return false;
+  }
+
   flush(): void {
     const session = this.#session;
     if (session === undefined || this.#gone) return;
@@ -104,12 +148,12 @@ export class Wire implements Sleeper, Holder {
       for (const part of parts) socket.write(part);
       if (parts.length > 1) socket.uncork();
       sender.backlogged = socket.writableNeedDrain;
-      if (socket.writableLength > UNSENT_BYTES_MAX) socket.pause();
+      if (!this.#mayRead) socket.pause();
       if (!sender.backlogged) sender.pump(this.now());
     }
     this.#endWhenDone(session);
     this.#loop.plan(this);
-    if (this.#held !== undefined) this.#settle(this.#held, session.heldBytes ?? 0, sender);
+    this.#count();
   }
 
   evict(why: string): void {
@@ -139,28 +183,60 @@ export class Wire implements Sleeper, Holder {
   }
 
   /** Says what is held now. It may be too much, and this connection the one to end. */
-  #settle(held: HeldBytes, sessionBytes: number, sender: Sender): void {
+  #count(): void {
+    if (this.#keeper === undefined || this.#session === undefined) return;
     const { writableLength } = this.#socket;
+    const { sender } = this.#session.connection;
     // Some of it has left, and nobody says which: of what lies there all may be shared at the most.
     sender.sharedOut = Math.min(sender.sharedOut, writableLength);
     const before = this.heldBytes;
-    this.heldBytes = sessionBytes + writableLength - sender.sharedOut;
-    if (this.heldBytes !== before) held.change(this.heldBytes - before);
+    this.heldBytes = (this.#session.heldBytes ?? 0) + writableLength - sender.sharedOut + this.#unreadBytes;
+    if (this.heldBytes !== before) this.#keeper.held.change(this.heldBytes - before);
   }
 
-  #read(session: Session, chunk: Buffer): void {
-    const startedAt = this.#loop.now();
-    this.#turn(startedAt, () => session.connection.receive(chunk, startedAt));
-    this.#readMs += this.#loop.now() - startedAt;
-    if (this.#readMs < READ_MS) return;
-    this.#readMs = 0;
-    this.#socket.pause();
-    setImmediate(() => this.#resume());
+  #read(chunk: Buffer): void {
+    const now = this.#loop.now();
+    const { turns } = this.#loop;
+    const waits = this.#unread.push(chunk) > 1;
+    const costly = this.isCostly(now);
+    if (!waits && !costly) {
+      turns.served(now);
+      // Nearly all reads are one piece.
+      if (this.work(chunk.length <= PIECE_BYTES ? now : turns.endsAt(now), now)) turns.wait(this, now);
+      return;
+    }
+    turns.wait(this, now);
+    this.#count();
+    if (costly || this.#unread.length >= UNREAD_MAX) this.#socket.pause();
   }
 
   #resume(): void {
-    if (this.#gone || this.#session?.connection.failure !== undefined) return;
-    if (this.#socket.writableLength <= UNSENT_BYTES_MAX) this.#socket.resume();
+    if (this.#gone || this.#session?.connection.failure !== undefined || !this.#mayRead) return;
+    if (this.#unread.length > 0) this.#loop.turns.wait(this, this.#loop.now());
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Whoever does not read what it is answered could have us answer without end. */
+  get #mayRead(): boolean {
+    return this.#socket.writableLength <= UNSENT_BYTES_MAX;
+  }
+
+  get #unreadBytes(): number {
+    let bytes = 0;
+    for (const { length } of this.#unread) bytes += length;
+    return bytes;
+  }
+
+  /** What a connection that has failed has not read is nobody's any more. */
+  #forgetUnread(): void {
+    this.#unread.length = 0;
+    this.#unreadAt = 0;
+    this.#loop.turns.forget(this);
+  }
+
+  #peerEnded(): void {
+    this.#ended = true;
+    if (this.#unread.length === 0) this.#lost("the peer ended the TCP connection");
   }
 
   /** All that is answered meanwhile leaves in one write. */
@@ -181,7 +257,7 @@ export class Wire implements Sleeper, Holder {
     session.connection.sender.backlogged = false;
     // Not at once: the system takes megabytes of what nobody reads, and would be given them all before others are served.
     this.#loop.flushSoon(this);
-    if (this.#socket.isPaused()) this.#resume();
+    this.#resume();
   }
 
   /** The connection has failed, or is going away and nothing runs any more: our side of TCP ends. */
@@ -191,8 +267,10 @@ export class Wire implements Sleeper, Holder {
     this.#socket.end();
     // A flood is not read to its end: it is left in the socket, and its author waits. Closed at once, though, what is in
     // flight would be answered with a reset that overtakes the reason.
-    if (failed) this.#socket.pause();
-    else this.#socket.resume();
+    if (failed) {
+      this.#forgetUnread();
+      this.#socket.pause();
+    } else this.#resume();
     this.#endAt = Math.min(this.#endAt, this.now() + (failed ? LINGER_MS : END_MS));
     this.#loop.plan(this);
   }
@@ -204,8 +282,9 @@ export class Wire implements Sleeper, Holder {
     // First: a call that hears of its end may destroy the connection, and `closed` is told after all calls.
     this.#gone = true;
     connection?.lost(why);
-    this.#held?.change(-this.heldBytes);
+    this.#keeper?.held.change(-this.heldBytes);
     this.heldBytes = 0;
+    this.#forgetUnread();
     this.#loop.forget(this);
     this.#closed(why);
     if (!this.#socket.destroyed) this.#socket.destroySoon();

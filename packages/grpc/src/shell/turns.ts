@@ -1,0 +1,108 @@
+/** Whoever has bytes to work through. */
+export interface Reader {
+  /** Whether others are to be read before it. */
+  isCostly(now: number): boolean;
+  /** Works on until then, or a little longer. @returns whether it is to have another turn. */
+  work(until: number): boolean;
+}
+
+/** All that read in one turn of the event loop share so much of it, before writes and newcomers are looked at again. */
+const TURN_MS = 0.5;
+/** Those that cost much have less, and rest for a multiple of what they took: they leave four fifths of the time. */
+const COSTLY_TURN_MS = 0.25;
+const REST_TIMES = 4;
+/** So long after the last bytes of others they are expected to go on. */
+const OTHERS_MS = 100;
+
+/**
+ * Who is read when. Most bytes are worked through as they come. What takes longer is cut into turns, between which Node
+ * looks at all other sockets; and those that cost much more than is usual share a lane of their own, which rests most of
+ * the time as long as others are served.
+ */
+export class Turns {
+  readonly #usual = new Set<Reader>();
+  readonly #costly = new Set<Reader>();
+  /** When whoever reads as bytes come has to stop; undefined before the first one of this turn of the event loop. */
+  #endsAt: number | undefined;
+  #planned = false;
+  #costlyPlanned = false;
+  #restsUntil = 0;
+  #othersAt = Number.NEGATIVE_INFINITY;
+
+  /** Until when whoever reads as bytes come may go on. */
+  endsAt(now: number): number {
+    if (this.#endsAt === undefined) {
+      this.#endsAt = now + TURN_MS;
+      setImmediate(() => {
+        this.#endsAt = undefined;
+      });
+    }
+    return this.#endsAt;
+  }
+
+  /** One that does not cost much reads now. */
+  served(now: number): void {
+    this.#othersAt = now;
+  }
+
+  /** Lets it work when its turn comes. */
+  wait(reader: Reader, now: number): void {
+    if (reader.isCostly(now)) {
+      this.#usual.delete(reader);
+      this.#costly.add(reader);
+      this.#planCostly(now);
+    } else {
+      this.#costly.delete(reader);
+      this.#usual.add(reader);
+      this.#plan();
+    }
+  }
+
+  forget(reader: Reader): void {
+    this.#usual.delete(reader);
+    this.#costly.delete(reader);
+  }
+
+  #plan(): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    setImmediate(() => {
+      this.#planned = false;
+      const now = performance.now();
+      this.served(now);
+      this.#pass(this.#usual, now + TURN_MS);
+      if (this.#usual.size > 0) this.#plan();
+    });
+  }
+
+  #planCostly(now: number): void {
+    if (this.#costlyPlanned) return;
+    this.#costlyPlanned = true;
+    const pass = (): void => {
+      this.#costlyPlanned = false;
+      const startedAt = performance.now();
+      const endedAt = this.#pass(this.#costly, startedAt + COSTLY_TURN_MS);
+      this.#restsUntil = Math.max(this.#restsUntil, startedAt) + (endedAt - startedAt) * (1 + REST_TIMES);
+      if (this.#costly.size > 0) this.#planCostly(endedAt);
+    };
+    // Alone they need no rest, and owe none for it later.
+    if (now - this.#othersAt >= OTHERS_MS) this.#restsUntil = now;
+    const restMs = this.#restsUntil - now;
+    // A timer would make a millisecond of the shortest rest; such rests add up to one.
+    if (restMs >= 1) setTimeout(pass, restMs).unref();
+    else setImmediate(pass);
+  }
+
+  /** Those that have waited longest go first, and go behind the others when they have more. @returns when it ended. */
+  #pass(lane: Set<Reader>, until: number): number {
+    let now = performance.now();
+    for (const reader of lane) {
+      lane.delete(reader);
+      const more = reader.work(until);
+      now = performance.now();
+      if (more) this.wait(reader, now);
+      if (now >= until) break;
+    }
+    return now;
+  }
+}
