@@ -20,7 +20,7 @@ export async function renderCliDoc(): Promise<string> {
     "|---|---|",
     "| 0 | done |",
     "| 1 | failed, or there are differences; one sentence on stderr names the server and what mends it |",
-    "| 2 | the command line is wrong |",
+    "| 2 | the command line is wrong; of `doctor`: nobody could be asked |",
     "| 3 | what was asked for is not there |",
     "",
     "With `--json`, lists are `{total, page, pages, items}` and everything else is one object. Names are `namespace`, `group`,",

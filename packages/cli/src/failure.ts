@@ -1,5 +1,8 @@
-/** How a command that did not do its work ends: 1 it failed, 2 it was called wrongly, 3 what it asks for is not there. */
-const EXIT_CODES = { failed: 1, usage: 2, notFound: 3 } as const;
+/**
+ * How a command that did not do its work ends: 1 it failed, 2 it was called wrongly or (`doctor`) nobody could be asked, 3
+ * what it asks for is not there.
+ */
+const EXIT_CODES = { failed: 1, usage: 2, unreachable: 2, notFound: 3 } as const;
 
 /** What stops a command: one sentence for people, which names the server or the option, and the exit code. */
 export class CliError extends Error {

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdinIsTerminal: boolean;
   readonly stderrIsTerminal: boolean;
+  /** Absent: it is none. */
+  readonly stdoutIsTerminal?: boolean;
   /** Ends what runs until it is stopped, such as a watch; absent: the first SIGINT or SIGTERM does. */
   readonly stopped?: AbortSignal;
   readonly wait: (ms: number) => Promise<unknown>;
@@ -70,6 +72,9 @@ const processSurroundings: Surroundings = {
   },
   get stderrIsTerminal() {
     return process.stderr.isTTY === true;
+  },
+  get stdoutIsTerminal() {
+    return process.stdout.isTTY === true;
   },
   wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };

@@ -10,6 +10,7 @@ interface Given {
   readonly env?: Record<string, string>;
   readonly stdin?: string | Uint8Array;
   readonly stopped?: AbortSignal;
+  readonly stdoutIsTerminal?: boolean;
   /** Sees each piece of stdout as it is written. */
   readonly onOut?: (text: string) => void;
   readonly onErr?: (text: string) => void;
@@ -35,11 +36,12 @@ export async function nacreBytes(argv: readonly string[], given: Given = {}): Pr
     },
     bytes: (bytes) => void chunks.push(bytes),
   };
-  const { env = {}, stdin, stopped } = given;
+  const { env = {}, stdin, stopped, stdoutIsTerminal = false } = given;
   const code = await run(argv, env, output, {
     stdin: piped(stdin),
     stdinIsTerminal: stdin === undefined,
     stderrIsTerminal: false,
+    stdoutIsTerminal,
     ...(stopped && { stopped }),
     wait: () => new Promise((resolve) => setImmediate(resolve)),
   });
