@@ -1,3 +1,4 @@
+import { NO_PEERS } from "./cluster/peer-calls.ts";
 import { type TestConfigs, testConfigs } from "./config/http.fixture.ts";
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
 import { newMetrics } from "./metrics/metrics.ts";
@@ -25,6 +26,9 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
       exposed: ["health", "prometheus"],
       discovery: true,
       metrics: newMetrics({}),
+      peers: NO_PEERS,
+      ownLoad: () => ({ address: "10.0.0.1:8848", ready: true, connections: connections.count, load: 0.5, cpu: 0.12 }),
+      balancer: undefined,
       ...differently,
     });
     // v1 naming is there already.

@@ -1,12 +1,14 @@
 import { loginRoutes } from "./auth/http.ts";
+import type { Balancer } from "./cluster/balancer.ts";
 import { clusterRoutes } from "./cluster/http.ts";
-import { addressOf } from "./cluster/members.ts";
+import type { Peers } from "./cluster/peer-calls.ts";
 import type { ConfigHttpDeps } from "./config/http-common/deps.ts";
 import { configV1Routes } from "./config/http-v1/routes.ts";
 import { configV2Routes } from "./config/http-v2/routes.ts";
 import { configV3Routes } from "./config/http-v3/routes.ts";
 import type { Connections } from "./connections/connections.ts";
 import { loaderRoutes } from "./connections/http.ts";
+import type { MemberLoad } from "./connections/loader.ts";
 import { metricsRoutes } from "./metrics/http.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { namespaceRoutes } from "./namespaces/http.ts";
@@ -23,13 +25,16 @@ import type { Route } from "./transport/http/route.ts";
 export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "connections"> {
   readonly connections: Connections;
   readonly metrics: Metrics;
+  readonly peers: Peers;
+  readonly ownLoad: () => MemberLoad;
+  readonly balancer: Pick<Balancer, "plan"> | undefined;
   /** Whether Prometheus may list instances. */
   readonly discovery: boolean;
 }
 
 /** Every endpoint of the server, below its context path. */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
-  const { naming, members, connections, load, setLogLevel } = deps;
+  const { naming, members, connections, peers, ownLoad, balancer, setLogLevel } = deps;
   return [
     ...namingV1Routes(deps),
     ...namingV2Routes(deps),
@@ -42,7 +47,7 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...loginRoutes(),
     ...namespaceRoutes(deps),
     ...clusterRoutes(members),
-    ...loaderRoutes({ connections, load, address: () => addressOf(members.self()) }),
+    ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
     ...opsRoutes(setLogLevel),
     ...stateRoutes(deps),
     ...metricsRoutes(deps),

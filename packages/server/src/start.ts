@@ -2,13 +2,14 @@ import { join } from "node:path";
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
+import { Balancer } from "./cluster/balancer.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { openIdentity } from "./cluster/identity.ts";
 import { leave } from "./cluster/leaving.ts";
 import { watchLocalAddresses } from "./cluster/lookup/local-addresses.ts";
 import { newResolve } from "./cluster/lookup/resolve.ts";
 import type { Lookup } from "./cluster/lookup/types.ts";
-import { membersOf } from "./cluster/members.ts";
+import { addressOf, membersOf } from "./cluster/members.ts";
 import { onlyAlone } from "./cluster/only-alone.ts";
 import {
   addressRules,
@@ -24,6 +25,7 @@ import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
+import { type MemberLoad, obeyReload } from "./connections/loader.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
@@ -195,6 +197,17 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       process: watch,
     }),
   );
+  const memberList = membersOf({
+    cluster: () => cluster,
+    clock,
+    self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
+  });
+  const ownLoad = (): MemberLoad => ({
+    address: addressOf(memberList.self()),
+    ready: readiness.state().ready,
+    connections: connections.count,
+    ...load(),
+  });
   const routes = httpRoutes({
     naming,
     configs,
@@ -203,12 +216,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     readiness,
     switches,
     status: () => statusOf({ readiness, switches }),
-    members: membersOf({
-      cluster: () => cluster,
-      clock,
-      self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
-    }),
+    members: memberList,
     load,
+    peers: { ask: (...asked) => cluster.peers.ask(...asked), askAll: (...asked) => cluster.peers.askAll(...asked) },
+    ownLoad,
+    balancer: { plan: () => balancer.plan() },
     facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
@@ -235,6 +247,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     port: address.port,
     portOffset: options.clusterPortOffset,
     tls: await linkTls(options),
+    calls: { "loader.load": ownLoad, "loader.reload": (given) => obeyReload(connections, given) },
     holdsData: durable.appliedIndex > 0,
     resolve: newResolve(clock),
     readiness: ({ ready, reason }) => {
@@ -267,6 +280,18 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   );
   if (consolePort !== undefined) stops.push((graceMs) => consolePort.close(graceMs));
 
+  const balancer = new Balancer({
+    clock,
+    log,
+    connections,
+    peers: cluster.peers,
+    self: () => {
+      const { address: own, ready, connections: held } = ownLoad();
+      return { address: own, ready, sdk: held.sdk };
+    },
+    membersChangedAt: () => cluster.membersChangedAt,
+  });
+  stops.push(() => balancer.stop());
   const addresses = watchLocalAddresses(
     { clock, rules: addressRules(options), refreshMs: options.addressRefreshMs },
     (ips) => cluster.members.feed({ type: "localAddresses", ips }),
@@ -282,6 +307,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     stops.push(() => lookup?.close());
   } else listRead(undefined, "");
   cluster.start();
+  balancer.start();
   const { memberId, clusterId } = identity.identity;
   log.info({ httpPort: address.port, grpcPort, clusterPort, memberId, clusterId }, "started");
 

@@ -27,6 +27,7 @@ import { InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
 import type { LinkTls } from "./links/types.ts";
 import { MemberRunner } from "./member-runner.ts";
+import { type PeerCallHandlers, type PeerCallName, type PeerCalls, type Peers, readAnswer } from "./peer-calls.ts";
 
 /** Members speak to each other when each understands what the other one speaks. */
 export const CLUSTER_PROTOCOL = { speaks: 1, oldest: 1 } as const;
@@ -49,6 +50,8 @@ export interface ClusterSetup {
   /** What is added to the main port of any member to find its cluster port. */
   readonly portOffset: number;
   readonly tls: LinkTls | undefined;
+  /** What this member answers others, beside what the cluster answers itself. */
+  readonly calls: Omit<PeerCallHandlers, "naming.write">;
   /** Whether this member holds durable data, so that its cluster id stands. */
   readonly holdsData: boolean;
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
@@ -70,11 +73,28 @@ export class Cluster {
   readonly members: MemberRunner;
   readonly distro: DistroRunner;
   readonly links: Links;
+  /** The other members, to be asked. */
+  readonly peers: Peers = {
+    ask: (to, name, given, timeoutMs) => this.#ask(to, name, given, timeoutMs),
+    askAll: (name, given, timeoutMs) =>
+      Promise.all(
+        [...this.members.state.members.keys()].map(async (memberId) => {
+          const address = this.#shown(memberId);
+          try {
+            return { memberId, address, answer: await this.#ask(memberId, name, given, timeoutMs) };
+          } catch (thrown) {
+            return { memberId, address, error: RegistryError.from(thrown) };
+          }
+        }),
+      ),
+  };
   readonly #setup: ClusterSetup;
   readonly #probe: InstanceProbe;
   /** The link that this member uses for each other one, as far as Distro was told of its credit. */
   readonly #outs = new Map<string, LinkId>();
   readonly #credits = new Map<LinkId, number>();
+  /** When a member last came, went or changed its state; monotonic milliseconds. */
+  membersChangedAt = 0;
   #journal: ClientJournal | undefined;
   #ring: readonly string[] = [];
   #distroReady: { readonly ready: boolean; readonly reason: string } = { ready: false, reason: "it has just started" };
@@ -109,8 +129,9 @@ export class Cluster {
         },
       },
       calls: {
-        "naming.write": (payload) => this.#forwarded(payload),
-      },
+        ...setup.calls,
+        "naming.write": (given) => this.#forwarded(readForwarded(given)),
+      } satisfies PeerCallHandlers,
     });
     this.members = new MemberRunner({
       clock,
@@ -213,14 +234,6 @@ export class Cluster {
     return ownerIn(this.#ring, clientId);
   }
 
-  /** @throws RegistryError: that of the other member, or `peerUnreachable`. */
-  async call(memberId: string, name: string, payload: unknown, timeoutMs: number): Promise<unknown> {
-    const link = this.#outs.get(memberId);
-    if (link === undefined)
-      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.#shown(memberId)}`);
-    return this.links.call(link, name, payload, timeoutMs);
-  }
-
   /** Whether anybody else is a member, or expected to be. */
   get others(): boolean {
     const { members, list, joined } = this.members.state;
@@ -259,6 +272,7 @@ export class Cluster {
   }
 
   #memberChanged({ id, to }: Extract<Effect, { type: "memberChanged" }>): void {
+    this.membersChangedAt = this.#setup.clock.now();
     if (to === undefined) this.distro.feed({ type: "peerRemoved", id });
     else this.#tellPeer(id, this.#member(id)?.incarnation ?? 0);
   }
@@ -335,14 +349,14 @@ export class Cluster {
         memberId: identity.identity.memberId,
         ownerOf: (id) => this.ownerOf(id),
         submit: (write) => naming.submit(write),
-        call: async (to, write) => (await this.call(to, "naming.write", write, FORWARD_TIMEOUT_MS)) as Forwarded,
+        call: (to, write) => this.peers.ask(to, "naming.write", write, FORWARD_TIMEOUT_MS),
       },
       event,
     );
   }
 
-  #forwarded(payload: unknown): Forwarded {
-    const answer = this.#setup.naming.submit(readForwarded(payload));
+  #forwarded(event: AddressEvent): Forwarded {
+    const answer = this.#setup.naming.submit(event);
     return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
   }
 
@@ -355,6 +369,18 @@ export class Cluster {
     if (entry.gone !== undefined) return head;
     const contents = contentsOf(naming.state, id);
     return contents === undefined ? undefined : { ...head, contents };
+  }
+
+  async #ask<Name extends PeerCallName>(
+    memberId: string,
+    name: Name,
+    given: PeerCalls[Name]["given"],
+    timeoutMs: number,
+  ): Promise<PeerCalls[Name]["answered"]> {
+    const link = this.#outs.get(memberId);
+    if (link === undefined)
+      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.#shown(memberId)}`);
+    return readAnswer(name, await this.links.call(link, name, given, timeoutMs));
   }
 
   #shown(memberId: string): Address {

@@ -1,5 +1,6 @@
 import type { Connection, Redirect } from "@nacre/core/connections";
-import { RegistryError } from "@nacre/protocol";
+import { integer, number, object, RegistryError, text } from "@nacre/protocol";
+import type { Connections } from "./connections.ts";
 
 /** A connection as the loader API shows it; `createTime` is text in v2 and a number in v3. */
 export function connectionBody(connection: Connection, time: "text" | "number"): Record<string, unknown> {
@@ -30,6 +31,8 @@ export function connectionBody(connection: Connection, time: "text" | "number"):
 /** What one member says about its connections and its load. */
 export interface MemberLoad {
   readonly address: string;
+  /** Whether it lets clients in. */
+  readonly ready: boolean;
   readonly connections: { readonly all: number; readonly sdk: number };
   /** Load average of one minute. */
   readonly load: number;
@@ -64,4 +67,12 @@ export function redirectTo(address: string): Redirect | undefined {
   if (ip === "" || Number(port) > 65_535 || Number(port) < 1)
     throw new RegistryError("invalidParameter", `Param 'redirectAddress' must be ip:port, not '${address}'.`);
   return { ip: ip.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+}
+
+const reloadOrder = object({ keep: integer(0), share: number(0), redirect: text() });
+
+/** Another member asks this one to give connections away. @throws RegistryError for an order that is none. */
+export function obeyReload(connections: Pick<Connections, "reload">, given: unknown): { readonly moved: number } {
+  const { keep, share, redirect } = reloadOrder.read(given, "");
+  return { moved: connections.reload(keep, redirectTo(redirect), Math.min(Math.max(share, 0), 1)) };
 }
