@@ -712,6 +712,35 @@ describe("message limits (gRPC over HTTP/2, Length-Prefixed-Message)", () => {
   });
 });
 
+describe("a client that makes us hold much", () => {
+  const MUCH = 2 * 1024 * 1024;
+
+  test("is read after others while it does: by answers that it makes no room for", () => {
+    const subject = new SessionSubject({ [PATH]: { type: "unary", handle: () => Buffer.alloc(MUCH) } });
+    subject.receive(settings([4, 0]), headers(1, request()), lastData(1, message("")));
+    assert.ok(subject.session.isCostly(subject.now));
+    subject.receive(settings([4, MUCH + 5]));
+    assert.ok(!subject.session.isCostly(subject.now));
+  });
+
+  test("is read after others while it does: by heads of calls that it leaves open", () => {
+    const [subject] = streaming();
+    const calls = Array.from({ length: 200 }, (_, nth) => 1 + 2 * nth);
+    for (const id of calls) subject.receive(headers(id, request({ "x-large": `${id}${"x".repeat(15_000)}` })));
+    subject.now += 60_000;
+    assert.ok(subject.session.isCostly(subject.now));
+    for (const id of calls) subject.receive(rstStream(id));
+    subject.now += 60_000;
+    assert.ok(!subject.session.isCostly(subject.now));
+  });
+
+  test("is none when it has many calls open and nothing special to them", () => {
+    const [subject] = streaming();
+    for (let nth = 0; nth < 5000; nth++) subject.receive(headers(1 + 2 * nth, request()));
+    assert.ok(!subject.session.isCostly(subject.now));
+  });
+});
+
 describe("compression (gRPC over HTTP/2, Message-Encoding)", () => {
   const GZIP = { "grpc-encoding": "gzip" };
   const server = (gzip: boolean): SessionSubject => new SessionSubject(echo, { messageBytesMax: 100_000 }, gzip);
@@ -747,6 +776,19 @@ describe("compression (gRPC over HTTP/2, Message-Encoding)", () => {
     subject.call(1, message(bomb, 1), GZIP);
     assert.equal(subject.status(1)[0], String(Status.RESOURCE_EXHAUSTED));
   });
+
+  for (const [what, packed] of [
+    ["that fit", gzipSync(Buffer.alloc(100_000))],
+    ["over the limit", gzipSync(Buffer.alloc(10_000_000))],
+  ] as const) {
+    test(`messages ${what} that are unpacked make others be read first when they are many`, () => {
+      const subject = server(true);
+      for (let nth = 0; nth < 5; nth++) subject.call(1 + 2 * nth, message(packed, 1), GZIP);
+      assert.ok(!subject.session.isCostly(subject.now));
+      subject.call(11, message(packed, 1), GZIP);
+      assert.ok(subject.session.isCostly(subject.now));
+    });
+  }
 
   test("what is no gzip is an INTERNAL", () => {
     const subject = server(true);

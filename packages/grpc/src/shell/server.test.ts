@@ -3,10 +3,13 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { newAuthority } from "@nacre/testkit/certificates";
-import type { Methods, Peer } from "../grpc/call.ts";
+import type { Method, Methods, Peer } from "../grpc/call.ts";
 import { PREFACE } from "../http2/protocol.ts";
+import { data, headers, message, request, settings } from "../http2/wire.fixture.ts";
 import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
 import { GrpcServer, type ServerOptions } from "./server.ts";
+import { Turns } from "./turns.ts";
+import { Wire } from "./wire.ts";
 
 const HOST = "127.0.0.1";
 
@@ -145,6 +148,96 @@ describe("a connection", () => {
     await once(socket, "data");
     socket.resetAndDestroy();
     assert.equal(await cause, "the TCP connection ended");
+  });
+});
+
+describe("what comes at once", () => {
+  const CALLS = 3000;
+
+  test("is read in turns, all of it, also when its end comes with it", async (t) => {
+    let heard = 0;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const method = { type: "stream", open: () => ({ message: () => heard++ }) } as const;
+    const { port } = await serving(t, { methods: { "/test/Hear": method }, closed: () => resolve() });
+    const worked = t.mock.method(Wire.prototype, "work");
+    const opened = headers(1, request({ ":path": "/test/Hear" }));
+    connect(port, HOST).end(
+      Buffer.concat([
+        PREFACE,
+        settings(),
+        opened,
+        ...Array.from({ length: CALLS }, () => data(1, message("x".repeat(60)))),
+      ]),
+    );
+    await gone;
+    assert.equal(heard, CALLS);
+    assert.ok(worked.mock.callCount() > 4, `${worked.mock.callCount()} turns`);
+  });
+
+  test("lets another connection be served in between", async (t) => {
+    const told: string[] = [];
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const busy: Method = {
+      type: "unary",
+      handle: (own) => {
+        const until = performance.now() + 1;
+        while (performance.now() < until);
+        told.push("busy");
+        return own;
+      },
+    };
+    const { port } = await serving(t, { methods: { ...METHODS, "/test/Busy": busy } });
+    const [much, other] = [await connected(t, port), await connected(t, port)];
+    const all = Array.from({ length: 300 }, () => much.unary("/test/Busy", Buffer.alloc(10)));
+    await all[0];
+    await other.unary("/test/Echo", Buffer.alloc(10));
+    told.push("other");
+    await Promise.all(all);
+    resolve();
+    await gone;
+    const before = told.indexOf("other");
+    assert.ok(before >= 1 && before < 250, `${before} of 300 went first`);
+  });
+});
+
+describe("an address that keeps breaking rules", () => {
+  const authority = newAuthority();
+  const kinds: Readonly<Record<string, Partial<ServerOptions>>> = {
+    "of HTTP/2": {},
+    "of HTTP/2, on a port that takes TLS too": { tls: { ...authority.issue("server"), plaintext: true } },
+    "of TLS": { tls: authority.issue("server") },
+  };
+  for (const [what, options] of Object.entries(kinds)) {
+    test(`${what} is served, but behind others`, async (t) => {
+      const { port } = await serving(t, options);
+      const waited = t.mock.method(Turns.prototype, "wait");
+      // A record of TLS of which nothing is right, and a preface that is none.
+      const garbage = Buffer.alloc(500, what === "of TLS" ? 0x16 : "G");
+      const one = async (): Promise<unknown> => {
+        const socket = connect(port, HOST).on("error", () => {});
+        socket.resume().write(garbage);
+        return once(socket, "close");
+      };
+      for (let nth = 0; nth < 5; nth++) await Promise.all([one(), one(), one(), one(), one()]);
+      const before = waited.mock.callCount();
+      const tls = { ca: authority.cert, serverName: "localhost" };
+      const connection = await connected(t, port, what === "of TLS" ? { tls } : {});
+      assert.equal(String(await connection.unary("/test/Echo", Buffer.from("a"))), "a");
+      assert.ok(waited.mock.callCount() > before);
+    });
+  }
+
+  test("is told by its broken rules alone, not by connections that come and go", async (t) => {
+    const { port } = await serving(t);
+    const waited = t.mock.method(Turns.prototype, "wait");
+    for (let nth = 0; nth < 30; nth++) {
+      const socket = connect(port, HOST).resume();
+      socket.end(nth % 2 === 0 ? PREFACE : "");
+      await once(socket, "close");
+    }
+    const connection = await connected(t, port);
+    await connection.unary("/test/Echo", Buffer.alloc(0));
+    assert.equal(waited.mock.callCount(), 0);
   });
 });
 

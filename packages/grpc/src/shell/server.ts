@@ -323,7 +323,7 @@ class AcceptedConnection implements Peer, Keeper {
   /** TCP has ended, also under TLS. */
   lost(): void {
     if (this.wire === undefined) this.destroy();
-    else this.wire.destroy("the TCP connection ended");
+    else this.wire.tcpClosed();
   }
 
   destroy(): void {

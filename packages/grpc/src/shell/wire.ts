@@ -86,7 +86,7 @@ export class Wire implements Sleeper, Holder, Reader {
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("drain", () => this.#drain(session));
     socket.on("end", () => this.#peerEnded());
-    socket.on("close", () => this.#lost("the TCP connection ended"));
+    socket.on("close", () => this.tcpClosed());
     this.flush();
     this.#loop.plan(this);
   }
@@ -177,6 +177,12 @@ export class Wire implements Sleeper, Holder, Reader {
     }
   }
 
+  /** TCP is gone. What came before the peer ended it is worked through all the same. */
+  tcpClosed(): void {
+    if (this.#ended && this.#unread.length > 0) this.#loop.turns.wait(this, this.#loop.now());
+    else this.destroy("the TCP connection ended");
+  }
+
   destroy(cause: string): void {
     this.#lost(cause);
     this.#socket.destroy();
@@ -218,7 +224,7 @@ export class Wire implements Sleeper, Holder, Reader {
 
   /** Whoever does not read what it is answered could have us answer without end. */
   get #mayRead(): boolean {
-    return this.#socket.writableLength <= UNSENT_BYTES_MAX;
+    return this.#socket.destroyed || this.#socket.writableLength <= UNSENT_BYTES_MAX;
   }
 
   get #unreadBytes(): number {
