@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { DEFAULT_DISTRO_OPTIONS } from "@nacre/core/distro";
 import { MEMBERSHIP_DEFAULTS } from "@nacre/core/membership";
+import { newAuthority } from "@nacre/testkit/certificates";
 import { defaultOptions, optionsOf } from "../options.ts";
 import { memberIp } from "../setups.ts";
 import { distroOptions, fingerprintOf, linkTls, lookupOptions, membershipOptions, ownHost } from "./setups.ts";
@@ -63,6 +64,28 @@ describe("the fingerprint of the secret that members share", () => {
 describe("TLS between members", () => {
   test("is off unless it is switched on", async () => {
     assert.equal(await linkTls(defaultOptions), undefined);
+  });
+
+  test("shows and checks what the files hold", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "nacre-peer-tls-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const authority = newAuthority();
+    const { cert, key } = authority.issue("member");
+    const [peerTlsCertFile, peerTlsKeyFile, peerTlsCaFile] = ["cert", "key", "ca"].map((name) => join(folder, name));
+    for (const [path = "", text] of [
+      [peerTlsCertFile, cert],
+      [peerTlsKeyFile, key],
+      [peerTlsCaFile, authority.cert],
+    ] as const)
+      await writeFile(path, text);
+    const given = { peerTlsEnabled: true, peerTlsCertFile, peerTlsKeyFile, peerTlsCaFile };
+    const tls = { cert, key, ca: authority.cert };
+    assert.deepEqual(await linkTls(optionsOf(given)), {
+      server: { ...tls, clientCertificates: "none", plaintext: true },
+      client: tls,
+    });
+    const strict = await linkTls(optionsOf({ ...given, peerTlsMutual: true, peerTlsPlaintext: false }));
+    assert.deepEqual(strict?.server, { ...tls, clientCertificates: "required", plaintext: false });
   });
 
   test("with files that hold no certificate ends the start with a sentence that names them", async (t) => {
