@@ -82,7 +82,7 @@ instances) are not replicated in this release, and are refused while a member kn
 
 ### Where do I look?
 
-Nacos writes some thirty log files. Here there is one log, on standard output, and it says when a finding begins and ends.
+Nacos writes some thirty log files. Here there is one log, on standard error, and it says when a finding begins and ends.
 
 | What stood in | Is now in |
 |---|---|
