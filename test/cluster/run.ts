@@ -57,13 +57,15 @@ function play(act: Act, scenarios: readonly Scenario[]): void {
   for (const scenario of scenarios) {
     test(`${scenario.id}: ${scenario.fault}`, { timeout: SCENARIO_MAX_MS }, async (context) => {
       assert.ok(stage !== undefined);
+      const from = performance.now();
       try {
         const measured = await scenario.run(stage);
         outcomes.set(scenario, { ok: true, measured });
         context.diagnostic(measured);
       } catch (thrown) {
         outcomes.set(scenario, { ok: false, measured: firstLine(thrown) });
-        (thrown as Error).message += `\n${stage.cluster.said()}`;
+        (thrown as Error).message += `\n--- shown\n${stage.changes(from)}\n${stage.cluster.said()}`;
+        await stage.repair();
         throw thrown;
       }
     });

@@ -75,7 +75,7 @@ export class Beats {
 
   /** The answer's text; undefined when it failed. */
   async #call(method: string, path: string, address: string): Promise<string | undefined> {
-    const members = this.#cluster.running;
+    const members = this.#cluster.members.filter((each) => each.isReady);
     const member = members[this.#turn++ % members.length];
     if (member === undefined) return undefined;
     const { ip, port } = partsOf(address);

@@ -176,6 +176,17 @@ describe("a history", () => {
     assert.deepEqual(history(versioned(0, 5), lost(1, "a"), versioned(2, 1)).faults(BOUNDS, 9000), []);
   });
 
+  test("tells line by line what changed", () => {
+    const all = history(
+      registered(0, "one"),
+      view(1, "a", "one"),
+      view(2, "a", "one?", "two"),
+      view(3, "a", "two"),
+      lost(4, "a"),
+    );
+    assert.deepEqual(all.changes(2, 3), ["+0 ms a s, 2 shown: ?one +two", "+1 ms a s, 1 shown: -one", "+2 ms a lost"]);
+  });
+
   test("judges from a moment on only what went on after it", () => {
     const all = history(registered(0, "one"), view(0, "a"), view(5000, "a", "one"), view(6000, "a", "one"));
     assert.equal(all.faults(BOUNDS, 9000).length, 1);

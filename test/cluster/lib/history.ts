@@ -177,6 +177,27 @@ export class History {
     return last;
   }
 
+  /** Line by line what changed from a moment on, for people who look for the cause of a fault. */
+  changes(from: number, linesMax: number): string[] {
+    const before = new Map<string, ReadonlyMap<string, boolean>>();
+    const lines: string[] = [];
+    for (const entry of this.entries) {
+      let what = "";
+      if (entry.type === "view") {
+        const key = `${entry.viewer} ${entry.service}`;
+        const now = new Map(entry.hosts.map(({ address, healthy }) => [address, healthy]));
+        const old = before.get(key);
+        before.set(key, now);
+        const added = [...now].filter(([address, healthy]) => old?.get(address) !== healthy);
+        const removed = [...(old?.keys() ?? [])].filter((address) => !now.has(address));
+        const shown = added.map(([address, healthy]) => `${healthy ? "+" : "?"}${address}`);
+        what = `${key}, ${now.size} shown: ${[...shown, ...removed.map((address) => `-${address}`)].join(" ")}`;
+      } else what = entry.type === "lost" ? `${entry.viewer} lost` : `${entry.service} ${entry.address} ${entry.type}`;
+      if (entry.at >= from) lines.push(`+${Math.round(entry.at - from)} ms ${what}`);
+    }
+    return lines.slice(-linesMax);
+  }
+
   services(): Set<string> {
     return new Set(this.entries.flatMap((entry) => ("service" in entry ? [entry.service] : [])));
   }

@@ -21,15 +21,20 @@ export async function findingOf(member: MemberProcess, code: string): Promise<Fi
   return (await findingsOf(member)).find((finding) => finding.code === code);
 }
 
-/** SDK connections of members, by id. */
-export async function connectionsOf(members: readonly MemberProcess[]): Promise<Set<string>> {
-  const all = await Promise.all(
-    members.map(async (member) => {
-      const { data } = await getJson<{ data: Record<string, unknown> }>(member, "/v3/admin/core/loader/current");
-      return Object.keys(data).map((id) => `${member.name} ${id}`);
-    }),
+/** How observers name their application, so that their connections are not taken for those of clients. */
+export const OBSERVER = "observer";
+
+/** How many connections clients of each version have to these members. */
+export async function connectionsOf(members: readonly MemberProcess[]): Promise<ReadonlyMap<string, number>> {
+  type Detail = { readonly metaInfo: { readonly version: string; readonly appName: string } };
+  const counts = new Map<string, number>();
+  const all = members.map((member) =>
+    getJson<{ data: Record<string, Detail> }>(member, "/v3/admin/core/loader/current"),
   );
-  return new Set(all.flat());
+  for (const { data } of await Promise.all(all))
+    for (const { metaInfo } of Object.values(data))
+      if (metaInfo.appName !== OBSERVER) counts.set(metaInfo.version, (counts.get(metaInfo.version) ?? 0) + 1);
+  return counts;
 }
 
 /** `true`, or why a member says that it is not ready. */

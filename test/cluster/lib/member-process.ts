@@ -32,6 +32,7 @@ export class MemberProcess {
   printed = "";
   readonly #folder: string;
   #starts = 0;
+  #isReady = false;
   #child: ChildProcess | undefined;
 
   private constructor(setup: MemberSetup, folder: string) {
@@ -71,6 +72,11 @@ export class MemberProcess {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
+  /** It said that it is ready, and nobody has killed it since. */
+  get isReady(): boolean {
+    return this.isRunning && this.#isReady;
+  }
+
   get pid(): number | undefined {
     return this.isRunning ? this.#child?.pid : undefined;
   }
@@ -89,6 +95,7 @@ export class MemberProcess {
   async start(): Promise<number> {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
     const { host, port, flags = [], list, hasFiles = false, env = {} } = this.setup;
+    this.#isReady = false;
     const startedAt = performance.now();
     const data = join(this.#folder, "data");
     await mkdir(data, { recursive: true });
@@ -116,6 +123,7 @@ export class MemberProcess {
     );
     try {
       await ready;
+      this.#isReady = true;
     } finally {
       clearTimeout(tooLate);
     }
@@ -164,6 +172,7 @@ export class MemberProcess {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
     const gone = once(child, "exit");
+    if (signal === "SIGKILL") this.#isReady = false;
     child.kill(signal);
     await gone;
   }

@@ -2,11 +2,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import { RegistryClient } from "@nacre/testkit/registry-client";
 import { inTime } from "./driver.ts";
 import type { History } from "./history.ts";
+import { OBSERVER } from "./looks.ts";
 import type { MemberProcess } from "./member-process.ts";
 import { hostsOf, type ServiceInfo, subscribeRequest } from "./requests.ts";
 
 const RETRY_MS = 50;
 const CALL_MAX_MS = 3000;
+const SETUP = { labels: { source: "sdk", module: "naming", AppName: OBSERVER } };
 
 /**
  * Subscribes to services on one member, and only there, and puts every list into a history. When the member is away it
@@ -68,7 +70,7 @@ export class Observer {
       });
     };
     try {
-      await inTime(client.join(), CALL_MAX_MS, () => "no answer");
+      await inTime(client.join(SETUP), CALL_MAX_MS, () => "no answer");
       client.onPush = ({ type, body }) => {
         if (type === "NotifySubscriberRequest") show(body.serviceInfo, false);
       };

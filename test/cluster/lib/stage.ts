@@ -11,6 +11,7 @@ import type { MemberProcess } from "./member-process.ts";
 import { Observer } from "./observer.ts";
 
 const LOOK_AGAIN_MS = 20;
+const CHANGES_MAX = 150;
 /** Applications on SDKs and light clients publish here; instances of killed clients, so that they are judged apart. */
 export const SERVICES = ["apps", "guests", "beats"] as const;
 
@@ -25,10 +26,12 @@ export class Stage {
   /** Stands for the ports of all applications: it answers on each address of this machine. */
   readonly #door: Server = createServer((socket) => socket.destroy());
   readonly #publishers = new Map<string, string>();
+  readonly #size: number;
   #addresses = 0;
 
   private constructor(cluster: Cluster) {
     this.cluster = cluster;
+    this.#size = cluster.members.length;
     this.beats = new Beats(
       cluster,
       "beats",
@@ -107,6 +110,14 @@ export class Stage {
     return this.until(maxMs, () => found().map((each) => this.#named(each)), since);
   }
 
+  /** What everybody was shown since a moment, as far as it fits a screen. */
+  changes(from: number): string {
+    return this.history
+      .changes(from, CHANGES_MAX)
+      .map((each) => this.#named(each))
+      .join("\n");
+  }
+
   /** With the names of applications beside their addresses. */
   #named(sentence: string): string {
     return sentence.replaceAll(/[\d.]+:\d+/g, (address) => {
@@ -125,8 +136,7 @@ export class Stage {
       const last = await found();
       const tookMs = performance.now() - since;
       if (last.length === 0 && tookMs <= maxMs) return tookMs;
-      if (tookMs > maxMs)
-        throw new Error(`not within ${Math.round(maxMs)} ms:\n${last.join("\n")}\n${this.cluster.said()}`);
+      if (tookMs > maxMs) throw new Error(`not within ${Math.round(maxMs)} ms:\n${last.join("\n")}`);
       await pause(LOOK_AGAIN_MS);
     }
   }
@@ -150,6 +160,16 @@ export class Stage {
         }),
       since,
     );
+  }
+
+  /** After a scenario that failed: the next one finds the cluster as it was made, and nobody else's clients. */
+  async repair(): Promise<void> {
+    for (const client of this.#lights.splice(0)) client.kill();
+    this.cluster.mend();
+    for (const member of this.cluster.members.slice(this.#size)) await this.cluster.remove(member);
+    for (const member of this.cluster.members) member.thaw();
+    await Promise.all(this.cluster.members.filter((member) => !member.isRunning).map((member) => member.start()));
+    await this.cluster.formed();
   }
 
   async close(): Promise<void> {
