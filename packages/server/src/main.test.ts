@@ -173,6 +173,11 @@ describe("a server process", () => {
 describe("a start that fails", () => {
   const cases: [string, unknown, RegExp][] = [
     [
+      "the port for members in use",
+      systemError("EADDRINUSE", { syscall: "listen", port: 9849 }),
+      /^Port 9849 \(main port 8848 \+ 1001\), for other members, .*--nacre\.cluster\.port\.enabled=false\.$/,
+    ],
+    [
       "a port in use",
       systemError("EADDRINUSE", { syscall: "listen", port: 8848 }),
       /^Port 8848 is in use by another process; .* --port\.$/,

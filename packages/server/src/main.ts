@@ -88,7 +88,8 @@ export async function runServer(argv: readonly string[], env: Environment, host:
 /** The lines that say what runs where. */
 export function startLines(read: ReadOptions, server: RunningServer, tookMs: number): string[] {
   const { options } = read;
-  const member = `${memberIp(options)}:${server.httpPort}`;
+  const ip = memberIp(options);
+  const member = `${ip.includes(":") ? `[${ip}]` : ip}:${server.httpPort}`;
   const given = Object.values(read.origins).filter(
     (where) => read.file === undefined || !where.startsWith(`${read.file}:`),
   );

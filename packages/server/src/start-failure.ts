@@ -36,12 +36,15 @@ function systemError(thrown: unknown, depth = 0): SystemError | undefined {
 
 function portFailure(error: SystemError, options: Options): string | undefined {
   const port = error.port ?? options.port;
-  const derived = port !== options.port && (port === options.port + 1000 || port === options.port + 1001);
+  const isCluster = port === options.port + options.clusterPortOffset;
+  const derived = port === options.port + 1000 || isCluster;
   const which = derived ? `${port} (main port ${options.port} + ${port - options.port})` : `${port}`;
   const own = port === options.grpcPort ? OPTIONS.grpcPort.name : undefined;
   const elsewhere = own === undefined ? "main port with --port" : `port with --${own}`;
   switch (error.code) {
     case "EADDRINUSE":
+      if (isCluster)
+        return `Port ${which}, for other members, is in use by another process; stop that one, choose another main port with --port, or keep this one closed with --${OPTIONS.clusterPortOpen.name}=false.`;
       return `Port ${which} is in use by another process; stop that one, or choose another ${elsewhere}.`;
     case "EACCES":
     case "EPERM":

@@ -315,7 +315,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   async function stop(graceMs: number): Promise<void> {
     const until = clock.now() + graceMs;
     readiness.stopping();
-    await leave({ clock, cluster, connections, naming }, until - LAST_MS);
+    await leave({ clock, cluster, connections, naming }, Math.min(until - LAST_MS, clock.now() + options.drainMs));
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();
     configs.stop();

@@ -240,8 +240,8 @@ describe("a bad value", () => {
     ],
     [["--nacre.log.level=loud"], {}, "", /must be one of trace, debug,/],
     [["--nacos.server.contextPath=nacos"], {}, "", /must be empty, or a path like \/nacos/],
-    [["--mode=cluster", "--port=64535", "--nacre.grpc.port=0"], {}, "", /at most 64534\.$/],
-    [["--mode=cluster", "--nacre.cluster.port.offset=1000"], {}, "", /that is the gRPC port of SDKs/],
+    [["--port=64535", "--nacre.grpc.port=0"], {}, "", /at most 64534\.$/],
+    [["--nacre.cluster.port.offset=1000"], {}, "", /that is the gRPC port of SDKs/],
     [
       ["--mode=cluster", "--nacos.core.member.lookup.type=address-server"],
       {},

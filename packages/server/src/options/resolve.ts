@@ -32,6 +32,7 @@ export function checkedTogether(given: Partial<Record<OptionKey, Value>>): Optio
     );
   }
   for (const key of ["preferredNetworks", "ignoredInterfaces"] as const) checkPatterns(key, options[key]);
+  if (options.clusterPortOpen) checkClusterPort(options);
   if (options.mode === "cluster") checkCluster(options);
   if (options.tlsEnabled && (options.tlsCertFile === undefined || options.tlsKeyFile === undefined)) {
     throw new OptionError(
@@ -58,17 +59,20 @@ function checkPatterns(key: "preferredNetworks" | "ignoredInterfaces", patterns:
   }
 }
 
-function checkCluster(options: Options): void {
+function checkClusterPort(options: Options): void {
   const { port, grpcPort, clusterPortOffset: offset } = options;
   if (port !== 0 && port + offset > 65_535)
     throw new OptionError(
       `${OPTIONS.port.name} is ${port}, but members connect to it plus ${offset} (${OPTIONS.clusterPortOffset.name}), ` +
         `so it must be at most ${65_535 - offset}.`,
     );
-  if (options.clusterPortOpen && offset === (grpcPort === undefined ? 1000 : grpcPort - port))
+  if (offset === (grpcPort === undefined ? 1000 : grpcPort - port))
     throw new OptionError(
       `${OPTIONS.clusterPortOffset.name} is ${offset}, but that is the gRPC port of SDKs; choose another one, such as 1001.`,
     );
+}
+
+function checkCluster(options: Options): void {
   if (options.lookupType === "address-server" && options.addressServerDomain === undefined)
     throw new OptionError(
       `${OPTIONS.lookupType.name} is address-server, but which one is not said; set ${OPTIONS.addressServerDomain.name}.`,

@@ -88,8 +88,8 @@ export const clusterRows = {
     type: "boolean",
     default: true,
     group: "cluster",
-    what: "opens the port for other members, in cluster mode; off: this member connects to others, and none to it",
-    why: "a member that is alone still is one that others can join",
+    what: "opens the port for other members, on a standalone server too; off: this member connects to others, and none to it",
+    why: "a server that is alone is a member that others can join, and no more is needed for that",
   },
   identityKey: {
     name: "nacos.core.auth.server.identity.key",
@@ -179,8 +179,8 @@ export const clusterRows = {
     min: 0,
     max: 13_000,
     group: "cluster",
-    what: "part of nacre.stop.grace in which a stopping member hands its clients to the others; 0 only closes their connections",
-    why: "leaves 3 s of the usual grace for whoever has not moved",
+    what: "how long a stopping member takes at most to hand its clients to the others, within nacre.stop.grace less 3 s",
+    why: "all of the usual grace but what closing files and ports takes",
   },
 } as const satisfies OptionRows;
 
