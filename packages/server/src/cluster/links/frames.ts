@@ -215,7 +215,8 @@ function one<T extends string>(from: Fields, key: string, values: readonly T[]):
 function kind(given: unknown): string {
   if (given === undefined) return "missing";
   if (given === null) return "null";
-  return Array.isArray(given) ? "a list" : `a ${typeof given}`;
+  if (typeof given === "object") return Array.isArray(given) ? "a list" : "an object";
+  return `a ${typeof given}`;
 }
 
 function shown(given: unknown): string {
