@@ -71,10 +71,10 @@ export function readinessOf(facts: DiagnosisFacts, findings: readonly Finding[],
 
 /** What keeps clients out, the first to be told first. */
 function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
-  const { process, members, distro } = view.facts;
+  const { process: own, members, distro } = view.facts;
   const { self, now } = view;
   const gates: Gate[] = [];
-  if (process.stage === "stopping")
+  if (own.stage === "stopping")
     gates.push({
       part: undefined,
       state: "failed",
@@ -82,7 +82,7 @@ function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
       reason: "This member is stopping; send requests to another one, or start it again.",
       fix: SEND_ELSEWHERE,
     });
-  const { status, since: setAt = now } = process.statusSet ?? {};
+  const { status, since: setAt = now } = own.statusSet ?? {};
   if (status === "DOWN" || status === "PAUSED")
     gates.push({
       part: undefined,
@@ -104,7 +104,7 @@ function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
       });
   }
   if (distro !== undefined && distro.ready === undefined) {
-    const since = now - (distro.load?.forMs ?? now - process.startedAt);
+    const since = now - (distro.load?.forMs ?? now - own.startedAt);
     const what = distro.load === undefined ? (distro.waitingFor ?? "it has not begun to load") : loadText(view);
     gates.push({
       part: "ap",
@@ -114,11 +114,11 @@ function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
       fix: "Wait; if it takes long, see that the other members run and that their member ports are open to this one.",
     });
   }
-  if (gates.length === 0 && process.stage === "starting")
+  if (gates.length === 0 && own.stage === "starting")
     gates.push({
       part: undefined,
       state: "starting",
-      since: process.startedAt,
+      since: own.startedAt,
       reason: "Nacre is starting; it will be ready in a moment.",
       fix: "Wait.",
     });
@@ -126,9 +126,9 @@ function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
 }
 
 function unlistedGate(view: View): Gate {
-  const { lookup, process } = view.facts;
+  const { lookup, process: own } = view.facts;
   const part = "members";
-  const since = process.startedAt;
+  const since = own.startedAt;
   const unlisted = unlistedText(view);
   if (unlisted !== undefined)
     return {
@@ -152,17 +152,15 @@ function unlistedGate(view: View): Gate {
 }
 
 /** Which ports must be open, where that may be what is wrong. */
-function portsText({ facts: { members, process } }: View): string {
+function portsText({ facts: { members, process: own } }: View): string {
   if (members === undefined) return "";
   const { reached, expected } = members.reach;
-  return reached === expected
-    ? ""
-    : `; if that stays, open port ${process.port + members.portOffset} between the members`;
+  return reached === expected ? "" : `; if that stays, open port ${own.port + members.portOffset} between the members`;
 }
 
 function partOf(view: View, part: Subsystem, gates: readonly Gate[], findings: readonly Finding[]): SubsystemReadiness {
   const { facts } = view;
-  const since = facts.process.startedAt;
+  const { startedAt: since } = facts.process;
   const gate = gates.find((each) => each.part === part);
   if (gate !== undefined) return { state: gate.state, since: gate.since, reason: gate.reason, fix: gate.fix };
   // Of findings the gravest and oldest come first; a notice limits nothing.

@@ -46,8 +46,8 @@ export function viewOf(facts: DiagnosisFacts, memory: Memory, now: Millis): View
   return { facts, now, memory, self: selfOf(facts) };
 }
 
-export function selfOf({ members, process }: DiagnosisFacts): Named & { readonly id: string } {
-  if (members === undefined) return { id: "", address: `port ${process.port}` };
+export function selfOf({ members, process: own }: DiagnosisFacts): Named & { readonly id: string } {
+  if (members === undefined) return { id: "", address: `port ${own.port}` };
   const { id, address, detected } = members.self;
   return { id, address: address ?? detected[0] ?? id };
 }

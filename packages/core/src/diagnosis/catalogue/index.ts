@@ -3,7 +3,7 @@ import type { Row } from "../view.ts";
 import { AP_ROWS } from "./ap.ts";
 import { CLIENT_ROWS } from "./clients.ts";
 import { LIST_ROWS } from "./list.ts";
-import { PROCESS_ROWS } from "./process.ts";
+import { MACHINE_ROWS } from "./machine.ts";
 import { REACH_ROWS } from "./reach.ts";
 import { REFUSED_ROWS } from "./refused.ts";
 
@@ -14,5 +14,5 @@ export const CATALOGUE: { readonly [C in FindingCode]: Row } = {
   ...REFUSED_ROWS,
   ...AP_ROWS,
   ...CLIENT_ROWS,
-  ...PROCESS_ROWS,
+  ...MACHINE_ROWS,
 };

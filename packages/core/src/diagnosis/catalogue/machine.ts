@@ -13,7 +13,7 @@ const CLOCK_OFF_MS = seconds(2);
 const SAME_OFF_MS = seconds(1);
 
 /** Findings about the process, its disk, and its clock. */
-export const PROCESS_ROWS = {
+export const MACHINE_ROWS = {
   // F54, S14
   PROCESS_PAUSED: {
     severity: "warning",
@@ -25,8 +25,8 @@ export const PROCESS_ROWS = {
     afterMs: 0,
     goneMs: seconds(1),
     find: (view) => {
-      const { process, members } = view.facts;
-      const pause = [process.pause, members?.self.pause]
+      const { process: own, members } = view.facts;
+      const pause = [own.pause, members?.self.pause]
         .filter((each) => each !== undefined)
         .sort((a, b) => b.at - a.at || b.lengthMs - a.lengthMs)[0];
       if (pause === undefined || view.now - pause.at >= TOLD_MS) return [];
@@ -61,14 +61,16 @@ export const PROCESS_ROWS = {
     why: "Clients or members are slower than changes come.",
     fix: "Find who is slow: `PEER_BEHIND` names members, the metrics name pushes that wait. The bounds are options of the group limits.",
     afterMs: seconds(2),
-    find: (view) =>
-      view.facts.process.queues
+    find: (view) => {
+      const { queues } = view.facts.process;
+      return queues
         .filter(({ held, max }) => max > 0 && held >= max * NEARLY)
         .map(({ what, held, max, atMax }) => ({
           key: `${view.self.id}/${what}`,
           members: aboutSelf(view),
           sentence: `At ${view.self.address} ${held} of at most ${max} ${what}; at the bound ${atMax}: find who is slow.`,
-        })),
+        }));
+    },
   },
 
   // F42
