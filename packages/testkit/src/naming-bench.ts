@@ -1,3 +1,4 @@
+import type { Contents } from "@nacre/core/distro";
 import {
   type Caller,
   type Command,
@@ -13,7 +14,7 @@ import {
   step,
   viewOf,
 } from "@nacre/core/naming";
-import type { ServiceName } from "@nacre/protocol";
+import { clusterOf, type ServiceName } from "@nacre/protocol";
 import { assertNamingInvariants } from "./naming-invariants.ts";
 
 /** Monotonic milliseconds at which a bench starts; they are anchored at the epoch, like a server's. */
@@ -45,7 +46,7 @@ export class NamingBench {
   #logIndex = 0;
 
   constructor(options: Partial<NamingOptions> = {}) {
-    this.state = newNaming(options, 1, 0);
+    this.state = newNaming(options, 1, 0, "here");
   }
 
   send(event: Event): Effect[] {
@@ -131,6 +132,45 @@ export class NamingBench {
     return pushesOf(effects).flatMap((push) => push.to.flatMap((clientId) => this.settle(clientId, push, "acked")));
   }
 
+  /** From now on effects tell what peers have to know. */
+  share(): Effect[] {
+    return this.send({ type: "tellPeers" });
+  }
+
+  /** What `owner` publishes for a client that came to it at `createdAt`, an offset from the start. */
+  copy(clientId: string, counter: number, published: Published, given: Partial<CopyOptions> = {}): Effect[] {
+    const { owner = "there", incarnation = 1, createdAt = 0 } = given;
+    const kind = clientId.endsWith("#true") ? "address" : "connection";
+    const contents: Contents = {
+      ip: "10.9.0.2",
+      port: 2,
+      app: "shop",
+      agent: "Nacos-Go-Client:v2.3.5",
+      createdAt: NAMING_START + createdAt,
+      publications: published.map(([service, ...instances]) => ({
+        service,
+        instances: instances.map(({ clusterName, instanceId, ...rest }) => ({
+          ...rest,
+          cluster: clusterOf(clusterName),
+          instanceId: instanceId === "" ? undefined : instanceId,
+        })),
+      })),
+    };
+    return this.send({ type: "copy", clientId, kind, version: { owner, incarnation, counter }, contents });
+  }
+
+  forget(
+    clientId: string,
+    cause: Extract<Event, { type: "forgetCopy" }>["cause"] = "removed",
+    owner = "there",
+  ): Effect[] {
+    return this.send({ type: "forgetCopy", clientId, cause, owner });
+  }
+
+  mark(as: "unconfirmed" | "unhealthy" | "trusted", ...clientIds: string[]): Effect[] {
+    return this.send({ type: "mark", clientIds, as });
+  }
+
   apply(command: Command): Effect[] {
     return this.send({ type: "apply", index: ++this.#logIndex, at: this.now, command });
   }
@@ -160,6 +200,33 @@ export class NamingBench {
       .map(({ instance, what, cause }) => `${instance} ${what}: ${cause}`)
       .reverse();
   }
+}
+
+/** What a copy publishes, service by service. */
+export type Published = readonly (readonly [ServiceName, ...InstanceInput[]])[];
+
+export interface CopyOptions {
+  readonly owner: string;
+  readonly incarnation: number;
+  readonly createdAt: number;
+}
+
+/** What peers are told, in short form. */
+export function newsOf(effects: readonly Effect[]): string[] {
+  return effects.flatMap((effect) => {
+    switch (effect.type) {
+      case "clientChanged":
+        return [`changed ${effect.clientId} ${effect.counter}`];
+      case "clientRemoved":
+        return [`removed ${effect.clientId} ${effect.cause}`];
+      case "clientSuperseded":
+        return [`superseded ${effect.clientId}`];
+      case "copyDiffers":
+        return [`differs ${effect.clientId}`];
+      default:
+        return [];
+    }
+  });
 }
 
 export const CALLER: Caller = { ip: "10.9.0.1", app: "shop", agent: "Nacos-Go-Client:v2.3.5" };

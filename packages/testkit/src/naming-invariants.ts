@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { contentHashOf, type Entry, instanceKey, type NamingState, type Service } from "@nacre/core/naming";
+import {
+  type Client,
+  contentHashOf,
+  type Entry,
+  instanceKey,
+  isOwn,
+  type NamingState,
+  type Service,
+  shownOf,
+  showsOver,
+} from "@nacre/core/naming";
 
 /** Recounts everything that naming keeps a count of, and checks that its tables agree with each other. */
 export function assertNamingInvariants(state: NamingState): void {
@@ -25,11 +35,15 @@ export function assertNamingInvariants(state: NamingState): void {
       subscriptions++;
     }
     if (client.kind === "address") assert.ok(ofClient > 0 || client.subscriptions?.size, `${id} is not idle`);
+    if (!isOwn(state, client)) assert.ok(ofClient > 0, `N18 the copy ${id} publishes something`);
+    else assert.equal(client.life.shown, "asPublished", `N19 ${id} is owned here`);
   }
   assert.equal(state.instanceCount, instances, "N12 instanceCount");
   assert.equal(state.subscriptionCount, subscriptions, "N12 subscriptionCount");
   for (const service of state.services.values()) assertService(state, service);
   assertListed(state);
+  for (const client of [...state.beatsAt.keys(), ...state.uncovered.keys()])
+    assert.equal(state.clients.get(client.id), client, `nothing is remembered of ${client.id} once it is forgotten`);
   assertInFlight(state);
   assert.ok(state.views.chars <= state.options.viewCharsMax || state.views.size === 1, "N16 views");
   assert.ok(state.journal.size <= state.options.journalMax, "N16 journal");
@@ -42,6 +56,8 @@ function assertService(state: NamingState, service: Service): void {
       assert.ok(!under.has(entry), `N3 ${key} is in one place`);
       under.set(entry, key);
       assert.equal(instanceKey(entry.instance), key, "N3 an entry waits under its own key");
+      const below: Client | undefined = entry.under?.publication.client;
+      if (below !== undefined) assert.ok(showsOver(entry.publication.client, below), `N17 ${key} is in order`);
     }
   let published = 0;
   for (const [client, { entries }] of service.publications) {
@@ -50,7 +66,7 @@ function assertService(state: NamingState, service: Service): void {
     published += entries.length;
   }
   assert.equal(under.size, published, `N3 nothing shows in ${service.key} that nobody publishes`);
-  const healthy = [...service.hosts.values()].filter(({ instance }) => instance.healthy).length;
+  const healthy = [...service.hosts.values()].filter((entry) => shownOf(entry).healthy).length;
   assert.equal(service.healthyCount, healthy, `N12 healthyCount of ${service.key}`);
   assert.equal(service.listed, service.metadata !== undefined || published > 0, `N11 ${service.key}`);
   for (const key of service.vanished?.keys() ?? []) {

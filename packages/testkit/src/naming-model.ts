@@ -36,6 +36,10 @@ export class NamingModel {
   readonly createdAt = new Map<string, number>();
   published: Published[] = [];
   readonly beats = new Map<string, number>();
+  /** Clients that other members own, and how they are shown. */
+  readonly copies = new Map<string, "asPublished" | "unconfirmed" | "unhealthy">();
+  /** Address clients whose heartbeats are expected elsewhere than their owner says. */
+  readonly beatsAt = new Map<string, "here" | "elsewhere">();
   readonly metadata = new Map<string, ServiceMetadata>();
   readonly overrides = new Map<string, Override>();
   readonly instancesMax: number;
@@ -64,6 +68,7 @@ export class NamingModel {
   ): void {
     const key = serviceKey(service);
     this.#came(client, now);
+    this.#adopt(client, now);
     const wanted = new Map(inputs.map((input) => [keyOf(input), toInstance(input, ephemeral)]));
     for (const one of this.#own(client, key)) if (!wanted.has(one.key)) this.#takeBack(one);
     for (const [instanceKey, instance] of wanted) {
@@ -72,10 +77,87 @@ export class NamingModel {
       else this.published.push({ client, service: key, key: instanceKey, instance });
     }
     this.beats.set(`${client} ${key}`, now);
+    this.#forgetIdle();
   }
 
-  withdraw(client: string, service: ServiceName): void {
-    for (const one of this.#own(client, serviceKey(service))) this.#takeBack(one);
+  withdraw(client: string, service: ServiceName, now: number): void {
+    const own = this.#own(client, serviceKey(service));
+    if (own.length > 0 && client.includes("#")) this.#adopt(client, now);
+    if (!this.copies.has(client)) for (const one of own) this.#takeBack(one);
+    this.#forgetIdle();
+  }
+
+  /** @param newer  whether this is another version than the one that is held. */
+  copy(
+    client: string,
+    createdAt: number,
+    publications: readonly (readonly [ServiceName, readonly InstanceInput[]])[],
+    newer: boolean,
+    now: number,
+  ): void {
+    if (this.connections.has(client)) return;
+    const dropsOlder = newer && !client.includes("#");
+    if (!this.copies.has(client)) this.copies.set(client, "asPublished");
+    if (this.beatsAt.get(client) === "elsewhere") this.beatsAt.delete(client);
+    this.createdAt.set(client, createdAt);
+    const keys = publications.map(([service]) => serviceKey(service));
+    for (const one of this.published.filter((held) => held.client === client && !keys.includes(held.service)))
+      this.#drop(one, dropsOlder);
+    for (const [service, inputs] of publications) {
+      const key = serviceKey(service);
+      const persistent =
+        this.metadata.get(key)?.ephemeral ?? this.published.find((one) => one.service === key)?.instance.ephemeral;
+      const room = this.instancesMax - this.published.length + this.#own(client, key).length;
+      const wanted = new Map<string, ModelInstance>();
+      if (persistent !== false)
+        for (const input of inputs)
+          if (wanted.size < room || wanted.has(keyOf(input))) wanted.set(keyOf(input), toInstance(input, true));
+      for (const one of this.#own(client, key)) if (!wanted.has(one.key)) this.#drop(one, dropsOlder);
+      for (const [at, instance] of wanted) {
+        const held = this.#own(client, key).find((one) => one.key === at);
+        if (held !== undefined) held.instance = instance;
+        else this.published.push({ client, service: key, key: at, instance });
+      }
+      if (newer || !this.beats.has(`${client} ${key}`)) this.beats.set(`${client} ${key}`, now);
+    }
+    this.#forgetIdle();
+  }
+
+  forget(client: string, asked: boolean): void {
+    if (this.connections.has(client)) return;
+    for (const one of this.published.filter((held) => held.client === client)) this.#drop(one, asked);
+    this.#forgetIdle();
+  }
+
+  mark(client: string, as: "asPublished" | "unconfirmed" | "unhealthy"): void {
+    if (this.copies.has(client)) this.copies.set(client, as);
+  }
+
+  takeOver(client: string, now: number): void {
+    const held = this.published.filter((one) => one.client === client);
+    if (held.length === 0) return;
+    if (!this.copies.has(client)) this.beatsAt.delete(client);
+    else if (this.beatsAt.get(client) !== "here") {
+      this.beatsAt.set(client, "here");
+      for (const { service } of held) this.beats.set(`${client} ${service}`, now);
+    }
+  }
+
+  handOver(client: string): void {
+    if (!this.published.some((one) => one.client === client)) return;
+    if (this.copies.has(client)) this.beatsAt.delete(client);
+    else this.beatsAt.set(client, "elsewhere");
+  }
+
+  /** Whether newer clients publish all of what this one does. */
+  isCovered(client: string): boolean {
+    return this.published
+      .filter((one) => one.client === client)
+      .every((one) =>
+        this.published.some(
+          (other) => other.service === one.service && other.key === one.key && this.#age(other) > this.#age(one),
+        ),
+      );
   }
 
   connect(client: string, now: number): void {
@@ -86,12 +168,13 @@ export class NamingModel {
 
   disconnect(client: string): void {
     this.connections.delete(client);
-    this.published = this.published.filter((one) => one.client !== client);
+    if (!this.copies.has(client)) this.published = this.published.filter((one) => one.client !== client);
   }
 
   /** @returns whether the client publishes something there. */
   beat(client: string, service: ServiceName, now: number): boolean {
     const own = this.#own(client, serviceKey(service));
+    if (own.length > 0) this.#adopt(client, now);
     for (const one of own) one.instance = { ...one.instance, healthy: true };
     this.beats.set(`${client} ${serviceKey(service)}`, now);
     return own.length > 0;
@@ -101,13 +184,21 @@ export class NamingModel {
   judge(now: number, heldUntil: number): void {
     if (now < heldUntil) return;
     for (const one of [...this.published]) {
-      if (!one.client.endsWith("#true")) continue;
+      const at = this.beatsAt.get(one.client) ?? (this.copies.has(one.client) ? "elsewhere" : "here");
+      if (!one.client.endsWith("#true") || at === "elsewhere") continue;
       const { timeoutMs, deleteMs } = this.#times(one);
-      const silentFrom = this.beats.get(`${one.client} ${one.service}`) ?? assertNever();
-      const over = (ms: number) => Math.ceil((silentFrom + ms) / SLOT_MS) * SLOT_MS <= now;
+      const over = (ms: number, of = one) =>
+        Math.ceil(((this.beats.get(`${of.client} ${of.service}`) ?? assertNever()) + ms) / SLOT_MS) * SLOT_MS <= now;
+      if (this.copies.has(one.client)) {
+        const all = this.published.filter(({ client }) => client === one.client);
+        if (all.every((other) => over(this.#times(other).deleteMs, other)))
+          this.published = this.published.filter((other) => !all.includes(other));
+        continue;
+      }
       if (over(timeoutMs)) one.instance = { ...one.instance, healthy: false };
       if (over(deleteMs)) this.published = this.published.filter((other) => other !== one);
     }
+    this.#forgetIdle();
   }
 
   setHealth(service: ServiceName, key: string, healthy: boolean): void {
@@ -136,7 +227,7 @@ export class NamingModel {
         return this.publish(`${input.ip}:${input.port}#false`, name, [input], false, now);
       }
       case "deregisterPersistent":
-        return this.withdraw(`${command.ip}:${command.port}#false`, command.service);
+        return this.withdraw(`${command.ip}:${command.port}#false`, command.service, now);
       case "setHealth":
         for (const { service: name, instance: key, healthy } of command.changes) this.setHealth(name, key, healthy);
         return;
@@ -206,26 +297,52 @@ export class NamingModel {
 
   /** Which of two instances of one key shows. */
   #over(one: Published, other: Published): boolean {
-    const rank = ({ client }: Published) =>
-      [client.endsWith("#false") ? 1 : 0, this.createdAt.get(client) ?? assertNever(), client] as const;
+    const rank = ({ client }: Published): string => {
+      const trusted = (this.copies.get(client) ?? "asPublished") === "asPublished";
+      return client.endsWith("#false") ? "2" : trusted ? "1" : "0";
+    };
     const [a, b] = [rank(one), rank(other)];
-    return a[0] - b[0] > 0 || (a[0] === b[0] && (a[1] > b[1] || (a[1] === b[1] && a[2] > b[2])));
+    return a > b || (a === b && this.#age(one) > this.#age(other));
+  }
+
+  /** Greater for what came later. */
+  #age({ client }: Published): string {
+    return `${String(this.createdAt.get(client) ?? assertNever()).padStart(20, "0")} ${client}`;
   }
 
   #takeBack(one: Published): void {
-    const all = this.#newest(one);
+    const all = one.instance.ephemeral && this.#newest(one);
     this.published = this.published.filter(
       (other) => other !== one && !(all && other.service === one.service && other.key === one.key),
     );
   }
 
+  #drop(one: Published, dropsOlder: boolean): void {
+    if (dropsOlder) this.#takeBack(one);
+    else this.published = this.published.filter((other) => other !== one);
+  }
+
+  /** A client that is heard here is owned here. */
+  #adopt(client: string, now: number): void {
+    this.beatsAt.delete(client);
+    if (!this.copies.delete(client)) return;
+    for (const { service } of this.published.filter((one) => one.client === client))
+      this.beats.set(`${client} ${service}`, now);
+  }
+
+  #forgetIdle(): void {
+    for (const table of [this.copies, this.beatsAt])
+      for (const client of table.keys()) if (!this.published.some((one) => one.client === client)) table.delete(client);
+  }
+
   #top(service: string, overridden = true): ModelInstance[] {
     const newest = new Map<string, Published>();
     for (const one of this.published) if (one.service === service && this.#newest(one)) newest.set(one.key, one);
-    return [...newest.values()].map(({ key, instance }) => {
+    return [...newest.values()].map(({ key, instance, client }) => {
       const over = overridden ? this.overrides.get(`${service} ${key}`) : undefined;
       return {
         ...instance,
+        healthy: instance.healthy && this.copies.get(client) !== "unhealthy",
         weight: over?.weight ?? instance.weight,
         enabled: over?.enabled ?? instance.enabled,
         metadata: { ...instance.metadata, ...over?.metadata },

@@ -11,15 +11,13 @@ import {
   refuses,
 } from "@nacre/core/naming";
 import { type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
-import { CALLER, instance, NamingBench, service } from "./naming-bench.ts";
+import { CALLER, instance, NamingBench } from "./naming-bench.ts";
 import { HEARTBEATS, NamingModel, textOf } from "./naming-model.ts";
 import { SimClients } from "./naming-sim-clients.ts";
+import { ADDRESSES, SERVICES, SimDistro } from "./naming-sim-distro.ts";
 import { Random } from "./random.ts";
 
-const SERVICES = [service("orders"), service("stock"), service("users", "OTHER"), service("mails", "OTHER", "dev")];
 const CONNECTIONS = ["c1", "c2", "c3", "c4", "c5"];
-/** Few addresses, so that clients often publish the same ones. */
-const ADDRESSES = ["10.0.0.1:80", "10.0.0.1:81", "10.0.0.2:80", "10.0.0.3:80"];
 const FILTERS = ["", "", "A", "DEFAULT", "A,DEFAULT"];
 const PATTERNS = ["public>>*>>*", "public>>OTHER>>*", "dev>>*>>mail*", "public>>*>>nothing"];
 const UDP_CLIENT = addressId("10.5.0.1", 5000);
@@ -57,6 +55,9 @@ class Sim {
   #lastTickAt: number | undefined;
   #pushEnabled = true;
   #logIndex = 0;
+  /** Whether this member has peers; they drive `#distro`. */
+  readonly #shares: boolean;
+  readonly #distro: SimDistro;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -70,6 +71,9 @@ class Sim {
     this.#model = new NamingModel(instancesMax);
     this.#clients = new SimClients(this.#random, this.#bench, this.#model);
     this.#before = this.#look();
+    this.#shares = seed % 3 !== 0;
+    this.#distro = new SimDistro(this.#random, this.#bench, this.#model);
+    if (this.#shares) this.#feed({ type: "tellPeers" });
   }
 
   guarded(when: string, act: () => void): void {
@@ -84,7 +88,10 @@ class Sim {
   step(): void {
     const draw = this.#random.next();
     if (this.#random.chance(0.3)) this.#bench.now += this.#random.below(40);
-    if (draw < 0.08) this.#connect();
+    if (this.#shares && this.#random.chance(0.25)) {
+      const { event, ...about } = this.#distro.next();
+      this.#feed(event, about);
+    } else if (draw < 0.08) this.#connect();
     else if (draw < 0.11) this.#disconnect();
     else if (draw < 0.29) this.#publish();
     else if (draw < 0.34) this.#withdraw();
@@ -130,6 +137,7 @@ class Sim {
     this.#assertChanges(before, state.journal.size - journalBefore, mayTouch);
     if (!this.#pushEnabled) assert.ok(!effects.some(({ type }) => type === "push"), "pushes are switched off");
     this.#clients.receive(effects);
+    if (this.#shares) this.#distro.hear(effects);
     return effects;
   }
 
@@ -254,7 +262,7 @@ class Sim {
     const name = this.#random.pick(SERVICES);
     this.#feed(
       { type: "withdraw", clientId, service: name, caller: CALLER },
-      { act: () => this.#model.withdraw(clientId, name) },
+      { act: () => this.#model.withdraw(clientId, name, this.#bench.now) },
     );
   }
 
@@ -276,7 +284,7 @@ class Sim {
     const { ip, port } = this.#input(this.#random.pick(ADDRESSES));
     this.#feed(
       { type: "withdrawAddress", service: name, ip, port, caller: CALLER },
-      { act: () => this.#model.withdraw(addressId(ip, port), name) },
+      { act: () => this.#model.withdraw(addressId(ip, port), name, this.#bench.now) },
     );
   }
 

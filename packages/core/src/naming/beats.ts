@@ -60,6 +60,14 @@ export function takeOver(turn: Turn, clientIds: readonly ClientId[]): void {
   }
 }
 
+/** A copy came anew: where it is to beat here, it may be due at another moment than before. */
+export function checkExpected(turn: Turn, clientId: ClientId): void {
+  const { beatsAt, clients } = turn.state;
+  const client = beatsAt.size === 0 ? undefined : clients.get(clientId);
+  if (client === undefined || beatsAt.get(client) !== "here") return;
+  for (const publication of client.publications.values()) scheduleBeatCheck(turn, publication);
+}
+
 export function handOver(state: NamingState, clientIds: readonly ClientId[]): void {
   for (const id of clientIds) {
     const client = state.clients.get(id);

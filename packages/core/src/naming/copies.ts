@@ -6,10 +6,10 @@ import type { Event } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
 import { copiedInstance, instanceKey } from "./instance.ts";
 import { isOwn, lifeOf } from "./lives.ts";
-import type { Client, ClientId, Instance, InstanceKey, Life, MemberId, Service } from "./model.ts";
+import type { Client, ClientId, Entry, Instance, InstanceKey, Life, MemberId, Service } from "./model.ts";
 import { entriesByKey, note, publicationOf, type Removal, record, replaceEntries, takeBack } from "./publish.ts";
 import { touch } from "./push.ts";
-import { relink, shownOf, shows } from "./stack.ts";
+import { link, shownOf, shows, unlink } from "./stack.ts";
 import { findService, forgetIdle, type NamingState, type Turn } from "./state.ts";
 
 /** Clients that other members own, or that this one owned in an earlier life: held as they are told. */
@@ -37,7 +37,7 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
   state.clients.set(clientId, client);
   const newer = held === undefined || isOwn(state, client) || version.counter > client.counter;
   const removal: Removal = { cause: "toldByMember", from: "", detail: shownMember(state, version.owner) };
-  setOrigin(turn, client, life, contents.createdAt, removal, touched);
+  setOrigin(turn, client, life, contents.createdAt, "toldByMember", touched);
   client.counter = version.counter;
   client.ip = contents.ip;
   client.port = contents.port;
@@ -128,14 +128,20 @@ export function markCopies(turn: Turn, { clientIds, as }: Extract<Event, { type:
   const { state } = turn;
   const shown: Life["shown"] = as === "trusted" ? "asPublished" : as;
   const cause = as === "unhealthy" ? "memberLost" : "memberBack";
-  const touched = new Set<Service>();
+  const marked = new Set<Client>();
   for (const id of clientIds) {
     const client = state.clients.get(id);
     if (client === undefined || client.kind === "persistent" || isOwn(state, client)) continue;
-    const { memberId, incarnation } = client.life;
-    const life = lifeOf(state, memberId, incarnation, shown);
-    setOrigin(turn, client, life, client.createdAt, { cause, from: "", detail: shownMember(state, memberId) }, touched);
+    if (client.life.shown !== shown) marked.add(client);
   }
+  const change = (): void => {
+    for (const client of marked) {
+      const { memberId, incarnation } = client.life;
+      client.life = lifeOf(state, memberId, incarnation, shown);
+    }
+  };
+  const touched = new Set<Service>();
+  rankAgain(turn, marked, change, cause, touched);
   for (const service of touched) touch(turn, service);
 }
 
@@ -165,8 +171,7 @@ export function adopt(turn: Turn, client: Client): void {
 
 function moveTo(turn: Turn, client: Client, life: Life): void {
   const touched = new Set<Service>();
-  const detail = shownMember(turn.state, life.memberId);
-  setOrigin(turn, client, life, client.createdAt, { cause: "memberBack", from: "", detail }, touched);
+  setOrigin(turn, client, life, client.createdAt, "memberBack", touched);
   for (const service of touched) touch(turn, service);
 }
 
@@ -176,33 +181,52 @@ function setOrigin(
   client: Client,
   life: Life,
   createdAt: number,
-  why: Removal,
+  cause: Cause,
   touched: Set<Service>,
 ): void {
   if (client.life.shown === life.shown && client.createdAt === createdAt) {
     client.life = life;
     return;
   }
-  const seen: Instance[] = [];
-  for (const [service, { entries }] of client.publications)
-    for (const { instance } of entries) {
-      const top = service.hosts.get(instanceKey(instance));
-      if (top !== undefined) seen.push(shownOf(top));
-    }
-  client.life = life;
-  client.createdAt = createdAt;
-  let at = 0;
-  for (const [service, { entries }] of client.publications)
-    for (const entry of entries) {
-      const key = instanceKey(entry.instance);
-      relink(turn, service, key, entry);
-      const top = service.hosts.get(key);
-      const before = seen[at++];
-      if (top === undefined || before === undefined || !shows(service, before, top)) continue;
-      touched.add(service);
-      const { healthy } = shownOf(top);
-      if (healthy !== before.healthy) record(turn, service, key, top, healthy ? "healthy" : "unhealthy", why);
-    }
+  const change = (): void => {
+    client.life = life;
+    client.createdAt = createdAt;
+  };
+  rankAgain(turn, [client], change, cause, touched);
+}
+
+/** What shows after a change of how clients are ranked and shown, which consumers see as one. */
+function rankAgain(
+  turn: Turn,
+  clients: Iterable<Client>,
+  change: () => void,
+  cause: Cause,
+  touched: Set<Service>,
+): void {
+  const tops = new Map<Entry, Instance>();
+  const moving: { readonly service: Service; readonly key: InstanceKey; readonly entry: Entry }[] = [];
+  for (const { publications } of clients)
+    for (const [service, { entries }] of publications)
+      for (const entry of entries) {
+        const key = instanceKey(entry.instance);
+        const top = service.hosts.get(key);
+        if (top !== undefined) tops.set(top, shownOf(top));
+        if (top !== entry || entry.under !== undefined) moving.push({ service, key, entry });
+      }
+  change();
+  // All of them leave before the first is put back: between two that are not in order there is no place.
+  for (const { service, key, entry } of moving) unlink(service, key, entry);
+  for (const { service, key, entry } of moving) link(turn, service, key, entry);
+  for (const [{ instance, publication }, before] of tops) {
+    const { service } = publication;
+    const key = instanceKey(instance);
+    const top = service.hosts.get(key);
+    if (top === undefined || !shows(service, before, top)) continue;
+    touched.add(service);
+    const { healthy } = shownOf(top);
+    const why: Removal = { cause, from: "", detail: shownLife(turn.state, top.publication.client.life) };
+    if (healthy !== before.healthy) record(turn, service, key, top, healthy ? "healthy" : "unhealthy", why);
+  }
 }
 
 /** Connections end here and nowhere else, and what is said of them elsewhere is not heard. */
@@ -231,6 +255,10 @@ function newCopy({ clientId, kind, contents }: Extract<Event, { type: "copy" }>,
 
 function shownMember({ self }: NamingState, owner: MemberId): string {
   return owner === self.memberId ? "this member, before it started again" : `member ${owner}`;
+}
+
+function shownLife(state: NamingState, life: Life): string {
+  return life === state.self ? "this member" : shownMember(state, life.memberId);
 }
 
 /** The whole of what an ephemeral client publishes, as members tell it each other; undefined when that is nothing. */

@@ -6,6 +6,7 @@ export { refuses } from "./durable.ts";
 export type * from "./events.ts";
 export { heartbeatOf, instanceIdOf, instanceKey, overridden } from "./instance.ts";
 export * from "./listing.ts";
+export { isOwn, showsOver } from "./lives.ts";
 export type * from "./model.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
 export { ROW, rowsOf } from "./rows.ts";

@@ -9,7 +9,8 @@ import type { Turn } from "./state.ts";
 
 export function tellPeers(turn: Turn, event: Event): void {
   const { state, changed, covered, effects } = turn;
-  for (const client of changed ?? []) {
+  // Own ones first: an owner that hears of a deregistration before anything else drops by itself what it has under it.
+  for (const client of [...(changed ?? [])].sort((a, b) => Number(isOwn(state, b)) - Number(isOwn(state, a)))) {
     const { id: clientId, counter, contentHash } = client;
     const own = isOwn(state, client);
     if (client.publications.size === 0 && (own || decidesHere(event)))
@@ -44,7 +45,7 @@ function decidesHere({ type }: Event): boolean {
 function isSuperseded({ state }: Turn, client: Client): boolean {
   if (client.publications.size === 0 || isOwn(state, client)) return false;
   const known = state.uncovered.get(client);
-  if (known?.publication.service.hosts.get(instanceKey(known.instance)) === known) return false;
+  if (known !== undefined && known.publication.service.hosts.get(instanceKey(known.instance)) === known) return false;
   let covered = 0;
   let uncovered: Entry | undefined;
   for (const [service, { entries }] of client.publications)

@@ -63,13 +63,6 @@ export function shows(service: Service, before: Instance, entry: Entry): boolean
   return !sameInstance(before, now);
 }
 
-/** Puts an entry at its place again after the rank of its client has changed. */
-export function relink(turn: Turn, service: Service, key: InstanceKey, entry: Entry): void {
-  if (entry.under === undefined && service.hosts.get(key) === entry) return;
-  unlink(service, key, entry);
-  link(turn, service, key, entry);
-}
-
 export function uncount(state: NamingState, entry: Entry): void {
   const { client } = entry.publication;
   client.contentHash = takeFromSet(client.contentHash, contentOf(entry));
@@ -93,7 +86,8 @@ export function isCovered(service: Service, key: InstanceKey, entry: Entry): boo
   );
 }
 
-function link(turn: Turn, service: Service, key: InstanceKey, entry: Entry): void {
+/** Puts an entry at its place among those of its key, which are in order. Counts nothing. */
+export function link(turn: Turn, service: Service, key: InstanceKey, entry: Entry): void {
   const { client } = entry.publication;
   const top = service.hosts.get(key);
   if (top === undefined || showsOver(client, top.publication.client)) {
@@ -108,7 +102,7 @@ function link(turn: Turn, service: Service, key: InstanceKey, entry: Entry): voi
   if (top !== undefined && turn.state.tellsPeers) noteCovered(turn, top === entry.under ? top : entry);
 }
 
-function unlink(service: Service, key: InstanceKey, entry: Entry): void {
+export function unlink(service: Service, key: InstanceKey, entry: Entry): void {
   const top = service.hosts.get(key);
   if (top !== entry) {
     for (let above = top; above !== undefined; above = above.under)

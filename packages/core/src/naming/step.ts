@@ -1,7 +1,17 @@
 import { refusal } from "../lib/refusal.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
-import { beat, beatIntervalOf, checkBeat, handOver, hear, notePause, scheduleBeatCheck, takeOver } from "./beats.ts";
+import {
+  beat,
+  beatIntervalOf,
+  checkBeat,
+  checkExpected,
+  handOver,
+  hear,
+  notePause,
+  scheduleBeatCheck,
+  takeOver,
+} from "./beats.ts";
 import { adopt, forgetCopy, holdCopy, markCopies, renumber } from "./copies.ts";
 import { apply, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
@@ -167,7 +177,8 @@ function handle(turn: Turn, event: Event): void {
     case "tellPeers":
       return tellAll(turn);
     case "copy":
-      return holdCopy(turn, event);
+      holdCopy(turn, event);
+      return checkExpected(turn, event.clientId);
     case "forgetCopy":
       return forgetCopy(turn, event);
     case "renumber":
