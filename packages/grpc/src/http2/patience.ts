@@ -26,6 +26,8 @@ export class Patience {
   #paidBytes = 0;
   /** Calls of the peer and messages to it that have not paid for idle frames. */
   #unpaidMessages = 0;
+  /** Messages that have not paid for the frames that brought them. */
+  #unpaidFrames = 0;
 
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
@@ -36,12 +38,14 @@ export class Patience {
 
   /** Work that a peer may ask for without end, but others go first. */
   cost(bytes: number, now: number): void {
+    this.#costlyBytes.earn(this.#unpaidFrames * FRAME_COST_BYTES);
+    this.#unpaidFrames = 0;
     this.#costlyBytes.charge(bytes, now);
   }
 
   /** Whether it is being tried: others go first before it is lost. */
   isTried(sentBytes: number, now: number): boolean {
-    if (this.#costlyBytes.lacks(0, now)) return true;
+    if (this.#costlyBytes.lacks(-this.#unpaidFrames * FRAME_COST_BYTES, now)) return true;
     const { resets, idleFrames } = this.#limits;
     if (this.#resets.lacks(resets.burst * UNTRIED_SHARE, now)) return true;
     return this.#idleFrames.lacks(idleFrames.burst * UNTRIED_SHARE - this.#earned(sentBytes), now);
@@ -49,7 +53,7 @@ export class Patience {
 
   /** A message was whole: it makes up for the frame that brought it. */
   messageCame(): void {
-    this.#costlyBytes.earn(FRAME_COST_BYTES);
+    this.#unpaidFrames++;
   }
 
   /** A call came, or a message was sent. */
