@@ -1,3 +1,4 @@
+import { clusterReport, type MemberReport } from "@nacre/core/diagnosis";
 import { NO_PEERS } from "./cluster/peer-calls.ts";
 import { type TestConfigs, testConfigs } from "./config/http.fixture.ts";
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
@@ -5,6 +6,17 @@ import { newMetrics } from "./metrics/metrics.ts";
 import { TestHttp } from "./naming/http.fixture.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
+
+const OFF = { state: "off", since: 0, reason: undefined, fix: undefined } as const;
+const NO_REPORT: MemberReport = {
+  member: { id: "m", address: "10.0.0.1:8848" },
+  at: 0,
+  version: "1.2.3",
+  findings: [],
+  ready: true,
+  sentence: undefined,
+  subsystems: { members: OFF, ap: OFF, cp: OFF, config: OFF, store: OFF, disk: OFF, clock: OFF },
+};
 
 /** Every route of the server over real cores and shells, without a socket. */
 export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partial<HttpDeps> = {}): TestHttp {
@@ -29,6 +41,10 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
       peers: NO_PEERS,
       ownLoad: () => ({ address: "10.0.0.1:8848", ready: true, connections: connections.count, load: 0.5, cpu: 0.12 }),
       balancer: undefined,
+      diagnosis: {
+        report: () => Promise.resolve(NO_REPORT),
+        cluster: () => Promise.resolve(clusterReport(NO_REPORT, [])),
+      },
       ...differently,
     });
     // v1 naming is there already.

@@ -1,6 +1,8 @@
 import { loginRoutes } from "./auth/http.ts";
 import type { Balancer } from "./cluster/balancer.ts";
+import { diagnosisRoutes } from "./cluster/diagnosis-http.ts";
 import { clusterRoutes } from "./cluster/http.ts";
+import type { LazyDiagnosis } from "./cluster/lazy-diagnosis.ts";
 import type { Peers } from "./cluster/peer-calls.ts";
 import type { ConfigHttpDeps } from "./config/http-common/deps.ts";
 import { configV1Routes } from "./config/http-v1/routes.ts";
@@ -28,13 +30,14 @@ export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "
   readonly peers: Peers;
   readonly ownLoad: () => MemberLoad;
   readonly balancer: Pick<Balancer, "plan"> | undefined;
+  readonly diagnosis: Pick<LazyDiagnosis, "report" | "cluster">;
   /** Whether Prometheus may list instances. */
   readonly discovery: boolean;
 }
 
 /** Every endpoint of the server, below its context path. */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
-  const { naming, members, connections, peers, ownLoad, balancer, setLogLevel } = deps;
+  const { naming, members, connections, peers, ownLoad, balancer, diagnosis, setLogLevel } = deps;
   return [
     ...namingV1Routes(deps),
     ...namingV2Routes(deps),
@@ -47,6 +50,7 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...loginRoutes(),
     ...namespaceRoutes(deps),
     ...clusterRoutes(members),
+    ...diagnosisRoutes(diagnosis),
     ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
     ...opsRoutes(setLogLevel),
     ...stateRoutes(deps),

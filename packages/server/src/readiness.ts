@@ -11,6 +11,7 @@ export interface Ready {
 /** Whether this member may be sent traffic, and if not, why. Liveness is another question: it needs no answer but one. */
 export class Readiness {
   #state: Ready = { ready: false, status: "STARTING", reason: "Nacre is starting; it will be ready in a moment." };
+  #explain: () => string | undefined = () => undefined;
   readonly #waiting = Promise.withResolvers<void>();
 
   constructor() {
@@ -19,7 +20,14 @@ export class Readiness {
   }
 
   state(): Ready {
-    return this.#state;
+    if (this.#state.status !== "STARTING") return this.#state;
+    // What keeps a member from being ready is looked at when it is asked: peers, ports and times change meanwhile.
+    return { ...this.#state, reason: this.#explain() ?? this.#state.reason };
+  }
+
+  /** From now on the reason for waiting is what this says, if it says anything. */
+  explainWith(explain: () => string | undefined): void {
+    this.#explain = explain;
   }
 
   /** Resolves when this member is ready for the first time; rejects when it stops before that. */
@@ -46,4 +54,8 @@ export class Readiness {
     };
     this.#waiting.reject(new Error("the server stopped before it was ready"));
   }
+}
+
+export function stageOf(status: ServerStatus): "starting" | "running" | "stopping" {
+  return status === "STARTING" ? "starting" : status === "DOWN" ? "stopping" : "running";
 }

@@ -5,12 +5,14 @@ import { systemClock } from "./clock.ts";
 import { Balancer } from "./cluster/balancer.ts";
 import { Cluster } from "./cluster/cluster.ts";
 import { openIdentity } from "./cluster/identity.ts";
+import { LazyDiagnosis } from "./cluster/lazy-diagnosis.ts";
 import { leave } from "./cluster/leaving.ts";
 import { watchLocalAddresses } from "./cluster/lookup/local-addresses.ts";
 import { newResolve } from "./cluster/lookup/resolve.ts";
 import type { Lookup } from "./cluster/lookup/types.ts";
 import { addressOf, membersOf } from "./cluster/members.ts";
 import { onlyAlone } from "./cluster/only-alone.ts";
+import { OwnWatch } from "./cluster/own-watch.ts";
 import {
   addressRules,
   distroOptions,
@@ -20,6 +22,7 @@ import {
   membershipOptions,
   ownHost,
 } from "./cluster/setups.ts";
+import { SilentClientCount } from "./cluster/silent-clients.ts";
 import { Checks } from "./config/checks/checks.ts";
 import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
@@ -42,7 +45,7 @@ import { openUdpPush } from "./naming/udp.ts";
 import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
-import { Readiness } from "./readiness.ts";
+import { Readiness, stageOf } from "./readiness.ts";
 import type { RunningServer } from "./running.ts";
 import {
   configOptions,
@@ -93,6 +96,7 @@ export async function startServer(given: Partial<Options> = {}): Promise<Running
 /** In start order: cores, storage, what acts on the network, then the ports. `stops` is run in reverse. */
 async function start(options: Options, log: Logger, stops: Stop[]): Promise<RunningServer> {
   const clock = systemClock;
+  const startedAt = clock.now();
   const readiness = new Readiness();
   const ip = memberIp(options);
   const directory = options.dataDir === IN_MEMORY ? undefined : options.dataDir;
@@ -221,6 +225,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     peers: { ask: (...asked) => cluster.peers.ask(...asked), askAll: (...asked) => cluster.peers.askAll(...asked) },
     ownLoad,
     balancer: { plan: () => balancer.plan() },
+    diagnosis: { report: () => diagnosis.report(), cluster: () => diagnosis.cluster() },
     facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
@@ -247,7 +252,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     port: address.port,
     portOffset: options.clusterPortOffset,
     tls: await linkTls(options),
-    calls: { "loader.load": ownLoad, "loader.reload": (given) => obeyReload(connections, given) },
+    calls: {
+      "diagnosis.report": () => diagnosis.report(),
+      "loader.load": ownLoad,
+      "loader.reload": (given) => obeyReload(connections, given),
+    },
     holdsData: durable.appliedIndex > 0,
     resolve: newResolve(clock),
     readiness: ({ ready, reason }) => {
@@ -292,6 +301,36 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     membersChangedAt: () => cluster.membersChangedAt,
   });
   stops.push(() => balancer.stop());
+  const own = new OwnWatch(clock, directory);
+  const silent = new SilentClientCount(naming.state);
+  const diagnosis = new LazyDiagnosis(clock, ({ factsOf, askReports }) => ({
+    clock,
+    log,
+    version: VERSION,
+    facts: factsOf({
+      clock,
+      startedAt,
+      cluster,
+      naming,
+      connections,
+      balancer,
+      own,
+      silent,
+      lookup: () => lookup,
+      log: () => durable.status(),
+      stage: () => stageOf(readiness.state().status),
+      port: address.port,
+      portOffset: options.clusterPortOffset,
+      connectionsMax: options.connectionsMax,
+    }),
+    looked: () => {
+      own.look();
+      silent.look();
+    },
+    askOthers: () => askReports(cluster.peers),
+  }));
+  stops.push(() => diagnosis.stop());
+  readiness.explainWith(() => diagnosis.sentence);
   const addresses = watchLocalAddresses(
     { clock, rules: addressRules(options), refreshMs: options.addressRefreshMs },
     (ips) => cluster.members.feed({ type: "localAddresses", ips }),
@@ -308,6 +347,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   } else listRead(undefined, "");
   cluster.start();
   balancer.start();
+  diagnosis.start(!readiness.state().ready);
   const { memberId, clusterId } = identity.identity;
   log.info({ httpPort: address.port, grpcPort, clusterPort, memberId, clusterId }, "started");
 

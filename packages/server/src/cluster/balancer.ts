@@ -31,7 +31,9 @@ export class Balancer {
   readonly #setup: BalancerSetup;
   readonly #state = newBalance();
   #others: BalanceFacts["others"] = [];
+  #counts: { readonly id: string; readonly count: number }[] = [];
   #askedAt = Number.NEGATIVE_INFINITY;
+  #movedAt = Number.NEGATIVE_INFINITY;
   #asking = false;
   #timer: Timer | undefined;
 
@@ -50,6 +52,16 @@ export class Balancer {
     this.#timer?.cancel();
   }
 
+  /** SDK connections per member that told its count, this one first. */
+  counts(selfId: string, sdk: number): { readonly id: string; readonly count: number }[] {
+    return [{ id: selfId, count: sdk }, ...this.#counts];
+  }
+
+  /** Whether connections were sent away within the last few seconds. */
+  get moving(): boolean {
+    return this.#setup.clock.now() - this.#movedAt < 2 * ASK_MS;
+  }
+
   /** What would happen from now on, with counts that are asked for at once. */
   async plan(): Promise<BalancePlan> {
     await this.#ask();
@@ -62,7 +74,9 @@ export class Balancer {
     const order = balance(this.#state, this.#facts(), clock.now());
     if (order === undefined) return;
     const moved = connections.reload(connections.count.sdk - order.count, redirectTo(order.to));
-    if (moved > 0) log.info({ moved, to: order.to }, "connections were sent to a member that holds fewer");
+    if (moved === 0) return;
+    this.#movedAt = clock.now();
+    log.info({ moved, to: order.to }, "connections were sent to a member that holds fewer");
   }
 
   async #ask(): Promise<void> {
@@ -73,6 +87,9 @@ export class Balancer {
     try {
       const answers = await peers.askAll("loader.load", null, ANSWER_MS);
       this.#others = answers.map(countOf);
+      this.#counts = answers.flatMap(({ memberId, answer }) =>
+        answer === undefined ? [] : [{ id: memberId, count: answer.connections.sdk }],
+      );
     } finally {
       this.#asking = false;
     }

@@ -59,6 +59,9 @@ export interface ClusterSetup {
   readonly readiness: (state: { readonly ready: boolean; readonly reason: string }) => void;
 }
 
+/** Clients of one failing owner that are told apart; more need no figure. */
+const FORWARDED_COUNT_MAX = 10_000;
+
 const PEER_STATES: Record<MemberState, "unknown" | "up" | "suspicious" | "down"> = {
   STARTING: "unknown",
   UP: "up",
@@ -79,7 +82,7 @@ export class Cluster {
     askAll: (name, given, timeoutMs) =>
       Promise.all(
         [...this.members.state.members.keys()].map(async (memberId) => {
-          const address = this.#shown(memberId);
+          const address = this.shown(memberId);
           try {
             return { memberId, address, answer: await this.#ask(memberId, name, given, timeoutMs) };
           } catch (thrown) {
@@ -88,6 +91,8 @@ export class Cluster {
         }),
       ),
   };
+  /** Members to which writes of address clients could not be forwarded last time. */
+  readonly forwardingFailures = new Map<string, { since: number; error: string; clients: Set<string> }>();
   readonly #setup: ClusterSetup;
   readonly #probe: InstanceProbe;
   /** The link that this member uses for each other one, as far as Distro was told of its credit. */
@@ -296,6 +301,7 @@ export class Cluster {
       this.distro.feed({ type: "credit", peer: id, batches });
     }
     for (const id of this.#outs.keys()) if (this.#member(id) === undefined) this.#outs.delete(id);
+    for (const id of this.forwardingFailures.keys()) if (!this.#ring.includes(id)) this.forwardingFailures.delete(id);
   }
 
   #hear(news: ClientNews): void {
@@ -350,9 +356,21 @@ export class Cluster {
         ownerOf: (id) => this.ownerOf(id),
         submit: (write) => naming.submit(write),
         call: (to, write) => this.peers.ask(to, "naming.write", write, FORWARD_TIMEOUT_MS),
+        settled: (to, clientId, error) => this.#noteForwarded(to, clientId, error),
       },
       event,
     );
+  }
+
+  #noteForwarded(to: string, clientId: string, error: string | undefined): void {
+    if (error === undefined) {
+      this.forwardingFailures.delete(to);
+      return;
+    }
+    const failure = this.forwardingFailures.get(to) ?? { since: this.#setup.clock.now(), error, clients: new Set() };
+    failure.error = error;
+    if (failure.clients.size < FORWARDED_COUNT_MAX) failure.clients.add(clientId);
+    this.forwardingFailures.set(to, failure);
   }
 
   #forwarded(event: AddressEvent): Forwarded {
@@ -379,11 +397,12 @@ export class Cluster {
   ): Promise<PeerCalls[Name]["answered"]> {
     const link = this.#outs.get(memberId);
     if (link === undefined)
-      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.#shown(memberId)}`);
+      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.shown(memberId)}`);
     return readAnswer(name, await this.links.call(link, name, given, timeoutMs));
   }
 
-  #shown(memberId: string): Address {
+  /** The address of a member, as people know it. */
+  shown(memberId: string): Address {
     return this.#member(memberId)?.addresses[0] ?? memberId;
   }
 }

@@ -5,7 +5,9 @@ import { newMembership, step } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { Params } from "../transport/http/params.ts";
-import { Diagnosing, diagnosisRoutes, membersFacts, readMemberReport } from "./diagnosis.ts";
+import { Diagnosing, membersFacts } from "./diagnosis.ts";
+import { diagnosisRoutes } from "./diagnosis-http.ts";
+import { readMemberReport } from "./member-report.ts";
 import { LOOK_MS, OwnWatch } from "./own-watch.ts";
 
 /** A member of a cluster of its own, that can be told that its disk is full. */
@@ -78,7 +80,7 @@ describe("a member that diagnoses itself", () => {
     const b = { id: "b", address: "10.0.0.2:8848" };
     const { diagnosing } = member([{ member: b, error: "no answer within 2 s" }]);
     diagnosing.start();
-    const [route] = diagnosisRoutes(diagnosing);
+    const [route] = diagnosisRoutes({ report: async () => diagnosing.report(), cluster: () => diagnosing.cluster() });
     const ask = async (query: string) => {
       const answer = await route?.handle(Params.read(query, "", "v3"), undefined as never);
       return JSON.parse(String((answer as { body: unknown }).body)).data;

@@ -21,6 +21,8 @@ export interface ForwardingSetup {
   readonly submit: (event: AddressEvent) => BeatAnswer | undefined;
   /** @throws RegistryError: that of the owner; `peerUnreachable` when it is not known whether the owner did it. */
   readonly call: (to: string, event: AddressEvent) => Promise<Forwarded>;
+  /** Whether the owner could be reached. */
+  readonly settled: (to: string, clientId: string, error: string | undefined) => void;
 }
 
 /**
@@ -32,13 +34,16 @@ export interface ForwardingSetup {
  */
 export async function forwardWrite(setup: ForwardingSetup, event: AddressEvent): Promise<BeatAnswer | undefined> {
   const { ip, port } = event.type === "publishAddress" ? event.instance : event;
-  const owner = setup.ownerOf(`${ip.trim()}:${port}#true`);
+  const clientId = `${ip.trim()}:${port}#true`;
+  const owner = setup.ownerOf(clientId);
   if (owner === undefined || owner === setup.memberId) return setup.submit(event);
   try {
     const { beat } = await setup.call(owner, event);
+    setup.settled(owner, clientId, undefined);
     return beat && { type: "beatAnswer", ...beat };
   } catch (thrown) {
     if (!(thrown instanceof RegistryError) || thrown.failure !== "peerUnreachable") throw thrown;
+    setup.settled(owner, clientId, thrown.message);
     return setup.submit(event);
   }
 }

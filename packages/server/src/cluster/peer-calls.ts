@@ -1,7 +1,10 @@
+import type { MemberReport } from "@nacre/core/diagnosis";
 import type { MemberId } from "@nacre/core/membership";
 import { bool, type Field, integer, number, object, optional, RegistryError, text } from "@nacre/protocol";
 import type { MemberLoad } from "../connections/loader.ts";
+
 import type { AddressEvent, Forwarded } from "./forwarding.ts";
+import { readMemberReport } from "./member-report.ts";
 
 /**
  * Every question that members ask each other. A name is part of the wire: a shape that changes gets a new one. A question
@@ -12,6 +15,8 @@ export interface PeerCalls {
   "naming.write": { given: AddressEvent; answered: Forwarded };
   /** How many connections do you hold, and how busy are you? */
   "loader.load": { given: null; answered: MemberLoad };
+  /** What is wrong, as you see it? */
+  "diagnosis.report": { given: null; answered: MemberReport };
   /** Send away what you hold beyond `keep`, at most this share of all, to the redirected address. */
   "loader.reload": {
     given: { readonly keep: number; readonly share: number; readonly redirect: string };
@@ -83,6 +88,7 @@ const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answere
     cpu: number(0),
   }),
   "loader.reload": object({ moved: integer(0) }),
+  "diagnosis.report": { read: readMemberReport },
 };
 
 /** Reads what another member answered. @throws RegistryError `serverError` when it has another shape. */

@@ -107,6 +107,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
         logBytes: log.bytes,
         pending: proposals.pending,
         refusing: proposals.refusing ?? log.refusing,
+        syncMs: log.syncMs,
       }),
       close: once(async () => {
         await proposals.close();

@@ -11,6 +11,7 @@ import {
   SEGMENT_HEADER_BYTES,
   scanSegment,
 } from "./records.ts";
+import { SyncTimes } from "./sync-times.ts";
 
 /** Where a batch went: the index of its first record, and the checksum of each. */
 export interface Appended {
@@ -37,6 +38,7 @@ export class LogFile {
   #lastIndex: number;
   #appendedBytes = 0;
   #refusing: string | undefined;
+  readonly #syncs = new SyncTimes();
 
   private constructor(files: Files, directory: string, segmentBytes: number, closed: Segment[], active: Active) {
     this.#files = files;
@@ -97,6 +99,11 @@ export class LogFile {
   }
 
   /** Why nothing is written until a restart, as a sentence. */
+  /** The longest sync of the last few seconds, milliseconds. */
+  get syncMs(): number {
+    return this.#syncs.longestMs;
+  }
+
   get refusing(): string | undefined {
     return this.#refusing;
   }
@@ -118,7 +125,7 @@ export class LogFile {
       throw diskFailure(`the log in ${this.#directory} cannot be written`, thrown);
     }
     try {
-      await this.#active.file.sync();
+      await this.#syncs.time(() => this.#active.file.sync());
     } catch (thrown) {
       this.#refuse("a sync of the log failed, so that what the system holds of it cannot be trusted", thrown);
       await this.#cutBack();

@@ -91,4 +91,6 @@ export interface LogStatus {
   readonly pending: number;
   /** Set when writes are refused, as a sentence with the reason and the mend. */
   readonly refusing: string | undefined;
+  /** The longest sync of the last few seconds, milliseconds. */
+  readonly syncMs: number;
 }

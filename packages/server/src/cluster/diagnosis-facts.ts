@@ -1,0 +1,127 @@
+import type { DiagnosisFacts, ForwardingFact, MemberAnswer, ProcessFacts, QueueFact } from "@nacre/core/diagnosis";
+import { distroFacts } from "@nacre/core/distro";
+import type { Clock } from "../clock.ts";
+import type { Connections } from "../connections/connections.ts";
+import type { Naming } from "../naming/naming.ts";
+import type { LogStatus } from "../storage/port.ts";
+import type { Balancer } from "./balancer.ts";
+import type { Cluster } from "./cluster.ts";
+import { membersFacts } from "./diagnosis.ts";
+
+import type { Lookup } from "./lookup/types.ts";
+import type { OwnWatch } from "./own-watch.ts";
+import type { Peers } from "./peer-calls.ts";
+import type { SilentClientCount } from "./silent-clients.ts";
+
+/** Where each fact comes from. */
+export interface FactSources {
+  readonly clock: Clock;
+  /** When the process began to start. */
+  readonly startedAt: number;
+  readonly cluster: Cluster;
+  readonly naming: Naming;
+  readonly connections: Connections;
+  readonly balancer: Balancer;
+  readonly own: OwnWatch;
+  readonly silent: SilentClientCount;
+  /** Undefined for a member that was started alone. */
+  readonly lookup: () => Lookup | undefined;
+  readonly log: () => LogStatus;
+  readonly stage: () => ProcessFacts["stage"];
+  /** The main port. */
+  readonly port: number;
+  readonly portOffset: number;
+  readonly connectionsMax: number;
+}
+
+/** Gathers what diagnosis looks at. Called about once a second and for each answer. */
+export function factsOf(sources: FactSources): () => DiagnosisFacts {
+  const {
+    clock,
+    startedAt,
+    cluster,
+    naming,
+    connections,
+    balancer,
+    own,
+    silent,
+    lookup,
+    log,
+    stage,
+    port,
+    portOffset,
+  } = sources;
+  let statusSet: ProcessFacts["statusSet"];
+  return () => {
+    const now = clock.now();
+    const { overriddenServerStatus: status } = naming.state.switches;
+    if (status === null) statusSet = undefined;
+    else if (statusSet?.status !== status) statusSet = { status, since: now };
+    const { refusing, syncMs } = log();
+    const { pause, memory, clock: clockFacts, disk } = own.facts(syncMs);
+    const isAlone = lookup() === undefined && !cluster.others;
+    return {
+      process: { startedAt, stage: stage(), port, statusSet, pause, memory, queues: queuesOf(sources) },
+      members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, servesIsolated: true }),
+      lookup: lookup()?.facts(),
+      distro: distroFacts(cluster.distro.state, now),
+      forwarding: [...cluster.forwardingFailures].map(
+        ([to, { since, error, clients }]): ForwardingFact => ({ to, since, error, clients: clients.size }),
+      ),
+      naming: { silent: silent.last },
+      connections: {
+        counts: balancer.counts(cluster.members.state.start.id, connections.count.sdk),
+        moving: balancer.moving,
+      },
+      log: { refusing },
+      store: { error: undefined },
+      disk,
+      clock: clockFacts,
+    };
+  };
+}
+
+function queuesOf({ cluster, naming, connections, connectionsMax }: FactSources): QueueFact[] {
+  const { state } = naming;
+  const queues: QueueFact[] = [
+    {
+      what: "connections of clients",
+      held: connections.count.all,
+      max: connectionsMax,
+      atMax: "further ones are refused",
+    },
+    {
+      what: "instances",
+      held: state.instanceCount,
+      max: state.options.instancesMax,
+      atMax: "further registrations are refused",
+    },
+    {
+      what: "services",
+      held: state.services.size,
+      max: state.options.servicesMax,
+      atMax: "registrations for further ones are refused",
+    },
+  ];
+  const { pendingMax } = cluster.distro.state.options;
+  for (const { id, pending } of cluster.distro.state.peers.values())
+    queues.push({
+      what: `changes that wait for member ${cluster.shown(id)}`,
+      held: pending.size,
+      max: pendingMax,
+      atMax: "they are dropped, and the next comparison repairs what that left out",
+    });
+  return queues;
+}
+
+/** A member that does not answer in this time is told as one that did not. */
+const ANSWER_MS = 2_000;
+
+/** What the other members say of themselves. */
+export async function askReports(peers: Peers): Promise<readonly MemberAnswer[]> {
+  const answers = await peers.askAll("diagnosis.report", null, ANSWER_MS);
+  return answers.map(({ memberId: id, address, answer, error }): MemberAnswer => {
+    const member = { id, address };
+    return answer === undefined ? { member, error: error.message } : { member, report: answer };
+  });
+}
