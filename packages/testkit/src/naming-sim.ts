@@ -275,8 +275,14 @@ class Sim {
       {
         refused: !this.#model.mayPublish(id, name, [input], true),
         act: () => this.#model.publish(id, name, [input], true, this.#bench.now),
+        mayTouch: this.#isMarked(id),
       },
     );
+  }
+
+  /** A client that speaks up for itself is shown over others first, and only then says something new. */
+  #isMarked(id: string): boolean {
+    return (this.#model.copies.get(id) ?? "asPublished") !== "asPublished";
   }
 
   #withdrawAddress(): void {
@@ -284,7 +290,10 @@ class Sim {
     const { ip, port } = this.#input(this.#random.pick(ADDRESSES));
     this.#feed(
       { type: "withdrawAddress", service: name, ip, port, caller: CALLER },
-      { act: () => this.#model.withdraw(addressId(ip, port), name, this.#bench.now) },
+      {
+        act: () => this.#model.withdraw(addressId(ip, port), name, this.#bench.now),
+        mayTouch: this.#isMarked(addressId(ip, port)),
+      },
     );
   }
 
@@ -303,6 +312,7 @@ class Sim {
           if (known) this.#model.beat(id, name, this.#bench.now);
           else if (brings) this.#model.publish(id, name, [input], true, this.#bench.now);
         },
+        mayTouch: this.#isMarked(id),
       },
     );
     const answer = effects.find((effect) => effect.type === "beatAnswer");
