@@ -1,30 +1,80 @@
 /**
- * Runs the simulators of naming and of configuration: `npm run sim` draws seeds until it is stopped or one fails,
- * `npm run sim -- --seed N` replays one, `--seeds N` stops after so many, `--steps N` makes the runs longer.
+ * Runs the simulators: `npm run sim` draws seeds until it is stopped or one fails, `npm run sim -- --seed N` replays one,
+ * `--seeds N` stops after so many, `--from N` counts up from there instead of drawing, `--only naming,distro` runs some
+ * of the simulators, `--workers N` uses so many processes, `--steps N` makes the runs of naming and config longer.
  */
+import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runConfigSim } from "@nacre/testkit/config-sim";
+import { runDistroSeed } from "@nacre/testkit/distro-sim";
+import { runMembershipSim } from "@nacre/testkit/membership-sim";
 import { runNamingSim } from "@nacre/testkit/naming-sim";
 import { say } from "./lib/steps.ts";
 
+const SIMULATORS: Record<string, (seed: number, steps: number) => unknown> = {
+  naming: runNamingSim,
+  config: runConfigSim,
+  membership: (seed) => runMembershipSim(seed),
+  distro: (seed) => runDistroSeed(seed),
+};
+
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, seeds: { type: "string" }, steps: { type: "string", default: "400" } },
+  options: {
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    from: { type: "string" },
+    only: { type: "string" },
+    workers: { type: "string", default: "1" },
+    steps: { type: "string", default: "400" },
+  },
 });
 const steps = whole("steps", values.steps);
+const workers = Math.max(1, whole("workers", values.workers));
+const first = values.seed ?? values.from;
+const from = first === undefined ? undefined : whole(values.seed === undefined ? "from" : "seed", first);
 const runs = values.seed !== undefined ? 1 : values.seeds === undefined ? Infinity : whole("seeds", values.seeds);
+const names = values.only?.split(",") ?? Object.keys(SIMULATORS);
+for (const name of names)
+  if (SIMULATORS[name] === undefined)
+    throw new Error(`--only takes ${Object.keys(SIMULATORS).join(", ")}, and not '${name}'`);
 
-for (let run = 0; run < runs; run++) {
-  const seed = values.seed === undefined ? randomInt(2 ** 32) : whole("seed", values.seed);
-  say(`seed ${seed}, ${steps} steps`);
-  try {
-    runNamingSim(seed, steps);
-    runConfigSim(seed, steps);
-  } catch (err) {
-    say(`${(err as Error).stack}\n\nReplay it with: npm run sim -- --seed ${seed} --steps ${steps}`);
-    process.exitCode = 1;
-    break;
+const ok = workers > 1 && runs > 1 ? await share() : run();
+if (!ok) process.exitCode = 1;
+
+function run(): boolean {
+  const startedAt = performance.now();
+  for (let at = 0; at < runs; at++) {
+    const seed = from === undefined ? randomInt(2 ** 32) : from + at;
+    // Seeds that are drawn have to be known whatever happens; a range says enough when it is through.
+    if (from === undefined) say(`seed ${seed}`);
+    for (const name of names) {
+      try {
+        SIMULATORS[name]?.(seed, steps);
+      } catch (err) {
+        const replay = `npm run sim -- --only ${name} --seed ${seed} --steps ${steps}`;
+        say(`${(err as Error).stack}\n\nReplay it with: ${replay}`);
+        return false;
+      }
+    }
   }
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  say(`${runs} seeds${from === undefined ? "" : ` from ${from}`} of ${names.join(", ")} in ${seconds} s`);
+  return true;
+}
+
+/** Each process runs a part of the seeds; all of them are run, so that every failure is told. */
+async function share(): Promise<boolean> {
+  const part = Math.ceil(runs / workers);
+  const children = Array.from({ length: workers }, (_, at) => {
+    const args = [fileURLToPath(import.meta.url), "--only", names.join(), "--steps", String(steps)];
+    if (part !== Infinity) args.push("--seeds", String(Math.max(0, Math.min(part, runs - at * part))));
+    if (from !== undefined) args.push("--from", String(from + at * part));
+    const child = spawn(process.execPath, args, { stdio: "inherit" });
+    return new Promise<number | null>((resolve) => child.on("exit", resolve));
+  });
+  return (await Promise.all(children)).every((code) => code === 0);
 }
 
 function whole(name: string, text: string): number {

@@ -1,13 +1,17 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
- * then official clients against a running server, then gRPC clients against the engine, then clusters that break.
- * `npm test -- unit` leaves out the checks, the clients and the clusters; `npm test -- PATH...` runs these test files
- * only.
+ * then 2,000 seeds of what members of a cluster agree on, official clients against a running server, gRPC clients
+ * against the engine, and clusters that break. `npm test -- unit` leaves out all but the tests; `npm test -- PATH...`
+ * runs these test files only.
  */
 import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { check } from "./check.ts";
 import { commandStep, lineOf, ROOT, type StepResult, say } from "./lib/steps.ts";
 import { testStep } from "./lib/test-run.ts";
+
+/** As many processes as there are cores, and a minute or two on two of them. */
+const SIM_WORKERS = Math.min(4, availableParallelism());
 
 const words = process.argv.slice(2);
 const inCi = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
@@ -19,6 +23,8 @@ const results: StepResult[] = [];
 if (everything) results.push(...check());
 results.push(await testStep("tests", named.length > 0 ? named : testFiles(), inCi));
 if (everything) {
+  const seeds = ["--only", "membership,distro", "--from", "1", "--seeds", "2000", "--workers", String(SIM_WORKERS)];
+  results.push(commandStep("simulators", process.execPath, ["scripts/sim.ts", ...seeds], true));
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
   results.push(commandStep("clusters", process.execPath, ["test/cluster/run.ts"], true));

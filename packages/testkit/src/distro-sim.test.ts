@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type DistroOptions, type Effect, step } from "@nacre/core/distro";
-import { allCheckers, CHECKERS } from "./distro-checks/all.ts";
-import { runDistroSim, WEATHERS, type Weather } from "./distro-sim.ts";
+import { CHECKERS } from "./distro-checks/all.ts";
+import { runDistroSeed, runDistroSim, type Weather } from "./distro-sim.ts";
 
-const SEEDS = 60;
+/** The 2,000 seeds that CI runs are those of `npm run sim`. */
+const SEEDS = 50;
+/** Seeds that once failed, and what it was. */
+const FAILED: readonly [number, string][] = [
+  [799, "a removal lost to an older change, because that came after another removal"],
+  [1774, "a client that its owner speaks for was still counted as an orphan that answers"],
+];
+
 describe("members that tell each other about clients", () => {
-  for (const weather of WEATHERS)
-    test(`agree and keep their promises in weather "${weather}", ${SEEDS} times`, () => {
-      for (let seed = 1; seed <= SEEDS; seed++) runDistroSim(seed, { weather, checkers: allCheckers() });
-    });
-
-  test("give up what dead members and dead clients leave, 30 times", () => {
-    for (let seed = 1; seed <= 30; seed++)
-      runDistroSim(seed, { weather: "crashes", checkers: allCheckers(), quietMs: 60_000 });
+  test(`agree and keep their promises in any weather, over ${SEEDS} seeds`, () => {
+    for (let seed = 1; seed <= SEEDS; seed++) runDistroSeed(seed);
   });
+
+  for (const [seed, what] of FAILED) test(`seed ${seed}: ${what}`, () => runDistroSeed(seed));
 });
 
 type Step = typeof step;

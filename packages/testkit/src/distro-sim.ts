@@ -1,4 +1,5 @@
 import { type DistroOptions, step } from "@nacre/core/distro";
+import { allCheckers } from "./distro-checks/all.ts";
 import type { Checker, SimClient } from "./distro-model.ts";
 import { World } from "./distro-world.ts";
 
@@ -49,6 +50,14 @@ export function runDistroSim(seed: number, options: SimOptions): World {
     throw new Error(`seed ${seed}, ${weather}, ${size} members, at ${world.now} ms: ${told}`, { cause: error });
   }
   return world;
+}
+
+/** One run whose weather follows from the seed too, with every checker. */
+export function runDistroSeed(seed: number): void {
+  const weather = WEATHERS[seed % WEATHERS.length] as Weather;
+  // Long enough, in some, for everything that is lost to be given up.
+  const quietMs = weather === "crashes" || seed % 4 === 0 ? 60_000 : 15_000;
+  runDistroSim(seed, { weather, checkers: allCheckers(), quietMs });
 }
 
 class Sim {

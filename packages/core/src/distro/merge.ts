@@ -52,11 +52,13 @@ const SURE_MS = 3_000;
  * Whether a change was made before a removal that it did not know of, by a member that went on counting meanwhile. The
  * time that the message took makes it look later, never earlier: in doubt the client stays.
  */
-function unaware({ now }: Turn, entry: Entry, head: Head): boolean {
+function unaware({ state, now }: Turn, entry: Entry, head: Head): boolean {
   if (entry.kind !== "address" || entry.gone !== "removed" || head.gone !== undefined) return false;
   const earlierMs = entry.madeAt - (now - head.ageMs);
-  // The removal that it comes after may be another one of the same number; by this much no message makes things look.
-  return earlierMs > (head.after < entry.version.counter ? 0 : SURE_MS);
+  // Who removed it knows when that was: what comes after that looks later.
+  if (isOwn(state, entry.version) || head.after < entry.version.counter) return earlierMs > 0;
+  // The removal that it comes after may be another one; by this much no message makes things look later.
+  return earlierMs > SURE_MS;
 }
 
 /** A live client is told by its owner, and by others only while the owner is not in reach, or while this member loads. */

@@ -50,9 +50,10 @@ export function settle(turn: Turn, entry: Entry): void {
     if (owner !== undefined && owner !== entry.version.owner) since = now;
   }
   if (since === undefined) {
+    // Whoever told it may have it as an orphan that answers; here its owner speaks for it.
+    if (entry.answers) state.table.put(entry, now, { answers: false });
     if (held === undefined) return;
     state.orphans.delete(entry.id);
-    if (entry.answers) state.table.put(entry, now, { answers: false });
     marks.set(entry.id, "trusted");
   } else if (entry.superseded) giveUp(turn, entry, "superseded");
   else if (held === undefined) {
