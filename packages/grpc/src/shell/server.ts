@@ -15,7 +15,7 @@ import type { Reader } from "./turns.ts";
 import { type Keeper, Wire } from "./wire.ts";
 
 export interface ServerOptions {
-  /** Default: all addresses of this host. */
+  /** An address, or a name, which stands for the first address that it has. Default: all addresses of this host. */
   readonly host?: string;
   /** 0 takes a free port. */
   readonly port: number;

@@ -46,8 +46,8 @@ export const processRows = {
     default: "0.0.0.0",
     rule: { pattern: /^[0-9A-Za-z.:_-]+$/, says: "an IP address or a host name" },
     group: "process",
-    what: "address that the ports are opened on",
-    why: "clients live on other machines; use 127.0.0.1 to keep a server private",
+    what: "address that the ports are opened on; of a name only its first address",
+    why: "clients live on other machines; use 127.0.0.1 to keep a server private, not localhost, which may be ::1 and is then opened there alone",
   },
   ip: {
     name: "nacos.server.ip",
