@@ -19,6 +19,12 @@ export class Readiness {
     this.#waiting.promise.catch(() => undefined);
   }
 
+  /** How far its life is, as this member knows it by itself. */
+  get stage(): "starting" | "running" | "stopping" {
+    const { status } = this.#state;
+    return status === "STARTING" ? "starting" : status === "DOWN" ? "stopping" : "running";
+  }
+
   state(): Ready {
     if (this.#state.status !== "STARTING") return this.#state;
     // What keeps a member from being ready is looked at when it is asked: peers, ports and times change meanwhile.
@@ -54,8 +60,4 @@ export class Readiness {
     };
     this.#waiting.reject(new Error("the server stopped before it was ready"));
   }
-}
-
-export function stageOf(status: ServerStatus): "starting" | "running" | "stopping" {
-  return status === "STARTING" ? "starting" : status === "DOWN" ? "stopping" : "running";
 }

@@ -45,7 +45,7 @@ import { openUdpPush } from "./naming/udp.ts";
 import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
-import { Readiness, stageOf } from "./readiness.ts";
+import { Readiness } from "./readiness.ts";
 import type { RunningServer } from "./running.ts";
 import {
   configOptions,
@@ -318,7 +318,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       silent,
       lookup: () => lookup,
       log: () => durable.status(),
-      stage: () => stageOf(readiness.state().status),
+      stage: () => readiness.stage,
       port: address.port,
       portOffset: options.clusterPortOffset,
       connectionsMax: options.connectionsMax,
