@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that derive from tables in the source. With `--check` nothing is written: a stale page, a
+ * Writes the reference pages that derive from tables in the source, and the SQL that derives from queries. With `--check` nothing is written: a stale page, a
  * dependency without a line in `dependencies.md` and a link to a file that does not exist are failures.
  */
 import { existsSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { renderCliDoc } from "@nacre/cli/doc";
 import { renderRoutesDoc } from "@nacre/server/http-doc";
 import { ROWS } from "@nacre/server/options";
+import { renderStatements } from "@nacre/server/sql-statements";
 import { failuresPage, GENERATED, optionsPage } from "./lib/reference.ts";
 import { sources } from "./lib/sources.ts";
 import { checkStep, ROOT, say } from "./lib/steps.ts";
@@ -15,12 +16,15 @@ import { troubleshootingPage } from "./lib/troubleshooting.ts";
 // Commands are loaded when they are asked for.
 const cliPage = await renderCliDoc();
 
+const STATEMENTS = "packages/server/src/storage/sql/statements.ts";
+
 const PAGES: Record<string, () => string> = {
   "docs/reference/options.md": optionsPage,
   "docs/reference/failures.md": failuresPage,
   "docs/reference/http.md": renderRoutesDoc,
   "docs/reference/cli.md": () => cliPage,
   "docs/troubleshooting.md": () => troubleshootingPage(GENERATED),
+  [STATEMENTS]: renderStatements,
 };
 
 export function checkDocs(): { wrong: string[]; warnings: string[] } {
@@ -39,7 +43,7 @@ function unreadOptions(): string[] {
 }
 
 function stalePages(): string[] {
-  const held = new Map(sources("docs/reference/*.md", "docs/*.md").map(({ path, text }) => [path, text]));
+  const held = new Map(sources("docs/reference/*.md", "docs/*.md", STATEMENTS).map(({ path, text }) => [path, text]));
   return Object.entries(PAGES).flatMap(([path, page]) =>
     held.get(path) === page() ? [] : [`${path} is stale; run npm run docs.`],
   );

@@ -1,9 +1,9 @@
 import type { ConfigFields, ConfigWrite, Content, Operator } from "@nacre/core/config";
 import { type ConfigName, DEFAULT_CONFIG_TYPE } from "@nacre/protocol";
 import { crossing } from "./large-values.ts";
-import { writes as queries } from "./queries.ts";
 import type { Tables } from "./schema.ts";
 import type { Sqlite } from "./sqlite.ts";
+import { writes as queries } from "./statements.ts";
 
 /** Rows that are removed between two looks at the clock: each may hold 10 MiB. */
 const REMOVED_AT_ONCE = 32;

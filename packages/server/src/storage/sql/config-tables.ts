@@ -3,10 +3,10 @@ import type { ConfigHead, ConfigStore } from "../config-store.ts";
 import type { StagedRow } from "../port.ts";
 import { turn } from "../turn.ts";
 import { applyWrites } from "./apply-writes.ts";
-import { reads } from "./queries.ts";
 import { type HeadRow, headOf, type StagedTableRow, stagedOf } from "./rows.ts";
 import { SqlConfigs } from "./sql-configs.ts";
 import type { Sqlite } from "./sqlite.ts";
+import { reads } from "./statements.ts";
 
 /** Rows that are loaded at a time. */
 const LOAD_ROWS = 1000;
@@ -22,7 +22,7 @@ export interface ConfigTables {
 }
 
 /**
- * Everything that needs Kysely: imported on demand.
+ * Everything that only configurations need: imported on demand.
  *
  * @param reading  what lists, searches and contents are read with: a connection that sees whole entries only.
  */

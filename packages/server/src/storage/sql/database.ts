@@ -2,8 +2,8 @@ import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryComp
 import type { Tables } from "./schema.ts";
 
 /**
- * Builds and compiles queries for SQLite, and never runs one. Loaded when the first configuration is read, written or
- * found in the store: the library costs a process 40 to 80 ms.
+ * Builds and compiles queries for SQLite, and never runs one. Loaded with the first search: the library costs a process
+ * 40 to 80 ms.
  */
 export const db = new Kysely<Tables>({
   dialect: {

@@ -10,11 +10,13 @@ import type {
 } from "../config-store.ts";
 import { turn } from "../turn.ts";
 import { text } from "./large-values.ts";
-import { reads } from "./queries.ts";
 import { configOf, type GrayRow, grayOf, type HistoryTableRow, historyOf, type ItemRow } from "./rows.ts";
-import { matchingIds } from "./search.ts";
 import { Slices } from "./slices.ts";
 import type { Query, Sqlite } from "./sqlite.ts";
+import { reads } from "./statements.ts";
+
+/** With Kysely, which only searches need: they have a text for each combination of filters. */
+const loadSearch = () => import("./search.ts");
 
 /** Bytes that are read from the tables in one step. */
 const STEP_BYTES = 512 * 1024;
@@ -52,14 +54,16 @@ export class SqlConfigs implements ConfigStore {
     return this.#slices.run(this.#items(ids, false));
   }
 
-  search(query: ConfigQuery, page: PageOf): Promise<{ total: number; items: StoredConfig[] }> {
-    return this.#slices.run(this.#search(query, page));
+  async search(query: ConfigQuery, page: PageOf): Promise<{ total: number; items: StoredConfig[] }> {
+    const { matchingIds } = await loadSearch();
+    return this.#slices.run(this.#page(matchingIds(this.#sqlite, query), query, page));
   }
 
   async *scan(query: ConfigQuery): AsyncGenerator<StoredConfig> {
+    const { matchingIds } = await loadSearch();
     let from = 0;
     for (;;) {
-      const items = await this.#slices.run(this.#scanStep(query, from));
+      const items = await this.#slices.run(this.#scanStep(matchingIds(this.#sqlite, query, from), query));
       yield* items.found;
       if (items.done) return;
       from = items.through;
@@ -119,16 +123,20 @@ export class SqlConfigs implements ConfigStore {
     return items;
   }
 
-  *#search(query: ConfigQuery, page: PageOf): Generator<undefined, { total: number; items: StoredConfig[] }> {
-    const { total, ids } = yield* pageOf(matchingIds(this.#sqlite, query), page);
+  *#page(
+    matching: Iterable<readonly number[]>,
+    query: ConfigQuery,
+    page: PageOf,
+  ): Generator<undefined, { total: number; items: StoredConfig[] }> {
+    const { total, ids } = yield* pageOf(matching, page);
     return { total, items: yield* this.#items(ids, query.headsOnly === true) };
   }
 
-  /** The next rows behind the id `from`: at least one, unless there is none. */
-  *#scanStep(query: ConfigQuery, from: number) {
+  /** The next rows: at least one, unless there is none. */
+  *#scanStep(matching: Iterable<readonly number[]>, query: ConfigQuery) {
     const found: StoredConfig[] = [];
     let bytes = 0;
-    for (const ids of matchingIds(this.#sqlite, query, from)) {
+    for (const ids of matching) {
       for (const id of ids) {
         for (const item of yield* this.#items([id], query.headsOnly === true)) {
           found.push(item);
