@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { frames, type Message } from "@nacre/core/distro";
 import type { Frame } from "@nacre/core/membership";
-import { FakeClock } from "../../../../testkit/src/fake-clock.ts";
+import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Arrived, HEAD_BYTES, readBatch } from "./envelopes.ts";
 import { LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import { Link } from "./link.ts";

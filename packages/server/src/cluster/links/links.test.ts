@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { GrpcServer } from "@nacre/grpc";
 import { RegistryError } from "@nacre/protocol";
-import { FakeClock } from "../../../../testkit/src/fake-clock.ts";
+import { FakeClock } from "@nacre/testkit/fake-clock";
 import { ack, batch, CARD, HOST, idOf, large, member, pair, probeFor, rawPeer, rawSocket } from "./links.fixture.ts";
 
 const probe = { type: "probe", seq: 1, card: CARD, row: [], list: undefined } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { newAuthority } from "../../../../testkit/src/certificates.ts";
+import { newAuthority } from "@nacre/testkit/certificates";
 import { ack, member, probeFor } from "./links.fixture.ts";
 import type { LinkTls } from "./types.ts";
 
