@@ -6,7 +6,7 @@ import { RegistryError } from "@nacre/protocol";
 import fc from "fast-check";
 import type { Family } from "./family.ts";
 import { Params } from "./params.ts";
-import { PAIRS_MAX, pairsOf } from "./params-text.ts";
+import { PAIRS_MAX, type Pair, pairSteps, pairsOf } from "./params-text.ts";
 
 const read = (query: string, form = "", family: Family = "v1"): Params => Params.read(query, form, family);
 const refusal = (failure: string, message: RegExp) => (thrown: unknown) => {
@@ -106,6 +106,38 @@ describe("parameters on the wire", () => {
         }
       }),
     );
+  });
+});
+
+describe("the parameters of a form of megabytes", () => {
+  function inSteps(encoded: string): { pairs: Pair[]; steps: number } {
+    const work = pairSteps(encoded);
+    for (let steps = 0; ; steps++) {
+      const { done, value } = work.next();
+      if (done === true) return { pairs: value, steps };
+    }
+  }
+
+  test("are read in steps of 64 KiB of a value, and of one value where they are many", () => {
+    const long = inSteps(`dataId=a&content=${"%e9%85%8d+x".repeat(100_000)}`);
+    assert.equal(long.pairs[1]?.[1], "配 x".repeat(100_000));
+    assert.ok(long.steps >= 1_100_000 / (64 * 1024), `${long.steps}`);
+    assert.equal(inSteps("a=1&".repeat(1000)).steps, 1000);
+  });
+
+  test("are what is read in one go, wherever a piece ends", () => {
+    const text = "配é%+&= 😀";
+    for (let from = 64 * 1024 - 40; from < 64 * 1024 + 4; from++) {
+      const [start, end] = [`a=${"x".repeat(from)}`, "y".repeat(50)];
+      for (const form of [`${start}${encodeURIComponent(text)}${end}`, `${start}${bytes("配é😀")}${end}`])
+        assert.deepEqual(inSteps(form).pairs, pairsOf(form), `${from}`);
+    }
+  });
+
+  test("are refused by name for escapes and bytes that are broken in a later piece", () => {
+    const start = `content=${"x".repeat(70_000)}`;
+    for (const end of ["%", "%4", "%zz", "%ff", "\xe9\x85"])
+      assert.throws(() => inSteps(`${start}${end}`), refusal("invalidParameter", /^Param 'content' is illegal/), end);
   });
 });
 
