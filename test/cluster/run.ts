@@ -64,7 +64,10 @@ function play(act: Act, scenarios: readonly Scenario[]): void {
         context.diagnostic(measured);
       } catch (thrown) {
         outcomes.set(scenario, { ok: false, measured: firstLine(thrown) });
-        (thrown as Error).message += `\n--- shown\n${stage.changes(from)}\n${stage.cluster.said()}`;
+        // At once, and apart from the sentence of the failure: it is long.
+        process.stderr.write(
+          `=== ${scenario.id}: ${thrown}\n--- shown\n${stage.changes(from)}\n${stage.cluster.said()}`,
+        );
         await stage.repair();
         throw thrown;
       }

@@ -19,6 +19,7 @@ export class Observer {
   readonly #services: readonly string[];
   readonly #history: History;
   #isOver = false;
+  #isLooking = false;
   #client: RegistryClient | undefined;
   #work: Promise<void> | undefined;
 
@@ -45,7 +46,8 @@ export class Observer {
       } catch {
         // The member is away, or not ready to serve.
       }
-      this.#history.add({ type: "lost", at: performance.now(), viewer: this.member.name });
+      if (this.#isLooking) this.#history.add({ type: "lost", at: performance.now(), viewer: this.member.name });
+      this.#isLooking = false;
       if (!this.#isOver) await pause(RETRY_MS);
     }
   }
@@ -60,6 +62,7 @@ export class Observer {
       // Answers and pushes come over two streams of one connection, so an answer may be overtaken.
       if (isAnswer && (newest.get(info.name) ?? 0) > info.lastRefTime) return;
       newest.set(info.name, info.lastRefTime);
+      this.#isLooking = true;
       this.#history.add({
         type: "view",
         at: performance.now(),

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Beats } from "./beats.ts";
 import { Cluster, type ClusterSetup } from "./cluster.ts";
 import { Driver } from "./driver.ts";
-import type { Sdk } from "./drivers.ts";
+import { SDKS, type Sdk } from "./drivers.ts";
 import { History } from "./history.ts";
 import { LightClient } from "./light-client.ts";
 import type { MemberProcess } from "./member-process.ts";
@@ -99,14 +99,27 @@ export class Stage {
     return this.cluster.members.filter((member) => member !== at);
   }
 
+  /** Applications that are pushed to, rather than asking every few seconds. */
+  get pushedTo(): string[] {
+    return this.drivers
+      .filter(({ name }) => SDKS.find((sdk) => sdk.name === name)?.transport === "gRPC")
+      .map(({ name }) => name);
+  }
+
   /**
-   * Resolves when every running member shows exactly what lives, with the milliseconds since `since`.
+   * Resolves when every running member shows exactly what lives, and so do applications that are pushed to, with the milliseconds since `since`.
    *
    * @throws Error with what differs.
    */
   async settled(maxMs: number, since = performance.now(), members = this.cluster.running): Promise<number> {
     const viewers = members.map(({ name }) => name);
-    const found = () => this.history.unsettled(viewers, performance.now(), SERVICES);
+    const found = () => {
+      const now = performance.now();
+      return [
+        ...this.history.unsettled(viewers, now, SERVICES),
+        ...this.history.unsettled(this.pushedTo, now, ["apps"]),
+      ];
+    };
     return this.until(maxMs, () => found().map((each) => this.#named(each)), since);
   }
 
