@@ -243,7 +243,7 @@ export class World extends Agenda {
     for (const client of this.clients) this.processes.live(client);
     for (const member of this.members) this.processes.judgeBeats(member);
     for (const [id, removed] of this.removed) {
-      const knowing = this.members.filter(({ distro }) => distro?.table.get(id)?.gone === "removed");
+      const knowing = this.members.filter((member) => knows(member, id, removed.at));
       if (knowing.length > 1) removed.spread = true;
     }
     for (const checker of this.#options.checkers) checker.looked?.(this);
@@ -272,6 +272,12 @@ export class World extends Agenda {
   client(clientId: string): SimClient | undefined {
     return this.clients.find((client) => client.clientId === clientId);
   }
+}
+
+/** Whether it remembers the removal of that moment: one of another side of a partition is not it. */
+export function knows({ distro }: SimMember, id: string, removedAt: number): boolean {
+  const entry = distro?.table.get(id);
+  return entry?.gone === "removed" && entry.madeAt >= removedAt;
 }
 
 function recoded(message: Message): Message {

@@ -1,4 +1,5 @@
 import type { Checker } from "../distro-model.ts";
+import { knows } from "../distro-world.ts";
 
 /** AP-3: what was deregistered does not come back: not where it was known to be gone, and after a while nowhere. */
 export function resurrection(): Checker {
@@ -20,11 +21,10 @@ export function resurrection(): Checker {
       }
     },
     looked(world) {
-      for (const [id, { at, counter, spread }] of world.removed) {
+      for (const [id, { at, spread }] of world.removed) {
         for (const member of world.live()) {
           const life = `${member.id}/${member.incarnation}`;
-          const entry = member.distro?.table.get(id);
-          if (entry?.gone === "removed" && entry.version.counter >= counter) {
+          if (knows(member, id, at)) {
             const lives = known.get(`${id} ${at}`) ?? new Set();
             known.set(`${id} ${at}`, lives.add(life));
           }
