@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { nodeCrypto } from "../node-crypto.ts";
 import { StartError } from "../running.ts";
+import { diskFailure } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
 
 /** What a member is, beyond one run of it. Addresses are no part of that: they may change. */
@@ -32,7 +33,11 @@ const FILE = "member.json";
  * @throws StartError when the file is not what was written: a member that took new ids would be another one.
  */
 export async function openIdentity(directory: string | undefined, files: Files = nodeFiles): Promise<OpenedIdentity> {
-  if (directory !== undefined) await files.makeDirectory(directory);
+  const folder = (work: Promise<void>): Promise<void> =>
+    work.catch((thrown: unknown) => {
+      throw diskFailure(`the data folder ${directory} cannot be made or written`, thrown);
+    });
+  if (directory !== undefined) await folder(files.makeDirectory(directory));
   const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
   const fresh = held === undefined;
   const { randomUUID } = nodeCrypto();
@@ -45,7 +50,8 @@ export async function openIdentity(directory: string | undefined, files: Files =
   };
   identity = { ...identity, incarnation: identity.incarnation + 1 };
   const write = async (): Promise<void> => {
-    if (directory !== undefined) await replaceFile(files, directory, FILE, `${JSON.stringify(identity, null, 2)}\n`);
+    const text = `${JSON.stringify(identity, null, 2)}\n`;
+    if (directory !== undefined) await folder(replaceFile(files, directory, FILE, text));
   };
   await write();
   return {
