@@ -47,6 +47,8 @@ export interface SimMember {
   isolatedUntil: number;
   isolated: boolean;
   ring: readonly string[];
+  /** When that ring came into force. */
+  ringAt: number;
   ringNext: { readonly members: readonly string[]; readonly since: number };
   readonly sees: Map<string, { state: PeerState; incarnation: number; directSince: number; lastAt: number }>;
 }
@@ -111,6 +113,7 @@ export function newMember(at: number): SimMember {
     isolatedUntil: 0,
     isolated: false,
     ring: [],
+    ringAt: 0,
     ringNext: { members: [], since: 0 },
     sees: new Map(),
   };

@@ -44,5 +44,6 @@ function turnRing(world: World, member: SimMember, states: readonly { id: string
   if (members.join() === member.ring.join() || states.some(({ state }) => state === "unknown")) return;
   if (member.ring.length > 0 && world.now - member.ringNext.since < DOWN_MS) return;
   member.ring = members;
+  member.ringAt = world.now;
   world.feed(member, { type: "ring", ownerOf: (id) => world.ownerOf(member, id) });
 }

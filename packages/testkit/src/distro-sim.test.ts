@@ -9,6 +9,7 @@ const SEEDS = 50;
 /** Seeds that once failed, and what it was. */
 const FAILED: readonly [number, string][] = [
   [799, "a removal lost to an older change, because that came after another removal"],
+  [3561, "members were to agree before the ring was whole again"],
   [1987, "a removal was taken for another one, of the other side of a partition"],
   [1774, "a client that its owner speaks for was still counted as an orphan that answers"],
 ];
