@@ -84,6 +84,30 @@ const CAUSES: Record<Exclude<Cause, "serviceDeleted">, [(bench: NamingBench) => 
     },
     ["unhealthy: operator", "disabled: operator", "enabled: operator"],
   ],
+  toldByMember: [
+    (bench) => {
+      bench.copy("x", 1, [[orders, a]]);
+      bench.copy("x", 2, [[orders, { ...a, healthy: false }]]);
+      bench.forget("x");
+    },
+    ["unhealthy: toldByMember", "removed: toldByMember"],
+  ],
+  memberLost: [
+    (bench) => {
+      bench.copy("x", 1, [[orders, a]]);
+      bench.mark("unhealthy", "x");
+      bench.forget("x", "lost");
+    },
+    ["unhealthy: memberLost", "removed: memberLost"],
+  ],
+  memberBack: [
+    (bench) => {
+      bench.copy("x", 1, [[orders, a]]);
+      bench.mark("unhealthy", "x");
+      bench.mark("trusted", "x");
+    },
+    ["unhealthy: memberLost", "healthy: memberBack"],
+  ],
 };
 
 describe("the journal of causes (N9)", () => {
