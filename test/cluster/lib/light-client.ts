@@ -63,9 +63,14 @@ export class LightClient {
 
   /** Its application has ended. */
   kill(): void {
+    this.abandon();
+    this.#client?.close();
+  }
+
+  /** It does nothing of its own accord any more, and its connection stays: somebody else ends that. */
+  abandon(): void {
     this.#isOver = true;
     this.ended();
-    this.#client?.close();
   }
 
   /** Notes that what it published has ended, whatever becomes of its connection. */

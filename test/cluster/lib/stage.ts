@@ -99,15 +99,16 @@ export class Stage {
     return this.cluster.members.filter((member) => member !== at);
   }
 
-  /** Applications that are pushed to, rather than asking every few seconds. */
-  get pushedTo(): string[] {
-    return this.drivers
-      .filter(({ name }) => SDKS.find((sdk) => sdk.name === name)?.transport === "gRPC")
-      .map(({ name }) => name);
+  /** Applications that are told at once of every change, whatever happens to members. */
+  get quickApps(): string[] {
+    const quick = SDKS.filter(({ transport, isSlow }) => transport === "gRPC" && isSlow !== true).map(
+      ({ name }) => name,
+    );
+    return this.drivers.map(({ name }) => name).filter((name) => quick.includes(name));
   }
 
   /**
-   * Resolves when every running member shows exactly what lives, and so do applications that are pushed to, with the milliseconds since `since`.
+   * Resolves when every running member shows exactly what lives, and so do applications that are told at once, with the milliseconds since `since`.
    *
    * @throws Error with what differs.
    */
@@ -117,7 +118,7 @@ export class Stage {
       const now = performance.now();
       return [
         ...this.history.unsettled(viewers, now, SERVICES),
-        ...this.history.unsettled(this.pushedTo, now, ["apps"]),
+        ...this.history.unsettled(this.quickApps, now, ["apps"]),
       ];
     };
     return this.until(maxMs, () => found().map((each) => this.#named(each)), since);

@@ -16,7 +16,7 @@ const REDO_MS = 3000;
 function nothingShrank(stage: Stage, from: number): string {
   const now = performance.now();
   const { history } = stage;
-  const viewers = [...stage.cluster.members.map(({ name }) => name), ...stage.pushedTo];
+  const viewers = [...stage.cluster.members.map(({ name }) => name), ...stage.quickApps];
   const scope = { from, services: ["apps", "beats"] };
   const { missing } = history.measure(now, 0, { ...scope, viewers });
   assert.deepEqual(history.faults({ missingMaxMs: 0, ghostMaxMs: bound(1000) }, now, { ...scope, viewers }), []);
@@ -31,7 +31,6 @@ function noFailures(stage: Stage, from: number): string {
 
 type Counts = ReadonlyMap<string, number>;
 
-/** These find out only by their own rounds that a connection has ended, or wait long between two tries. */
 const SLOW_CLIENTS = /Rust|Python/;
 const SLOW_MAX_MS = 40_000;
 
@@ -170,8 +169,9 @@ export const fleet: Act = {
         await client.register("guests", address);
         await stage.settled(bound(5000));
         const from = performance.now();
-        client.kill();
+        client.abandon();
         await owner.kill();
+        client.kill();
         await stage.shows(false, "guests", address, bound(45_000), from, others);
         const now = performance.now();
         const healthyMs = (stage.history.lastShown("guests", address, now, true) ?? from) - from;
