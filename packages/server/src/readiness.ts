@@ -6,7 +6,11 @@ export interface Ready {
   readonly status: ServerStatus;
   /** When not ready: what is wrong and what to do, in one sentence. */
   readonly reason: string | undefined;
+  /** It is to be sent nothing new, and answers what comes nevertheless: proxies need a while to notice. */
+  readonly isLeaving?: boolean;
 }
+
+const STOPPING = "This member is stopping; send requests to another one, or start it again.";
 
 /** Whether this member may be sent traffic, and if not, why. Liveness is another question: it needs no answer but one. */
 export class Readiness {
@@ -52,12 +56,14 @@ export class Readiness {
     this.#waiting.resolve();
   }
 
+  /** The first part of a planned stop: clients are moved, and calls that still come are answered as before. */
+  leaving(): void {
+    this.#state = { ready: false, status: "DOWN", reason: STOPPING, isLeaving: true };
+    this.#waiting.reject(new Error("the server stopped before it was ready"));
+  }
+
   stopping(): void {
-    this.#state = {
-      ready: false,
-      status: "DOWN",
-      reason: "This member is stopping; send requests to another one, or start it again.",
-    };
+    this.#state = { ready: false, status: "DOWN", reason: STOPPING };
     this.#waiting.reject(new Error("the server stopped before it was ready"));
   }
 }

@@ -354,8 +354,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
     const until = clock.now() + graceMs;
-    readiness.stopping();
+    readiness.leaving();
     await leave({ clock, cluster, connections, naming }, Math.min(until - LAST_MS, clock.now() + options.drainMs));
+    readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();
     configs.stop();

@@ -45,7 +45,8 @@ export function trafficRefusal(
   if (!NAMING.test(call.path)) return undefined;
   for (const [prefix, status] of Object.entries(setup.switches().limitedUrlMap))
     if (call.uri.startsWith(prefix) || call.path.startsWith(prefix)) return empty(status);
-  const status = statusOf(setup);
+  const { isLeaving } = setup.readiness.state();
+  const status = setup.switches().overriddenServerStatus === null && isLeaving === true ? "UP" : statusOf(setup);
   if (status === "UP" || call.agent.startsWith("Nacos-Server") || OPERATOR.test(call.path)) return undefined;
   const reads = call.method === "GET" || call.method === "HEAD";
   if (status === "READ_ONLY" ? reads : status === "WRITE_ONLY" && !reads) return undefined;

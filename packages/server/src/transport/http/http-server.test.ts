@@ -225,6 +225,17 @@ describe("a member that cannot serve", () => {
     assert.equal((await test.call("GET /v3/admin/core/x")).status, 200);
   });
 
+  test("serves while it leaves, unless an operator set a status", async () => {
+    const test = serving([]);
+    test.ready = { ready: false, status: "DOWN", reason: "stopping", isLeaving: true };
+    assert.deepEqual([(await test.call(list)).status, (await test.call(write)).status], [200, 200]);
+    await test.call("PUT /v1/ns/operator/switches?entry=overriddenServerStatus&value=DOWN");
+    assert.equal((await test.call(list)).status, 503);
+    await test.call("PUT /v1/ns/operator/switches?entry=overriddenServerStatus&value=");
+    test.ready = { ready: false, status: "DOWN", reason: "stopping" };
+    assert.equal((await test.call(list)).status, 503);
+  });
+
   test("obeys the status that an operator sets", async () => {
     const test = serving([]);
     const status = (value: string) =>
