@@ -9,6 +9,8 @@ const SEEDS = 50;
 /** Seeds that once failed, and what it was. */
 const FAILED: readonly [number, string][] = [
   [799, "a removal lost to an older change, because that came after another removal"],
+  [3899, "a pause was shortened by a second one, except for messages that waited for its end"],
+  [9887, "a removal was expected to win at once where nobody can know which of two was later"],
   [3561, "members were to agree before the ring was whole again"],
   [1987, "a removal was taken for another one, of the other side of a partition"],
   [1774, "a client that its owner speaks for was still counted as an orphan that answers"],

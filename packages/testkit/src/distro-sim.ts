@@ -181,7 +181,7 @@ class Sim {
   #pause(): void {
     const world = this.#world;
     const member = world.random.pick(world.members);
-    member.pausedUntil = world.now + world.random.pick([200, 2_000, 10_000]);
+    member.pausedUntil = Math.max(member.pausedUntil, world.now + world.random.pick([200, 2_000, 10_000]));
   }
 
   #heal(): void {

@@ -1,4 +1,4 @@
-import type { Checker } from "../distro-model.ts";
+import type { Checker, SimMember } from "../distro-model.ts";
 import { knows } from "../distro-world.ts";
 
 /** AP-3: what was deregistered does not come back: not where it was known to be gone, and after a while nowhere. */
@@ -14,7 +14,8 @@ export function resurrection(): Checker {
       for (const effect of effects) {
         if (effect.type !== "apply" || (slow && effect.kind === "address")) continue;
         const removed = world.removed.get(effect.clientId);
-        if (removed?.spread && known.get(`${effect.clientId} ${removed.at}`)?.has(life))
+        if (removed === undefined || isInDoubt(member, effect.clientId, removed)) continue;
+        if (removed.spread && known.get(`${effect.clientId} ${removed.at}`)?.has(life))
           throw new Error(
             `AP-3: ${effect.clientId} is back on ${member.id}, ${world.now - removed.at} ms after it went`,
           );
@@ -34,4 +35,13 @@ export function resurrection(): Checker {
       }
     },
   };
+}
+
+/**
+ * Who did not make a removal cannot tell it from one that came before, when the change came after another one: it keeps
+ * the client until the member that did has heard of it.
+ */
+function isInDoubt(member: SimMember, id: string, removed: { readonly at: number; readonly counter: number }): boolean {
+  const entry = member.distro?.table.get(id);
+  return entry?.kind === "address" && entry.after >= removed.counter && removed.at - entry.madeAt <= 3_000;
 }
