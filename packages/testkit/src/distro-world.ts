@@ -93,20 +93,23 @@ export class World extends Agenda {
     const { distro } = member;
     if (distro === undefined) return;
     member.journal = [];
-    for (const [id, { at, spread }] of this.removed)
-      if (!spread && at <= this.now && distro.table.get(id)?.gone === "removed" && !keepJournal)
-        this.removed.delete(id);
     if (keepJournal) {
       for (const entry of distro.table.live())
-        if (entry.version.owner === member.id && entry.version.incarnation === member.incarnation)
+        if (entry.version.owner === member.id)
           member.journal.push({ head: headOf(entry, this.now), published: member.naming.get(entry.id) });
       for (const id of this.removed.keys()) {
         const entry = distro.table.get(id);
-        if (entry?.gone === "removed") member.journal.push({ head: headOf(entry, this.now), published: undefined });
+        if (entry?.gone === "removed" && entry.version.owner === member.id)
+          member.journal.push({ head: headOf(entry, this.now), published: undefined });
       }
     }
     member.distro = undefined;
     member.crashedAt = this.now;
+    for (const [id, { at }] of this.removed)
+      if (
+        !this.members.some((one) => knows(one, id, at) || one.journal.some(({ head }) => head.id === id && head.gone))
+      )
+        this.removed.delete(id);
     for (const client of this.clients) {
       if (client.member !== member) continue;
       client.member = undefined;
