@@ -37,9 +37,62 @@ describe("a large body", () => {
       }
     });
 
-  test("may hold what stands for a text that was taken out", () => {
-    const fields = { mark: "nacre: text taken out 0", content: "k".repeat(LONG) };
-    assert.deepEqual(read(encodeUtf8(JSON.stringify(fields))).value, fields);
+  const small = Array.from({ length: 20_000 }, (_, n) => ({
+    group: "g",
+    dataId: `é"${n}`,
+    n,
+    none: null,
+    deep: [[n], {}],
+  }));
+  const SHAPES: Readonly<Record<string, unknown>> = {
+    "in a list": { listen: true, contexts: small, last: 1 },
+    "in a map": { map: Object.fromEntries(small.map((one, n) => [`key ${n}`, one])) },
+    "further down": { a: [1, { b: [[small, []], "x"], c: {} }, small], d: "k".repeat(LONG) },
+    "between large ones": { list: [["k".repeat(LONG)], 1, "l".repeat(LONG), 2, {}, ["m".repeat(LONG)]] },
+  };
+  for (const [where, fields] of Object.entries(SHAPES))
+    test(`with many small values ${where} is parsed piece by piece, and gives what JSON.parse does`, () => {
+      for (const text of [JSON.stringify(fields), JSON.stringify(fields, undefined, "\t \r\n")]) {
+        const bytes = encodeUtf8(text);
+        const { value, pauses } = read(bytes);
+        assert.deepEqual(value, parseJsonObject(bytes, "message"));
+        assert.ok(pauses >= bytes.length / (128 * 1024), `${pauses} pauses for ${bytes.length} bytes`);
+      }
+    });
+
+  test("may have names of any length, twice, and that of the prototype", () => {
+    const long = "n".repeat(LONG);
+    const text = `{"${long}":1,"a":1,"__proto__":{"b":2},"a":2,"c":{"__proto__":"${long}"} , "${long}" : [ "${long}" ] }`;
+    const { value } = read(encodeUtf8(text));
+    assert.deepEqual(Object.entries(value), Object.entries(JSON.parse(text)));
+    assert.equal(JSON.stringify(value), JSON.stringify(JSON.parse(text)));
+    assert.equal(Object.getPrototypeOf(value), Object.prototype);
+  });
+
+  test("survives any depth", () => {
+    const bytes = encodeUtf8(`{"a":${"[".repeat(LONG)}`);
+    assert.throws(() => read(bytes), RegistryError);
+  });
+
+  test("is refused where something is missing between two large values, or too much behind them", () => {
+    const large = `"${"k".repeat(LONG)}"`;
+    for (const [name, open, close] of [
+      ["", "[", "]"],
+      ['"a":', "{", "}"],
+    ] as const) {
+      const one = `${name}${large}`;
+      const inside = (text: string) => encodeUtf8(`{"list":${open}${text}${close}}`);
+      assert.ok(read(inside(`${one} , ${one}`)).value);
+      for (const text of [
+        `,${one}`,
+        `${one},`,
+        `${one},,${one}`,
+        `${one} ${one}`,
+        `${one},${close}`,
+        `${one}${close},`,
+      ])
+        assert.throws(() => read(inside(text)), RegistryError, text.replaceAll(one, "large"));
+    }
   });
 
   test("is escaped as it likes", () => {
@@ -49,9 +102,12 @@ describe("a large body", () => {
   });
 
   test("that is no JSON object in UTF-8 is refused, wherever it is broken", () => {
-    const sound = Buffer.from(JSON.stringify({ a: "b", content: 'k"é\n'.repeat(80_000), c: { d: 1 } }));
+    const list = small.slice(0, 3000);
+    const content = 'k"é\n'.repeat(40_000);
+    const sound = Buffer.from(JSON.stringify({ a: "b", content, c: { d: list }, list, long: [content, {}, content] }));
+    const brokenByte = fc.oneof(fc.nat(255), fc.constantFrom(...Buffer.from('{}[],:"\\ 1')));
     fc.assert(
-      fc.property(fc.nat(sound.length - 1), fc.nat(255), fc.boolean(), (at, byte, cut) => {
+      fc.property(fc.integer({ min: 1, max: sound.length - 1 }), brokenByte, fc.boolean(), (at, byte, cut) => {
         const broken = cut ? sound.subarray(0, at) : Buffer.from(sound);
         if (!cut) broken[at] = byte;
         const outcome = (parse: () => unknown): unknown => {
@@ -67,7 +123,7 @@ describe("a large body", () => {
           outcome(() => parseJsonObject(broken, "message")),
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 

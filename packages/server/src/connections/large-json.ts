@@ -3,27 +3,16 @@ import { inTurns } from "../storage/turn.ts";
 
 /**
  * Bodies from here on are read piece by piece: `JSON.parse` holds the event loop for 5 to 40 ms where a text has 10 MiB,
- * most where many of its characters are escaped.
+ * most where many of its characters are escaped, and for 100 ms and more where there are many small values.
  */
 const BODY_BYTES_MIN = 1024 * 1024;
-/** Texts from here on are taken out of the body before it is parsed. */
-const TEXT_BYTES_MIN = 256 * 1024;
-/** Bytes that are looked at, or made text of, between two pauses: a millisecond at most. */
+/** Bytes that are looked at, parsed or made text of between two pauses: a millisecond or two. */
 const PIECE_BYTES = 128 * 1024;
-/** How deep the texts stand that are taken out: in the message itself, or in a map that it holds. */
-const DEPTH_MAX = 2;
-/** Stands for a text that was taken out, in front of its number. */
-const MARK = "nacre: text taken out ";
+/** What is large further down is parsed in one go: each level is looked through again, and no message has so many. */
+const DEPTH_MAX = 8;
 
-const [QUOTE, BACKSLASH, U] = [0x22, 0x5c, 0x75];
+const [QUOTE, BACKSLASH, U, COMMA, COLON] = [0x22, 0x5c, 0x75, 0x2c, 0x3a];
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
-
-/** A text of the body without its quotes, and where it may be cut: at the beginnings of characters. */
-interface LargeText {
-  readonly from: number;
-  readonly to: number;
-  readonly cuts: readonly number[];
-}
 
 type Work<T> = Generator<undefined, T>;
 
@@ -35,53 +24,145 @@ export function parseBody(bytes: Uint8Array, what: string): Record<string, unkno
   return bytes.length < BODY_BYTES_MIN ? parseJsonObject(bytes, what) : inTurns(parseLarge(bytes, what));
 }
 
-/** Yields after a millisecond of work at most, the parsing of what is left of the body aside. */
+/** Yields after a millisecond or two of work. */
 export function* parseLarge(bytes: Uint8Array, what: string): Work<Record<string, unknown>> {
-  const texts = yield* largeTexts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-  const rest = texts.length === 0 ? undefined : without(bytes, texts);
-  // Where somebody wrote what stands for a text, nothing may stand for one.
-  if (rest === undefined) return parseJsonObject(bytes, what);
-  const parsed = parseJsonObject(rest, what);
-  const read: string[] = [];
-  for (const text of texts) read.push(yield* textOf(bytes, text, what));
-  putBack(parsed, read, DEPTH_MAX);
-  return parsed;
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const from = yield* behindSpace(body, 0);
+  if (body[from] !== OPEN_BRACE) throw new RegistryError("badRequest", `${what}: the body is not a JSON object`);
+  try {
+    return (yield* valueIn(body.subarray(from), 0)) as Record<string, unknown>;
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new RegistryError("badRequest", `${what}: the body is not JSON in UTF-8 (${why})`, { cause });
+  }
 }
 
-/** Where JSON is broken this may find other texts than meant: what is broken stays, in one of them or in the rest. */
-function* largeTexts(bytes: Buffer): Work<readonly LargeText[]> {
-  const texts: LargeText[] = [];
+/** What the bytes stand for, which are one value and the space around it. */
+function* valueIn(bytes: Buffer, depth: number): Work<unknown> {
+  if (bytes.length <= PIECE_BYTES || depth === DEPTH_MAX) {
+    yield;
+    return JSON.parse(decodeUtf8(bytes));
+  }
+  const from = yield* behindSpace(bytes, 0);
+  let value: unknown;
+  let to: number;
+  if (bytes[from] === QUOTE) [value, to] = yield* textFrom(bytes, from + 1);
+  else if (bytes[from] === OPEN_BRACKET) {
+    const items: unknown[] = [];
+    to = yield* partsOf(bytes, from + 1, CLOSE_BRACKET, function* (part, isLarge) {
+      if (isLarge) items.push(yield* valueIn(part, depth + 1));
+      else for (const item of parsed<unknown[]>("[", part, "]")) items.push(item);
+      return items.length;
+    });
+    value = items;
+  } else if (bytes[from] === OPEN_BRACE) {
+    const fields: Record<string, unknown> = {};
+    let count = 0;
+    to = yield* partsOf(bytes, from + 1, CLOSE_BRACE, function* (part, isLarge) {
+      const some = isLarge ? [yield* memberIn(part, depth)] : Object.entries(parsed<object>("{", part, "}"));
+      for (const [key, field] of some) put(fields, key, field);
+      count += some.length;
+      return count;
+    });
+    value = fields;
+  } else return JSON.parse(decodeUtf8(bytes));
+  if ((yield* behindSpace(bytes, to)) < bytes.length) throw new SyntaxError("more follows where a value has ended");
+  return value;
+}
+
+/**
+ * Cuts what stands in brackets into parts that are worth parsing at once, and members that are larger than that.
+ *
+ * @param from  behind the opening bracket.
+ * @param take  is given each part in order, and returns how many members there were by then.
+ * @returns where it goes on behind the closing bracket.
+ */
+function* partsOf(
+  bytes: Buffer,
+  from: number,
+  close: number,
+  take: (part: Buffer, isLarge: boolean) => Work<number>,
+): Work<number> {
+  let taken = 0;
+  for (let partFrom = from; ; ) {
+    const end = yield* partEnd(bytes, partFrom);
+    yield;
+    const before = taken;
+    taken = yield* take(bytes.subarray(partFrom, end), end - partFrom > PIECE_BYTES);
+    // Between commas stands something; brackets may be empty as a whole.
+    if (taken === before && !(partFrom === from && bytes[end] === close)) throw new SyntaxError("a value is missing");
+    if (bytes[end] === close) return end + 1;
+    if (bytes[end] !== COMMA) throw new SyntaxError("a bracket is not closed");
+    partFrom = end + 1;
+  }
+}
+
+/**
+ * The comma or the closing bracket behind as many members as a piece holds, or behind one that is larger; or the end of
+ * all. What is broken inside shows when it is parsed.
+ */
+function* partEnd(bytes: Buffer, from: number): Work<number> {
   let depth = 0;
-  let pauseAt = PIECE_BYTES;
-  for (let at = 0; at < bytes.length; at++) {
-    if (at >= pauseAt) {
+  let inText = false;
+  let comma = -1;
+  let at = from;
+  for (let pauseAt = from + PIECE_BYTES; at < bytes.length; at++) {
+    if (at > pauseAt) {
+      if (comma !== -1) return comma;
       yield;
       pauseAt = at + PIECE_BYTES;
+      if (inText && isPlain(bytes.subarray(at, pauseAt))) {
+        at = pauseAt - 1;
+        continue;
+      }
     }
     const byte = bytes[at];
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
-    else if (byte === QUOTE) {
-      const text = yield* textAt(bytes, at + 1);
-      if (text.to - text.from >= TEXT_BYTES_MIN && depth <= DEPTH_MAX) texts.push(text);
-      at = text.to;
+    if (inText) {
+      if (byte === QUOTE) inText = false;
+      else if (byte === BACKSLASH) at++;
+    } else if (byte === QUOTE) inText = true;
+    else if (byte === COMMA) {
+      if (depth > 0) continue;
+      if (at - from > PIECE_BYTES) return at;
+      comma = at;
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 0) return at;
+      depth--;
     }
   }
-  return texts;
+  return bytes.length;
 }
 
-function* textAt(bytes: Buffer, from: number): Work<LargeText> {
-  const cuts: number[] = [];
+/** A name, a colon and a large value; or a large name. */
+function* memberIn(bytes: Buffer, depth: number): Work<readonly [string, unknown]> {
+  const nameFrom = yield* behindSpace(bytes, 0);
+  if (bytes[nameFrom] !== QUOTE) throw new SyntaxError("a member has no name");
+  const [name, nameTo] = yield* textFrom(bytes, nameFrom + 1);
+  const colon = yield* behindSpace(bytes, nameTo);
+  if (bytes[colon] !== COLON) throw new SyntaxError("a name has no colon behind it");
+  return [name, yield* valueIn(bytes.subarray(colon + 1), depth + 1)];
+}
+
+/** @param from  behind the quote that begins the text. @returns the text, and where it goes on behind it. */
+function* textFrom(bytes: Buffer, from: number): Work<readonly [text: string, to: number]> {
+  const pieces: string[] = [];
   for (let at = from; ; ) {
     const until = Math.min(bytes.length, at + PIECE_BYTES);
-    const piece = bytes.subarray(at, until);
-    // Most pieces of most texts hold neither, which is found out in no time.
-    at = piece.includes(QUOTE) || piece.includes(BACKSLASH) ? endOrAfter(bytes, at, until) : until;
-    if (at >= bytes.length || bytes[at] === QUOTE) return { from, to: Math.min(at, bytes.length), cuts };
-    while (((bytes[at] ?? 0) & 0xc0) === 0x80) at++;
-    cuts.push(at);
+    let end = isPlain(bytes.subarray(at, until)) ? until : endOrAfter(bytes, at, until);
+    // A piece ends where a character does.
+    while (((bytes[end] ?? 0) & 0xc0) === 0x80) end++;
+    pieces.push(parsed<string>('"', bytes.subarray(at, end), '"'));
     yield;
+    if (end >= bytes.length) throw new SyntaxError("a text has no end");
+    if (bytes[end] === QUOTE) return [pieces.join(""), end + 1];
+    at = end;
   }
+}
+
+/** Most pieces of most texts hold neither, which is found out in no time. */
+function isPlain(piece: Buffer): boolean {
+  return !piece.includes(QUOTE) && !piece.includes(BACKSLASH);
 }
 
 /** The quote that ends a text, or else the first character at or behind `until`. */
@@ -94,46 +175,24 @@ function endOrAfter(bytes: Buffer, from: number, until: number): number {
   return at;
 }
 
-/** The body with a mark in the place of each text; undefined when it holds such a mark of its own. */
-function without(bytes: Uint8Array, texts: readonly LargeText[]): Buffer | undefined {
-  const parts: Buffer[] = [];
-  let at = 0;
-  const keep = (to: number): boolean => {
-    const part = Buffer.from(bytes.buffer, bytes.byteOffset + at, to - at);
-    parts.push(part);
-    return !part.includes(MARK);
-  };
-  for (const [number, { from, to }] of texts.entries()) {
-    if (!keep(from)) return undefined;
-    parts.push(Buffer.from(`${MARK}${number}`));
-    at = to;
-  }
-  return keep(bytes.length) ? Buffer.concat(parts) : undefined;
-}
-
-function* textOf(bytes: Uint8Array, { from, to, cuts }: LargeText, what: string): Work<string> {
-  const pieces: string[] = [];
+function* behindSpace(bytes: Buffer, from: number): Work<number> {
   let at = from;
-  for (const end of [...cuts, to]) {
+  for (let pauseAt = from + PIECE_BYTES; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
+    if (at < pauseAt) continue;
     yield;
-    try {
-      pieces.push(JSON.parse(`"${decodeUtf8(bytes.subarray(at, end))}"`) as string);
-    } catch (cause) {
-      throw new RegistryError("badRequest", `${what}: the body is not JSON in UTF-8 (${(cause as Error).message})`, {
-        cause,
-      });
-    }
-    at = end;
+    pauseAt = at + PIECE_BYTES;
   }
-  yield;
-  return pieces.join("");
+  return at;
 }
 
-function putBack(fields: Record<string, unknown>, texts: readonly string[], depth: number): void {
-  for (const [key, field] of Object.entries(fields)) {
-    if (typeof field === "string" && field.startsWith(MARK))
-      fields[key] = texts[Number(field.slice(MARK.length))] ?? field;
-    else if (typeof field === "object" && field !== null && depth > 1)
-      putBack(field as Record<string, unknown>, texts, depth - 1);
-  }
+function parsed<T>(open: string, part: Buffer, close: string): T {
+  return JSON.parse(`${open}${decodeUtf8(part)}${close}`) as T;
+}
+
+/** As `JSON.parse` does it: there is no name that means something else. */
+function put(fields: Record<string, unknown>, name: string, field: unknown): void {
+  if (name !== "__proto__") fields[name] = field;
+  else Object.defineProperty(fields, name, { value: field, writable: true, enumerable: true, configurable: true });
 }
