@@ -18,6 +18,9 @@ export interface RunningServer {
   stop(graceMs?: number): Promise<void>;
 }
 
+/** Ends one of the started parts; what still runs after `graceMs` is cut off. */
+export type Stop = (graceMs: number) => Promise<void> | void;
+
 /**
  * Starts a server in this process. Options that are left out take their defaults.
  *

@@ -1,34 +1,15 @@
-import { join } from "node:path";
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
-import { Balancer } from "./cluster/balancer.ts";
-import { Cluster } from "./cluster/cluster.ts";
 import { openIdentity } from "./cluster/identity.ts";
-import { LazyDiagnosis } from "./cluster/lazy-diagnosis.ts";
 import { leave } from "./cluster/leaving.ts";
-import { watchLocalAddresses } from "./cluster/lookup/local-addresses.ts";
-import { newResolve } from "./cluster/lookup/resolve.ts";
-import type { Lookup } from "./cluster/lookup/types.ts";
-import { addressOf, membersOf } from "./cluster/members.ts";
+import { openMember } from "./cluster/member.ts";
 import { onlyAlone } from "./cluster/only-alone.ts";
-import { OwnWatch } from "./cluster/own-watch.ts";
-import {
-  addressRules,
-  distroOptions,
-  fingerprintOf,
-  linkTls,
-  lookupOptions,
-  membershipOptions,
-  ownHost,
-} from "./cluster/setups.ts";
-import { SilentClientCount } from "./cluster/silent-clients.ts";
 import { Checks } from "./config/checks/checks.ts";
 import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
-import { type MemberLoad, obeyReload } from "./connections/loader.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
@@ -46,7 +27,7 @@ import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
-import type { RunningServer } from "./running.ts";
+import type { RunningServer, Stop } from "./running.ts";
 import {
   configOptions,
   connectionOptions,
@@ -71,9 +52,6 @@ import { VERSION } from "./version.ts";
 export const IN_MEMORY = ":memory:";
 /** Of the time of a stop, what is kept for closing files and ports. */
 const LAST_MS = 3_000;
-
-/** Ends one of the started parts; what still runs after `graceMs` is cut off. */
-type Stop = (graceMs: number) => Promise<void> | void;
 
 /**
  * Starts a server in this process. What goes wrong on the way is undone before the error is thrown.
@@ -101,12 +79,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const ip = memberIp(options);
   const directory = options.dataDir === IN_MEMORY ? undefined : options.dataDir;
   const identity = await openIdentity(directory);
-  const mainPort =
-    options.port === 0 && options.grpcPort === undefined
-      ? await freeMainPort(options.bindAddress, [GRPC_OFFSET, options.clusterPortOffset])
-      : options.port;
-  // A main port of 0 with a gRPC port given is known once it is open.
-  const address = { ip, port: mainPort };
+  const derived = [options.clusterPortOffset, ...(options.grpcPort === undefined ? [GRPC_OFFSET] : [])];
+  const port = options.port === 0 ? await freeMainPort(options.bindAddress, derived) : options.port;
+  const address = { ip, port };
 
   const namespaceRefused = options.namespaceValidation
     ? (namespace: string) => unknownNamespace(configs.state, namespace)
@@ -167,6 +142,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
   stops.push(() => healthChecks.close());
+  const member = await openMember(
+    { clock, startedAt, log, options, directory, identity, naming, connections, durable, readiness, load, address },
+    stops,
+  );
+  const { cluster } = member;
   const alone = onlyAlone(durable, {
     others: () => cluster.others,
     held: () => cluster.members.feed({ type: "dataHeld" }),
@@ -201,17 +181,6 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       process: watch,
     }),
   );
-  const memberList = membersOf({
-    cluster: () => cluster,
-    clock,
-    self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
-  });
-  const ownLoad = (): MemberLoad => ({
-    address: addressOf(memberList.self()),
-    ready: readiness.state().ready,
-    connections: connections.count,
-    ...load(),
-  });
   const routes = httpRoutes({
     naming,
     configs,
@@ -220,13 +189,13 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     readiness,
     switches,
     status: () => statusOf({ readiness, switches }),
-    members: memberList,
+    members: member.members,
     load,
-    peers: { ask: (...asked) => cluster.peers.ask(...asked), askAll: (...asked) => cluster.peers.askAll(...asked) },
-    ownLoad,
-    balancer: { plan: () => balancer.plan() },
-    diagnosis: { report: () => diagnosis.report(), cluster: () => diagnosis.cluster() },
-    facts: () => ({ version: VERSION, port: address.port, mode: options.mode }),
+    peers: cluster.peers,
+    ownLoad: member.load,
+    balancer: member.balancer,
+    diagnosis: member.diagnosis,
+    facts: () => ({ version: VERSION, port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
     discovery: options.prometheusSd,
@@ -237,42 +206,14 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches, namespaceRefused };
   const http = createHttpServer(httpSetup);
   // The ports open before this member is ready: probes are to read the reason instead of meeting a refused connection.
-  address.port = await http.listen({ port: mainPort, host: options.bindAddress });
+  await http.listen({ port, host: options.bindAddress });
   stops.push((graceMs) => http.close(graceMs));
-  const cluster = new Cluster({
-    clock,
-    log,
-    naming,
-    identity,
-    directory: directory && join(directory, "clients"),
-    membership: membershipOptions(options),
-    distro: distroOptions(options),
-    fingerprint: fingerprintOf(options),
-    host: ownHost(options),
-    port: address.port,
-    portOffset: options.clusterPortOffset,
-    tls: await linkTls(options),
-    calls: {
-      "diagnosis.report": () => diagnosis.report(),
-      "loader.load": ownLoad,
-      "loader.reload": (given) => obeyReload(connections, given),
-    },
-    holdsData: durable.appliedIndex > 0,
-    resolve: newResolve(clock),
-    readiness: ({ ready, reason }) => {
-      if (!ready) return readiness.waiting(reason);
-      connections.ready();
-      readiness.up();
-    },
-  });
-  stops.push((graceMs) => cluster.stop(graceMs));
-  await cluster.open();
-  const clusterPort = options.clusterPortOpen ? await cluster.listen(options.bindAddress) : undefined;
+  const clusterPort = await member.listen();
   connections.start();
   stops.push(() => connections.stop());
   const grpc = await createGrpcTransport(
     options.grpcEngine,
-    await grpcOptions(options, options.grpcPort ?? address.port + GRPC_OFFSET),
+    await grpcOptions(options, options.grpcPort ?? port + GRPC_OFFSET),
     connections.port("sdk"),
     clock,
   );
@@ -289,67 +230,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   );
   if (consolePort !== undefined) stops.push((graceMs) => consolePort.close(graceMs));
 
-  const balancer = new Balancer({
-    clock,
-    log,
-    connections,
-    peers: cluster.peers,
-    self: () => {
-      const { address: own, ready, connections: held } = ownLoad();
-      return { address: own, ready, sdk: held.sdk };
-    },
-    membersChangedAt: () => cluster.membersChangedAt,
-  });
-  stops.push(() => balancer.stop());
-  const own = new OwnWatch(clock, directory);
-  const silent = new SilentClientCount(naming.state);
-  const diagnosis = new LazyDiagnosis(clock, ({ factsOf, askReports }) => ({
-    clock,
-    log,
-    version: VERSION,
-    facts: factsOf({
-      clock,
-      startedAt,
-      cluster,
-      naming,
-      connections,
-      balancer,
-      own,
-      silent,
-      lookup: () => lookup,
-      log: () => durable.status(),
-      stage: () => readiness.stage,
-      port: address.port,
-      portOffset: options.clusterPortOffset,
-      connectionsMax: options.connectionsMax,
-    }),
-    looked: () => {
-      own.look();
-      silent.look();
-    },
-    askOthers: () => askReports(cluster.peers),
-  }));
-  stops.push(() => diagnosis.stop());
-  readiness.explainWith(() => diagnosis.sentence);
-  const addresses = watchLocalAddresses(
-    { clock, rules: addressRules(options), refreshMs: options.addressRefreshMs },
-    (ips) => cluster.members.feed({ type: "localAddresses", ips }),
-  );
-  stops.push(() => addresses.close());
-  const listRead = (text: string | undefined, source: string): void => {
-    cluster.members.feed({ type: "listRead", text, source });
-  };
-  let lookup: Lookup | undefined;
-  if (options.mode === "cluster") {
-    const { openLookup } = await import("./cluster/lookup/lookup.ts");
-    lookup = openLookup({ ...lookupOptions(options), clock, log, directory }, { listRead });
-    stops.push(() => lookup?.close());
-  } else listRead(undefined, "");
-  cluster.start();
-  balancer.start();
-  diagnosis.start(!readiness.state().ready);
+  await member.start();
   const { memberId, clusterId } = identity.identity;
-  log.info({ httpPort: address.port, grpcPort, clusterPort, memberId, clusterId }, "started");
+  log.info({ httpPort: port, grpcPort, clusterPort, memberId, clusterId }, "started");
 
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number): Promise<void> {
@@ -365,10 +248,10 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     log.flush();
   }
   return {
-    httpPort: address.port,
+    httpPort: port,
     grpcPort,
     consolePort: consolePort?.port,
-    url: `http://${localHost(options)}:${address.port}${options.contextPath}`,
+    url: `http://${localHost(options)}:${port}${options.contextPath}`,
     ready: () => readiness.ready(),
     stop(graceMs = options.stopGraceMs) {
       stopping ??= stop(graceMs);

@@ -1,0 +1,185 @@
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { Connections } from "../connections/connections.ts";
+import { type MemberLoad, obeyReload } from "../connections/loader.ts";
+import type { ProcessLoad } from "../metrics/load.ts";
+import type { Naming } from "../naming/naming.ts";
+import type { Options } from "../options.ts";
+import type { Readiness } from "../readiness.ts";
+import type { Stop } from "../running.ts";
+import type { DurableLog } from "../storage/port.ts";
+import { VERSION } from "../version.ts";
+import { Balancer } from "./balancer.ts";
+import { Cluster } from "./cluster.ts";
+import type { OpenedIdentity } from "./identity.ts";
+import { LazyDiagnosis } from "./lazy-diagnosis.ts";
+import { watchLocalAddresses } from "./lookup/local-addresses.ts";
+import { newResolve } from "./lookup/resolve.ts";
+import type { Lookup } from "./lookup/types.ts";
+import { addressOf, type Members, membersOf } from "./members.ts";
+import { OwnWatch } from "./own-watch.ts";
+import {
+  addressRules,
+  distroOptions,
+  fingerprintOf,
+  linkTls,
+  lookupOptions,
+  membershipOptions,
+  ownHost,
+} from "./setups.ts";
+import { SilentClientCount } from "./silent-clients.ts";
+
+/** What a member of a cluster, of one or of many, is made from. */
+export interface MemberParts {
+  readonly clock: Clock;
+  /** When the process began to start; monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly log: Logger;
+  readonly options: Options;
+  /** The data folder; undefined keeps nothing. */
+  readonly directory: string | undefined;
+  readonly identity: OpenedIdentity;
+  readonly naming: Naming;
+  readonly connections: Connections;
+  readonly durable: Pick<DurableLog<never, never>, "appliedIndex" | "status">;
+  readonly readiness: Readiness;
+  readonly load: () => ProcessLoad;
+  readonly address: { readonly ip: string; readonly port: number };
+}
+
+export interface OpenedMember {
+  readonly cluster: Cluster;
+  readonly members: Members;
+  readonly balancer: Balancer;
+  readonly diagnosis: LazyDiagnosis;
+  /** What this member says of its connections. */
+  readonly load: () => MemberLoad;
+  /** Where the list of members comes from; undefined for a member that was started alone, and before `start`. */
+  readonly lookup: () => Lookup | undefined;
+  /** Reads what was known in the last life, and opens the cluster port. @returns the port; undefined when it stays shut. */
+  listen(): Promise<number | undefined>;
+  /** Begins to look for others, and to be ready. */
+  start(): Promise<void>;
+}
+
+/** Composes the parts of a member that concern others. `stops` gets what ends them. */
+export async function openMember(parts: MemberParts, stops: Stop[]): Promise<OpenedMember> {
+  const { clock, startedAt, log, options, directory, identity, naming, connections, durable, readiness, address } =
+    parts;
+  let lookup: Lookup | undefined;
+
+  const members = membersOf({
+    cluster: () => cluster,
+    clock,
+    self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
+  });
+  const load = (): MemberLoad => ({
+    address: addressOf(members.self()),
+    ready: readiness.state().ready,
+    connections: connections.count,
+    ...parts.load(),
+  });
+  const cluster: Cluster = new Cluster({
+    clock,
+    log,
+    naming,
+    identity,
+    directory: directory && join(directory, "clients"),
+    membership: membershipOptions(options),
+    distro: distroOptions(options),
+    fingerprint: fingerprintOf(options),
+    host: ownHost(options),
+    port: address.port,
+    portOffset: options.clusterPortOffset,
+    tls: await linkTls(options),
+    calls: {
+      "diagnosis.report": () => diagnosis.report(),
+      "loader.load": load,
+      "loader.reload": (given) => obeyReload(connections, given),
+    },
+    holdsData: durable.appliedIndex > 0,
+    resolve: newResolve(clock),
+    readiness: ({ ready, reason }) => {
+      if (!ready) return readiness.waiting(reason);
+      connections.ready();
+      readiness.up();
+    },
+  });
+  const balancer = new Balancer({
+    clock,
+    log,
+    connections,
+    peers: cluster.peers,
+    self: () => {
+      const { address: own, ready, connections: held } = load();
+      return { address: own, ready, sdk: held.sdk };
+    },
+    membersChangedAt: () => cluster.membersChangedAt,
+  });
+  const own = new OwnWatch(clock, directory);
+  const silent = new SilentClientCount(naming.state);
+  const diagnosis = new LazyDiagnosis(clock, ({ factsOf, askReports }) => ({
+    clock,
+    log,
+    version: VERSION,
+    facts: factsOf({
+      clock,
+      startedAt,
+      cluster,
+      naming,
+      connections,
+      balancer,
+      own,
+      silent,
+      lookup: () => lookup,
+      log: () => durable.status(),
+      stage: () => readiness.stage,
+      port: address.port,
+      portOffset: options.clusterPortOffset,
+      connectionsMax: options.connectionsMax,
+    }),
+    looked: () => {
+      own.look();
+      silent.look();
+    },
+    askOthers: () => askReports(cluster.peers),
+  }));
+  readiness.explainWith(() => diagnosis.sentence);
+
+  return {
+    cluster,
+    members,
+    balancer,
+    diagnosis,
+    load,
+    lookup: () => lookup,
+    async listen() {
+      stops.push((graceMs) => cluster.stop(graceMs));
+      await cluster.open();
+      return options.clusterPortOpen ? cluster.listen(options.bindAddress) : undefined;
+    },
+    async start() {
+      stops.push(
+        () => balancer.stop(),
+        () => diagnosis.stop(),
+      );
+      const rules = addressRules(options);
+      const addresses = watchLocalAddresses({ clock, rules, refreshMs: options.addressRefreshMs }, (ips) =>
+        cluster.members.feed({ type: "localAddresses", ips }),
+      );
+      stops.push(() => addresses.close());
+      const listRead = (text: string | undefined, source: string): void => {
+        cluster.members.feed({ type: "listRead", text, source });
+      };
+      if (options.mode === "cluster") {
+        const { openLookup } = await import("./lookup/lookup.ts");
+        lookup = openLookup({ ...lookupOptions(options), clock, log, directory }, { listRead });
+        stops.push(() => lookup?.close());
+      } else listRead(undefined, "");
+      cluster.start();
+      balancer.start();
+      diagnosis.start(!readiness.state().ready);
+    },
+  };
+}
