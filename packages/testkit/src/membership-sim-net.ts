@@ -74,6 +74,8 @@ export class SimNet {
   readonly cut = new Set<string>();
   /** `a>b`: what share is lost there, besides `traffic`. */
   readonly lossy = new Map<string, number>();
+  /** `a>b`: when something of a last came to b. */
+  readonly heardAt = new Map<string, number>();
   traffic: Traffic = { lost: 0, doubled: 0, delayMaxMs: 30 };
   onEffect: (node: SimNode, effect: Effect) => void = () => {};
   readonly #random: Random;
@@ -129,6 +131,7 @@ export class SimNet {
         joined,
         holdsData: false,
         protocol: { speaks: 1, oldest: 1 },
+        version: "1.2.3",
         fingerprint: "f",
         port: 8848,
         host: undefined,
@@ -272,8 +275,9 @@ export class SimNet {
       if (this.#random.chance(this.lossy.get(way) ?? 0)) continue;
       const altered = this.#breakage.frame?.(frame, node, end.node) ?? frame;
       this.later(1 + this.#random.below(this.traffic.delayMaxMs), () => {
-        if (end.node.ends.has(end.link))
-          this.deliver(end.node, end.run, { type: "received", link: end.link, frame: altered });
+        if (!end.node.ends.has(end.link)) return;
+        this.heardAt.set(way, this.now);
+        this.deliver(end.node, end.run, { type: "received", link: end.link, frame: altered });
       });
     }
   }

@@ -38,6 +38,12 @@ export interface PeerFact {
   /** How long it last stood still, while that was within a minute; else 0. */
   readonly pausedMs: Millis;
   readonly protocolVersion: number | undefined;
+  /** Of its program; blank while it has not said so. */
+  readonly version: string;
+  /** Of its member list, to compare with others; blank while it has not said so. */
+  readonly listHash: string;
+  /** How many probes in a row could have been answered and were not. */
+  readonly unanswered: number;
   /** `listed`: by the list here or an operator. `delisted`: it was, and is kept until it is down. `gossip`: never. */
   readonly origin: "listed" | "delisted" | "gossip";
   /** Since when it is not listed. */
@@ -80,6 +86,9 @@ function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
     rttMs: best?.rttMs,
     pausedMs,
     protocolVersion: member.protocol?.speaks,
+    version: member.version,
+    listHash: member.listHash,
+    unanswered: unansweredBy(state, member, now),
     origin: unlistedAt === undefined ? "listed" : member.wasListed ? "delisted" : "gossip",
     unlistedAt,
     isTwin: member.olderAt !== undefined && member.olderAt - member.incarnationAt > seconds(10),
@@ -88,6 +97,12 @@ function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
     refused: member.refusedAt !== undefined,
     replacedBy: member.replacedBy,
   };
+}
+
+/** In whole probes: as long as its answers come, none. */
+function unansweredBy({ options }: Membership, { answeredAt, knownAt }: Member, now: Millis): number {
+  const silentMs = now - (answeredAt ?? knownAt);
+  return silentMs <= options.silentMs ? 0 : Math.floor(silentMs / options.probeMs);
 }
 
 function directionOf(answers: boolean, probes: boolean): Direction {

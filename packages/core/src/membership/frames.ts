@@ -30,6 +30,8 @@ export interface Card {
   /** The first is the one to show; empty while it does not know its own address. */
   readonly addresses: readonly Address[];
   readonly protocol: Protocol;
+  /** Of its program, for people; blank from members that do not say it. */
+  readonly version: string;
   /** Of the identity token that members show each other, never the token. */
   readonly fingerprint: string;
   readonly listHash: string;

@@ -217,6 +217,7 @@ function takeCard(state: Membership, member: Member, card: Card, now: Millis, ou
   member.listHash = card.listHash;
   if (card.listHash === state.list.hash) member.list = undefined;
   member.protocol = card.protocol;
+  member.version = card.version;
   member.pausedMs = card.pausedMs;
   member.starting = card.state === "STARTING";
   if (card.state === "LEAVING") member.leaving = card.forever ? "forever" : "restart";

@@ -107,6 +107,7 @@ export function cardOf(state: Membership, now: Millis): Card {
     beat: state.lastBeat,
     addresses: state.selfAddress === undefined ? [] : [state.selfAddress],
     protocol: start.protocol,
+    version: start.version,
     fingerprint: start.fingerprint,
     listHash: state.list.hash,
     clockAt: now + state.clockOffsetMs,

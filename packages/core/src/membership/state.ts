@@ -76,6 +76,8 @@ export interface Start {
   /** As they were persisted: through whom this member joined. */
   readonly joined: readonly Address[];
   readonly protocol: Protocol;
+  /** Of this program, for people. */
+  readonly version: string;
   readonly fingerprint: string;
   /** The main port. */
   readonly port: number;
@@ -166,6 +168,7 @@ export interface Member {
   readonly offsets: { readonly rttMs: Millis; offsetMs: Millis }[];
   pausedMs: Millis;
   protocol: Protocol | undefined;
+  version: string;
   /** When an older incarnation of it was last heard. */
   olderAt: Millis | undefined;
   lastError: string | undefined;
@@ -316,6 +319,7 @@ export function newMember(id: MemberId, now: Millis): Member {
     offsets: [],
     pausedMs: 0,
     protocol: undefined,
+    version: "",
     olderAt: undefined,
     lastError: undefined,
   };

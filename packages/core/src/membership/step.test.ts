@@ -567,6 +567,21 @@ describe("this member's own address", () => {
   });
 });
 
+describe("what is shown of a member", () => {
+  test("is the version that it tells, and how many probes it has left unanswered", () => {
+    const { bench, b } = threeUp();
+    b.card = { ...b.card, version: "2.0.0" };
+    bench.run(seconds(1));
+    const shown = () => peers(bench.core, bench.now).find(({ id }) => id === "b");
+    assert.deepEqual([shown()?.version, shown()?.unanswered], ["2.0.0", 0]);
+    bench.cutOff(b);
+    bench.run(seconds(2));
+    assert.equal(shown()?.unanswered, 0, "a probe that is late is not yet one that failed");
+    bench.run(seconds(3));
+    assert.equal(shown()?.unanswered, 5);
+  });
+});
+
 describe("a member without a majority in reach", () => {
   test("says so after ten seconds, and no longer when it is back (F41)", () => {
     const { bench, b, c } = threeUp();

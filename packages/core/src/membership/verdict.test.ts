@@ -12,6 +12,7 @@ function card(id: string, about: Partial<Card> = {}): Card {
     beat: 1,
     addresses: [`${id}:8848`],
     protocol: { speaks: 3, oldest: 2 },
+    version: "1.2.3",
     fingerprint: "f",
     listHash: "",
     clockAt: 0,

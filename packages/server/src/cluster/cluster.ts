@@ -12,6 +12,7 @@ import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
+import { VERSION } from "../version.ts";
 import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
 import { DistroRunner, type NamingEffect } from "./distro-runner.ts";
 import {
@@ -149,6 +150,7 @@ export class Cluster {
         holdsData: setup.holdsData,
         joined,
         protocol: CLUSTER_PROTOCOL,
+        version: VERSION,
         fingerprint: setup.fingerprint,
         port: setup.port,
         host: setup.host,

@@ -26,6 +26,7 @@ function member(answers: readonly MemberAnswer[] = []) {
     holdsData: false,
     joined: [],
     protocol: { speaks: 1, oldest: 1 },
+    version: "1.2.3",
     fingerprint: "f",
     port: 8848,
     host: undefined,

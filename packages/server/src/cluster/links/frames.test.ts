@@ -39,6 +39,11 @@ describe("a frame of membership", () => {
     assert.deepEqual(reading({ ...probe, card: { ...CARD, colour: "blue" }, more: 1 }), probe);
   });
 
+  test("is read from a member that does not tell its version", () => {
+    const { version: _, ...card } = CARD;
+    assert.deepEqual(reading({ ...probe, card }), { ...probe, card: { ...CARD, version: "" } });
+  });
+
   test("is read without addresses that nobody could call, and with others in one spelling", () => {
     const addresses = ["[::ffff:10.0.0.1]:8848", "0.0.0.0:8848", "[FD00:0::1]:8848", "10.0.0.1", "10.0.0.1:0", ""];
     const read = reading({ ...probe, row: [{ ...sight, addresses }] });

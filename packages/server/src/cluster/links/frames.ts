@@ -89,6 +89,8 @@ function card(frame: Fields): Card {
       speaks: number(protocol, "speaks", 0, PROTOCOL_MAX),
       oldest: number(protocol, "oldest", 0, PROTOCOL_MAX),
     },
+    // Members of before this was told say nothing.
+    version: from.version === undefined ? "" : anyName(from, "version"),
     fingerprint: anyName(from, "fingerprint"),
     listHash: anyName(from, "listHash"),
     clockAt: number(from, "clockAt", -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),

@@ -130,6 +130,7 @@ export const CARD: Card = {
   beat: 1,
   addresses: ["10.0.0.1:8848"],
   protocol: { speaks: 1, oldest: 1 },
+  version: "1.2.3",
   fingerprint: "f",
   listHash: "l",
   clockAt: 1.5,
