@@ -6,7 +6,10 @@ import type { Breakage } from "./membership-sim-net.ts";
 /** The 2,000 seeds that CI runs are those of `npm run sim`. */
 const SEEDS = 50;
 /** Seeds that once failed, and what it was. */
-const FAILED: readonly [number, string][] = [];
+const FAILED: readonly [number, string][] = [
+  [20776, "of two members one was to hear the other although all was lost for 3 s"],
+  [22154, "a member that had stood still was late to find another cut off, and was taken to be wrong"],
+];
 /** Of deliberately broken members: each must be found within a few seeds, or the checks are worth nothing. */
 const BROKEN: readonly { what: string; found: RegExp; breakage: Breakage }[] = [
   { what: "the dead that are taken for alive", found: /MB-2|AP-10/, breakage: { options: { downMs: 60_000 } } },
