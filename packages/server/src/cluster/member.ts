@@ -9,11 +9,13 @@ import type { Options } from "../options.ts";
 import type { Readiness } from "../readiness.ts";
 import type { Stop } from "../running.ts";
 import type { DurableLog } from "../storage/port.ts";
+import { renewOnChange } from "../transport/grpc/certificates.ts";
 import { VERSION } from "../version.ts";
 import { Balancer } from "./balancer.ts";
 import { Cluster } from "./cluster.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { LazyDiagnosis } from "./lazy-diagnosis.ts";
+import type { LinkTls } from "./links/types.ts";
 import { watchLocalAddresses } from "./lookup/local-addresses.ts";
 import { newResolve } from "./lookup/resolve.ts";
 import type { Lookup } from "./lookup/types.ts";
@@ -67,6 +69,7 @@ export interface OpenedMember {
 export async function openMember(parts: MemberParts, stops: Stop[]): Promise<OpenedMember> {
   const { clock, startedAt, log, options, directory, identity, naming, connections, durable, readiness, address } =
     parts;
+  const tls = await linkTls(options);
   let lookup: Lookup | undefined;
 
   const members = membersOf({
@@ -92,7 +95,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     host: ownHost(options),
     port: address.port,
     portOffset: options.clusterPortOffset,
-    tls: await linkTls(options),
+    tls,
     calls: {
       "diagnosis.report": () => diagnosis.report(),
       "loader.load": load,
@@ -156,6 +159,11 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     lookup: () => lookup,
     async listen() {
       stops.push((graceMs) => cluster.stop(graceMs));
+      if (tls !== undefined) {
+        const { peerTlsCertFile, peerTlsKeyFile, peerTlsCaFile } = options;
+        const read = async (): Promise<LinkTls> => (await linkTls(options)) ?? tls;
+        stops.push(renewOnChange(cluster.links, [peerTlsCertFile, peerTlsKeyFile, peerTlsCaFile], read, log));
+      }
       await cluster.open();
       return options.clusterPortOpen ? cluster.listen(options.bindAddress) : undefined;
     },

@@ -31,6 +31,20 @@ export interface LinkHandlers {
  */
 export type CallHandler = (payload: unknown, from: MemberId) => unknown;
 
+/** The links of one member as the rest of the cluster's shell uses them: `Links` says what each method does. */
+export interface ClusterLinks {
+  listen(at: { readonly host: string; readonly port: number }): Promise<number>;
+  connect(address: Address): void;
+  closeLink(link: LinkId, reason: string): void;
+  sendFrame(link: LinkId, frame: Frame): void;
+  sendMessage(link: LinkId, frames: readonly Uint8Array[]): boolean;
+  call(link: LinkId, name: string, payload: unknown, timeoutMs: number): Promise<unknown>;
+  facts(): LinksFacts;
+  /** New certificates for connections that come from now on. */
+  renewTls(tls: LinkTls): void;
+  close(graceMs: number): Promise<void>;
+}
+
 /** Certificates of both halves of links: what this member shows and whom it believes. */
 export interface LinkTls {
   readonly server: ServerTls;

@@ -1,25 +1,24 @@
 import { unwatchFile, watchFile } from "node:fs";
 import type { Logger } from "pino";
-import type { GrpcTransport, TlsOptions } from "./transport.ts";
 
 /** Looked at by time and name, not by notices: certificates are often swapped by replacing a link to their folder. */
 const LOOK_EVERY_MS = 10_000;
 
 /**
- * Gives a transport new certificates when one of their files has changed; what cannot be used is logged, and the old
+ * Gives whoever shows certificates new ones when one of their files has changed; what cannot be used is logged, and the old
  * ones stay. @returns a stop.
  */
-export function renewOnChange(
-  transport: GrpcTransport,
+export function renewOnChange<T>(
+  shown: { renewTls(tls: T): void },
   paths: readonly (string | undefined)[],
-  read: () => Promise<TlsOptions>,
+  read: () => Promise<T>,
   log: Logger,
   lookEveryMs = LOOK_EVERY_MS,
 ): () => void {
   const renew = (): void => {
     read()
       .then((tls) => {
-        transport.renewTls(tls);
+        shown.renewTls(tls);
         log.info("new connections get the renewed certificate");
       })
       .catch((err: unknown) => {
