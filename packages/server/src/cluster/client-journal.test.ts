@@ -120,6 +120,14 @@ describe("the journal of clients", () => {
     assert.deepEqual(await found(), { published: { c3: 1 }, gone: {} });
   });
 
+  test("writes nothing of clients that were never this member's own", async () => {
+    const journal = await open();
+    note(journal, change("c1", 1, "b"));
+    journal.note("c2");
+    await journal.close();
+    await assert.rejects(readdir(directory), { code: "ENOENT" });
+  });
+
   test("passes over what another member wrote into the folder that this one was given", async () => {
     const journal = await open();
     note(journal, change("c1", 1));

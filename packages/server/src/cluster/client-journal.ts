@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { failureCode, mend } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
+import { turn } from "../storage/turn.ts";
 import { encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
 import { ASIDE, type Found, journalName, readJournal } from "./client-journal-start.ts";
 
@@ -60,6 +61,8 @@ const FILES_MAX = 4;
 /** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
 const RECORD_CLIENTS_MAX = 128;
 const RECORD_INSTANCES_MAX = 1_000;
+/** Clients that a turn looks at, most of which may be those of others. */
+const LOOKS_MAX = 5_000;
 const EXPIRED_PER_FLUSH_MAX = 5_000;
 
 /**
@@ -70,7 +73,10 @@ const EXPIRED_PER_FLUSH_MAX = 5_000;
  * Then clients come back by themselves or from other members, only later.
  */
 export interface ClientJournal {
-  /** Anything about a client that is, or was, this member's own has changed: what it is now is read a little later. */
+  /**
+   * Anything about a client that is, or was, this member's own has changed: what it is now is read a little later. Clients
+   * of others may be noted too, since what became of a client that was this member's own is a change by another one.
+   */
   note(clientId: ClientId): void;
   /** Writes what is noted now. Resolves when the files have it, or when the disk does not take it. */
   flush(): Promise<void>;
@@ -183,12 +189,14 @@ class Journal implements ClientJournal {
     try {
       this.#expire();
       if (this.#isDue()) await this.#rewrite();
-      for (let slice = this.#slice(); slice !== undefined; slice = this.#slice()) {
+      while (this.#rewriting !== undefined || this.#taken.size > 0) {
+        const { kept, forgotten } = this.#slice();
         try {
-          await this.#write(slice.kept, slice.forgotten);
+          if (kept.length + forgotten.length > 0) await this.#write(kept, forgotten);
+          else await turn();
         } catch (thrown) {
-          for (const { id } of slice.kept) this.#taken.add(id);
-          for (const id of slice.forgotten) this.#taken.add(id);
+          for (const { id } of kept) this.#taken.add(id);
+          for (const id of forgotten) this.#taken.add(id);
           throw thrown;
         }
       }
@@ -200,17 +208,20 @@ class Journal implements ClientJournal {
   }
 
   /** What comes next, as it is now: all clients while they are written anew, then those that changed. */
-  #slice(): { kept: Kept[]; forgotten: ClientId[] } | undefined {
+  #slice(): { readonly kept: readonly Kept[]; readonly forgotten: readonly ClientId[] } {
     const { keptOf, self } = this.#options;
     const kept: Kept[] = [];
     const forgotten: ClientId[] = [];
     let instances = 0;
+    let looks = 0;
     const isFull = (): boolean =>
-      kept.length + forgotten.length >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX;
+      kept.length + forgotten.length >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX || looks >= LOOKS_MAX;
     const take = (id: ClientId): void => {
+      looks++;
       const one = keptOf(id);
       if (one === undefined || one.version.owner !== self) {
-        forgotten.push(id);
+        // Most are clients of others, of which nothing is written.
+        if (this.#live.has(id) || this.#gone.has(id)) forgotten.push(id);
         return;
       }
       kept.push(one);
@@ -226,7 +237,7 @@ class Journal implements ClientJournal {
       this.#taken.delete(id);
       take(id);
     }
-    return kept.length + forgotten.length === 0 ? undefined : { kept, forgotten };
+    return { kept, forgotten };
   }
 
   async #write(kept: readonly Kept[], forgotten: readonly ClientId[]): Promise<void> {
