@@ -3,6 +3,7 @@
  * [PART-OF-A-NAME]`. Each attack is repeated for some seconds by one attacker; limits are those that servers have. The
  * machine has to be quiet: server, attacker and client are three processes.
  */
+import { setTimeout } from "node:timers/promises";
 import { newAuthority } from "@nacre/testkit/certificates";
 import { type Attacks, MEBIBYTE } from "./lib/engine/attack.ts";
 import { connectionsMax, killed, SLOW, silent, slowWatchers, storm, TLS } from "./lib/engine/connections.ts";
@@ -55,9 +56,9 @@ async function measured(attacks: Record<string, Run>, start: () => Promise<Engin
   for (const [what, run] of Object.entries(attacks)) {
     if (!what.includes(part)) continue;
     const engine = await start();
-    await seconds(engine, 0.5);
+    await setTimeout(500);
     await engine.service();
-    await seconds(engine, 0.5);
+    await setTimeout(500);
     const before = await engine.service();
     const { rssBytes } = await engine.settled();
     await engine.service();
@@ -70,12 +71,6 @@ async function measured(attacks: Record<string, Run>, start: () => Promise<Engin
     await engine.stop();
     say(row(what, runs, before, during, rssMaxBytes - rssBytes, answer));
   }
-}
-
-/** Lets the client work for a while that its own calls measure. */
-async function seconds(engine: Engine, count: number): Promise<void> {
-  const until = performance.now() + count * 1000;
-  while (performance.now() < until) await engine.state();
 }
 
 function row(what: string, runs: number, before: Service, during: Service, grown: number, answer: unknown): string {

@@ -14,7 +14,7 @@ const IDLE_FRAMES_PER_MESSAGE = 3;
 export const FRAME_COST_BYTES = 256;
 
 /** Patience is being tried when less than this is left of it. */
-const UNTRIED_SHARE = 0.75;
+const UNTRIED_SHARE = 0.9;
 
 /** What one peer may do that brings nothing, and what makes up for it. */
 export class Patience {

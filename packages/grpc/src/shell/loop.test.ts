@@ -80,7 +80,7 @@ describe("timers of many connections", () => {
     for (const sleeper of all) {
       loop.plan(sleeper);
       sleeper.onTick = () => {
-        clock.now += 0.3;
+        clock.now += 0.2;
       };
     }
     const woken = (): number => all.filter(({ wokenAt }) => wokenAt.length > 0).length;

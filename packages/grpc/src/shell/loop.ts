@@ -10,7 +10,7 @@ export interface Sleeper {
 }
 
 /** A pass over connections that are to be written or woken holds the event loop no longer than this. */
-const SLICE_MS = 0.5;
+const SLICE_MS = 0.25;
 /** Below this a timer is not worth being exact. */
 const TIMER_MS_MIN = 1;
 /** Longer ones overflow in Node and fire at once. A deadline may be years away. */

@@ -70,11 +70,14 @@ class Work implements Reader {
 }
 
 describe("those that wait to be read", () => {
-  test("have turns of half a millisecond, one after the other, with all else that happens between them", (t) => {
+  test("have turns of a quarter of a millisecond, one after the other, with all else that happens between them", (t) => {
     const loop = new EventLoop(t);
-    const [a, b] = [new Work(loop, 12, 0.125).waits(), new Work(loop, 4, 0.125).waits()];
+    const [a, b] = [new Work(loop, 12, 0.0625).waits(), new Work(loop, 4, 0.0625).waits()];
     const left: (readonly [number, number])[] = [];
-    while (loop.turn()) left.push([a.left, b.left]);
+    for (let nth = 0; nth < 4; nth++) {
+      loop.turn();
+      left.push([a.left, b.left]);
+    }
     assert.deepEqual(left, [
       [8, 4],
       [8, 0],
@@ -85,7 +88,7 @@ describe("those that wait to be read", () => {
 
   test("share a turn when they have little to do", (t) => {
     const loop = new EventLoop(t);
-    const all = Array.from({ length: 8 }, () => new Work(loop, 1, 0.125).waits());
+    const all = Array.from({ length: 8 }, () => new Work(loop, 1, 0.0625).waits());
     loop.turn();
     assert.deepEqual(
       all.map(({ left }) => left),
@@ -107,10 +110,10 @@ describe("those that wait to be read", () => {
   test("share with those that read as bytes come what these have left of the turn", (t) => {
     const loop = new EventLoop(t);
     const endsAt = loop.turns.endsAt(loop.now);
-    loop.now += 0.25;
+    loop.now += 0.125;
     assert.equal(loop.turns.endsAt(loop.now), endsAt);
     loop.turn();
-    assert.equal(loop.turns.endsAt(loop.now), endsAt + 0.25, "the next turn of the event loop");
+    assert.equal(loop.turns.endsAt(loop.now), endsAt + 0.125, "the next turn of the event loop");
   });
 });
 
@@ -150,7 +153,7 @@ describe("those that cost much", () => {
     const loop = new EventLoop(t);
     new Work(loop, 100, 0.25, true).waits();
     loop.turn();
-    const other = new Work(loop, 1, 0.125).waits();
+    const other = new Work(loop, 1, 0.0625).waits();
     loop.turn();
     assert.equal(other.left, 0);
   });
@@ -163,6 +166,6 @@ describe("those that cost much", () => {
     loop.turn();
     const at = loop.now;
     loop.turn();
-    assert.equal(loop.now - at, 0.5, "a whole turn, and no rest before it");
+    assert.equal(loop.now - at, 0.25, "a whole turn, and no rest before it");
   });
 });

@@ -7,7 +7,7 @@ export interface Reader {
 }
 
 /** All that read in one turn of the event loop share so much of it, before writes and newcomers are looked at again. */
-const TURN_MS = 0.5;
+const TURN_MS = 0.25;
 /** Those that cost much have less, and rest for a multiple of what they took: they leave four fifths of the time. */
 const COSTLY_TURN_MS = 0.25;
 const REST_TIMES = 4;
@@ -70,7 +70,7 @@ export class Turns {
       this.#planned = false;
       const now = performance.now();
       this.served(now);
-      this.#pass(this.#usual, now + TURN_MS);
+      this.#pass(this.#usual, this.endsAt(now));
       if (this.#usual.size > 0) this.#plan();
     });
   }

@@ -76,8 +76,8 @@ export class Engine {
   }
 
   /** Sends one message of so many bytes to all calls of `Watch`. */
-  fanOut(bytes: number): Promise<State> {
-    return this.#ask({ what: "fan-out", bytes });
+  async fanOut(bytes: number): Promise<void> {
+    await this.#ask({ what: "fan-out", bytes });
   }
 
   /** How the bystander was served since it was asked last. */
