@@ -113,8 +113,7 @@ export class Connection<Call = unknown> implements Life {
   receive(chunk: Buffer, now: number, start = 0, bytes = Number.POSITIVE_INFINITY): number {
     if (this.failure !== undefined) return chunk.length;
     this.#incoming.at(now);
-    this.#receivedAt = now;
-    this.#pingedAt = undefined;
+    this.heard(now);
     try {
       const at = this.#reader.read(chunk, start, bytes);
       this.#listener.received?.();
@@ -124,6 +123,12 @@ export class Connection<Call = unknown> implements Life {
       this.fail(error);
       return chunk.length;
     }
+  }
+
+  /** Something came, if only to be read later: a sign of life. */
+  heard(now: number): void {
+    this.#receivedAt = now;
+    this.#pingedAt = undefined;
   }
 
   /** A message of the peer was whole: it makes up for a short frame. */

@@ -231,6 +231,15 @@ describe("keepalive", () => {
     assert.deepEqual(subject.tick(1), ["PING nacrekal"]);
   });
 
+  test("takes for one what came and waits to be read", () => {
+    const subject = alive();
+    subject.tick(100);
+    subject.now += 29;
+    subject.connection.heard(subject.now);
+    assert.deepEqual(subject.tick(1), []);
+    assert.equal(subject.failure, undefined);
+  });
+
   test("does not ping whoever talks", () => {
     const subject = alive();
     for (let nth = 0; nth < 5; nth++) {

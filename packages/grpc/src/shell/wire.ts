@@ -212,6 +212,7 @@ export class Wire implements Sleeper, Holder, Reader {
       return;
     }
     turns.wait(this, now);
+    this.#session?.connection.heard(now);
     this.#count();
     if (costly || this.#unread.length >= UNREAD_MAX) this.#socket.pause();
   }
