@@ -139,7 +139,8 @@ export class MemberRunner {
   #look(): void {
     const { clock, listener } = this.#setup;
     const now = clock.now();
-    if (!this.#membersKnown && this.#tried(now)) {
+    // Members that were found but not told of yet, for who this member is has to be durable first, are not nobody.
+    if (!this.#membersKnown && !this.#performing && this.#tried(now)) {
       this.#membersKnown = true;
       listener.membersKnown();
     }

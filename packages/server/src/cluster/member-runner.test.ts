@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Card, Frame } from "@nacre/core/membership";
+import { FakeClock } from "@nacre/testkit/fake-clock";
+import { MemberRunner } from "./member-runner.ts";
+
+const LOG = { info() {}, warn() {}, error() {}, debug() {} };
+const PROTOCOL = { speaks: 1, oldest: 1 };
+const VERSION = "0.1.0";
+const PEER = "10.0.0.2:8848";
+
+const CARD: Card = {
+  id: "peer",
+  clusterId: "stands",
+  settled: true,
+  incarnation: 1,
+  beat: 1,
+  addresses: [PEER],
+  protocol: PROTOCOL,
+  version: VERSION,
+  fingerprint: "",
+  listHash: "",
+  clockAt: 0,
+  state: "UP",
+  forever: false,
+  pausedMs: 0,
+};
+
+describe("a member that finds a cluster", () => {
+  test("calls the members known only when it has told of those it found", async () => {
+    const said: string[] = [];
+    const stored = Promise.withResolvers<void>();
+    const clock = new FakeClock();
+    const members = new MemberRunner({
+      clock,
+      log: LOG,
+      start: {
+        id: "self",
+        incarnation: 1,
+        clusterId: "drawn",
+        settled: false,
+        holdsData: false,
+        joined: [],
+        protocol: PROTOCOL,
+        version: VERSION,
+        fingerprint: "",
+        port: 8848,
+        host: "10.0.0.1",
+      },
+      options: {},
+      links: { connect: () => {}, closeLink: () => {}, sendFrame: () => {} },
+      listener: {
+        memberChanged: ({ id, to }) => said.push(`${id} ${to}`),
+        restarted: () => {},
+        selfChanged: () => {},
+        ringChanged: () => {},
+        membersKnown: () => said.push("known"),
+        isolated: () => {},
+        stepped: () => {},
+      },
+      persist: () => stored.promise,
+      resolve: async () => ({ ips: [] }),
+    });
+    members.start();
+    members.feed({ type: "listRead", text: `10.0.0.1:8848\n${PEER}`, source: "test" });
+    members.feed({ type: "linkOpened", link: 1, address: PEER });
+    // It takes the cluster id of its peer, which has to be durable before anything else of it is told.
+    const answer: Frame = { type: "answer", seq: 1, card: CARD, row: [], listed: true, list: undefined };
+    members.feed({ type: "received", link: 1, frame: answer });
+    clock.advance(400);
+    assert.deepEqual(said, []);
+
+    stored.resolve();
+    await stored.promise;
+    await new Promise(setImmediate);
+    clock.advance(200);
+    assert.deepEqual(said.slice(0, 2), ["peer STARTING", "known"]);
+    members.stop();
+  });
+});
