@@ -6,20 +6,25 @@ import type { Socket } from "node:net";
  * are before bytes flow, and on a loopback all have one address; Linux knows whose socket it is.
  */
 export async function callerOf(socket: Socket, pids: readonly number[]): Promise<number | undefined> {
-  const inode = await inodeOf(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+  const { remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 } = socket;
+  const inode = await inodeOf(inTable(remoteAddress, remotePort), inTable(localAddress, localPort));
   if (inode === undefined) return undefined;
   for (const pid of pids) if (await holds(pid, `socket:[${inode}]`)) return pid;
   return undefined;
 }
 
-async function inodeOf(address: string, port: number): Promise<string | undefined> {
-  const wanted = `${hexOf(address)}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+/** Of the socket at the caller's end: one port of a machine may be used for several connections. */
+async function inodeOf(own: string, other: string): Promise<string | undefined> {
   const table = await readFile("/proc/net/tcp", "utf8");
   for (const line of table.split("\n").slice(1)) {
     const columns = line.trim().split(/\s+/);
-    if (columns[1] === wanted) return columns[9];
+    if (columns[1] === own && columns[2] === other) return columns[9];
   }
   return undefined;
+}
+
+function inTable(address: string, port: number): string {
+  return `${hexOf(address)}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** IPv4 as the kernel prints it: the bytes of the address, read as a little-endian number. */

@@ -4,7 +4,8 @@ import { callerOf } from "./caller.ts";
 import { freePorts } from "./free-ports.ts";
 import { MemberProcess } from "./member-process.ts";
 
-const FORM_MAX_MS = 30_000;
+/** A member that stopped being UP twice within a minute is held SUSPICIOUS until the minute is over. */
+const FORM_MAX_MS = 75_000;
 const LOOK_AGAIN_MS = 50;
 
 export interface ClusterSetup {
@@ -164,8 +165,11 @@ export class Cluster {
       const pids = this.running.flatMap(({ pid }) => pid ?? []);
       const pid = await callerOf(socket, pids);
       const from = this.members.find((each) => each.pid !== undefined && each.pid === pid);
+      if (from !== undefined) return this.link(from, member);
+      if (socket.localPort === port + 1001)
+        process.emitWarning(`nobody knows who called ${member.name} from port ${socket.remotePort}`);
       // A client that was sent there.
-      return from === undefined ? new Link() : this.link(from, member);
+      return new Link();
     };
     const listen = (each: number) =>
       TcpProxy.listen({ at: { host, port: each }, to: { host: member.bind, port: each }, linkOf });

@@ -44,7 +44,10 @@ export class LightClient {
     return this.#client === undefined ? undefined : this.#addresses[this.#next % this.#addresses.length];
   }
 
+  /** One connection publishes one instance of a service: another one would take its place. */
   async register(service: string, address: string): Promise<void> {
+    const before = [...this.#published.values()].find((each) => each.service === service && each.address !== address);
+    if (before !== undefined) throw new Error(`${this.name} publishes ${before.address} of ${service} already`);
     this.#published.set(`${service} ${address}`, { service, address });
     await this.#order("InstanceRequest", instanceRequest(service, address));
     this.#history.add({ type: "registered", at: performance.now(), service, address });

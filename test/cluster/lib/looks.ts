@@ -12,7 +12,7 @@ export interface Finding {
 export async function findingsOf(member: MemberProcess): Promise<readonly Finding[]> {
   const { data } = await getJson<{ data: { findings: readonly Finding[] } }>(
     member,
-    "/v3/admin/core/cluster/diagnosis",
+    "/v3/admin/core/cluster/diagnosis?scope=self",
   );
   return data.findings;
 }

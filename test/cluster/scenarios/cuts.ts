@@ -47,8 +47,9 @@ export const cuts: Act = {
       async run(stage) {
         const [a, b, c] = three(stage);
         const [old, left, right] = [stage.openAddress(), stage.openAddress(), stage.openAddress()];
+        const clientOld = await stage.light("s09-old", a, []);
         const [clientA, clientB] = [await stage.light("s09-a", a, []), await stage.light("s09-b", b, [])];
-        await clientA.register("guests", old);
+        await clientOld.register("guests", old);
         await stage.settled(bound(5000));
         const links = stage.cluster.linksBetween([a], [b, c]);
         const from = performance.now();
@@ -72,8 +73,10 @@ export const cuts: Act = {
           return `a write is seen on its side after ${ms(leftMs)} and ${ms(rightMs)}; no failed HTTP call after 3 s; the minority says: ${said}; equal ${ms(equalMs)} after ${ms(healedAt - from)} of partition`;
         } finally {
           stage.cluster.mend();
-          for (const address of [old, left]) await clientA.deregister("guests", address);
+          await clientOld.deregister("guests", old);
+          await clientA.deregister("guests", left);
           await clientB.deregister("guests", right);
+          clientOld.kill();
           clientA.kill();
           clientB.kill();
           await stage.cluster.formed();
