@@ -168,6 +168,17 @@ describe("an own address client", () => {
     assert.deepEqual(a.tell(6_000, "b", late), ["sync x#true a/1/10 removed to b"]);
   });
 
+  test("stays removed here when a change comes that is older, although that comes after another removal", () => {
+    const a = newMember().ready("b");
+    a.changed(1_000, "x#true", 3);
+    a.at(5_000, { type: "removed", clientId: "x#true", cause: "asked" });
+    const late = sync([head("x#true", version("b", 9), { after: 8, ageMs: 1_100 })]);
+    assert.deepEqual(a.tell(6_000, "b", late), ["sync x#true a/1/10 removed to b"], "its own removal it can date");
+    const doubtful = newMember().ready("b");
+    doubtful.tell(5_000, "b", sync([], [removal("x#true", version("b", 4))]));
+    assert.deepEqual(doubtful.tell(6_000, "b", late), ["apply x#true b/1/9"], "another one's only within 3 s");
+  });
+
   test("is handed over when the ring changes, and taken over by the first sign of life", () => {
     const a = newMember().ready("b");
     a.changed(0, "x#true", 1);
@@ -250,6 +261,33 @@ describe("clients whose owner is lost", () => {
     assert.ok(
       !a.ticks(14_000, 20_000).some(([, ...effects]) => effects.some((effect) => effect.startsWith("unhealthy"))),
     );
+  });
+
+  test("do not answer, for the digests, where their owner speaks for them", () => {
+    const a = newMember().ready("b", "c");
+    a.tell(0, "b", sync([head("x", version("b", 1), { answers: true })]));
+    assert.equal(a.state.table.get("x")?.answers, false, "whoever told it has not heard of the owner yet");
+  });
+
+  test("are counted by life and stage", () => {
+    const a = orphaned();
+    const counts = () => distroFacts(a.state, 0).orphans.map(({ lostForMs: _, held: _held, ...counted }) => counted);
+    const life = { owner: "b", incarnation: 1, clients: 2, probing: 0, unhealthy: 0, answering: 0 };
+    a.peer(0, "b", "down");
+    assert.deepEqual(counts(), [life]);
+    a.at(10_000, { type: "tick" });
+    assert.deepEqual(counts(), [{ ...life, probing: 2 }]);
+    a.at(12_000, { type: "probed", answering: ["y"] });
+    assert.deepEqual(counts(), [{ ...life, probing: 2, answering: 1 }]);
+    a.at(15_000, { type: "tick" });
+    assert.deepEqual(counts(), [{ ...life, unhealthy: 1, answering: 1 }]);
+    a.tell(15_500, "c", sync([head("x", version("b", 1, 2))]));
+    assert.deepEqual(counts(), [
+      { ...life, clients: 1, answering: 1 },
+      { ...life, incarnation: 2, clients: 1, unhealthy: 1 },
+    ]);
+    a.ticks(16_000, 60_000);
+    assert.deepEqual(counts(), []);
   });
 
   test("do not come back from a member that has not given them up yet", () => {
