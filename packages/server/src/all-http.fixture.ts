@@ -1,4 +1,6 @@
 import { clusterReport, type MemberReport } from "@nacre/core/diagnosis";
+import { RegistryError } from "@nacre/protocol";
+import { ALONE } from "./cluster/orders.ts";
 import { NO_PEERS } from "./cluster/peer-calls.ts";
 import { type TestConfigs, testConfigs } from "./config/http.fixture.ts";
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
@@ -41,6 +43,19 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
       peers: NO_PEERS,
       ownLoad: () => ({ address: "10.0.0.1:8848", ready: true, connections: connections.count, load: 0.5, cpu: 0.12 }),
       balancer: undefined,
+      orders: {
+        matrix: () => {
+          throw new RegistryError("illegalState", ALONE);
+        },
+        switchLookup: () => {
+          throw new RegistryError("illegalState", ALONE);
+        },
+        join: () => Promise.reject(new RegistryError("illegalState", ALONE)),
+        forget: () => {
+          throw new RegistryError("illegalState", ALONE);
+        },
+        stop: () => undefined,
+      },
       diagnosis: {
         report: () => Promise.resolve(NO_REPORT),
         cluster: () => Promise.resolve(clusterReport(NO_REPORT, [])),

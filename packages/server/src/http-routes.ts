@@ -3,6 +3,8 @@ import type { Balancer } from "./cluster/balancer.ts";
 import { diagnosisRoutes } from "./cluster/diagnosis-http.ts";
 import { clusterRoutes } from "./cluster/http.ts";
 import type { LazyDiagnosis } from "./cluster/lazy-diagnosis.ts";
+import type { Orders } from "./cluster/orders.ts";
+import { orderRoutes } from "./cluster/orders-http.ts";
 import type { Peers } from "./cluster/peer-calls.ts";
 import type { ConfigHttpDeps } from "./config/http-common/deps.ts";
 import { configV1Routes } from "./config/http-v1/routes.ts";
@@ -31,13 +33,14 @@ export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "
   readonly ownLoad: () => MemberLoad;
   readonly balancer: Pick<Balancer, "plan"> | undefined;
   readonly diagnosis: Pick<LazyDiagnosis, "report" | "cluster">;
+  readonly orders: Orders;
   /** Whether Prometheus may list instances. */
   readonly discovery: boolean;
 }
 
 /** Every endpoint of the server, below its context path. */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
-  const { naming, members, connections, peers, ownLoad, balancer, diagnosis, setLogLevel } = deps;
+  const { naming, members, connections, peers, ownLoad, balancer, diagnosis, orders, setLogLevel } = deps;
   return [
     ...namingV1Routes(deps),
     ...namingV2Routes(deps),
@@ -49,7 +52,8 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...configV3Routes(deps),
     ...loginRoutes(),
     ...namespaceRoutes(deps),
-    ...clusterRoutes(members),
+    ...clusterRoutes(members, orders),
+    ...orderRoutes(orders),
     ...diagnosisRoutes(diagnosis),
     ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
     ...opsRoutes(setLogLevel),

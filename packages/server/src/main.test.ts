@@ -53,6 +53,7 @@ function newServer(parts: Partial<RunningServer> = {}): RunningServer & { stops:
     grpcPort: 9848,
     url: "http://127.0.0.1:8848/nacos",
     ready: async () => undefined,
+    stopOrdered: new Promise(() => undefined),
     stop: async (graceMs) => void stops.push(graceMs),
     ...parts,
     stops,
@@ -120,6 +121,16 @@ describe("a server process", () => {
       assert.equal(process.listening(), false);
     });
   }
+
+  test("stops when an operator orders it over HTTP, as it does on a signal", async () => {
+    const stopOrdered = Promise.withResolvers<string>();
+    const server = newServer({ stopOrdered: stopOrdered.promise });
+    const process = newHost(async () => server);
+    const exit = runServer(["--nacre.stop.grace=3s"], {}, process.host);
+    stopOrdered.resolve("an operator ordered it to stop");
+    assert.equal(await exit, 0);
+    assert.deepEqual([server.stops, process.out.at(-1)], [[3000], "Stopping: an operator ordered it to stop."]);
+  });
 
   test("stops in order after an error that nobody caught, shows each, and exits 1", async () => {
     const server = newServer();

@@ -74,6 +74,7 @@ export async function runServer(argv: readonly string[], env: Environment, host:
       // A server that is stopped before it is ready says so here; the stop itself reports what matters.
       () => undefined,
     );
+    void server.stopOrdered.then((why) => stopping.stop(`Stopping: ${why}.`));
     const code = await stopping.requested;
     return await Promise.race([server.stop(read.options.stopGraceMs).then(() => code), stopping.overdue]);
   } catch (thrown) {
@@ -113,7 +114,13 @@ function stackOf(thrown: unknown): string {
  * does an error that nobody caught: what is in memory cannot be trusted any more, while the log holds what was
  * acknowledged and clients bring back the rest.
  */
-function stopRequest(host: Host): { requested: Promise<number>; overdue: Promise<number>; end: () => void } {
+function stopRequest(host: Host): {
+  requested: Promise<number>;
+  overdue: Promise<number>;
+  /** Another reason than a signal, as a line for people. */
+  stop: (line: string) => void;
+  end: () => void;
+} {
   const requested = Promise.withResolvers<number>();
   const overdue = Promise.withResolvers<number>();
   let firstAt: number | undefined;
@@ -143,7 +150,12 @@ function stopRequest(host: Host): { requested: Promise<number>; overdue: Promise
     offFaults();
     clearTimeout(timer);
   };
-  return { requested: requested.promise, overdue: overdue.promise, end };
+  const onOrder = (line: string): void => {
+    if (firstAt !== undefined) return;
+    host.out(line);
+    stop(0);
+  };
+  return { requested: requested.promise, overdue: overdue.promise, stop: onOrder, end };
 }
 
 const processHost: Host = {

@@ -10,6 +10,8 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves when every subsystem accepts requests; rejects when the server stops before that. */
   ready(): Promise<void>;
+  /** Resolves with who told it to stop, when somebody did over HTTP. It stops by itself then; `stop` waits for it. */
+  readonly stopOrdered: Promise<string>;
   /**
    * Takes no new work, lets what runs finish, and closes ports and files. A second call waits for the first.
    *

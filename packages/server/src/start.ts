@@ -52,6 +52,8 @@ import { VERSION } from "./version.ts";
 export const IN_MEMORY = ":memory:";
 /** Of the time of a stop, what is kept for closing files and ports. */
 const LAST_MS = 3_000;
+/** Between an order to stop over HTTP and the stop. */
+const ORDER_MS = 50;
 
 /**
  * Starts a server in this process. What goes wrong on the way is undone before the error is thrown.
@@ -76,6 +78,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const clock = systemClock;
   const startedAt = clock.now();
   const readiness = new Readiness();
+  const ordered = Promise.withResolvers<string>();
   const ip = memberIp(options);
   const directory = options.dataDir === IN_MEMORY ? undefined : options.dataDir;
   const identity = await openIdentity(directory);
@@ -143,7 +146,21 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   });
   stops.push(() => healthChecks.close());
   const member = await openMember(
-    { clock, startedAt, log, options, directory, identity, naming, connections, durable, readiness, load, address },
+    {
+      clock,
+      startedAt,
+      log,
+      options,
+      directory,
+      identity,
+      naming,
+      connections,
+      durable,
+      readiness,
+      load,
+      address,
+      stop: order,
+    },
     stops,
   );
   const { cluster } = member;
@@ -195,6 +212,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     ownLoad: member.load,
     balancer: member.balancer,
     diagnosis: member.diagnosis,
+    orders: member.orders,
     facts: () => ({ version: VERSION, port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
@@ -235,10 +253,13 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   log.info({ httpPort: port, grpcPort, clusterPort, memberId, clusterId }, "started");
 
   let stopping: Promise<void> | undefined;
-  async function stop(graceMs: number): Promise<void> {
+  async function stop(graceMs: number, forever = false): Promise<void> {
     const until = clock.now() + graceMs;
     readiness.leaving();
-    await leave({ clock, cluster, connections, naming }, Math.min(until - LAST_MS, clock.now() + options.drainMs));
+    await leave(
+      { clock, cluster, connections, naming, forever },
+      Math.min(until - LAST_MS, clock.now() + options.drainMs),
+    );
     readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();
@@ -247,12 +268,24 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
     log.flush();
   }
+  /** The answer to the order leaves first. */
+  function order(forever: boolean): void {
+    const what = forever ? "to leave the cluster" : "to stop";
+    log.info({ forever }, `an operator ordered this member ${what}`);
+    clock.schedule(ORDER_MS, () => {
+      stopping ??= stop(options.stopGraceMs, forever);
+      stopping.catch((err: unknown) => log.error({ err }, "the stop that was ordered failed"));
+      ordered.resolve(`an operator ordered it ${what}`);
+    });
+  }
+
   return {
     httpPort: port,
     grpcPort,
     consolePort: consolePort?.port,
     url: `http://${localHost(options)}:${port}${options.contextPath}`,
     ready: () => readiness.ready(),
+    stopOrdered: ordered.promise,
     stop(graceMs = options.stopGraceMs) {
       stopping ??= stop(graceMs);
       return stopping;

@@ -83,7 +83,7 @@ describe("the only member of a cluster", () => {
 
 describe("a member that is not up", () => {
   test("is left out of the list that clients go by", async () => {
-    const self = { ip: "fe80::1", port: 8848, state: "DOWN", version: "0", refreshedAt: 0 } as const;
+    const self = { ip: "fe80::1", port: 8848, state: "DOWN", version: "0", refreshedAt: 0, failures: 0 } as const;
     const down = allHttp({}, { members: alone(() => self) });
     try {
       assert.equal((await down.call("GET /serverlist")).text, "");

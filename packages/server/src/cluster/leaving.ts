@@ -13,14 +13,19 @@ export interface Leaving {
   readonly cluster: Cluster;
   readonly connections: Connections;
   readonly naming: Naming;
+  /** It does not come back under this id. */
+  readonly forever?: boolean;
 }
 
 /**
  * The first part of a planned stop: the others hear of it, clients are sent to them a few at a time, and what changed
  * here is told. Nothing of it is waited for beyond `until` (monotonic), and a member without others is done at once.
  */
-export async function leave({ clock, cluster, connections, naming }: Leaving, until: number): Promise<void> {
-  cluster.leave(false);
+export async function leave(
+  { clock, cluster, connections, naming, forever = false }: Leaving,
+  until: number,
+): Promise<void> {
+  cluster.leave(forever);
   if (!cluster.hasOthersUp) return;
   naming.leave();
   await connections.drain(Math.max(0, until - clock.now()));

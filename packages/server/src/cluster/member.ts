@@ -20,6 +20,7 @@ import { watchLocalAddresses } from "./lookup/local-addresses.ts";
 import { newResolve } from "./lookup/resolve.ts";
 import type { Lookup } from "./lookup/types.ts";
 import { addressOf, type Members, membersOf } from "./members.ts";
+import { type Orders, ordersOf } from "./orders.ts";
 import { OwnWatch } from "./own-watch.ts";
 import {
   addressRules,
@@ -48,6 +49,8 @@ export interface MemberParts {
   readonly readiness: Readiness;
   readonly load: () => ProcessLoad;
   readonly address: { readonly ip: string; readonly port: number };
+  /** Somebody orders this member to stop. */
+  readonly stop: (forever: boolean) => void;
 }
 
 export interface OpenedMember {
@@ -55,6 +58,7 @@ export interface OpenedMember {
   readonly members: Members;
   readonly balancer: Balancer;
   readonly diagnosis: LazyDiagnosis;
+  readonly orders: Orders;
   /** What this member says of its connections. */
   readonly load: () => MemberLoad;
   /** Where the list of members comes from; undefined for a member that was started alone, and before `start`. */
@@ -155,6 +159,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     members,
     balancer,
     diagnosis,
+    orders: ordersOf({ clock, cluster, members, version: VERSION, lookup: () => lookup, stop: parts.stop }),
     load,
     lookup: () => lookup,
     async listen() {

@@ -1,4 +1,4 @@
-import { peers } from "@nacre/core/membership";
+import { MEMBERSHIP_DEFAULTS, peers, unfound } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { ServerStatus } from "../readiness.ts";
@@ -13,25 +13,35 @@ export interface Member {
   /** The main HTTP port. */
   readonly port: number;
   readonly state: MemberState;
+  /** Blank while it has not said so. */
   readonly version: string;
-  /** Epoch milliseconds of the last sign of life. */
+  /** Epoch milliseconds of the last sign of life, 0 for none. */
   readonly refreshedAt: number;
+  /** Probes in a row, or calls of its address, that came to nothing. */
+  readonly failures: number;
 }
 
 /** The cluster as this member sees it. */
 export interface Members {
   self(): Member;
-  /** All members, this one among them. */
+  /** All members, this one first; addresses that are listed and behind which nobody was found yet, too. */
   list(): readonly Member[];
+  /** Address of the member that changes durable data; undefined while none may. */
+  leader(): string | undefined;
+  /** Address of the member that speaks for what is known by `ip:port`, as clients that send heartbeats are. */
+  ownerOf(ip: string, port: number): string;
+  /** Address of a member by its id; the id when nobody is known by it. */
+  shown(memberId: string): string;
 }
 
 /** The cluster of a server that runs alone. */
 export function alone(self: () => Member): Members {
-  return { self, list: () => [self()] };
+  const address = (): string => addressOf(self());
+  return { self, list: () => [self()], leader: address, ownerOf: address, shown: address };
 }
 
 export interface MembersSetup {
-  readonly cluster: () => Pick<Cluster, "members">;
+  readonly cluster: () => Pick<Cluster, "members" | "others" | "ownerOf" | "shown">;
   readonly clock: Clock;
   readonly self: () => { ip: string; port: number; status: ServerStatus; version: string };
 }
@@ -42,26 +52,46 @@ export function membersOf({ cluster, clock, self }: MembersSetup): Members {
     const { ip, port, status, version } = self();
     const { selfAddress } = cluster().members.state;
     const at = selfAddress === undefined ? { ip, port } : hostPortOf(selfAddress);
-    return { ...at, state: memberState(status), version, refreshedAt: clock.wall() };
+    return { ...at, state: memberState(status), version, refreshedAt: clock.wall(), failures: 0 };
   };
+  const shown = (memberId: string): string =>
+    memberId === cluster().members.state.start.id ? addressOf(own()) : cluster().shown(memberId);
   return {
     self: own,
     list() {
       const { state } = cluster().members;
       const now = clock.now();
-      const others = peers(state, now).flatMap(({ addresses, state: peerState, heardAt }): Member[] => {
+      const others = peers(state, now).flatMap((peer): Member[] => {
+        const { addresses, version, heardAt, unanswered: failures } = peer;
         const [address] = addresses;
         if (address === undefined) return [];
-        const refreshedAt = clock.wall() - (now - heardAt);
-        return [{ ...hostPortOf(address), state: SHOWN[peerState], version: "", refreshedAt }];
+        const refreshedAt = Math.round(clock.wall() - (now - heardAt));
+        return [{ ...hostPortOf(address), state: SHOWN[peer.state], version, refreshedAt, failures }];
       });
-      return [own(), ...others];
+      return [own(), ...others, ...unfound(state).map((one) => missing(one, now))];
     },
+    leader: () => (cluster().others ? undefined : addressOf(own())),
+    ownerOf(ip, port) {
+      const owner = cluster().ownerOf(`${ip.trim()}:${port}#true`);
+      // Before there is a ring, whoever is asked serves.
+      return owner === undefined ? addressOf(own()) : shown(owner);
+    },
+    shown,
   };
+}
+
+/** An address behind which nobody was found: down, unless nobody has tried yet. */
+function missing({ address, since, errors }: ReturnType<typeof unfound>[number], now: number): Member {
+  const isTried = errors.length > 0;
+  const failures = isTried ? 1 + Math.floor((now - since) / REDIAL_MS) : 0;
+  return { ...hostPortOf(address), state: isTried ? "DOWN" : "STARTING", version: "", refreshedAt: 0, failures };
 }
 
 /** Consoles and scripts know the five states of the reference: one that leaves is not to be chosen any more. */
 const SHOWN = { STARTING: "STARTING", UP: "UP", SUSPICIOUS: "SUSPICIOUS", DOWN: "DOWN", LEAVING: "DOWN" } as const;
+
+/** Whoever is not found is called this often. */
+const REDIAL_MS = MEMBERSHIP_DEFAULTS.redialMs;
 
 function hostPortOf(address: string): { ip: string; port: number } {
   const at = address.lastIndexOf(":");
@@ -82,16 +112,19 @@ const LOG_GROUP = "naming_persistent_service_v2";
 
 /**
  * A member as the APIs show it. The durable log stands where scripts look for Raft groups: alone, a member leads its
- * log for ever, in the one term there is. No `raftPort` is named because none is open.
+ * log for ever, in the one term there is; a member that has others leads none. No `raftPort` is named because none is open.
  */
-export function memberBody(member: Member, all: readonly Member[]): Record<string, unknown> {
-  const { ip, port, state, version, refreshedAt } = member;
+export function memberBody(member: Member, { leader, list }: Members): Record<string, unknown> {
+  const { ip, port, state, version, refreshedAt, failures } = member;
+  const leads = leader();
+  const log =
+    leads === undefined ? {} : { [LOG_GROUP]: { leader: leads, raftGroupMember: list().map(addressOf), term: 1 } };
   return {
     ip,
     port,
     state,
     address: addressOf(member),
-    failAccessCnt: 0,
+    failAccessCnt: failures,
     grpcReportEnabled: false,
     extendInfo: {
       adWeight: "0",
@@ -101,7 +134,7 @@ export function memberBody(member: Member, all: readonly Member[]): Record<strin
       version,
       weight: "1",
       supportGrayModel: false,
-      raftMetaData: { metaDataMap: { [LOG_GROUP]: logBody(all) } },
+      raftMetaData: { metaDataMap: log },
     },
     abilities: {
       remoteAbility: { supportRemoteConnection: true, grpcReportEnabled: false },
@@ -109,11 +142,6 @@ export function memberBody(member: Member, all: readonly Member[]): Record<strin
       namingAbility: { supportJraft: false },
     },
   };
-}
-
-function logBody(all: readonly Member[]): Record<string, unknown> {
-  const addresses = all.map(addressOf);
-  return { leader: addresses[0], raftGroupMember: addresses, term: 1 };
 }
 
 /** Members whose address begins with the text and, if named, are in the state. @throws RegistryError for an unknown state. */

@@ -70,6 +70,7 @@ export class TestHttp {
       state: "UP",
       version: "0.0.0",
       refreshedAt: this.clock.wall(),
+      failures: 0,
     }));
     const filters = { readiness: { state: () => this.ready }, switches: () => this.naming.state.switches };
     const v1: NamingDeps = {

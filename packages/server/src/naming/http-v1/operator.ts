@@ -30,9 +30,8 @@ function operatorsBelow(path: string, { naming, members, status, load, setLogLev
   }
 
   function responsible(params: Params): Answer {
-    params.required("ip");
-    params.required("port");
-    return json({ responsibleServer: addressOf(members.self()) });
+    const ip = params.required("ip");
+    return json({ responsibleServer: members.ownerOf(ip, params.requiredInteger("port")) });
   }
 
   function logLevel(params: Params): Answer {
@@ -55,12 +54,11 @@ function oldViews({ members }: NamingDeps): Route[] {
   const list = "GET /v3/admin/core/cluster/node/list";
 
   function servers(): Answer {
-    const all = members.list();
-    return json({ servers: all.map((member) => memberBody(member, all)) });
+    return json({ servers: members.list().map((member) => memberBody(member, members)) });
   }
 
-  /** The member that leads the durable log; alone, it is this one. */
-  const leader = (): string => addressOf(members.list()[0] ?? members.self());
+  /** Who changes durable data; blank while nobody may. */
+  const leader = (): string => members.leader() ?? "";
 
   function raftState(): Answer {
     const state = addressOf(members.self()) === leader() ? "LEADER" : "FOLLOWER";

@@ -1,6 +1,6 @@
 import { type Client, findService } from "@nacre/core/naming";
 import { RegistryError } from "@nacre/protocol";
-import { addressOf, type Members } from "../../cluster/members.ts";
+import type { Members } from "../../cluster/members.ts";
 import { result } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
@@ -62,9 +62,8 @@ export function clientRoutes(naming: Naming, members: Members): readonly Route[]
       );
     }),
     v3("GET", `${path}/distro`, (params) => {
-      params.required("ip");
-      params.requiredInteger("port");
-      return result({ responsibleServer: addressOf(members.self()) });
+      const ip = params.required("ip");
+      return result({ responsibleServer: members.ownerOf(ip, params.requiredInteger("port")) });
     }),
   ];
 }

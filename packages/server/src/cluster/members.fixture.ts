@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { freeMainPort, GRPC_OFFSET } from "../free-ports.ts";
+import type { Options } from "../options.ts";
+import type { RunningServer } from "../running.ts";
+import { IN_MEMORY, startServer } from "../start.ts";
+
+const HOST = "127.0.0.1";
+const CLUSTER_OFFSET = 1001;
+const WAIT_MS = 20_000;
+
+/** Real members in this process, over loopback. */
+export class TestMembers {
+  readonly servers: RunningServer[];
+
+  private constructor(servers: RunningServer[]) {
+    this.servers = servers;
+  }
+
+  /** Started together, and each sees all others UP. */
+  static async start(count: number, options: Partial<Options> = {}): Promise<TestMembers> {
+    const ports: number[] = [];
+    while (ports.length < count) {
+      const port = await freeMainPort(HOST, [GRPC_OFFSET, CLUSTER_OFFSET]);
+      // The port of one must not be a derived one of another.
+      if (!ports.some((held) => Math.abs(Math.abs(held - port) - GRPC_OFFSET) <= 1 || held === port)) ports.push(port);
+    }
+    const memberList = ports.map((port) => `${HOST}:${port}`);
+    const members = new TestMembers(await Promise.all(ports.map((port) => TestMembers.one(port, memberList, options))));
+    for (const { url } of members.servers)
+      await until(async () => {
+        const { data } = await json(url, "GET /v1/core/cluster/nodes");
+        return data.every(({ state }: { state: string }) => state === "UP") && data.length === count;
+      });
+    await Promise.all(members.servers.map((server) => server.ready()));
+    return members;
+  }
+
+  static one(port: number, memberList: readonly string[], options: Partial<Options> = {}): Promise<RunningServer> {
+    return startServer({
+      mode: "cluster",
+      port,
+      memberList,
+      bindAddress: HOST,
+      dataDir: IN_MEMORY,
+      logLevel: "silent",
+      consolePort: -1,
+      udpPushEnabled: false,
+      ...options,
+    });
+  }
+
+  get addresses(): string[] {
+    return this.servers.map(({ httpPort }) => `${HOST}:${httpPort}`);
+  }
+
+  /** Asks a member, by its place: `GET /v1/ns/...`. */
+  async ask(at: number, line: string, body?: string): Promise<Answered> {
+    return json(this.#at(at).url, line, body);
+  }
+
+  async text(at: number, line: string): Promise<string> {
+    const [method = "GET", path = ""] = line.split(" ");
+    return (await fetch(`${this.#at(at).url}${path}`, { method })).text();
+  }
+
+  #at(at: number): RunningServer {
+    const server = this.servers[at];
+    assert.ok(server !== undefined);
+    return server;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop(0)));
+  }
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly code: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look at answers of every shape
+  readonly data: any;
+}
+
+async function json(url: string, line: string, body?: string): Promise<Answered> {
+  const [method = "GET", path = ""] = line.split(" ");
+  const headers = body?.startsWith("[") ? { "Content-Type": "application/json" } : {};
+  const answer = await fetch(`${url}${path}`, { method, headers, ...(body !== undefined && { body }) });
+  const text = await answer.text();
+  const parsed = /^[[{]/.test(text) ? JSON.parse(text) : text;
+  return { status: answer.status, code: parsed.code, data: parsed.data ?? parsed };
+}
+
+/** Waits for what comes by itself. Members tell tests nothing of their own accord, so it is asked for in short turns. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  const giveUpAt = performance.now() + WAIT_MS;
+  while (!(await holds())) {
+    assert.ok(performance.now() < giveUpAt, "it did not come in time");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

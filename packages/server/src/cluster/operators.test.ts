@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { VERSION } from "../version.ts";
+import { TestMembers, until } from "./members.fixture.ts";
+
+let members: TestMembers;
+before(async () => {
+  members = await TestMembers.start(3);
+});
+after(() => members.stop());
+
+const NODES = ["/v1/core/cluster/nodes", "/v2/core/cluster/node/list", "/v3/admin/core/cluster/node/list"];
+
+describe("members of a cluster, asked", () => {
+  test("show all of them in every dialect, with their versions, and no log that anybody leads", async () => {
+    for (const path of NODES) {
+      const { data } = await members.ask(0, `GET ${path}`);
+      assert.deepEqual(data.map((one: { address: string }) => one.address).sort(), [...members.addresses].sort(), path);
+      for (const { state, failAccessCnt, extendInfo } of data) {
+        assert.deepEqual([state, failAccessCnt, extendInfo.version], ["UP", 0, VERSION]);
+        assert.ok(Number.isInteger(extendInfo.lastRefreshTime));
+        assert.deepEqual(extendInfo.raftMetaData.metaDataMap, {});
+      }
+    }
+    assert.deepEqual(
+      (await members.text(1, "GET /serverlist")).trim().split("\n").sort(),
+      [...members.addresses].sort(),
+    );
+    assert.deepEqual((await members.ask(1, "GET /v1/ns/raft/leader")).data.leader, '{"ip":"","state":"LEADER"}');
+  });
+
+  test("name the same member for an address", async () => {
+    const ask = async (at: number) =>
+      (await members.ask(at, "GET /v3/admin/ns/client/distro?ip=10.1.1.1&port=80")).data.responsibleServer;
+    const owners = async () => new Set(await Promise.all([0, 1, 2].map(ask)));
+    // Until the ring is there, each says that it is the one who serves.
+    await until(async () => (await owners()).size === 1);
+    assert.ok(members.addresses.includes([...(await owners())][0]));
+  });
+
+  test("show who sees whom", async () => {
+    const { data } = await members.ask(2, "GET /v3/admin/core/cluster/matrix");
+    assert.equal(data.by.address, members.addresses[2]);
+    assert.deepEqual([data.reached, data.expected, data.settled], [3, 3, true]);
+    assert.equal(new Set(data.members.map((one: { listHash: string }) => one.listHash)).size, 1);
+    assert.equal(data.rows.length, 3);
+    for (const { sees } of data.rows)
+      assert.deepEqual(
+        sees.map((one: { state: string; out: boolean; in: boolean }) => [one.state, one.out, one.in]),
+        [
+          ["UP", true, true],
+          ["UP", true, true],
+        ],
+      );
+  });
+
+  test("look their list up elsewhere when they are told to, and say why they can not", async () => {
+    assert.equal((await members.ask(0, "PUT /v3/admin/core/cluster/lookup?type=file")).data, true);
+    const refused = await members.ask(0, "PUT /v3/admin/core/cluster/lookup?type=address-server");
+    assert.deepEqual([refused.status, refused.code], [400, 23000]);
+    assert.equal((await members.ask(0, "PUT /v2/core/cluster/lookup?type=embedded")).code, 20002);
+    assert.equal((await members.ask(0, "POST /v1/core/cluster/switch/lookup?type=file")).code, 200);
+  });
+
+  test("keep a member that runs, and answer as Nacos does", async () => {
+    const [, b] = members.addresses;
+    assert.equal((await members.ask(0, "POST /v1/core/cluster/server/leave", JSON.stringify([b]))).code, 405);
+    assert.equal((await members.ask(0, `DELETE /v2/core/cluster/nodes?addresses=${b}`)).code, 405);
+    const refused = await members.ask(0, `POST /v3/admin/core/cluster/forget?address=${b}`);
+    assert.match(refused.data, /is UP: stop it first/);
+    assert.equal((await members.ask(0, "POST /v3/admin/core/cluster/forget?id=nobody")).status, 404);
+  });
+});
+
+describe("a member that is told to stop", () => {
+  test("leaves at once for the others, which show it as down and can forget it", async () => {
+    const [, , c] = members.addresses;
+    const ordered = members.servers[2]?.stopOrdered;
+    assert.equal((await members.ask(2, "POST /v3/admin/core/cluster/leave")).data, true);
+    assert.match((await ordered) ?? "", /an operator ordered it to stop/);
+    const shown = async () => {
+      const { data } = await members.ask(0, "GET /v1/core/cluster/nodes");
+      return data.find(({ address }: { address: string }) => address === c);
+    };
+    await until(async () => (await shown())?.state === "DOWN");
+    await until(async () => (await members.ask(0, `POST /v3/admin/core/cluster/forget?address=${c}`)).status === 200);
+    // It is still on the list, so it is shown as one that nobody finds.
+    await until(async () => (await shown())?.failAccessCnt > 0);
+    assert.deepEqual([(await shown()).state, (await shown()).extendInfo.version], ["DOWN", ""]);
+  });
+});

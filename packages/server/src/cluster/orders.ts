@@ -1,0 +1,60 @@
+import { peers, readAddress } from "@nacre/core/membership";
+import { RegistryError } from "@nacre/protocol";
+import type { Clock } from "../clock.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Lookup } from "./lookup/types.ts";
+import { type MatrixBody, matrixOf } from "./matrix.ts";
+import { addressOf, type Members } from "./members.ts";
+
+/** What operators ask of a member about its cluster, and tell it to do. */
+export interface Orders {
+  matrix(): MatrixBody;
+  /** @throws RegistryError as `Lookup` does; `illegalState` for a server that was started alone. */
+  switchLookup(type: string): void;
+  /** Becomes a member of the cluster that has one at this address. @throws RegistryError with the reason why not. */
+  join(address: string): Promise<{ readonly id: string; readonly address: string; readonly clusterId: string }>;
+  /** Takes a member that is down, by id or address, off for good. @throws RegistryError. */
+  forget(who: string): { readonly id: string; readonly address: string };
+  /** Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id. */
+  stop(forever: boolean): void;
+}
+
+export interface OrdersSetup {
+  readonly clock: Clock;
+  readonly cluster: Cluster;
+  readonly members: Members;
+  readonly version: string;
+  readonly lookup: () => Lookup | undefined;
+  readonly stop: (forever: boolean) => void;
+}
+
+export const ALONE = "this server runs alone: it has no list of members to look up or to leave";
+
+export function ordersOf({ clock, cluster, members, version, lookup, stop }: OrdersSetup): Orders {
+  const { state } = cluster.members;
+  return {
+    matrix: () => matrixOf(state, clock, { address: addressOf(members.self()), version }),
+    switchLookup(type) {
+      const held = lookup();
+      if (held === undefined) throw new RegistryError("illegalState", ALONE);
+      held.switchTo(type);
+    },
+    async join(address) {
+      const id = await cluster.members.join(address);
+      return { id, address: members.shown(id), clusterId: state.clusterId };
+    },
+    forget(who) {
+      const read = readAddress(who, state.start.port);
+      const wanted = typeof read === "string" ? undefined : addressOf({ ip: read.host, port: read.port });
+      const found = peers(state, clock.now()).find(
+        ({ id, addresses }) => id === who || (wanted !== undefined && addresses.includes(wanted)),
+      );
+      if (found === undefined)
+        throw new RegistryError("notFound", `no other member has the id or address '${who.slice(0, 128)}'`);
+      const shown = { id: found.id, address: found.addresses[0] ?? found.id };
+      cluster.members.forget(found.id);
+      return shown;
+    },
+    stop,
+  };
+}
