@@ -9,6 +9,7 @@ import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { newAuthority } from "@nacre/testkit/certificates";
 import { RegistryClient } from "@nacre/testkit/registry-client";
+import { nacre } from "./run.fixture.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const STOP_MAX_MS = 15_000;
@@ -71,6 +72,16 @@ describe("the nacre process", () => {
       assert.ok(performance.now() - signalledAt < STOP_MAX_MS);
     });
   }
+
+  test("ends with 0 when it is ordered to stop from its own machine", async (context) => {
+    const running = await nacreStart(context, ["--port=0"]);
+    await running.printed(/^Ready after \d+ ms\.$/m);
+    const url = /HTTP {5}(http:\S+)/.exec(running.text.out)?.[1] ?? assert.fail(running.text.out);
+    const ordered = await nacre(["stop", "--server", url]);
+    assert.equal(ordered.code, 0, ordered.err);
+    assert.deepEqual(await running.exit, [0, null], running.text.err);
+    assert.match(running.text.out, /^Stopping: an operator ordered it to stop\.$/m);
+  });
 
   test("that npm has started stops when the shell between them is gone", async (context) => {
     const running = await nacreStart(context, ["--port=0"], "npm script");

@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   namespace: async () => (await import("./commands/namespace.ts")).namespaceCommand,
   service: async () => (await import("./commands/service.ts")).serviceCommand,
   instance: async () => (await import("./commands/instance.ts")).instanceCommand,
+  cluster: async () => (await import("./commands/cluster.ts")).clusterCommand,
+  stop: async () => (await import("./commands/cluster.ts")).stopCommand,
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
   import: async () => (await import("./commands/import.ts")).importCommand,
 };
