@@ -21,19 +21,20 @@ function elementOf({ id, version, contentHash, answers }: Entry): number {
   return hashNumber(contentHash ^ Number(answers), hash);
 }
 
+/** A tombstone, in a list by time: a map of 200 000 in their order would have to be moved again and again. */
 interface Grave {
   readonly entry: Entry;
   readonly at: Millis;
+  older: Grave | undefined;
+  newer: Grave | undefined;
 }
 
 /** Everything that this member knows about clients: those that it holds, by owner and bucket, and the tombstones. */
 export class ClientTable {
   readonly #live = new WideMap<Entry>();
-  /** Oldest first. */
-  readonly #graves = new Map<ClientId, Grave>();
-  /** Goes through the graves once: looking for the first of a map means passing all that were deleted before it. */
-  #inOrder: Iterator<Grave> = this.#graves.values();
+  readonly #graves = new WideMap<Grave>();
   #oldest: Grave | undefined;
+  #newest: Grave | undefined;
   readonly #graveBuckets: (Map<ClientId, Entry> | undefined)[] = [];
   readonly #owners = new Map<MemberId, Owned>();
   readonly #gravesMax: number;
@@ -98,33 +99,33 @@ export class ClientTable {
 
   /** Forgets tombstones that are older than `before`, a few at a time. @returns whether some are left. */
   expire(before: Millis, itemsMax: number): boolean {
-    let oldest = this.#oldestGrave();
-    for (let left = itemsMax; left > 0 && oldest !== undefined && oldest.at < before; left--) {
-      this.#takeOut(oldest.entry);
-      oldest = this.#oldestGrave();
-    }
-    return oldest !== undefined && oldest.at < before;
-  }
-
-  #oldestGrave(): Grave | undefined {
-    while (this.#oldest === undefined || this.#graves.get(this.#oldest.entry.id) !== this.#oldest) {
-      if (this.#graves.size === 0) return undefined;
-      this.#oldest = this.#inOrder.next().value;
-      // At its end an iterator sees nothing that is added later.
-      if (this.#oldest === undefined) this.#inOrder = this.#graves.values();
-    }
-    return this.#oldest;
+    const isOver = (grave: Grave | undefined): grave is Grave => grave !== undefined && grave.at < before;
+    for (let left = itemsMax; left > 0 && isOver(this.#oldest); left--) this.#takeOut(this.#oldest.entry);
+    return isOver(this.#oldest);
   }
 
   #bury(entry: Entry, now: Millis): void {
     const bucket = bucketOf(entry.id);
-    this.#graves.set(entry.id, { entry, at: now });
+    // Of a client of the other kind that had this id before.
+    const before = this.#graves.get(entry.id);
+    if (before !== undefined) this.#unlink(before);
+    const grave: Grave = { entry, at: now, older: this.#newest, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = grave;
+    else this.#newest.newer = grave;
+    this.#newest = grave;
+    this.#graves.set(entry.id, grave);
     const held = this.#graveBuckets[bucket] ?? new Map<ClientId, Entry>();
     this.#graveBuckets[bucket] = held.set(entry.id, entry);
     if (this.#graves.size <= this.#gravesMax) return;
-    const oldest = this.#oldestGrave();
-    if (oldest !== undefined) this.#takeOut(oldest.entry);
+    if (this.#oldest !== undefined) this.#takeOut(this.#oldest.entry);
     this.droppedGraves++;
+  }
+
+  #unlink({ older, newer }: Grave): void {
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 
   #takeIn(entry: Entry): void {
@@ -146,7 +147,9 @@ export class ClientTable {
 
   #takeOut(entry: Entry): void {
     const bucket = bucketOf(entry.id);
-    if (this.#graves.get(entry.id)?.entry === entry) {
+    const grave = this.#graves.get(entry.id);
+    if (grave?.entry === entry) {
+      this.#unlink(grave);
       this.#graves.delete(entry.id);
       this.#graveBuckets[bucket]?.delete(entry.id);
     }
