@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type Bench, type Cell, percentile, round, type Scale, say, type Table } from "../lib/bench.ts";
+import { latenciesOf } from "../lib/latencies.ts";
 import { Remote } from "../lib/remote.ts";
 import { ServerProcess } from "../lib/server-process.ts";
 import type { Changed } from "../load/publisher.ts";
@@ -71,7 +72,7 @@ async function measured(
     const tookMs = performance.now() - startedAt;
     await wait(TAIL_MS);
     const arrivals = await subscribers.call<Arrivals>("arrivals");
-    const latencies = latenciesOf(sentAt, arrivals, names.length);
+    const latencies = latenciesOf({ sentAt, arrivals, first: FIRST, services: names.length, subscribers: SUBSCRIBERS });
     const row = [
       shape.name,
       perSecond,
@@ -86,20 +87,4 @@ async function measured(
     await Promise.all([subscribers.end(), publisher.end()]);
     await server.stop();
   }
-}
-
-/** Sorted. A push with change `n` delivers all changes of its service that its subscriber has not seen before. */
-function latenciesOf(sentAt: Float64Array, { subscriber, change, at }: Arrivals, services: number): Float64Array {
-  const next = new Int32Array(SUBSCRIBERS).map((_, n) => n % services);
-  const latencies: number[] = [];
-  for (let n = 0; n < change.length; n++) {
-    const who = subscriber[n] as number;
-    const newest = (change[n] as number) - FIRST;
-    // Of the warm-up.
-    if (newest < 0) continue;
-    for (let seen = next[who] as number; seen <= newest && seen < sentAt.length; seen += services)
-      latencies.push((at[n] as number) - (sentAt[seen] as number));
-    next[who] = Math.max(next[who] as number, newest + services);
-  }
-  return Float64Array.from(latencies).sort();
 }

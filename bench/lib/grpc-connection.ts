@@ -63,8 +63,8 @@ export class GrpcConnection {
   }
 
   /** Connects, opens the stream, and waits until the server knows the connection. */
-  static async open(port: number, onPush: OnPush = acknowledge): Promise<GrpcConnection> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  static async open(port: number, onPush: OnPush = acknowledge, host = "127.0.0.1"): Promise<GrpcConnection> {
+    const socket = connect({ port, host, noDelay: true });
     await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
     const connection = new GrpcConnection(socket, onPush);
     connection.#bidi = connection.#begin(BIDI);

@@ -15,8 +15,8 @@ export class HttpConnection {
     socket.on("close", () => this.#finish(false, Buffer.alloc(0)));
   }
 
-  static async open(port: number): Promise<HttpConnection> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  static async open(port: number, host = "127.0.0.1"): Promise<HttpConnection> {
+    const socket = connect({ port, host, noDelay: true });
     await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
     return new HttpConnection(socket);
   }

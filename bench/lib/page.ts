@@ -10,18 +10,22 @@ Written by \`npm run bench\`; \`npm run bench -- --only NAME\` measures one part
 these are the figures of one run on one machine, with the generators of the load on the same machine and everything over
 the loopback.
 
-| | |
-|---|---|
-| Processor | ${machine.cpu}, ${machine.cores} cores |
-| Memory | ${machine.memoryGiB} GiB |
-| System | ${machine.system} |
-| Node | ${machine.node} |
+${machineText(machine)}
 
 ${parts.join("\n\n")}
 `;
 }
 
-function sectionText(name: string, section: Section): string {
+export function machineText({ cpu, cores, memoryGiB, system, node }: Machine): string {
+  return `| | |
+|---|---|
+| Processor | ${cpu}, ${cores} cores |
+| Memory | ${memoryGiB} GiB |
+| System | ${system} |
+| Node | ${node} |`;
+}
+
+export function sectionText(name: string, section: Section): string {
   const { title, method, remarks, measuredAt, tookSeconds } = section;
   const notes = remarks.length === 0 ? "" : `\n\n${remarks.map((remark) => `- ${remark}`).join("\n")}`;
   return `## ${title}

@@ -1,4 +1,4 @@
-/** Load generator: changes instances at a steady rate over one connection. */
+/** Load generator: changes instances at a steady rate, over one connection or several that take turns. */
 import { GrpcConnection, message } from "../lib/grpc-connection.ts";
 import { instanceJson, serviceJson } from "../lib/operations.ts";
 import { answer } from "../lib/remote.ts";
@@ -17,11 +17,15 @@ export interface Changed {
   readonly failed: number;
 }
 
-let connection: GrpcConnection | undefined;
+let connections: readonly GrpcConnection[] = [];
 
 answer({
   open: async (port: number) => {
-    connection = await GrpcConnection.open(port);
+    connections = [await GrpcConnection.open(port)];
+  },
+  /** With as many connections as services, each service has a client of its own. */
+  openMany: async ({ port, count }: { port: number; count: number }) => {
+    connections = await Promise.all(Array.from({ length: count }, () => GrpcConnection.open(port)));
   },
   change,
 });
@@ -48,7 +52,7 @@ function change({ services, perSecond, count, first }: Change): Promise<Changed>
       for (; sent < due; sent++) {
         const payload = registration(services[sent % services.length] as string, first + sent);
         sentAt[sent] = performance.timeOrigin + performance.now();
-        connection?.call(payload, (ok) => {
+        connections[sent % connections.length]?.call(payload, (ok) => {
           if (!ok) failed++;
           settled++;
           if (settled === count) resolve({ sentAt, failed });

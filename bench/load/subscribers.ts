@@ -7,6 +7,8 @@ export interface Subscribe {
   readonly port: number;
   /** The service of each subscriber. */
   readonly services: readonly string[];
+  /** Number of the first of these subscribers; default 0. */
+  readonly first?: number;
   /** Where the newest change stands in what is pushed: a number after this text. */
   readonly mark: string;
 }
@@ -62,7 +64,7 @@ function check(): void {
   reached = undefined;
 }
 
-async function subscribe({ port, services, mark }: Subscribe): Promise<void> {
+async function subscribe({ port, services, first = 0, mark }: Subscribe): Promise<void> {
   const marked = Buffer.from(mark);
   async function open(service: string, subscriber: number): Promise<void> {
     const connection = await GrpcConnection.open(port, (from, payload) => {
@@ -86,5 +88,5 @@ async function subscribe({ port, services, mark }: Subscribe): Promise<void> {
     );
   }
   for (let from = 0; from < services.length; from += 50)
-    await Promise.all(services.slice(from, from + 50).map((service, at) => open(service, from + at)));
+    await Promise.all(services.slice(from, from + 50).map((service, at) => open(service, first + from + at)));
 }

@@ -18,6 +18,8 @@ export class Way {
   isSilent = false;
   /** What `silence` has swallowed so far. */
   lostBytes = 0;
+  /** Sees all bytes as they come, with an object that stands for their connection. */
+  tap: ((bytes: Buffer, connection: object) => void) | undefined;
   readonly #pumps = new Set<Pump>();
 
   /** Each byte arrives so much later. */
@@ -232,6 +234,7 @@ class Pump {
     this.#way = way;
     way.join(this);
     from.on("data", (bytes: Buffer) => {
+      way.tap?.(bytes, this);
       this.#heldBytes += bytes.length;
       if (this.#heldBytes >= HELD_MAX_BYTES) from.pause();
       this.#hold({ at: performance.now(), bytes });
