@@ -12,6 +12,7 @@ import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
+import type { Files } from "../storage/files.ts";
 import { VERSION } from "../version.ts";
 import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
 import { DistroRunner, type NamingEffect } from "./distro-runner.ts";
@@ -20,13 +21,15 @@ import {
   type BeatAnswer,
   FORWARD_TIMEOUT_MS,
   type Forwarded,
+  type ForwardingFailures,
   forwardWrite,
+  noteForwarded,
   readForwarded,
 } from "./forwarding.ts";
 import type { OpenedIdentity } from "./identity.ts";
-import { InstanceProbe } from "./instance-probe.ts";
+import { type Connects, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
-import type { LinkTls } from "./links/types.ts";
+import type { ClusterLinks, LinksSetup, LinkTls } from "./links/types.ts";
 import { MemberRunner } from "./member-runner.ts";
 import { type PeerCallHandlers, type PeerCallName, type PeerCalls, type Peers, readAnswer } from "./peer-calls.ts";
 
@@ -58,10 +61,15 @@ export interface ClusterSetup {
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
   /** This member has what it needs to serve clients, or not yet and why. Called when that changes. */
   readonly readiness: (state: { readonly ready: boolean; readonly reason: string }) => void;
+  /** What is outside of the process, for members of a simulated network; by default this machine's own. */
+  readonly outside?: Outside;
 }
 
-/** Clients of one failing owner that are told apart; more need no figure. */
-const FORWARDED_COUNT_MAX = 10_000;
+export interface Outside {
+  readonly links: (setup: LinksSetup) => ClusterLinks;
+  readonly connects: Connects;
+  readonly files: Files;
+}
 
 const PEER_STATES: Record<MemberState, "unknown" | "up" | "suspicious" | "down"> = {
   STARTING: "unknown",
@@ -76,7 +84,7 @@ const PEER_STATES: Record<MemberState, "unknown" | "up" | "suspicious" | "down">
 export class Cluster {
   readonly members: MemberRunner;
   readonly distro: DistroRunner;
-  readonly links: Links;
+  readonly links: ClusterLinks;
   /** The other members, to be asked. */
   readonly peers: Peers = {
     ask: (to, name, given, timeoutMs) => this.#ask(to, name, given, timeoutMs),
@@ -93,7 +101,7 @@ export class Cluster {
       ),
   };
   /** Members to which writes of address clients could not be forwarded last time. */
-  readonly forwardingFailures = new Map<string, { since: number; error: string; clients: Set<string> }>();
+  readonly forwardingFailures: ForwardingFailures = new Map();
   readonly #setup: ClusterSetup;
   readonly #probe: InstanceProbe;
   /** The link that this member uses for each other one, as far as Distro was told of its credit. */
@@ -107,9 +115,10 @@ export class Cluster {
 
   constructor(setup: ClusterSetup) {
     this.#setup = setup;
-    const { clock, log, naming, identity } = setup;
+    const { clock, log, naming, identity, outside } = setup;
     const { memberId, clusterId, settled, incarnation, joined } = identity.identity;
-    this.links = new Links({
+    const newLinks = outside?.links ?? ((links) => new Links(links));
+    this.links = newLinks({
       clock,
       log,
       portOffset: setup.portOffset,
@@ -199,12 +208,12 @@ export class Cluster {
         this.#judgeReadiness();
       },
     });
-    this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id));
+    this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id), outside?.connects);
   }
 
   /** Reads what this member knew in its last life, and begins to hear what clients publish here. */
   async open(): Promise<void> {
-    const { clock, log, directory, identity, naming } = this.#setup;
+    const { clock, log, directory, identity, naming, outside } = this.#setup;
     const recovered: Head[] = [];
     if (directory !== undefined) {
       this.#journal = await openClientJournal({
@@ -213,6 +222,7 @@ export class Cluster {
         clock,
         log,
         tombstoneMs: this.distro.state.options.tombstoneMs,
+        ...(outside && { files: outside.files }),
         keptOf: (id) => this.#keptOf(id),
         restore: (kept) => {
           const { contents, ...head } = kept;
@@ -358,21 +368,11 @@ export class Cluster {
         ownerOf: (id) => this.ownerOf(id),
         submit: (write) => naming.submit(write),
         call: (to, write) => this.peers.ask(to, "naming.write", write, FORWARD_TIMEOUT_MS),
-        settled: (to, clientId, error) => this.#noteForwarded(to, clientId, error),
+        settled: (to, clientId, error) =>
+          noteForwarded(this.forwardingFailures, to, clientId, error, this.#setup.clock.now()),
       },
       event,
     );
-  }
-
-  #noteForwarded(to: string, clientId: string, error: string | undefined): void {
-    if (error === undefined) {
-      this.forwardingFailures.delete(to);
-      return;
-    }
-    const failure = this.forwardingFailures.get(to) ?? { since: this.#setup.clock.now(), error, clients: new Set() };
-    failure.error = error;
-    if (failure.clients.size < FORWARDED_COUNT_MAX) failure.clients.add(clientId);
-    this.forwardingFailures.set(to, failure);
   }
 
   #forwarded(event: AddressEvent): Forwarded {

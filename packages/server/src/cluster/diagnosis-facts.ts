@@ -21,12 +21,12 @@ export interface FactSources {
   readonly cluster: Cluster;
   readonly naming: Naming;
   readonly connections: Connections;
-  readonly balancer: Balancer;
-  readonly own: OwnWatch;
+  readonly balancer: Pick<Balancer, "counts" | "moving">;
+  readonly own: Pick<OwnWatch, "facts">;
   readonly silent: SilentClientCount;
   /** Undefined for a member that was started alone. */
-  readonly lookup: () => Lookup | undefined;
-  readonly log: () => LogStatus;
+  readonly lookup: () => Pick<Lookup, "facts"> | undefined;
+  readonly log: () => Pick<LogStatus, "refusing" | "syncMs">;
   readonly stage: () => ProcessFacts["stage"];
   /** The main port. */
   readonly port: number;

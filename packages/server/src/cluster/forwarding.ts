@@ -10,6 +10,29 @@ export interface Forwarded {
   readonly beat?: { readonly known: boolean; readonly intervalMs: number };
 }
 
+/** By member: since when forwarding to it fails, why, and of which clients. */
+export type ForwardingFailures = Map<string, { readonly since: number; error: string; readonly clients: Set<string> }>;
+
+/** Clients of one failing owner that are told apart; more need no figure. */
+const CLIENTS_MAX = 10_000;
+
+export function noteForwarded(
+  failures: ForwardingFailures,
+  to: string,
+  clientId: string,
+  error: string | undefined,
+  now: number,
+): void {
+  if (error === undefined) {
+    failures.delete(to);
+    return;
+  }
+  const failure = failures.get(to) ?? { since: now, error, clients: new Set() };
+  failure.error = error;
+  if (failure.clients.size < CLIENTS_MAX) failure.clients.add(clientId);
+  failures.set(to, failure);
+}
+
 /** The client of a caller waits meanwhile; after this the member that was asked serves the write itself. */
 export const FORWARD_TIMEOUT_MS = 1_000;
 

@@ -10,6 +10,9 @@ const CONNECT_MS = 1_000;
 /** Answers are told together, as each one is told to the other members. */
 const TELL_MS = 250;
 
+/** Whether somebody listens there. Never rejects. */
+export type Connects = (host: string, port: number) => Promise<boolean>;
+
 export interface ProbeOrder {
   readonly clientIds: readonly ClientId[];
   /** Nobody waits for an answer after this long. */
@@ -24,11 +27,13 @@ export interface ProbeOrder {
 export class InstanceProbe {
   readonly #clock: Clock;
   readonly #contentsOf: (id: ClientId) => Contents | undefined;
+  readonly #connects: Connects;
   #stopped = false;
 
-  constructor(clock: Clock, contentsOf: (id: ClientId) => Contents | undefined) {
+  constructor(clock: Clock, contentsOf: (id: ClientId) => Contents | undefined, connects: Connects = connectsByTcp) {
     this.#clock = clock;
     this.#contentsOf = contentsOf;
+    this.#connects = connects;
   }
 
   async probe({ clientIds, withinMs, answered }: ProbeOrder): Promise<void> {
@@ -61,13 +66,13 @@ export class InstanceProbe {
     for (const { instances } of this.#contentsOf(id)?.publications ?? [])
       for (const { ip, port } of instances) {
         if (tried++ >= INSTANCES_MAX) return false;
-        if (await connects(ip, port)) return true;
+        if (await this.#connects(ip, port)) return true;
       }
     return false;
   }
 }
 
-function connects(host: string, port: number): Promise<boolean> {
+function connectsByTcp(host: string, port: number): Promise<boolean> {
   if (port < 1 || port > 65_535) return Promise.resolve(false);
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_MS });

@@ -16,7 +16,7 @@ import { LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import { Link, type LinkShared } from "./link.ts";
 import { ConnectFailure, callMember, ENDS, grpcLimits, LINK_PATH, ServerPipe, WRONG_PORT } from "./pipes.ts";
 import { Turns } from "./turns.ts";
-import type { LinksFacts, LinksSetup, LinkTls } from "./types.ts";
+import type { ClusterLinks, LinksFacts, LinksSetup, LinkTls } from "./types.ts";
 
 /** How often it is looked whether peers take what waits for them. */
 const LOOK_MS = 1_000;
@@ -26,7 +26,7 @@ const SILENT_MS = 5_000;
 const FOREIGN_PATHS = { "/Request/request": "unary", "/BiRequestStream/requestBiStream": "stream" } as const;
 
 /** Connections between members: see DESIGN.md of the cluster, "Links" and "Calls". */
-export class Links implements LinkShared {
+export class Links implements LinkShared, ClusterLinks {
   readonly setup: LinksSetup;
   readonly limits: LinkLimits;
   readonly turns: Turns;
