@@ -205,10 +205,11 @@ export class Wire implements Sleeper, Holder, Reader {
     const { turns } = this.#loop;
     const waits = this.#unread.push(chunk) > 1;
     const costly = this.isCostly(now);
-    if (!waits && !costly) {
+    // Nearly all reads are one piece, and never put off.
+    const until = chunk.length <= PIECE_BYTES ? now : turns.endsAt(now);
+    if (!waits && !costly && now <= until) {
       turns.served(now);
-      // Nearly all reads are one piece.
-      if (this.work(chunk.length <= PIECE_BYTES ? now : turns.endsAt(now), now)) turns.wait(this, now);
+      if (this.work(until, now)) turns.wait(this, now);
       return;
     }
     turns.wait(this, now);
