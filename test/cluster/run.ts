@@ -65,9 +65,8 @@ function play(act: Act, scenarios: readonly Scenario[]): void {
       } catch (thrown) {
         outcomes.set(scenario, { ok: false, measured: firstLine(thrown) });
         // At once, and apart from the sentence of the failure: it is long.
-        process.stderr.write(
-          `=== ${scenario.id}: ${thrown}\n--- shown\n${stage.changes(from)}\n${stage.cluster.said()}`,
-        );
+        const shown = `--- shown\n${stage.changes(from)}\n${await stage.journals()}\n${stage.cluster.said()}`;
+        process.stderr.write(`=== ${scenario.id}: ${thrown}\n${shown}`);
         await stage.repair();
         throw thrown;
       }

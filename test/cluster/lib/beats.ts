@@ -26,7 +26,6 @@ export class Beats {
   readonly #history: History;
   readonly #registered = new Set<string>();
   readonly #over = new AbortController();
-  #turn = 0;
   #work: Promise<unknown> | undefined;
 
   constructor(cluster: Cluster, service: string, addresses: readonly string[], history: History) {
@@ -37,9 +36,7 @@ export class Beats {
   }
 
   start(): void {
-    this.#work = Promise.all(
-      this.#addresses.map((address, i) => this.#live(address, (i * ROUND_MS) / this.#addresses.length)),
-    );
+    this.#work = Promise.all(this.#addresses.map((address, i) => this.#live(address, i)));
   }
 
   async stop(): Promise<void> {
@@ -54,16 +51,17 @@ export class Beats {
     return this.failures.filter((failure) => failure.at >= at);
   }
 
-  async #live(address: string, delayMs: number): Promise<void> {
+  async #live(address: string, index: number): Promise<void> {
+    let turn = index;
     const { signal } = this.#over;
     const rest = (ms: number) => pause(ms, undefined, { signal }).catch(() => {});
-    await rest(delayMs);
+    await rest((index * ROUND_MS) / this.#addresses.length);
     while (!signal.aborted) {
-      const code = await this.#call("PUT", "/v1/ns/instance/beat", address);
+      const code = await this.#call("PUT", "/v1/ns/instance/beat", address, turn++);
       const isUnknown = code?.includes("20404") === true;
       if (
         isUnknown &&
-        (await this.#call("POST", "/v1/ns/instance", address)) === "ok" &&
+        (await this.#call("POST", "/v1/ns/instance", address, turn++)) === "ok" &&
         !this.#registered.has(address)
       ) {
         this.#registered.add(address);
@@ -74,9 +72,9 @@ export class Beats {
   }
 
   /** The answer's text; undefined when it failed. */
-  async #call(method: string, path: string, address: string): Promise<string | undefined> {
+  async #call(method: string, path: string, address: string, turn: number): Promise<string | undefined> {
     const members = this.#cluster.members.filter((each) => each.isReady);
-    const member = members[this.#turn++ % members.length];
+    const member = members[turn % members.length];
     if (member === undefined) return undefined;
     const { ip, port } = partsOf(address);
     const query = new URLSearchParams({ serviceName: this.service, ip, port: String(port) });

@@ -43,6 +43,13 @@ export async function readinessOf(member: MemberProcess): Promise<true | string>
   return answer.status === 200 ? true : `${answer.status} ${await answer.text()}`;
 }
 
+/** Why instances came and went, as a member wrote it down, newest first. */
+export async function journalOf(member: MemberProcess, entriesMax: number): Promise<string[]> {
+  const path = `/v3/admin/ns/journal?pageNo=1&pageSize=${entriesMax}`;
+  const { data } = await getJson<{ data: { pageItems: readonly object[] } }>(member, path);
+  return data.pageItems.map((entry) => JSON.stringify(entry));
+}
+
 /** Resident memory of a member's process. */
 export async function memoryBytes(member: MemberProcess): Promise<number> {
   const { readFile } = await import("node:fs/promises");

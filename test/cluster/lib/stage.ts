@@ -7,11 +7,15 @@ import { Driver } from "./driver.ts";
 import { SDKS, type Sdk } from "./drivers.ts";
 import { History } from "./history.ts";
 import { LightClient } from "./light-client.ts";
+import { journalOf } from "./looks.ts";
 import type { MemberProcess } from "./member-process.ts";
 import { Observer } from "./observer.ts";
 
 const LOOK_AGAIN_MS = 20;
 const CHANGES_MAX = 150;
+/** Clients that beat over HTTP. */
+const BEATING = 6;
+const OPEN_MAX_MS = 15_000;
 /** Applications on SDKs and light clients publish here; instances of killed clients, so that they are judged apart. */
 export const SERVICES = ["apps", "guests", "beats"] as const;
 
@@ -35,17 +39,21 @@ export class Stage {
     this.beats = new Beats(
       cluster,
       "beats",
-      Array.from({ length: 6 }, () => this.address()),
+      Array.from({ length: BEATING }, () => this.address()),
       this.history,
     );
     for (const member of cluster.members) this.observe(member);
   }
 
+  /** Open when all members show all beating clients. */
   static async open(setup: ClusterSetup = {}): Promise<Stage> {
     const stage = new Stage(await Cluster.start(setup));
     stage.#door.listen(0, "0.0.0.0");
     await once(stage.#door, "listening");
     stage.beats.start();
+    const beating = () => (stage.history.alive("beats", performance.now()).length < BEATING ? ["not all beat"] : []);
+    await stage.until(OPEN_MAX_MS, beating);
+    await stage.settled(OPEN_MAX_MS);
     return stage;
   }
 
@@ -130,6 +138,15 @@ export class Stage {
       .changes(from, CHANGES_MAX)
       .map((each) => this.#named(each))
       .join("\n");
+  }
+
+  /** Why instances came and went at each member. */
+  async journals(): Promise<string> {
+    const all = this.cluster.running.map(async (member) => {
+      const lines = await journalOf(member, CHANGES_MAX).catch((thrown: unknown) => [String(thrown)]);
+      return [`--- journal of ${member.name}`, ...lines].join("\n");
+    });
+    return (await Promise.all(all)).join("\n");
   }
 
   /** With the names of applications beside their addresses. */
