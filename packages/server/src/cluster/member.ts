@@ -5,6 +5,7 @@ import type { Connections } from "../connections/connections.ts";
 import { type MemberLoad, obeyReload } from "../connections/loader.ts";
 import type { ProcessLoad } from "../metrics/load.ts";
 import type { Naming } from "../naming/naming.ts";
+import { subscriberPage } from "../naming/subscriber-page.ts";
 import type { Options } from "../options.ts";
 import type { Readiness } from "../readiness.ts";
 import type { Stop } from "../running.ts";
@@ -103,6 +104,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     calls: {
       "diagnosis.report": () => diagnosis.report(),
       "loader.load": load,
+      "naming.subscribers": (given) => subscriberPage(naming, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
     holdsData: durable.appliedIndex > 0,

@@ -1,7 +1,18 @@
 import type { MemberReport } from "@nacre/core/diagnosis";
 import type { MemberId } from "@nacre/core/membership";
-import { bool, type Field, integer, number, object, optional, RegistryError, text } from "@nacre/protocol";
+import {
+  bool,
+  type Field,
+  integer,
+  number,
+  object,
+  optional,
+  RegistryError,
+  type ServiceName,
+  text,
+} from "@nacre/protocol";
 import type { MemberLoad } from "../connections/loader.ts";
+import { type Subscriber, subscriberPageField } from "../naming/subscriber-page.ts";
 
 import type { AddressEvent, Forwarded } from "./forwarding.ts";
 import { readMemberReport } from "./member-report.ts";
@@ -17,6 +28,11 @@ export interface PeerCalls {
   "loader.load": { given: null; answered: MemberLoad };
   /** What is wrong, as you see it? */
   "diagnosis.report": { given: null; answered: MemberReport };
+  /** Who of yours subscribes to this service, and to those whose names contain its own? From the number on. */
+  "naming.subscribers": {
+    given: { readonly service: ServiceName; readonly from: number };
+    answered: Page<Subscriber>;
+  };
   /** Send away what you hold beyond `keep`, at most this share of all, to the redirected address. */
   "loader.reload": {
     given: { readonly keep: number; readonly share: number; readonly redirect: string };
@@ -88,6 +104,7 @@ const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answere
     cpu: number(0),
   }),
   "loader.reload": object({ moved: integer(0) }),
+  "naming.subscribers": subscriberPageField,
   "diagnosis.report": { read: readMemberReport },
 };
 

@@ -7,13 +7,17 @@ import {
   heartbeatOf,
   type Instance,
   instanceIdOf,
+  instanceKey,
   instancesOf,
+  instanceText,
   protectionFires,
   type Service,
   type Subscription,
   selectorBody,
 } from "@nacre/core/naming";
 import { double, groupedName, type ServiceName } from "@nacre/protocol";
+import type { Members } from "../cluster/members.ts";
+import type { Subscriber } from "./subscriber-page.ts";
 
 /** What v2 and v3 answers show of naming's things. v2 names some fields differently; those have a function of their own. */
 
@@ -125,9 +129,8 @@ export function serviceLine(service: Service, zeroProtects: boolean): Body {
   };
 }
 
-export function subscriberBody({ client, service }: Subscription): Body {
-  const { namespace, group, name } = service.name;
-  const { ip, port, agent, app } = client;
+export function subscriberBody({ service, ip, port, agent, app }: Subscriber): Body {
+  const { namespace, group, name } = service;
   return {
     namespaceId: namespace,
     groupName: group,
@@ -140,8 +143,8 @@ export function subscriberBody({ client, service }: Subscription): Body {
   };
 }
 
-/** `ClientSummaryInfo`. */
-export function clientBody(client: Client): Body {
+/** `ClientSummaryInfo`, and who speaks for the client: which member, in which of its lives, with which version. */
+export function clientBody(client: Client, members: Members): Body {
   const { id, kind, activeAt, app, agent, ip, port } = client;
   return {
     clientId: id,
@@ -149,7 +152,27 @@ export function clientBody(client: Client): Body {
     lastUpdatedTime: Math.round(activeAt),
     clientType: kind === "connection" ? "connection" : "ipPort",
     ...(kind === "connection" && { connectType: "GRPC", appName: app, version: agent, clientIp: ip, clientPort: port }),
+    ...(kind !== "persistent" && { owner: ownerBody(client, members) }),
   };
+}
+
+/** A persistent client has no owner: it is what an operator or a log says. */
+function ownerBody({ life: { memberId, incarnation, shown }, counter }: Client, members: Members): Body {
+  return { memberId, address: members.shown(memberId), incarnation, counter, shown };
+}
+
+/** What an instance is that nobody vouches for: of whom it is, and how it is shown; nothing for all others. */
+export function markOf(service: Service, instance: Instance, members: Members): Body | undefined {
+  const client = service.hosts.get(instanceKey(instance))?.publication.client;
+  if (client === undefined || client.life.shown === "asPublished") return undefined;
+  return { shown: client.life.shown, owner: members.shown(client.life.memberId) };
+}
+
+/** `instanceText` with `markOf`. */
+export function markedText(service: Service, instance: Instance, members: Members): string {
+  const text = instanceText(service.name, instance);
+  const mark = markOf(service, instance, members);
+  return mark === undefined ? text : `${text.slice(0, -1)},${JSON.stringify(mark).slice(1)}`;
 }
 
 /** Everything that a client publishes, one entry per instance. */

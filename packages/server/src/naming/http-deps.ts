@@ -1,4 +1,5 @@
 import type { Members } from "../cluster/members.ts";
+import type { Peers } from "../cluster/peer-calls.ts";
 import type { ProcessLoad } from "../metrics/load.ts";
 import type { ServerStatus } from "../readiness.ts";
 import type { Naming } from "./naming.ts";
@@ -8,6 +9,7 @@ import type { SetLogLevel } from "./operations.ts";
 export interface NamingDeps {
   readonly naming: Naming;
   readonly members: Members;
+  readonly peers: Peers;
   /** The status of this member, with what an operator set already laid over. */
   readonly status: () => ServerStatus;
   readonly load: () => ProcessLoad;

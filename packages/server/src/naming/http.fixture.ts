@@ -1,6 +1,7 @@
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Injector, injector } from "@nacre/testkit/inject";
 import { alone, type Members } from "../cluster/members.ts";
+import { NO_PEERS, type Peers } from "../cluster/peer-calls.ts";
 import { Connections, type Log } from "../connections/connections.ts";
 import type { Ready } from "../readiness.ts";
 import { openMemoryLog } from "../storage/memory-log.ts";
@@ -43,6 +44,8 @@ export class TestHttp {
   /** What the readiness of the member says; a test may change it. */
   ready: Ready = { ready: true, status: "UP", reason: undefined };
   readonly logLevels: string[] = [];
+  /** Whom v1 asks; a test may change it. */
+  peers: Peers = NO_PEERS;
 
   constructor(some: Partial<HttpServerSetup> = {}, more: (test: TestHttp) => readonly Route[] = () => []) {
     this.clock = new FakeClock();
@@ -76,6 +79,10 @@ export class TestHttp {
     const v1: NamingDeps = {
       naming: this.naming,
       members: this.members,
+      peers: {
+        ask: (...asked) => this.peers.ask(...asked),
+        askAll: (...asked) => this.peers.askAll(...asked),
+      },
       status: () => statusOf(filters),
       load: () => ({ cpu: 0.12, load: 0.5, mem: 0.4 }),
       setLogLevel: (name, level) => this.logLevels.push(`${name}=${level}`),

@@ -8,10 +8,10 @@ import { serviceRoutes } from "./service.ts";
 
 /** Naming as clients of 1.x and their tools speak it. What is not here answers 501 below `/v1/ns`. */
 export function namingV1Routes(deps: NamingDeps): Route[] {
-  const { naming } = deps;
+  const { naming, peers } = deps;
   return [
     ...instanceRoutes(naming),
-    ...serviceRoutes(naming),
+    ...serviceRoutes(naming, peers),
     ...catalogRoutes(naming),
     ...healthRoutes(deps),
     ...operatorRoutes(deps),

@@ -4,12 +4,11 @@ import {
   page,
   SELECTOR_TYPES,
   type Service,
-  type Subscription,
   selectorBody,
   serviceNames,
-  subscribersOf,
 } from "@nacre/core/naming";
 import { double, groupedName, namespaceOf, RegistryError } from "@nacre/protocol";
+import type { Peers } from "../../cluster/peer-calls.ts";
 import { type Answer, json, restResult, text } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
@@ -25,10 +24,12 @@ import {
   serviceOf,
   updateService,
 } from "../operations.ts";
+import type { Subscriber } from "../subscriber-page.ts";
+import { subscribersIn } from "../subscribers.ts";
 import { clusterMetadataOf, pageIn } from "./shapes.ts";
 
 /** `/v1/ns/service` and what lies below it. */
-export function serviceRoutes(naming: Naming): Route[] {
+export function serviceRoutes(naming: Naming, peers: Peers): Route[] {
   const path = "/v1/ns/service";
   const admin = "/v3/admin/ns/service";
 
@@ -58,7 +59,7 @@ export function serviceRoutes(naming: Naming): Route[] {
 
   const show = (params: Params): Answer => json(serviceDetail(listedService(naming, serviceOf(params))));
   const names = (params: Params): Answer => json(namesByNamespace(naming, params));
-  const subscriberList = (params: Params): Answer => json(subscribers(naming, params));
+  const subscriberList = async (params: Params): Promise<Answer> => json(await subscribers(naming, peers, params));
 
   return [
     v1("POST", path, "admin", `POST ${admin}`, create),
@@ -119,10 +120,14 @@ function inOrder(name: string, parts: readonly string[]): boolean {
 }
 
 /** Errors give an empty list, as clients of this call expect. */
-function subscribers(naming: Naming, params: Params): { subscribers: unknown[]; count: number } {
+async function subscribers(
+  naming: Naming,
+  peers: Peers,
+  params: Params,
+): Promise<{ subscribers: unknown[]; count: number }> {
   try {
     const pageNo = params.integer("pageNo", 1);
-    const found = subscribersOf(naming.state, serviceOf(params), false);
+    const found = await subscribersIn(naming, peers, serviceOf(params), params.boolean("aggregation", true));
     const { total, items } = page(found, Math.max(1, pageNo), Math.max(0, params.integer("pageSize", 1000)));
     return { subscribers: items.map(subscriber), count: total };
   } catch (refused) {
@@ -132,16 +137,15 @@ function subscribers(naming: Naming, params: Params): { subscribers: unknown[]; 
   }
 }
 
-function subscriber({ client, service, clusters }: Subscription): Record<string, unknown> {
-  const { ip, port, agent, app } = client;
+function subscriber({ service, clusters, ip, port, agent, app }: Subscriber): Record<string, unknown> {
   return {
     addrStr: `${ip}:${port}`,
     agent,
     app: app === "" ? "unknown" : app,
     ip,
     port,
-    namespaceId: service.name.namespace,
-    serviceName: groupedName(service.name),
+    namespaceId: service.namespace,
+    serviceName: groupedName(service),
     cluster: clusters,
   };
 }

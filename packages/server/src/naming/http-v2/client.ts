@@ -1,4 +1,5 @@
 import type { Client } from "@nacre/core/naming";
+import type { Members } from "../../cluster/members.ts";
 import { result } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
@@ -8,14 +9,14 @@ import { clientIn, whoIn } from "../http-v3-admin/client.ts";
 import type { Naming } from "../naming.ts";
 
 /** `/v2/ns/client`: as in v3, with other names for the fields. */
-export function clientRoutes(naming: Naming): readonly Route[] {
+export function clientRoutes(naming: Naming, members: Members): readonly Route[] {
   const path = "/v2/ns/client";
   const admin = "/v3/admin/ns/client";
   const get = (below: string, data: (params: Params) => unknown): Route =>
     v2("GET", `${path}${below}`, "admin", `GET ${admin}${below}`, (params) => result(data(params)));
   return [
     get("/list", () => [...naming.state.clients.keys()]),
-    get("", (params) => clientBody(clientIn(naming, params))),
+    get("", (params) => clientBody(clientIn(naming, params), members)),
     get("/publish/list", (params) =>
       Array.from(publishedBy(clientIn(naming, params)), ({ service, entry: { instance } }) => ({
         namespace: service.name.namespace,

@@ -9,11 +9,11 @@ import { serviceRoutes } from "./service.ts";
 
 /** `/v2/ns`: what scripts and tools of 2.x call. */
 export function namingV2Routes(deps: NamingDeps): readonly Route[] {
-  const { naming } = deps;
+  const { naming, members } = deps;
   return [
     ...instanceRoutes(naming),
     ...serviceRoutes(naming),
-    ...clientRoutes(naming),
+    ...clientRoutes(naming, members),
     ...["/v2/ns/operator", "/v2/ns/ops"].flatMap((base) => operatorRoutes(base, deps)),
   ];
 }

@@ -5,7 +5,7 @@ import { result } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
-import { clientBody, publishedBy, publishersOf, subscriptionsOf } from "../bodies.ts";
+import { clientBody, markOf, publishedBy, publishersOf, subscriptionsOf } from "../bodies.ts";
 import type { Naming } from "../naming.ts";
 import { serviceOf } from "../operations.ts";
 
@@ -14,7 +14,7 @@ export function clientRoutes(naming: Naming, members: Members): readonly Route[]
   const path = "/v3/admin/ns/client";
   return [
     v3("GET", `${path}/list`, () => result([...naming.state.clients.keys()])),
-    v3("GET", path, (params) => result(clientBody(clientIn(naming, params)))),
+    v3("GET", path, (params) => result(clientBody(clientIn(naming, params), members))),
     v3("GET", `${path}/publish/list`, (params) => {
       const client = clientIn(naming, params);
       return result(
@@ -52,6 +52,7 @@ export function clientRoutes(naming: Naming, members: Members): readonly Route[]
           ip: instance.ip,
           port: instance.port,
           clusterName: instance.cluster,
+          ...(service !== undefined && markOf(service, instance, members)),
         })),
       );
     }),

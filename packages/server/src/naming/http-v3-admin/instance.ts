@@ -1,9 +1,11 @@
-import { clusterNames, findService, type Instance, instancesOf, instanceText } from "@nacre/core/naming";
+import { clusterNames, findService, type Instance, instancesOf, instanceText, type Service } from "@nacre/core/naming";
 import { clusterOf, groupedName, type ServiceName } from "@nacre/protocol";
+import type { Members } from "../../cluster/members.ts";
 import { type Answer, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
+import { markedText } from "../bodies.ts";
 import type { Naming } from "../naming.ts";
 import {
   addressIn,
@@ -44,7 +46,7 @@ export function updateRoute(naming: Naming, path: string): Route {
   });
 }
 
-export function instanceRoutes(naming: Naming): readonly Route[] {
+export function instanceRoutes(naming: Naming, members: Members): readonly Route[] {
   const path = "/v3/admin/ns/instance";
   return [
     ...publishRoutes(naming, path),
@@ -60,24 +62,33 @@ export function instanceRoutes(naming: Naming): readonly Route[] {
       result({ updated: await editMetadata(naming, serviceOf(params), params, "removeMetadata", callerOf(call)) }),
     ),
     v3("GET", path, (params) => {
-      const service = serviceOf(params);
-      return resultText(instanceText(service, findInstance(naming, service, addressIn(params))));
+      const name = serviceOf(params);
+      const instance = findInstance(naming, name, addressIn(params));
+      const service = findService(naming.state, name);
+      return resultText(service === undefined ? instanceText(name, instance) : markedText(service, instance, members));
     }),
     v3("GET", `${path}/list`, (params) => {
       const service = serviceOf(params);
       const found = operatorList(naming, service, params);
       if (typeof found === "string") return resultFailure(404, 30000, "server error", found);
-      return resultText(`[${found.map((instance) => instanceText(service, instance)).join(",")}]`);
+      return resultText(
+        `[${found.instances.map((instance) => markedText(found.service, instance, members)).join(",")}]`,
+      );
     }),
   ];
 }
 
+export interface OperatorList {
+  readonly service: Service;
+  readonly instances: readonly Instance[];
+}
+
 /** The instances of one cluster as operators see them; or what is not found, as a sentence. */
-export function operatorList(naming: Naming, name: ServiceName, params: Params): readonly Instance[] | string {
+export function operatorList(naming: Naming, name: ServiceName, params: Params): OperatorList | string {
   const service = findService(naming.state, name);
   const cluster = clusterOf(params.optional("clusterName"));
   if (service?.listed !== true) return `service ${groupedName(name)} is not found!`;
   if (!clusterNames(service).includes(cluster)) return `cluster ${cluster} is not found!`;
   const healthyOnly = params.boolean("healthyOnly", false);
-  return instancesOf(service, cluster).filter(({ healthy }) => healthy || !healthyOnly);
+  return { service, instances: instancesOf(service, cluster).filter(({ healthy }) => healthy || !healthyOnly) };
 }

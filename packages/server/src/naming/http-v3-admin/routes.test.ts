@@ -217,6 +217,7 @@ describe("clients over the v3 admin API", () => {
       version: "Nacos-Java-Client:v2.4.0",
       clientIp: "10.1.1.9",
       clientPort: 51234,
+      owner: { memberId: "m", address: "10.0.0.1:8848", incarnation: 1, counter: 0, shown: "asPublished" },
     });
     assert.deepEqual(await failure(`GET ${base}/client?clientId=x`), [404, 20004, "clientId [ x ] not exist"]);
   });

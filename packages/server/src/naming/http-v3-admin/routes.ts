@@ -1,9 +1,10 @@
 import { CHECKERS } from "@nacre/core/health";
-import { instanceText, page } from "@nacre/core/naming";
+import { page } from "@nacre/core/naming";
 import { RegistryError } from "@nacre/protocol";
 import { pageText, result, resultFailure, resultText } from "../../transport/http/answers.ts";
 import { ANY_METHOD, type Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
+import { markedText } from "../bodies.ts";
 import type { NamingDeps } from "../http-deps.ts";
 import {
   addressIn,
@@ -22,11 +23,11 @@ import { clusterRoute, serviceRoutes } from "./service.ts";
 
 /** `/v3/admin/ns`: everything operators and tools do with naming. */
 export function namingV3AdminRoutes(deps: NamingDeps): readonly Route[] {
-  const { naming, members, status, setLogLevel: apply } = deps;
+  const { naming, members, peers, status, setLogLevel: apply } = deps;
   const base = "/v3/admin/ns";
   return [
-    ...instanceRoutes(naming),
-    ...serviceRoutes(naming, base),
+    ...instanceRoutes(naming, members),
+    ...serviceRoutes(naming, peers, base),
     clusterRoute(naming, `${base}/cluster`),
     ...clientRoutes(naming, members),
     journalRoute(naming),
@@ -57,10 +58,14 @@ export function namingV3AdminRoutes(deps: NamingDeps): readonly Route[] {
 }
 
 /** `/v3/console/ns`: the part of it that a console shows. */
-export function namingV3ConsoleRoutes({ naming }: Pick<NamingDeps, "naming">): readonly Route[] {
+export function namingV3ConsoleRoutes({
+  naming,
+  members,
+  peers,
+}: Pick<NamingDeps, "naming" | "members" | "peers">): readonly Route[] {
   const base = "/v3/console/ns";
   return [
-    ...serviceRoutes(naming, base),
+    ...serviceRoutes(naming, peers, base),
     clusterRoute(naming, `${base}/service/cluster`),
     updateRoute(naming, `${base}/instance`),
     v3(ANY_METHOD, `${base}/instance/list`, (params) => {
@@ -68,8 +73,8 @@ export function namingV3ConsoleRoutes({ naming }: Pick<NamingDeps, "naming">): r
       const service = serviceOf(params);
       const found = operatorList(naming, service, params);
       if (typeof found === "string") return resultFailure(404, 30000, "server error", found);
-      const { total, items } = page(found, pageNo, pageSize);
-      const shown = items.map((instance) => instanceText(service, instance));
+      const { total, items } = page(found.instances, pageNo, pageSize);
+      const shown = items.map((instance) => markedText(found.service, instance, members));
       return resultText(pageText(total, pageNo, pageSize, shown));
     }),
   ];

@@ -1,4 +1,5 @@
-import { page, SELECTOR_TYPES, searchServices, subscribersOf } from "@nacre/core/naming";
+import { page, SELECTOR_TYPES, searchServices } from "@nacre/core/naming";
+import type { Peers } from "../../cluster/peer-calls.ts";
 import { type Answer, pageBody, result } from "../../transport/http/answers.ts";
 import type { Params } from "../../transport/http/params.ts";
 import type { Route } from "../../transport/http/route.ts";
@@ -16,12 +17,13 @@ import {
   updateCluster,
   updateService,
 } from "../operations.ts";
+import { subscribersIn } from "../subscribers.ts";
 import { pageIn } from "./pages.ts";
 
 const ok = (): Answer => result("ok");
 
 /** Services, for the admin API and for the console, which differ in the path before `/service` alone. */
-export function serviceRoutes(naming: Naming, base: string): readonly Route[] {
+export function serviceRoutes(naming: Naming, peers: Peers, base: string): readonly Route[] {
   const path = `${base}/service`;
   return [
     v3("POST", path, async (params) => {
@@ -39,9 +41,10 @@ export function serviceRoutes(naming: Naming, base: string): readonly Route[] {
     }),
     v3("GET", path, (params) => result(serviceBody(listedService(naming, serviceOf(params)), false))),
     v3("GET", `${path}/list`, (params) => result(serviceList(naming, params))),
-    v3("GET", `${path}/subscribers`, (params) => {
+    v3("GET", `${path}/subscribers`, async (params) => {
       const { pageNo, pageSize } = pageIn(params);
-      const { total, items } = page(subscribersOf(naming.state, serviceOf(params), false), pageNo, pageSize);
+      const found = await subscribersIn(naming, peers, serviceOf(params), params.boolean("aggregation", true));
+      const { total, items } = page(found, pageNo, pageSize);
       return result(pageBody(total, pageNo, pageSize, items.map(subscriberBody)));
     }),
     v3("GET", `${path}/selector/types`, () => result(SELECTOR_TYPES)),

@@ -1,4 +1,4 @@
-import { countsOf, type Switches } from "@nacre/core/naming";
+import { countsOf, isOwn, type Switches } from "@nacre/core/naming";
 import { double, RegistryError } from "@nacre/protocol";
 import type { ProcessLoad } from "../../metrics/load.ts";
 import type { Params } from "../../transport/http/params.ts";
@@ -7,20 +7,32 @@ import type { Naming } from "../naming.ts";
 /** The figures of `operator/metrics`. v3 leaves out what `withProcess` adds. */
 export function metricsBody(naming: Naming, status: string, load: ProcessLoad | undefined): Record<string, unknown> {
   const { services, instances, subscriptions, clients } = countsOf(naming.state);
+  const own = ownCounts(naming);
   const clientCount = clients.connection + clients.address + clients.persistent;
   return {
     status,
     serviceCount: services,
     instanceCount: instances,
     subscribeCount: subscriptions,
-    ...(load !== undefined && { responsibleInstanceCount: instances }),
+    ...(load !== undefined && { responsibleInstanceCount: own.instances }),
     clientCount,
     connectionBasedClientCount: clients.connection,
     ephemeralIpPortClientCount: clients.address,
     persistentIpPortClientCount: clients.persistent,
-    responsibleClientCount: clientCount,
+    responsibleClientCount: own.clients,
     ...(load !== undefined && { cpu: double(load.cpu), load: double(load.load), mem: double(load.mem) }),
   };
+}
+
+/** What this member speaks for: copies of what others own are theirs. */
+function ownCounts({ state }: Naming): { clients: number; instances: number } {
+  const counts = { clients: 0, instances: 0 };
+  for (const client of state.clients.values()) {
+    if (!isOwn(state, client)) continue;
+    counts.clients++;
+    for (const { entries } of client.publications.values()) counts.instances += entries.length;
+  }
+  return counts;
 }
 
 /** All switches as the API shows them, with the dead ones that dashboards and scripts still read. */
