@@ -9,6 +9,7 @@ const SEEDS = 50;
 /** Seeds that once failed, and what it was. */
 const FAILED: readonly [number, string][] = [
   [799, "a removal lost to an older change, because that came after another removal"],
+  [33886, "a member that had stood still was to know of a removal because it had missed heartbeats"],
   [9979, "a removal was expected to last although everybody who knew of it had died"],
   [3899, "a pause was shortened by a second one, except for messages that waited for its end"],
   [9887, "a removal was expected to win at once where nobody can know which of two was later"],

@@ -105,9 +105,11 @@ export class World extends Agenda {
     }
     member.distro = undefined;
     member.crashedAt = this.now;
-    for (const [id, { at }] of this.removed)
+    for (const [id, removed] of this.removed)
       if (
-        !this.members.some((one) => knows(one, id, at) || one.journal.some(({ head }) => head.id === id && head.gone))
+        !this.members.some(
+          (one) => knows(one, id, removed) || one.journal.some(({ head }) => head.id === id && head.gone),
+        )
       )
         this.removed.delete(id);
     for (const client of this.clients) {
@@ -246,7 +248,7 @@ export class World extends Agenda {
     for (const client of this.clients) this.processes.live(client);
     for (const member of this.members) this.processes.judgeBeats(member);
     for (const [id, removed] of this.removed) {
-      const knowing = this.members.filter((member) => knows(member, id, removed.at));
+      const knowing = this.members.filter((member) => knows(member, id, removed));
       if (knowing.length > 1) removed.spread = true;
     }
     for (const checker of this.#options.checkers) checker.looked?.(this);
@@ -277,10 +279,10 @@ export class World extends Agenda {
   }
 }
 
-/** Whether it remembers the removal of that moment: one of another side of a partition is not it. */
-export function knows({ distro }: SimMember, id: string, removedAt: number): boolean {
+/** Whether it remembers that removal: one of another side of a partition, or its own for want of heartbeats, is not it. */
+export function knows({ distro }: SimMember, id: string, removed: { at: number; counter: number }): boolean {
   const entry = distro?.table.get(id);
-  return entry?.gone === "removed" && entry.madeAt >= removedAt;
+  return entry?.gone === "removed" && entry.madeAt >= removed.at && entry.version.counter >= removed.counter;
 }
 
 function recoded(message: Message): Message {

@@ -22,10 +22,11 @@ export function resurrection(): Checker {
       }
     },
     looked(world) {
-      for (const [id, { at, spread }] of world.removed) {
+      for (const [id, removed] of world.removed) {
+        const { at, spread } = removed;
         for (const member of world.live()) {
           const life = `${member.id}/${member.incarnation}`;
-          if (knows(member, id, at)) {
+          if (knows(member, id, removed)) {
             const lives = known.get(`${id} ${at}`) ?? new Set();
             known.set(`${id} ${at}`, lives.add(life));
           }
