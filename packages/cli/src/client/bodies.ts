@@ -159,6 +159,7 @@ export function importResultOf(body: unknown): ImportResult {
 
 export function instanceOf(body: unknown): InstanceRow {
   const metadata = fieldOf(body, "metadata");
+  const shown = textIn(body, "shown");
   return {
     ip: textIn(body, "ip"),
     port: numberIn(body, "port"),
@@ -167,6 +168,7 @@ export function instanceOf(body: unknown): InstanceRow {
     healthy: fieldOf(body, "healthy") === true,
     enabled: fieldOf(body, "enabled") !== false,
     ephemeral: fieldOf(body, "ephemeral") !== false,
+    ...(shown !== "" && { shown, owner: textIn(body, "owner") }),
     metadata: typeof metadata === "object" && metadata !== null ? (metadata as Record<string, string>) : {},
   };
 }

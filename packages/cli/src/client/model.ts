@@ -206,6 +206,9 @@ export interface InstanceRow {
   readonly enabled: boolean;
   readonly ephemeral: boolean;
   readonly metadata: Readonly<Record<string, string>>;
+  /** `unconfirmed` or `unhealthy` while its member does not vouch for it, and which member that is (Nacre). */
+  readonly shown?: string;
+  readonly owner?: string;
 }
 
 export interface InstanceEdit extends ServiceName {

@@ -138,3 +138,47 @@ Nothing moves.
     assert.match((await nacre(["cluster", "forget", "c", "--server", server])).err, /\(400 c is UP: stop it first\)/);
   });
 });
+
+describe("an instance that its member does not vouch for", () => {
+  const instance = (ip: string, more: object = {}) => ({
+    ip,
+    port: 80,
+    clusterName: "DEFAULT",
+    weight: 1,
+    healthy: true,
+    enabled: true,
+    ephemeral: true,
+    metadata: {},
+    ...more,
+  });
+  const answers = {
+    "/ns/service": { clusterMap: { DEFAULT: {} } },
+    "/instance/list": [instance("10.1.0.1"), instance("10.1.0.2", { shown: "unconfirmed", owner: B })],
+    "/journal": { totalCount: 1, pageItems: [{ at: HEARD, sentence: "It was registered." }] },
+  };
+
+  test("is marked in the list of instances", async (context) => {
+    const { server } = await scripted(context, answers);
+    assert.equal(
+      (await nacre(["service", "instances", "orders", "--server", server])).out,
+      `ADDRESS      CLUSTER  WEIGHT  HEALTHY            ENABLED  EPHEMERAL  METADATA
+10.1.0.1:80  DEFAULT  1       true               true     true
+10.1.0.2:80  DEFAULT  1       true, unconfirmed  true     true
+`,
+    );
+  });
+
+  test("is told of below the journal", async (context) => {
+    const { server } = await scripted(context, answers);
+    const why = async (...more: string[]) =>
+      (await nacre(["service", "why", "orders", "--server", server, ...more])).out;
+    assert.equal(
+      await why(),
+      `TIME                 WHAT HAPPENED
+2026-01-01 12:00:03  It was registered.
+Now: 10.1.0.2:80 is shown as unconfirmed: its member 10.0.0.2:8848 does not vouch for it.
+`,
+    );
+    assert.ok(!(await why("--ip", "10.1.0.1")).includes("Now:"));
+  });
+});

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { listIn, textIn, timeIn } from "../client/bodies.ts";
 import { fieldOf } from "../client/http.ts";
+import type { InstanceRow, Remote, ServiceName } from "../client/model.ts";
 import { dataOf } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import type { Register } from "../index.ts";
@@ -69,11 +70,11 @@ export const serviceCommand: Register = (program, context) => {
       show(context, options, { total: rows.length, page: 1, pages: 1, items: rows }, () =>
         table(
           ["ADDRESS", "CLUSTER", "WEIGHT", "HEALTHY", "ENABLED", "EPHEMERAL", "METADATA"],
-          rows.map(({ ip, port, cluster, weight, healthy, enabled, ephemeral, metadata }) => [
-            ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`,
+          rows.map(({ ip, port, cluster, weight, healthy, shown, enabled, ephemeral, metadata }) => [
+            addressOf(ip, port),
             cluster,
             weight,
-            healthy,
+            shown === undefined ? healthy : `${healthy}, ${shown}`,
             enabled,
             ephemeral,
             Object.entries(metadata)
@@ -90,7 +91,7 @@ export const serviceCommand: Register = (program, context) => {
     .option("--port <number>", "of this port alone", integer(0, PORT_MAX));
   pageOptions(why).action(
     async (service: string, options: ScopedOptions & PageOptions & { ip?: string; port?: number }) => {
-      const { http } = await open(options, context);
+      const { http, remote } = await open(options, context);
       const { namespace, group, ip, port, page, pageSize } = options;
       const answer = await http.call("GET", "/v3/admin/ns/journal", {
         query: { namespaceId: namespace, groupName: group, serviceName: service, ip, port, pageNo: page, pageSize },
@@ -109,6 +110,27 @@ export const serviceCommand: Register = (program, context) => {
         timeText(timeIn(record, "at")),
         textIn(record, "sentence"),
       ]);
+      if (options.json === true) return;
+      // What is only shown in another way has not changed, so no journal says it.
+      for (const row of await markedOf(remote, { namespace, group, service }))
+        if ((ip === undefined || row.ip === ip) && (port === undefined || row.port === port))
+          context.output.out(
+            `Now: ${addressOf(row.ip, row.port)} is shown as ${row.shown}: its member ${row.owner} does not vouch for it.\n`,
+          );
     },
   );
 };
+
+async function markedOf(remote: Remote, name: ServiceName): Promise<readonly InstanceRow[]> {
+  try {
+    return (await remote.instances(name)).filter(({ shown }) => shown !== undefined);
+  } catch (thrown) {
+    // A service that is gone has no instances to be marked.
+    if (thrown instanceof CliError && thrown.outcome === "notFound") return [];
+    throw thrown;
+  }
+}
+
+function addressOf(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
