@@ -1,5 +1,5 @@
 import type { Millis } from "../lib/units.ts";
-import type { Head, MemberId } from "./model.ts";
+import type { ClientId, Head, MemberId } from "./model.ts";
 import { lifeOf } from "./orphan-table.ts";
 import { type DistroOptions, type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
 
@@ -119,4 +119,26 @@ export function holdings(state: DistroState, owner: MemberId, now: Millis): Head
   for (const bucket of state.table.owned(owner)?.buckets ?? [])
     for (const entry of bucket?.values() ?? []) heads.push(headOf(entry, now));
   return heads.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** A place in the order in which `headsAfter` goes through the clients of one owner. */
+export interface HeadPlace {
+  readonly bucket: number;
+  readonly id: ClientId;
+}
+
+/** What is held of one owner, in an order that is the same on all members, from the place that follows `after` on. */
+export function* headsAfter(
+  state: DistroState,
+  owner: MemberId,
+  after: HeadPlace | undefined,
+  now: Millis,
+): Iterable<HeadPlace & { readonly head: Head }> {
+  const { buckets = [] } = state.table.owned(owner) ?? {};
+  for (let bucket = after?.bucket ?? 0; bucket < buckets.length; bucket++) {
+    const entries = [...(buckets[bucket]?.values() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+    for (const entry of entries)
+      if (after === undefined || bucket > after.bucket || entry.id > after.id)
+        yield { bucket, id: entry.id, head: headOf(entry, now) };
+  }
 }

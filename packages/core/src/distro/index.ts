@@ -3,6 +3,8 @@ export type { Effect, Event, PeerState } from "./events.ts";
 export {
   type DistroFacts,
   distroFacts,
+  type HeadPlace,
+  headsAfter,
   holdings,
   type LoadFacts,
   type OrphanFacts,

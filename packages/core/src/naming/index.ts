@@ -11,6 +11,7 @@ export type * from "./model.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
 export { ROW, rowsOf } from "./rows.ts";
 export * from "./selector.ts";
+export * from "./shown.ts";
 export { contentHashOf, shownOf } from "./stack.ts";
 export {
   DEFAULT_NAMING_OPTIONS,
