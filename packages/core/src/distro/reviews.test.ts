@@ -52,6 +52,20 @@ describe("what concerns many clients", () => {
     assert.equal(told(steps.flat(), "takeOver"), 40);
   });
 
+  test("such as copies that were expected to beat here, until the ring named another member", () => {
+    const a = holding("#true");
+    a.at(1, { type: "ring", ownerOf: () => "a" });
+    rest(a, 1);
+    const steps = [a.at(2, { type: "ring", ownerOf: () => "b" }), ...rest(a, 2)];
+    assert.ok(steps.every((effects) => told(effects, "handOver") <= 5));
+    assert.equal(told(steps.flat(), "handOver"), 40);
+    assert.deepEqual(
+      steps.flat().filter((effect) => effect.startsWith("handOver to")),
+      [],
+      "their owner needs no message",
+    );
+  });
+
   test("such as the end of the grace and of orphans", () => {
     const a = holding("");
     a.peer(0, "b", "down");

@@ -69,17 +69,26 @@ function displace(turn: Turn, entries: readonly Entry[]): void {
   const { state, now, effects } = turn;
   const taken: ClientId[] = [];
   const given = new Map<MemberId, Entry[]>();
+  // Copies that were expected to beat here while the ring named this member: their silence means nothing any more.
+  const released = new Map<MemberId, ClientId[]>();
   for (const entry of entries) {
     if (entry.kind !== "address") continue;
     settle(turn, entry);
     const owner = state.ownerOf(entry.id);
     if (owner === state.self && !isOwnLive(state, entry)) taken.push(entry.id);
-    if (owner === undefined || owner === state.self || !isOwnLive(state, entry)) continue;
+    if (owner === undefined || owner === state.self) continue;
+    if (!isOwnLive(state, entry)) {
+      const ids = released.get(owner) ?? [];
+      released.set(owner, ids);
+      ids.push(entry.id);
+      continue;
+    }
     const list = given.get(owner) ?? [];
     given.set(owner, list);
     list.push(entry);
   }
   if (taken.length > 0) effects.push({ type: "takeOver", clientIds: taken });
+  for (const [to, clientIds] of released) effects.push({ type: "handOver", clientIds, to });
   for (const [to, list] of given) {
     effects.push({ type: "handOver", clientIds: list.map(({ id }) => id), to });
     for (const heads of batches(
