@@ -34,6 +34,8 @@ import type { UdpMessage, UdpPush } from "./udp.ts";
 const WAKE_MS_MAX = 500;
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
+/** SDKs say again what they publish in rounds of 3 s, and first connect. */
+const MOVE_MS = 5_000;
 /** A message of more characters is kept as bytes: writing it to a socket must not copy so much every time. */
 const TEXT_MAX = 16_384;
 
@@ -87,15 +89,11 @@ export class Naming {
       setup.self.memberId,
     );
     setup.connections.listen({
-      // A member that stops takes its clients' connections away; that is no reason to tell anybody that they are gone.
-      unregistered: (connection, cause) =>
-        this.#stopped ||
-        this.submit({
-          type: "disconnected",
-          clientId: connection.id,
-          cause,
-          ...(this.#leaving ? { leaving: true as const } : {}),
-        }),
+      unregistered: ({ id, phase }, cause) => {
+        // One that was sent to another member will be published there by its next round.
+        if (phase === "leaving" && !this.#leaving) setup.clock.schedule(MOVE_MS, () => this.#disconnected(id, cause));
+        else this.#disconnected(id, cause);
+      },
       pushSettled: ({ connectionId, requestId, outcome }) => {
         // Configuration numbers its own from far above.
         if (Number(requestId) >= this.state.nextRequestId) return;
@@ -104,6 +102,12 @@ export class Naming {
         this.submit({ type: "pushSettled", clientId: connectionId, requestId: Number(requestId), outcome });
       },
     });
+  }
+
+  #disconnected(clientId: string, cause: string): void {
+    // A member that stops takes its clients' connections away; that is no reason to tell anybody that they are gone.
+    if (this.#stopped) return;
+    this.submit({ type: "disconnected", clientId, cause, ...(this.#leaving ? { leaving: true as const } : {}) });
   }
 
   /** The durable half of naming, for the log to drive. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import type { Connection } from "@nacre/core/connections";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import type { ConnectionListener, Connections, Push } from "../connections/connections.ts";
@@ -7,8 +7,11 @@ import { Naming } from "./naming.ts";
 
 const silent = () => undefined;
 const log = { debug: silent, info: silent, warn: silent, error: silent };
+const service = { namespace: "public", group: "DEFAULT_GROUP", name: "cart" };
+const caller = { ip: "10.0.0.1", app: "", agent: "" };
 
-test("naming that stops does not show shrinking lists while the connections go one after the other", () => {
+/** A provider that publishes one instance, and a consumer that was pushed it. */
+function published() {
   let listener: ConnectionListener | undefined;
   const pushes: Push[] = [];
   const connections = {
@@ -26,23 +29,54 @@ test("naming that stops does not show shrinking lists while the connections go o
     pushTimeoutMs: 5000,
     self: { memberId: "m", incarnation: 1 },
   });
-  const service = { namespace: "public", group: "DEFAULT_GROUP", name: "cart" };
-  const caller = { ip: "10.0.0.1", app: "", agent: "" };
-  const rest = { weight: 1, healthy: true, enabled: true, clusterName: "", metadata: {}, instanceId: "" };
   for (const clientId of ["provider", "consumer"])
     naming.submit({ type: "connected", clientId, ip: "10.0.0.1", port: 1, caller });
-  naming.submit({
-    type: "publish",
-    clientId: "provider",
-    service,
-    instances: [{ ip: "10.0.0.1", port: 80, ...rest }],
-    caller,
-  });
+  publish(naming, "provider");
   naming.submit({ type: "subscribe", clientId: "consumer", service, clusters: "", caller });
   assert.equal(pushes.length, 1);
+  const shown = (): number => naming.view(service, { clusters: "", healthyOnly: false, consumerIp: undefined }).count;
+  const end = (phase: Connection["phase"], cause: string): void =>
+    listener?.unregistered?.({ id: "provider", phase } as Connection, cause);
+  return { clock, naming, pushes, shown, end };
+}
 
+function publish(naming: Naming, clientId: string): void {
+  const rest = { weight: 1, healthy: true, enabled: true, clusterName: "", metadata: {}, instanceId: "" };
+  const instances = [{ ip: "10.0.0.1", port: 80, ...rest }];
+  naming.submit({ type: "publish", clientId, service, instances, caller });
+}
+
+test("naming that stops does not show shrinking lists while the connections go one after the other", () => {
+  const { naming, pushes, shown, end } = published();
   naming.stop();
-  listener?.unregistered?.({ id: "provider" } as Connection, "the server stops");
-  assert.equal(naming.view(service, { clusters: "", healthyOnly: false, consumerIp: undefined }).count, 1);
+  end("live", "the server stops");
+  assert.equal(shown(), 1);
   assert.equal(pushes.length, 1);
+});
+
+describe("a connection that was told to go elsewhere", () => {
+  test("leaves what it published in the lists until its client says it there", () => {
+    const { clock, naming, pushes, shown, end } = published();
+    end("leaving", "it was told to leave");
+    clock.advance(4_000);
+    assert.equal(shown(), 1, "rounds of clients take 3 s");
+    naming.submit({ type: "connected", clientId: "provider again", ip: "10.0.0.1", port: 2, caller });
+    publish(naming, "provider again");
+    clock.advance(60_000);
+    assert.equal(shown(), 1);
+    assert.equal(pushes.length, 1, "and nobody is pushed anything");
+  });
+
+  test("takes it away when nobody does", () => {
+    const { clock, shown, end } = published();
+    end("leaving", "it was told to leave");
+    clock.advance(6_000);
+    assert.equal(shown(), 0);
+  });
+
+  test("is no reason to keep anything when it ended by itself", () => {
+    const { shown, end } = published();
+    end("live", "the connection was reset");
+    assert.equal(shown(), 0);
+  });
 });
