@@ -7,7 +7,7 @@ import type { LogStatus } from "../storage/port.ts";
 import type { Balancer } from "./balancer.ts";
 import type { Cluster } from "./cluster.ts";
 import { membersFacts } from "./diagnosis.ts";
-
+import { stillFails } from "./forwarding.ts";
 import type { Lookup } from "./lookup/types.ts";
 import type { OwnWatch } from "./own-watch.ts";
 import type { Peers } from "./peer-calls.ts";
@@ -65,9 +65,9 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
       members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, servesIsolated: true }),
       lookup: lookup()?.facts(),
       distro: distroFacts(cluster.distro.state, now),
-      forwarding: [...cluster.forwardingFailures].map(
-        ([to, { since, error, clients }]): ForwardingFact => ({ to, since, error, clients: clients.size }),
-      ),
+      forwarding: [...cluster.forwardingFailures]
+        .filter(([, failure]) => stillFails(failure, now))
+        .map(([to, { since, error, clients }]): ForwardingFact => ({ to, since, error, clients: clients.size })),
       naming: { silent: silent.last },
       connections: {
         counts: balancer.counts(cluster.members.state.start.id, connections.count.sdk),

@@ -10,8 +10,23 @@ export interface Forwarded {
   readonly beat?: { readonly known: boolean; readonly intervalMs: number };
 }
 
+export interface ForwardingFailure {
+  readonly since: number;
+  /** The last failure. */
+  at: number;
+  error: string;
+  readonly clients: Set<string>;
+}
+
 /** By member: since when forwarding to it fails, why, and of which clients. */
-export type ForwardingFailures = Map<string, { readonly since: number; error: string; readonly clients: Set<string> }>;
+export type ForwardingFailures = Map<string, ForwardingFailure>;
+
+/** Two heartbeats: what has not failed again by then may have gone by way of another member, and fails no more. */
+const FAILS_MS = 10_000;
+
+export function stillFails({ at }: ForwardingFailure, now: number): boolean {
+  return now - at < FAILS_MS;
+}
 
 /** Clients of one failing owner that are told apart; more need no figure. */
 const CLIENTS_MAX = 10_000;
@@ -27,7 +42,10 @@ export function noteForwarded(
     failures.delete(to);
     return;
   }
-  const failure = failures.get(to) ?? { since: now, error, clients: new Set() };
+  const held = failures.get(to);
+  const failure =
+    held !== undefined && stillFails(held, now) ? held : { since: now, at: now, error, clients: new Set<string>() };
+  failure.at = now;
   failure.error = error;
   if (failure.clients.size < CLIENTS_MAX) failure.clients.add(clientId);
   failures.set(to, failure);
