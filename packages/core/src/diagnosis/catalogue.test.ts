@@ -407,7 +407,12 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     facts: withDistro({ orphans: [orphans("a", { unhealthy: 5, lostForMs: 20_000 })] }),
     sentence:
       "5 clients of before the restart of 10.0.0.1:8848 have not come back within 20.0 s and are shown as unhealthy; look whether these applications run.",
-    not: { "clients that have their grace to come back": withDistro({ orphans: [orphans("a")] }) },
+    not: {
+      "clients that have their grace to come back": withDistro({ orphans: [orphans("a")] }),
+      "clients of the present life that another member is to take over": withDistro({
+        orphans: [orphans("a", { unhealthy: 5, lostForMs: undefined })],
+      }),
+    },
   },
   CLIENTS_SILENT: {
     facts: silentClients("Nacos-Java-Client:v1.4.1"),

@@ -167,8 +167,9 @@ export const AP_ROWS = {
     afterMs: seconds(1),
     goneMs: seconds(1),
     find: (view) => {
+      // Of its present life those are orphans that another member is to take over, and has not heard yet.
       const lives = (view.facts.distro?.orphans ?? []).filter(
-        ({ owner, unhealthy }) => owner === view.self.id && unhealthy > 0,
+        ({ owner, unhealthy, lostForMs }) => owner === view.self.id && unhealthy > 0 && lostForMs !== undefined,
       );
       if (lives.length === 0) return [];
       const unhealthy = lives.reduce((sum, life) => sum + life.unhealthy, 0);
