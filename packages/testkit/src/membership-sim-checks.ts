@@ -55,16 +55,17 @@ export class MembershipChecks {
     const quietMs =
       this.#net.now - Math.max(this.#touched.get(`${node.id}>${id}`) ?? 0, other.startedAt, node.startedAt);
     assert.ok(
-      quietMs < 6000 || this.#isUnheard(node, id),
+      quietMs < 6000 || this.#isUnheard(node, other),
       `MB-2: ${node.id} says that ${id} is DOWN, which lives and is in reach (${effect.cause})`,
     );
   }
 
-  /** Cut off, or all is lost that it sends to the only one that could hear it. */
-  #isUnheard(node: SimNode, id: string): boolean {
-    const way = `${id}>${node.id}`;
-    const isAlone = this.#net.live.length === 2 || this.#net.cut.has(way);
-    return isAlone && this.#net.now - (this.#net.heardAt.get(way) ?? 0) >= 3000;
+  /** It stands still, is cut off, or all is lost that it sends to the only one that could hear it. */
+  #isUnheard(node: SimNode, other: SimNode): boolean {
+    const { live, cut, heardAt, now } = this.#net;
+    const way = `${other.id}>${node.id}`;
+    const mayBe = now < other.pausedUntil || cut.has(way) || live.length === 2;
+    return mayBe && now - (heardAt.get(way) ?? 0) >= 3000;
   }
 
   #departed(node: SimNode, id: string): void {
