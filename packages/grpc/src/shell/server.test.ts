@@ -35,6 +35,11 @@ async function connected(t: TestContext, port: number, options: Partial<ConnectO
   return connection;
 }
 
+function busyFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
 /** Collects what is thrown where nobody catches it. */
 function uncaughtIn(t: TestContext): unknown[] {
   const errors: unknown[] = [];
@@ -157,7 +162,12 @@ describe("what comes at once", () => {
   test("is read in turns, all of it, also when its end comes with it", async (t) => {
     let heard = 0;
     const { promise: gone, resolve } = Promise.withResolvers<void>();
-    const method = { type: "stream", open: () => ({ message: () => heard++ }) } as const;
+    // Long enough for TCP to be gone before all is read.
+    const hear = (): void => {
+      busyFor(0.02);
+      heard++;
+    };
+    const method = { type: "stream", open: () => ({ message: hear }) } as const;
     const { port } = await serving(t, { methods: { "/test/Hear": method }, closed: () => resolve() });
     const worked = t.mock.method(Wire.prototype, "work");
     const opened = headers(1, request({ ":path": "/test/Hear" }));
@@ -180,8 +190,7 @@ describe("what comes at once", () => {
     const busy: Method = {
       type: "unary",
       handle: (own) => {
-        const until = performance.now() + 1;
-        while (performance.now() < until);
+        busyFor(1);
         told.push("busy");
         return own;
       },
@@ -206,6 +215,7 @@ describe("an address that keeps breaking rules", () => {
     "of HTTP/2": {},
     "of HTTP/2, on a port that takes TLS too": { tls: { ...authority.issue("server"), plaintext: true } },
     "of TLS": { tls: authority.issue("server") },
+    "of TLS, by doing without": { tls: authority.issue("server") },
   };
   for (const [what, options] of Object.entries(kinds)) {
     test(`${what} is served, but behind others`, async (t) => {
@@ -213,6 +223,7 @@ describe("an address that keeps breaking rules", () => {
       const waited = t.mock.method(Turns.prototype, "wait");
       // A record of TLS of which nothing is right, and a preface that is none.
       const garbage = Buffer.alloc(500, what === "of TLS" ? 0x16 : "G");
+      const plain = options.tls === undefined || options.tls.plaintext === true;
       const one = async (): Promise<unknown> => {
         const socket = connect(port, HOST).on("error", () => {});
         socket.resume().write(garbage);
@@ -221,7 +232,7 @@ describe("an address that keeps breaking rules", () => {
       for (let nth = 0; nth < 5; nth++) await Promise.all([one(), one(), one(), one(), one()]);
       const before = waited.mock.callCount();
       const tls = { ca: authority.cert, serverName: "localhost" };
-      const connection = await connected(t, port, what === "of TLS" ? { tls } : {});
+      const connection = await connected(t, port, plain ? {} : { tls });
       assert.equal(String(await connection.unary("/test/Echo", Buffer.from("a"))), "a");
       assert.ok(waited.mock.callCount() > before);
     });
