@@ -171,6 +171,62 @@ describe("the journal of clients", () => {
     assert.deepEqual(await found(), { published: { c1: 500, c2: 500 }, gone: { c0: "removed" } });
   });
 
+  test("is written anew once, also when it is more than fits into one record", async () => {
+    const ids = Array.from({ length: 300 }, (_, at) => `c${at}`);
+    let writes = 0;
+    const files = {
+      ...nodeFiles,
+      create: async (path: string) => {
+        const file = await nodeFiles.create(path);
+        return {
+          ...file,
+          write(bytes: Uint8Array, position: number) {
+            assert.ok(++writes < 50, "it goes on and on");
+            return file.write(bytes, position);
+          },
+        };
+      },
+    };
+    const journal = await open({ files, limits: { garbageBytes: 0 } });
+    for (let counter = 1; counter <= 4; counter++) {
+      for (const id of ids) note(journal, change(id, counter));
+      await journal.flush();
+    }
+    const { bytes, liveBytes } = journal.facts();
+    assert.ok(bytes < 3 * liveBytes, `${bytes} bytes for ${liveBytes}`);
+    await journal.close();
+  });
+
+  test("rests after writing nine times as long as that took, so that a huge client which changes all the time costs a tenth", async () => {
+    let writes = 0;
+    const slow = {
+      ...nodeFiles,
+      create: async (path: string) => {
+        const file = await nodeFiles.create(path);
+        return {
+          ...file,
+          write: (bytes: Uint8Array, position: number) => {
+            writes++;
+            clock.advance(100);
+            return file.write(bytes, position);
+          },
+        };
+      },
+    };
+    const journal = await open({ files: slow });
+    note(journal, change("c1", 1));
+    await journal.flush();
+    const before = writes;
+    note(journal, change("c1", 2));
+    // The header of the file and the record took 200 ms.
+    clock.advance(1_799);
+    assert.equal(writes, before);
+    clock.advance(1);
+    await journal.flush();
+    assert.equal(writes, before + 1);
+    await journal.close();
+  });
+
   test("does not grow with removals either, once their time is over", async () => {
     const journal = await open({ limits: { garbageBytes: 4_096 } });
     for (let at = 0; at < 2_000; at++) {

@@ -58,6 +58,12 @@ export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
 
 /** Each start begins a file; with so many at a start all are written anew. */
 const FILES_MAX = 4;
+/**
+ * After writing, nothing is written for so many times as long as that took: a client is written as a whole whenever it
+ * changes, and one with thousands of services that changes all the time must not take the processor from everybody.
+ */
+const REST_FACTOR = 9;
+const REST_MAX_MS = 5_000;
 /** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
 const RECORD_CLIENTS_MAX = 128;
 const RECORD_INSTANCES_MAX = 1_000;
@@ -116,6 +122,7 @@ class Journal implements ClientJournal {
   #position = 0;
   #running: Promise<void> | undefined;
   #scheduled = false;
+  #restUntil = 0;
   #failing = false;
   #ended = false;
   #removing: Promise<unknown> | undefined;
@@ -139,7 +146,7 @@ class Journal implements ClientJournal {
     if (this.#ended) return;
     this.#waiting.add(clientId);
     if (this.#waiting.size + this.#taken.size > this.#limits.waitingMax) this.#giveUp();
-    else this.#schedule(this.#limits.batchMs);
+    else this.#scheduleBatch();
   }
 
   facts(): { bytes: number; liveBytes: number; waiting: number } {
@@ -161,6 +168,10 @@ class Journal implements ClientJournal {
     this.#file = undefined;
   }
 
+  #scheduleBatch(): void {
+    this.#schedule(Math.max(this.#limits.batchMs, this.#restUntil - this.#options.clock.now()));
+  }
+
   #schedule(delayMs: number): void {
     if (this.#scheduled || this.#ended || this.#running !== undefined) return;
     this.#scheduled = true;
@@ -171,10 +182,14 @@ class Journal implements ClientJournal {
   }
 
   #run(): Promise<void> {
+    const { clock } = this.#options;
+    const beganAt = clock.now();
     this.#running = this.#flush().finally(() => {
       this.#running = undefined;
+      const tookMs = clock.now() - beganAt;
+      this.#restUntil = clock.now() + Math.min(REST_MAX_MS, REST_FACTOR * tookMs);
       if (this.#failing) this.#schedule(this.#limits.retryMs);
-      else if (this.#waiting.size > 0) this.#schedule(this.#limits.batchMs);
+      else if (this.#waiting.size > 0) this.#scheduleBatch();
     });
     return this.#running;
   }
@@ -315,7 +330,10 @@ class Journal implements ClientJournal {
 
   #count({ id, gone, ageMs }: Kept, bytes: number): void {
     if (gone === undefined) {
-      this.#uncount(id);
+      const held = this.#live.get(id);
+      if (held === undefined) this.#uncount(id);
+      else this.#liveBytes -= held;
+      // Keeps its place: one that moved to the end would be found again by a rewriting, for ever.
       this.#live.set(id, bytes);
     } else {
       const held = this.#gone.get(id);

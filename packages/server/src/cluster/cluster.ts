@@ -140,7 +140,7 @@ export class Cluster {
         credit: (link, batches) => {
           this.#credits.set(link, batches);
           const peer = this.members.state.links.get(link)?.memberId;
-          if (peer !== undefined && this.#outs.get(peer) === link) this.distro.feed({ type: "credit", peer, batches });
+          if (peer !== undefined && this.#outs.get(peer) === link) this.distro.credit(peer, batches);
         },
       },
       calls: {
@@ -310,9 +310,13 @@ export class Cluster {
       if (out === undefined) this.#outs.delete(id);
       else this.#outs.set(id, out);
       const batches = out === undefined ? 0 : (this.#credits.get(out) ?? 0);
-      this.distro.feed({ type: "credit", peer: id, batches });
+      this.distro.credit(id, batches);
     }
-    for (const id of this.#outs.keys()) if (this.#member(id) === undefined) this.#outs.delete(id);
+    for (const id of this.#outs.keys()) {
+      if (this.#member(id) !== undefined) continue;
+      this.#outs.delete(id);
+      this.distro.credit(id, undefined);
+    }
     for (const id of this.forwardingFailures.keys()) if (!this.#ring.includes(id)) this.forwardingFailures.delete(id);
   }
 
@@ -339,11 +343,12 @@ export class Cluster {
       case "apply": {
         const { clientId, kind, version, contents } = effect;
         naming.submit({ type: "copy", clientId, kind, version, contents });
-        return;
+        // It may have been this member's own: what another one owns by now is not to come back at the next start.
+        return this.#journal?.note(clientId);
       }
       case "forget":
         naming.submit({ ...effect, type: "forgetCopy" });
-        return;
+        return this.#journal?.note(effect.clientId);
       case "renumber":
         naming.submit(effect);
         this.#journal?.note(effect.clientId);

@@ -17,6 +17,13 @@ import { EffectQueue } from "../effect-queue.ts";
 
 /** A tick that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
+/**
+ * A client travels as a whole whenever it changes. What took long to write is followed by a rest of so many times that: a
+ * client with thousands of services that changes all the time must not take the processor from everybody.
+ */
+const DEAR_MS = 5;
+const REST_FACTOR = 9;
+const REST_MAX_MS = 2_000;
 
 /** What Distro needs of naming. */
 export interface DistroNaming {
@@ -59,6 +66,9 @@ export class DistroRunner {
     (effect) => this.#do(effect),
     (effect, err) => this.#setup.log.error({ err, effect: effect.type }, "Distro failed to do what it had decided"),
   );
+  readonly #credits = new Map<string, number>();
+  /** Peers for which a dear message was just made. */
+  readonly #resting = new Map<string, Timer>();
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -74,17 +84,25 @@ export class DistroRunner {
     if (this.#effects.add(step(this.state, event, this.#setup.clock.now()))) this.#wake();
   }
 
+  /** How many batches the link to a peer takes now; undefined for a peer that is forgotten. */
+  credit(peer: string, batches: number | undefined): void {
+    if (batches === undefined) this.#credits.delete(peer);
+    else this.#credits.set(peer, batches);
+    if (!this.#resting.has(peer)) this.feed({ type: "credit", peer, batches: batches ?? 0 });
+  }
+
   /** Nothing is told or judged from here on: what connections leave behind is no removal. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    for (const timer of this.#resting.values()) timer.cancel();
   }
 
   #do(effect: Effect): void {
-    const { naming, send, probe, ready, notReady } = this.#setup;
+    const { naming, probe, ready, notReady } = this.#setup;
     switch (effect.type) {
       case "send":
-        return send(effect.to, frames(fill(effect.message, (id) => naming.contentsOf(id))));
+        return this.#send(effect);
       case "apply":
       case "forget":
       case "renumber":
@@ -105,6 +123,28 @@ export class DistroRunner {
       case "notReady":
         return notReady(effect.reason);
     }
+  }
+
+  #send({ to, message }: Extract<Effect, { type: "send" }>): void {
+    const { clock, naming, send } = this.#setup;
+    const beganAt = clock.now();
+    send(to, frames(fill(message, (id) => naming.contentsOf(id))));
+    const tookMs = clock.now() - beganAt;
+    if (message.type === "sync" && tookMs >= DEAR_MS) this.#rest(to, Math.min(REST_MAX_MS, REST_FACTOR * tookMs));
+  }
+
+  /** Ids of what changes meanwhile wait, one entry per client. */
+  #rest(peer: string, forMs: number): void {
+    const rest = this.#resting.get(peer);
+    rest?.cancel();
+    this.#resting.set(
+      peer,
+      this.#setup.clock.schedule(forMs, () => {
+        this.#resting.delete(peer);
+        this.feed({ type: "credit", peer, batches: this.#credits.get(peer) ?? 0 });
+      }),
+    );
+    this.feed({ type: "credit", peer, batches: 0 });
   }
 
   #wake(): void {
