@@ -188,8 +188,8 @@ describe("the journal of clients", () => {
       },
     };
     const journal = await open({ files, limits: { garbageBytes: 0 } });
-    for (let counter = 1; counter <= 4; counter++) {
-      for (const id of ids) note(journal, change(id, counter));
+    for (const changed of [ids, ids, ["c0"], ["c0"]]) {
+      for (const id of changed) note(journal, change(id, (clients.get(id)?.version.counter ?? 0) + 1));
       await journal.flush();
     }
     const { bytes, liveBytes } = journal.facts();
