@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   service: async () => (await import("./commands/service.ts")).serviceCommand,
   instance: async () => (await import("./commands/instance.ts")).instanceCommand,
   cluster: async () => (await import("./commands/cluster.ts")).clusterCommand,
+  converge: async () => (await import("./commands/converge.ts")).convergeCommand,
   stop: async () => (await import("./commands/cluster.ts")).stopCommand,
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
   import: async () => (await import("./commands/import.ts")).importCommand,

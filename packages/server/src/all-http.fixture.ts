@@ -47,6 +47,7 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
         matrix: () => {
           throw new RegistryError("illegalState", ALONE);
         },
+        converge: () => Promise.reject(new RegistryError("illegalState", ALONE)),
         switchLookup: () => {
           throw new RegistryError("illegalState", ALONE);
         },

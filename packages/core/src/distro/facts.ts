@@ -2,6 +2,7 @@ import type { Millis } from "../lib/units.ts";
 import type { ClientId, Head, MemberId } from "./model.ts";
 import { lifeOf } from "./orphan-table.ts";
 import { type DistroOptions, type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
+import { bucketOf } from "./wide-map.ts";
 
 /** What diagnosis, metrics and `converge` read. Reading changes nothing. */
 export interface DistroFacts {
@@ -119,6 +120,11 @@ export function holdings(state: DistroState, owner: MemberId, now: Millis): Head
   for (const bucket of state.table.owned(owner)?.buckets ?? [])
     for (const entry of bucket?.values() ?? []) heads.push(headOf(entry, now));
   return heads.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** The order of `headsAfter`. */
+export function compareHeads(a: { readonly id: ClientId }, b: { readonly id: ClientId }): number {
+  return bucketOf(a.id) - bucketOf(b.id) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
 /** A place in the order in which `headsAfter` goes through the clients of one owner. */

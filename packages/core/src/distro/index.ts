@@ -1,6 +1,7 @@
 export { type FrameFailure, FrameReader, frames } from "./codec.ts";
 export type { Effect, Event, PeerState } from "./events.ts";
 export {
+  compareHeads,
   type DistroFacts,
   distroFacts,
   type HeadPlace,

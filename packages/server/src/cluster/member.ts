@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { unfound } from "@nacre/core/membership";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Connections } from "../connections/connections.ts";
@@ -14,6 +15,7 @@ import { renewOnChange } from "../transport/grpc/certificates.ts";
 import { VERSION } from "../version.ts";
 import { Balancer } from "./balancer.ts";
 import { Cluster } from "./cluster.ts";
+import { LazyConverge } from "./converge/lazy-converge.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { LazyDiagnosis } from "./lazy-diagnosis.ts";
 import type { LinkTls } from "./links/types.ts";
@@ -33,6 +35,9 @@ import {
   ownHost,
 } from "./setups.ts";
 import { SilentClientCount } from "./silent-clients.ts";
+
+/** How ids of clients end that are known by their address. */
+const ADDRESS_CLIENT = "#true";
 
 /** What a member of a cluster, of one or of many, is made from. */
 export interface MemberParts {
@@ -88,6 +93,15 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     connections: connections.count,
     ...parts.load(),
   });
+  const converging = new LazyConverge(() => ({
+    clock,
+    self: identity.identity.memberId,
+    peers: cluster.peers,
+    ringOwner: (clientId) => (clientId.endsWith(ADDRESS_CLIENT) ? cluster.ownerOf(clientId) : undefined),
+    shown: (memberId) => members.shown(memberId),
+    unfound: () => unfound(cluster.members.state).map((one) => one.address),
+    answering: () => ({ naming: naming.state, distro: cluster.distro.state, now: () => clock.now() }),
+  }));
   const cluster: Cluster = new Cluster({
     clock,
     log,
@@ -104,6 +118,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     calls: {
       "diagnosis.report": () => diagnosis.report(),
       "loader.load": load,
+      ...converging.calls,
       "naming.subscribers": (given) => subscriberPage(naming, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
@@ -161,7 +176,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     members,
     balancer,
     diagnosis,
-    orders: ordersOf({ clock, cluster, members, version: VERSION, lookup: () => lookup, stop: parts.stop }),
+    orders: ordersOf({ clock, cluster, members, converging, version: VERSION, lookup: () => lookup, stop: parts.stop }),
     load,
     lookup: () => lookup,
     async listen() {

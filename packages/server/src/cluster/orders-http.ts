@@ -11,6 +11,7 @@ const PATH = "/v3/admin/core/cluster";
 export function orderRoutes(orders: Orders): readonly Route[] {
   return [
     v3("GET", `${PATH}/matrix`, () => result(orders.matrix())),
+    v3("GET", `${PATH}/converge`, async () => result(await orders.converge())),
     v3("POST", `${PATH}/join`, async (params, call) => {
       const address = params.bound("address");
       ownMachineOnly(call);

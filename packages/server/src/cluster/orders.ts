@@ -2,6 +2,8 @@ import { peers, readAddress } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Cluster } from "./cluster.ts";
+import type { ConvergeReport } from "./converge/converge.ts";
+import type { LazyConverge } from "./converge/lazy-converge.ts";
 import type { Lookup } from "./lookup/types.ts";
 import { type MatrixBody, matrixOf } from "./matrix.ts";
 import { addressOf, type Members } from "./members.ts";
@@ -9,6 +11,8 @@ import { addressOf, type Members } from "./members.ts";
 /** What operators ask of a member about its cluster, and tell it to do. */
 export interface Orders {
   matrix(): MatrixBody;
+  /** Where the members differ. */
+  converge(): Promise<ConvergeReport>;
   /** @throws RegistryError as `Lookup` does; `illegalState` for a server that was started alone. */
   switchLookup(type: string): void;
   /** Becomes a member of the cluster that has one at this address. @throws RegistryError with the reason why not. */
@@ -23,6 +27,7 @@ export interface OrdersSetup {
   readonly clock: Clock;
   readonly cluster: Cluster;
   readonly members: Members;
+  readonly converging: Pick<LazyConverge, "report">;
   readonly version: string;
   readonly lookup: () => Lookup | undefined;
   readonly stop: (forever: boolean) => void;
@@ -30,10 +35,11 @@ export interface OrdersSetup {
 
 export const ALONE = "this server runs alone: it has no list of members to look up or to leave";
 
-export function ordersOf({ clock, cluster, members, version, lookup, stop }: OrdersSetup): Orders {
+export function ordersOf({ clock, cluster, members, converging, version, lookup, stop }: OrdersSetup): Orders {
   const { state } = cluster.members;
   return {
     matrix: () => matrixOf(state, clock, { address: addressOf(members.self()), version }),
+    converge: () => converging.report(),
     switchLookup(type) {
       const held = lookup();
       if (held === undefined) throw new RegistryError("illegalState", ALONE);
