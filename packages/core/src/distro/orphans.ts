@@ -72,10 +72,13 @@ export function restore(turn: Turn, head: Head): void {
   settle(turn, entry);
 }
 
-/** Nobody speaks for it and its time is over, or another client has taken its place. */
+/**
+ * Nobody speaks for it and its time is over, or another client has taken its place. The latter is told to nobody: who
+ * heard of it before the client that took the place would show neither, and who has that client finds out alone.
+ */
 export function giveUp(turn: Turn, entry: Entry, cause: "lost" | "superseded"): void {
   bury(turn, entry, { version: entry.version, gone: "lost" }, cause);
-  announce(turn, entry.id);
+  if (cause === "lost") announce(turn, entry.id);
 }
 
 export interface Grave {
