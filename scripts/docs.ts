@@ -6,6 +6,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { renderCliDoc } from "@nacre/cli/doc";
 import { renderRoutesDoc } from "@nacre/server/http-doc";
+import { renderMetricsDoc } from "@nacre/server/metrics-doc";
 import { ROWS } from "@nacre/server/options";
 import { renderStatements } from "@nacre/server/sql-statements";
 import { failuresPage, GENERATED, optionsPage } from "./lib/reference.ts";
@@ -22,6 +23,7 @@ const PAGES: Record<string, () => string> = {
   "docs/reference/options.md": optionsPage,
   "docs/reference/failures.md": failuresPage,
   "docs/reference/http.md": renderRoutesDoc,
+  "docs/reference/metrics.md": renderMetricsDoc,
   "docs/reference/cli.md": () => cliPage,
   "docs/troubleshooting.md": () => troubleshootingPage(GENERATED),
   [STATEMENTS]: renderStatements,

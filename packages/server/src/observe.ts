@@ -4,6 +4,7 @@ import { configMessages, connectionMessages, namingMessages } from "@nacre/proto
 import type { Configs } from "./config/configs.ts";
 import type { Connections } from "./connections/connections.ts";
 import {
+  type ClusterCounts,
   type ConfigCounts,
   GRPC_LABELS,
   grpcLabels,
@@ -29,6 +30,9 @@ export interface Observed {
   readonly health: HealthState;
   readonly udp: UdpPush | undefined;
   readonly process: ProcessWatch;
+  readonly cluster: () => ClusterCounts;
+  /** Whether this member changes durable data. */
+  readonly leads: () => boolean;
 }
 
 /** Where the figures of the metrics come from: plain readings of the parts, made when somebody scrapes. */
@@ -41,9 +45,11 @@ export function metricSources({
   health,
   udp,
   process,
+  cluster,
+  leads,
 }: Observed): MetricSources {
   return {
-    naming: () => namingCounts(naming),
+    naming: () => namingCounts(naming, leads()),
     config: () => configCounts(configs),
     connections: () => ({
       byModule: connections.counters.connections,
@@ -62,10 +68,11 @@ export function metricSources({
       waiting: waitingCount(health),
     }),
     process: () => process.read(),
+    cluster,
   };
 }
 
-function namingCounts({ state, pushes }: Naming): NamingCounts {
+function namingCounts({ state, pushes }: Naming, leads: boolean): NamingCounts {
   const { services, instances } = countsOf(state);
   const subscribers = { v1: 0, v2: 0 };
   const publishers = { v1: 0, v2: 0 };
@@ -95,8 +102,7 @@ function namingCounts({ state, pushes }: Naming): NamingCounts {
     // First pushes wait in the same queue as all others.
     subscribedWaiting: 0,
     pushesPending: state.fanOuts.size,
-    // A member by itself leads its log for ever.
-    leads: true,
+    leads,
     pushLatency: { sent: pushes.sentLatency, acked: pushes.ackedLatency },
     topChanges: changed,
   };

@@ -1,6 +1,7 @@
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
+import { clusterCounts } from "./cluster/cluster-counts.ts";
 import { openIdentity } from "./cluster/identity.ts";
 import { leave } from "./cluster/leaving.ts";
 import { openMember } from "./cluster/member.ts";
@@ -196,6 +197,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       health,
       udp,
       process: watch,
+      cluster: () => clusterCounts({ clock, cluster, findings: () => member.diagnosis.findings }),
+      leads: () => !cluster.others,
     }),
   );
   const routes = httpRoutes({

@@ -149,6 +149,7 @@ export function distroPeer(id: string, about: Partial<PeerFacts> = {}): PeerFact
     loadStage: "compared",
     pending: 0,
     inFlight: 0,
+    waitsForMs: undefined,
     credit: 4,
     overflows: 0,
     equalForMs: 1000,

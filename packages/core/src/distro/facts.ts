@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import type { ClientId, Head, MemberId } from "./model.ts";
 import { lifeOf } from "./orphan-table.ts";
-import { type DistroOptions, type DistroState, headOf, type LoadStage, reachable } from "./state.ts";
+import { type DistroOptions, type DistroState, headOf, type LoadStage, type Peer, reachable } from "./state.ts";
 import { bucketOf } from "./wide-map.ts";
 
 /** What diagnosis, metrics and `converge` read. Reading changes nothing. */
@@ -50,6 +50,8 @@ export interface PeerFacts {
   readonly loadStage: LoadStage;
   readonly pending: number;
   readonly inFlight: number;
+  /** How long ago the oldest change was made that this member has not acknowledged; undefined: there is none. */
+  readonly waitsForMs: Millis | undefined;
   readonly credit: number;
   readonly overflows: number;
   /** How long ago its digest equalled ours; undefined: never. */
@@ -88,6 +90,7 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
       loadStage: peer.loadStage,
       pending: peer.pending.size,
       inFlight: peer.inFlight.size,
+      waitsForMs: waitsFor(state, peer, now),
       credit: peer.credit,
       overflows: peer.overflows,
       equalForMs: peer.equalAt === undefined ? undefined : now - peer.equalAt,
@@ -96,6 +99,17 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
       differences: [...peer.differences].map(([owner, more]) => ({ owner, more })),
     })),
   };
+}
+
+/** Ids wait in the order in which they first changed; a client that changed again since looks younger than its wait. */
+function waitsFor({ table }: DistroState, { pending, inFlight }: Peer, now: Millis): Millis | undefined {
+  const [oldest] = pending;
+  const ids = [oldest, ...[...inFlight.values()].map((batch) => batch.ids[0])];
+  const ages = ids.flatMap((id) => {
+    const entry = id === undefined ? undefined : table.get(id);
+    return entry === undefined ? [] : [now - entry.madeAt];
+  });
+  return ages.length === 0 ? undefined : Math.max(0, ...ages);
 }
 
 function orphanFacts(state: DistroState, now: Millis): OrphanFacts[] {

@@ -1,4 +1,4 @@
-import type { ClusterReport, MemberReport } from "@nacre/core/diagnosis";
+import type { ClusterReport, Finding, MemberReport } from "@nacre/core/diagnosis";
 import type { Clock, Timer } from "../clock.ts";
 import type { Diagnosing, DiagnosingSetup } from "./diagnosis.ts";
 
@@ -33,6 +33,11 @@ export class LazyDiagnosis {
   /** Why this member is not ready, once that can be said. */
   get sentence(): string | undefined {
     return this.#loaded?.readiness().sentence;
+  }
+
+  /** What is wrong, as far as it was looked at. */
+  get findings(): readonly Finding[] {
+    return this.#loaded?.findings ?? [];
   }
 
   async report(): Promise<MemberReport> {

@@ -45,6 +45,7 @@ export class TestMembers {
       logLevel: "silent",
       consolePort: -1,
       udpPushEnabled: false,
+      actuatorExposure: ["prometheus"],
       ...options,
     });
   }

@@ -72,6 +72,21 @@ describe("members of a cluster, asked", () => {
   });
 });
 
+describe("the metrics of a member", () => {
+  test("tell of the others by their addresses, and that none of them leads a log", async () => {
+    const [, b, c] = members.addresses;
+    const page = (await members.text(0, "GET /actuator/prometheus")).split("\n");
+    const state = (line: string) => page.includes(line);
+    for (const peer of [b, c]) {
+      assert.ok(state(`nacre_cluster_peer_state{peer="${peer}",state="UP"} 1`));
+      assert.ok(state(`nacre_cluster_sees{peer="${peer}",direction="in"} 1`));
+      assert.ok(page.some((line) => line.startsWith(`nacre_link_bytes_total{peer="${peer}",direction="out"} `)));
+    }
+    assert.ok(state('nacre_cluster_members{state="UP"} 3'));
+    assert.ok(state('nacos_monitor{module="naming",name="leaderStatus"} 0'));
+  });
+});
+
 describe("members that are compared", () => {
   const report = async (at: number) => (await members.ask(at, "GET /v3/admin/core/cluster/converge")).data;
 

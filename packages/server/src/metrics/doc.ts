@@ -9,11 +9,11 @@ export function renderMetricsDoc(): string {
   return [
     "# Metrics",
     "",
-    "Generated from `packages/server/src/metrics/table.ts`; do not edit.",
+    "<!-- Written by scripts/docs.ts from the source; run `npm run docs` after a change. -->",
     "",
     "`GET /nacos/actuator/prometheus` on the main port answers in the Prometheus text format 0.0.4. Names that begin with",
     "`nacre_` are ours; the others are those that dashboards for Nacos read, `jvm_*` with the figures of V8. A summary has",
-    "`_count` and `_sum`, a histogram `_bucket`, `_sum` and `_count`.",
+    "`_count` and `_sum`, a histogram `_bucket`, `_sum` and `_count`. Counters of links start anew with each link.",
     "",
     "| Metric | Type | Meaning | Labels |",
     "|---|---|---|---|",

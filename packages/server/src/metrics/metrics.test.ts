@@ -5,7 +5,7 @@ import { CONFIG_TIMER_LABELS } from "../config/times.ts";
 import { renderMetricsDoc } from "./doc.ts";
 import { Latency } from "./latency.ts";
 import { newMetrics } from "./metrics.ts";
-import type { MetricSources, NamingCounts } from "./sources.ts";
+import type { ClusterPeerCounts, MetricSources, NamingCounts } from "./sources.ts";
 import { METRICS } from "./table.ts";
 import { GRPC_LABELS, grpcLabels, HTTP_LABELS, httpLabels, Timings } from "./timings.ts";
 
@@ -98,7 +98,50 @@ function everySource(): Required<MetricSources> {
       gc: [{ kind: "minor", count: 4, sumSeconds: 0.04, maxSeconds: 0.02 }],
       loopLagSeconds: { mean: 0.001, p50: 0.001, p99: 0.01, max: 0.02 },
     }),
+    cluster: () => ({
+      members: { UP: 2, DOWN: 1 },
+      reached: 2,
+      expected: 3,
+      peers: [peerCounts("10.0.0.2:8848"), { ...peerCounts("10.0.0.3:8848"), state: "DOWN", equalSeconds: undefined }],
+      distro: {
+        ready: true,
+        clients: 50,
+        tombstones: 51,
+        orphans: { waiting: 52, unhealthy: 53, answering: 54 },
+        unconfirmed: 55,
+        removalsHeld: 56,
+      },
+      links: { opened: 57, failed: 58, malformed: 59 },
+      findings: [{ code: "MEMBER_DOWN", severity: "error", count: 1 }],
+    }),
     exceptions: () => [{ module: "naming", name: "disk", count: 1 }],
+  };
+}
+
+function peerCounts(peer: string): ClusterPeerCounts {
+  return {
+    peer,
+    state: "UP",
+    hears: { out: true, in: false },
+    clockOffsetSeconds: 0.003,
+    roundTripSeconds: 0.0004,
+    lagSeconds: 1.5,
+    pending: 60,
+    inFlight: 61,
+    overflows: 62,
+    equalSeconds: 2,
+    differsSeconds: 0,
+    differingClients: 63,
+    forwardingFailed: 64,
+    link: {
+      bytesIn: 65,
+      bytesOut: 66,
+      queuedBytes: 67,
+      messagesDropped: 68,
+      callsInFlight: 69,
+      callsAnswered: 70,
+      callsServed: 71,
+    },
   };
 }
 
@@ -168,6 +211,24 @@ describe("the metrics page", () => {
       "nacre_health_checks_in_flight 1",
     ])
       assert.ok(page.includes(line), `missing: ${line}`);
+  });
+
+  test("tells of the cluster: states, who is heard, lag and differences, by the address of the other member", async () => {
+    const page = await lines(everySource());
+    for (const line of [
+      'nacre_cluster_members{state="DOWN"} 1',
+      'nacre_cluster_peer_state{peer="10.0.0.3:8848",state="DOWN"} 1',
+      'nacre_cluster_sees{peer="10.0.0.2:8848",direction="out"} 1',
+      'nacre_cluster_sees{peer="10.0.0.2:8848",direction="in"} 0',
+      'nacre_distro_lag_seconds{peer="10.0.0.2:8848"} 1.5',
+      'nacre_distro_equal_age_seconds{peer="10.0.0.2:8848"} 2',
+      'nacre_distro_orphans{shown="unhealthy"} 53',
+      "nacre_distro_removals_held 56",
+      'nacre_link_bytes_total{peer="10.0.0.2:8848",direction="out"} 66',
+      'nacre_findings{code="MEMBER_DOWN",severity="error"} 1',
+    ])
+      assert.ok(page.includes(line), line);
+    assert.ok(!page.some((line) => line.startsWith('nacre_distro_equal_age_seconds{peer="10.0.0.3')));
   });
 
   test("is well-formed: every sample has a type, belongs to it, and stands once", async () => {

@@ -13,6 +13,7 @@ export interface MetricSources {
   readonly udp?: () => UdpCounts;
   readonly health?: () => HealthCounts;
   readonly process?: () => ProcessCounts;
+  readonly cluster?: () => ClusterCounts;
   readonly exceptions?: () => readonly ExceptionCount[];
 }
 
@@ -135,6 +136,58 @@ export interface HealthCounts {
   readonly inFlight: number;
   /** Due, but without a free place. */
   readonly waiting: number;
+}
+
+export interface ClusterCounts {
+  /** Members by state, this one among them. */
+  readonly members: Readonly<Record<string, number>>;
+  readonly reached: number;
+  readonly expected: number;
+  readonly peers: readonly ClusterPeerCounts[];
+  readonly distro: {
+    readonly ready: boolean;
+    readonly clients: number;
+    readonly tombstones: number;
+    /** Clients that nobody speaks for, by how they are shown. */
+    readonly orphans: { readonly waiting: number; readonly unhealthy: number; readonly answering: number };
+    /** Of these, what this member published in its earlier life. */
+    readonly unconfirmed: number;
+    /** Clients of lost members whose removal is held back. */
+    readonly removalsHeld: number;
+  };
+  /** Since the start. */
+  readonly links: { readonly opened: number; readonly failed: number; readonly malformed: number };
+  readonly findings: readonly { readonly code: string; readonly severity: string; readonly count: number }[];
+}
+
+/** One other member, by its address. What is undefined is not known. */
+export interface ClusterPeerCounts {
+  readonly peer: string;
+  readonly state: string;
+  /** Its answers come; its probes come. */
+  readonly hears: { readonly out: boolean; readonly in: boolean };
+  readonly clockOffsetSeconds: number | undefined;
+  readonly roundTripSeconds: number | undefined;
+  readonly lagSeconds: number;
+  readonly pending: number;
+  readonly inFlight: number;
+  /** Times that changes that waited for it were dropped at their bound. */
+  readonly overflows: number;
+  readonly equalSeconds: number | undefined;
+  readonly differsSeconds: number;
+  readonly differingClients: number;
+  /** Clients whose writes this member makes in its place because it can not be reached. */
+  readonly forwardingFailed: number;
+  /** Of the links that stand. */
+  readonly link: {
+    readonly bytesIn: number;
+    readonly bytesOut: number;
+    readonly queuedBytes: number;
+    readonly messagesDropped: number;
+    readonly callsInFlight: number;
+    readonly callsAnswered: number;
+    readonly callsServed: number;
+  };
 }
 
 export interface ExceptionCount {

@@ -1,3 +1,4 @@
+import { CLUSTER_METRICS } from "./cluster-table.ts";
 import type { Latency } from "./latency.ts";
 import type { MetricSources } from "./sources.ts";
 import type { Timing } from "./timings.ts";
@@ -309,6 +310,7 @@ export const METRICS: readonly MetricRow[] = [
     "Health checks that are due and wait for a place",
     ({ health }) => health?.waiting,
   ),
+  ...CLUSTER_METRICS,
 ];
 
 function gauge(name: string, help: string, read: (readings: Readings) => number | undefined): MetricRow {
