@@ -56,7 +56,7 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...orderRoutes(orders),
     ...diagnosisRoutes(diagnosis),
     ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
-    ...opsRoutes(setLogLevel),
+    ...opsRoutes(setLogLevel, members),
     ...stateRoutes(deps),
     ...metricsRoutes(deps),
   ];

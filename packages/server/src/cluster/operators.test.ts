@@ -29,6 +29,14 @@ describe("members of a cluster, asked", () => {
     assert.deepEqual((await members.ask(1, "GET /v1/ns/raft/leader")).data.leader, '{"ip":"","state":"LEADER"}');
   });
 
+  test("have no group of a replicated log to command, and say so", async () => {
+    const refused = await members.ask(0, "POST /v3/admin/core/ops/raft");
+    assert.deepEqual([refused.status, refused.code], [400, 23000]);
+    assert.match(refused.data, /not replicated between members/);
+    assert.equal((await members.ask(0, "POST /v2/core/ops/raft")).code, 500);
+    assert.deepEqual((await members.ask(0, "GET /v3/admin/core/ops/ids")).data, []);
+  });
+
   test("name the same member for an address", async () => {
     const ask = async (at: number) =>
       (await members.ask(at, "GET /v3/admin/ns/client/distro?ip=10.1.1.1&port=80")).data.responsibleServer;
