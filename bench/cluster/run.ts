@@ -37,6 +37,9 @@ if (values.profile !== undefined) process.env.NODE_OPTIONS = `--cpu-prof --cpu-p
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.once(signal, () => void abandon().finally(() => process.exit(1)));
 
+// Clients whose member or whose section ends under them may fail where nobody waits for them.
+process.on("uncaughtException", (thrown) => say(`  failed where nobody waits: ${thrown.message}`));
+
 // Sections that are not measured now stay as they are in the results of an earlier run.
 const held = only === undefined ? {} : readResults();
 const sections: Record<string, ClusterSection> = {};

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Entry } from "../../../test/cluster/lib/history.ts";
-import { round } from "../../lib/bench.ts";
+import { round, say } from "../../lib/bench.ts";
 import { aim, type ClusterBench } from "../lib/rig.ts";
 import { employ } from "../lib/sdks.ts";
 
@@ -63,6 +63,8 @@ export const rolling: ClusterBench = {
     rig.row("longest start", round(Math.max(...startsMs) / 1000, 1), "s", "", "");
     const viewers = new Map<string, number>();
     for (const { viewer } of wrong) viewers.set(viewer, (viewers.get(viewer) ?? 0) + 1);
+    // For whoever looks for the cause; the page has no room for it.
+    if (wrong.length > 0) say(stage.changes(from));
     if (missing.ms > 0) rig.remark(`Absent for longest: ${missing.where}.`);
     if (wrong.length > 0)
       rig.remark(`Wrong lists by who saw them: ${[...viewers].map(([who, n]) => `${who} ${n}`).join(", ")}.`);

@@ -1,6 +1,8 @@
 import type { ClientId, Entry, Head } from "./model.ts";
 import { headOf, type Peer, reachable, send, type Turn } from "./state.ts";
 
+const GAP_MS_PER_ITEM = 5;
+
 /** A client is to be told to every peer. */
 export function announce(turn: Turn, id: ClientId, except?: string): void {
   for (const peer of turn.state.peers.values()) if (peer.id !== except) enqueue(turn, peer, id);
@@ -28,9 +30,10 @@ export function flushAt({ state }: Turn | { readonly state: Turn["state"] }, pee
   const { options } = state;
   if (peer.pending.size === 0 || peer.credit <= 0 || !reachable(peer)) return Number.POSITIVE_INFINITY;
   if (peer.inFlight.size >= options.batchesInFlightMax) return Number.POSITIVE_INFINITY;
-  // A full batch gains nothing by waiting; what follows a small one waits about as long as that took to collect.
+  // A full batch gains nothing by waiting. What follows a small one waits in proportion: up to 200 changes a second each
+  // goes alone, and with more of them the batches grow.
   const full = peer.pending.size >= options.batchItemsMax;
-  const gapMs = full ? 0 : Math.min(options.batchMs, 10 * peer.lastBatchItems);
+  const gapMs = full ? 0 : Math.min(options.batchMs, GAP_MS_PER_ITEM * peer.lastBatchItems);
   return peer.lastBatchAt + gapMs;
 }
 

@@ -36,7 +36,7 @@ export interface DistroOptions {
 }
 
 export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
-  batchMs: 100,
+  batchMs: 25,
   batchItemsMax: 500,
   batchesInFlightMax: 4,
   pendingMax: 100_000,

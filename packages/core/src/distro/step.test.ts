@@ -18,7 +18,12 @@ describe("a change of an own client", () => {
     assert.deepEqual(a.changed(12, "x", 2), []);
     assert.deepEqual(a.changed(13, "y", 1), []);
     assert.deepEqual(a.changed(14, "x", 3), []);
-    assert.deepEqual(a.ticks(14, 30), [[20, "sync x a/1/3,y a/1/1 to b"]]);
+    assert.deepEqual(a.ticks(14, 30), [[15, "sync x a/1/3,y a/1/1 to b"]]);
+  });
+
+  test("waits for nobody at 100 changes a second", () => {
+    const a = newMember().ready("b");
+    for (let n = 0; n < 4; n++) assert.deepEqual(a.changed(10 * n, `c${n}`, 1), [`sync c${n} a/1/1 to b`]);
   });
 
   test("is tried again after 200 ms, doubling to 5 s, until it is acknowledged", () => {
@@ -44,9 +49,9 @@ describe("a change of an own client", () => {
     a.changed(0, "x", 1);
     assert.deepEqual(a.at(1, { type: "removed", clientId: "x", cause: "asked" }), []);
     assert.deepEqual(a.ticks(1, 300), [
-      [10, "sync x a/1/2 removed to b"],
+      [5, "sync x a/1/2 removed to b"],
       [200, "sync x a/1/2 removed to b"],
-      [210, "sync x a/1/2 removed to b"],
+      [205, "sync x a/1/2 removed to b"],
     ]);
   });
 
