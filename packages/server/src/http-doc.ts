@@ -55,6 +55,12 @@ const BEYOND = [
   "| `DELETE .../cs/config/gray` | `grayName` | removes one gray version |",
   "| `GET .../cs/history/diff` | `nid`, `against=next` | what the change did, as a unified diff; `against=current`: against what is there now. Contents of up to 256 k characters are compared |",
   "| `POST .../cs/history/rollback` | `nid`, `casMd5` | makes the state before the change true again, with a history row of its own |",
+  "| `GET .../core/cluster/matrix` | | the members with version, state, list, clock and round trip, and who of them sees whom, as each said last |",
+  "| `GET .../core/cluster/converge` | | compares what all members show and hold: which instances and clients differ, in which field, where, since when and why |",
+  "| `POST .../core/cluster/join` | `address` | becomes a member of the cluster that has one at this main port; from the own machine only |",
+  "| `POST .../core/cluster/leave` | `forever=false` | hands clients over and ends the process, as a TERM does; `forever=true`: the others forget it; from the own machine only |",
+  "| `POST .../core/cluster/forget` | `id` or `address` | takes a member that is down off for good |",
+  "| lists of instances of operators, `.../ns/client` | | `shown` and `owner` of what its member does not vouch for; `owner` of a client is who speaks for it, with its version |",
   "| removal of a namespace | `force=true` | removes its configurations and services first; without it, a namespace that holds anything is kept |",
 ];
 

@@ -18,12 +18,7 @@ export class TestMembers {
 
   /** Started together, and each sees all others UP. */
   static async start(count: number, options: Partial<Options> = {}): Promise<TestMembers> {
-    const ports: number[] = [];
-    while (ports.length < count) {
-      const port = await freeMainPort(HOST, [GRPC_OFFSET, CLUSTER_OFFSET]);
-      // The port of one must not be a derived one of another.
-      if (!ports.some((held) => Math.abs(Math.abs(held - port) - GRPC_OFFSET) <= 1 || held === port)) ports.push(port);
-    }
+    const ports = await freePorts(count);
     const memberList = ports.map((port) => `${HOST}:${port}`);
     const members = new TestMembers(await Promise.all(ports.map((port) => TestMembers.one(port, memberList, options))));
     for (const { url } of members.servers)
@@ -31,6 +26,15 @@ export class TestMembers {
         const { data } = await json(url, "GET /v1/core/cluster/nodes");
         return data.every(({ state }: { state: string }) => state === "UP") && data.length === count;
       });
+    await Promise.all(members.servers.map((server) => server.ready()));
+    return members;
+  }
+
+  /** Each a cluster of its own. */
+  static async alone(count: number): Promise<TestMembers> {
+    const ports = await freePorts(count);
+    const started = ports.map((port) => TestMembers.one(port, [], { mode: "standalone" }));
+    const members = new TestMembers(await Promise.all(started));
     await Promise.all(members.servers.map((server) => server.ready()));
     return members;
   }
@@ -73,6 +77,16 @@ export class TestMembers {
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop(0)));
   }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = await freeMainPort(HOST, [GRPC_OFFSET, CLUSTER_OFFSET]);
+    // The port of one must not be a derived one of another.
+    if (!ports.some((held) => Math.abs(Math.abs(held - port) - GRPC_OFFSET) <= 1 || held === port)) ports.push(port);
+  }
+  return ports;
 }
 
 export interface Answered {

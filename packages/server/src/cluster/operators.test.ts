@@ -143,3 +143,36 @@ describe("a member that is told to stop", () => {
     assert.deepEqual([(await shown()).state, (await shown()).extendInfo.version], ["DOWN", ""]);
   });
 });
+
+describe("a server that was started alone", () => {
+  test("joins another one when it is told to, and is forgotten when it leaves for ever", async () => {
+    const pair = await TestMembers.alone(2);
+    const [a] = pair.addresses;
+    const addresses = async (at: number) =>
+      (await pair.ask(at, "GET /v1/core/cluster/nodes")).data.map((one: { address: string }) => one.address).sort();
+    try {
+      const joined = await pair.ask(1, `POST /v3/admin/core/cluster/join?address=${a}`);
+      assert.deepEqual([joined.status, joined.data.address], [200, a]);
+      for (const at of [0, 1])
+        await until(async () => (await addresses(at)).join() === [...pair.addresses].sort().join());
+      const again = await pair.ask(1, "POST /v3/admin/core/cluster/join?address=127.0.0.1:1");
+      assert.match(again.data, /this member is in cluster '.*' with 1 others already/);
+      assert.equal((await pair.ask(1, "POST /v3/admin/core/cluster/leave?forever=true")).data, true);
+      await until(async () => (await addresses(0)).join() === a);
+    } finally {
+      await pair.stop();
+    }
+  });
+
+  test("says why it does not join", async () => {
+    const pair = await TestMembers.alone(1);
+    try {
+      const refused = await pair.ask(0, "POST /v3/admin/core/cluster/join?address=127.0.0.1:1");
+      assert.deepEqual([refused.status, refused.code], [400, 23000]);
+      assert.match(refused.data, /127\.0\.0\.1:1: .*/);
+      assert.equal((await pair.ask(0, "PUT /v3/admin/core/cluster/lookup?type=file")).code, 23000);
+    } finally {
+      await pair.stop();
+    }
+  });
+});
