@@ -16,14 +16,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { SDKS } from "./lib/drivers.ts";
 import { type Outcome, writeReport } from "./lib/report.ts";
-import type { Act, Scenario } from "./lib/scenario.ts";
+import { type Act, isLong, type Scenario } from "./lib/scenario.ts";
 import { Stage } from "./lib/stage.ts";
 import { ACTS } from "./scenarios/index.ts";
 
 /** Acts at a time, on two cores: mostly they wait. */
 const CONCURRENCY = process.argv.includes("--report") ? 1 : 3;
 const OPEN_MAX_MS = 600_000;
-const SCENARIO_MAX_MS = 240_000;
+const SCENARIO_MAX_MS = isLong ? 900_000 : 240_000;
 
 const only = flagValue("--only");
 const outcomes = new Map<Scenario, Outcome>();

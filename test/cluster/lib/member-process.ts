@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const MAIN = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
+const TWIST = join(import.meta.dirname, "twist.ts");
 const START_MAX_MS = 45_000;
 /** Enough of a member's words to see what it did in a scenario. */
 const PRINTED_MAX_CHARACTERS = 200_000;
@@ -22,7 +23,8 @@ export interface MemberSetup {
   readonly list: readonly string[];
   /** The list stands in a file rather than on the command line. */
   readonly hasFiles?: boolean;
-  readonly env?: Readonly<Record<string, string>>;
+  /** See twist.ts; the clock of the member follows `clockFile`. */
+  readonly twist?: { readonly protocol?: string; readonly hasClock?: boolean };
 }
 
 /** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
@@ -91,10 +93,32 @@ export class MemberProcess {
     await writeFile(this.listFile, text);
   }
 
+  /** Sets its wall clock apart, with `hasClock`. It follows within a moment. */
+  async setClock(aheadMs: number): Promise<void> {
+    // In one step: a reader meanwhile would find an empty file.
+    await writeFile(`${this.#clockFile}.new`, String(aheadMs));
+    await rename(`${this.#clockFile}.new`, this.#clockFile);
+  }
+
+  get #clockFile(): string {
+    return join(this.#folder, "clock");
+  }
+
+  #twisted(): Record<string, string> {
+    const { twist } = this.setup;
+    if (twist === undefined) return {};
+    const { protocol, hasClock = false } = twist;
+    return {
+      NODE_OPTIONS: `--import=${TWIST}`,
+      ...(protocol === undefined ? {} : { TWIST_PROTOCOL: protocol }),
+      ...(hasClock ? { TWIST_CLOCK_FILE: this.#clockFile } : {}),
+    };
+  }
+
   /** Starts it and resolves when it says that it is ready, with the milliseconds that took. */
   async start(): Promise<number> {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
-    const { host, port, flags = [], list, hasFiles = false, env = {} } = this.setup;
+    const { host, port, flags = [], list, hasFiles = false } = this.setup;
     this.#isReady = false;
     const startedAt = performance.now();
     const data = join(this.#folder, "data");
@@ -105,7 +129,7 @@ export class MemberProcess {
     const child = spawn(process.execPath, [MAIN, ...words, "--nacos.console.port", "-1", "--data", data, ...flags], {
       // A folder of its own: the file of members is looked for in the working directory, too.
       cwd: this.#folder,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...this.#twisted() },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

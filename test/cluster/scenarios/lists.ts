@@ -1,5 +1,6 @@
 /** Who is a member: lists, addresses, identities, joining and leaving. */
 import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
 import { Cluster, getJson, shownBy } from "../lib/cluster.ts";
 import { freePorts } from "../lib/free-ports.ts";
 import { type Finding, findingsOf } from "../lib/looks.ts";
@@ -7,6 +8,8 @@ import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, bound, ms } from "../lib/scenario.ts";
 import type { Stage } from "../lib/stage.ts";
 
+const CLOCK_WRONG_MS = 600_000;
+const CLOCK_WATCH_MS = 16_000;
 /** Findings come within this. */
 const FINDING_MAX_MS = 10_000;
 
@@ -184,6 +187,65 @@ export const lists: Act = {
         } finally {
           await ends(stage, other);
           await quiet(stage, stage.cluster.members, "CLUSTER_FOREIGN");
+        }
+      },
+    },
+    {
+      id: "S34",
+      fault: "a member of a later release that does not speak this protocol any more",
+      required: "mixed operation or clear refusal on both sides",
+      reference: "partial",
+      async run(stage) {
+        const [a] = stage.cluster.members as [MemberProcess];
+        const later = await stage.cluster.add(addressesOf(stage.cluster.members));
+        try {
+          later.setup = { ...later.setup, twist: { protocol: "3,2" } };
+          await later.start();
+          const [here, there] = [await finding(stage, a, "PROTOCOL_OLD"), await finding(stage, later, "PROTOCOL_OLD")];
+          assert.ok(!(await shownBy(a)).some(({ address }) => address === later.address));
+          return `${here.sentence} / ${there.sentence}`;
+        } finally {
+          await ends(stage, later);
+          await quiet(stage, stage.cluster.members, "PROTOCOL_OLD");
+        }
+      },
+    },
+    {
+      id: "S26",
+      fault: "the clock of a member is 10 minutes ahead, then jumps back by 20",
+      required: "nothing expires, no list changes; one finding",
+      reference: "config updates ignored; 1.x heartbeats refused",
+      async run(stage) {
+        const three = [...stage.cluster.members];
+        const wrong = await stage.cluster.add(addressesOf(three));
+        try {
+          wrong.setup = { ...wrong.setup, twist: { hasClock: true } };
+          await wrong.setClock(0);
+          await wrong.start();
+          stage.observe(wrong);
+          await stage.cluster.formed();
+          await stage.settled(bound(6000));
+          const from = performance.now();
+          await wrong.setClock(CLOCK_WRONG_MS);
+          const ahead = await finding(stage, wrong, "CLOCK_DIFFERS");
+          await wrong.setClock(-CLOCK_WRONG_MS);
+          const behind = await finding(stage, wrong, "CLOCK_DIFFERS", /behind/);
+          // As long as clients may be silent.
+          await pause(CLOCK_WATCH_MS);
+          const faults = stage.history.faults(
+            { missingMaxMs: 0, ghostMaxMs: 0, unhealthyMaxMs: 0 },
+            performance.now(),
+            {
+              from,
+              services: ["beats"],
+            },
+          );
+          assert.deepEqual(faults, []);
+          assert.deepEqual(stage.beats.failedSince(from), []);
+          return `${ahead.sentence} / ${behind.sentence}`;
+        } finally {
+          await ends(stage, wrong);
+          await quiet(stage, three, "CLOCK_DIFFERS");
         }
       },
     },
