@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -12,7 +12,20 @@ describe("who a member is", () => {
     const first = await openIdentity(folder);
     const second = await openIdentity(folder);
     assert.deepEqual([first.fresh, second.fresh], [true, false]);
-    assert.deepEqual(second.identity, { ...first.identity, incarnation: first.identity.incarnation + 1 });
+    const { incarnation } = second.identity;
+    assert.ok(incarnation > first.identity.incarnation);
+    assert.deepEqual(second.identity, { ...first.identity, incarnation });
+  });
+
+  test("is another incarnation in each copy of a folder, so that copies see that they are not one process", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "identity-"));
+    t.after(() => rm(folder, { recursive: true }));
+    await openIdentity(join(folder, "image"));
+    await cp(join(folder, "image"), join(folder, "copy"), { recursive: true });
+    const image = await openIdentity(join(folder, "image"));
+    const copy = await openIdentity(join(folder, "copy"));
+    assert.equal(copy.identity.memberId, image.identity.memberId);
+    assert.notEqual(copy.identity.incarnation, image.identity.incarnation);
   });
 
   test("is drawn anew by a member that keeps nothing", async () => {
@@ -32,7 +45,7 @@ describe("who a member is", () => {
       clusterId: "prod",
       settled: true,
       joined: ["10.0.0.2:8848"],
-      incarnation: identity.incarnation + 1,
+      incarnation: after.incarnation,
     });
   });
 
@@ -42,7 +55,18 @@ describe("who a member is", () => {
     await openIdentity(folder);
     const path = join(folder, "member.json");
     const whole = await readFile(path, "utf8");
-    for (const text of ["", "{", whole.slice(0, -20), '{"memberId":7}', whole.replace("incarnation", "incarnatio")]) {
+    const { memberId, incarnation } = JSON.parse(whole);
+    for (const text of [
+      "",
+      "{",
+      whole.slice(0, -20),
+      '{"memberId":7}',
+      whole.replace("incarnation", "incarnatio"),
+      whole.replace(memberId, "member a"),
+      whole.replace(memberId, "a".repeat(201)),
+      whole.replace(String(incarnation), "-1"),
+      whole.replace(String(incarnation), String(Number.MAX_SAFE_INTEGER)),
+    ]) {
       await writeFile(path, text);
       await assert.rejects(openIdentity(folder), { name: "StartError", message: /member\.json is damaged.*backup/ });
     }

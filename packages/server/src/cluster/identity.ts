@@ -10,7 +10,7 @@ export interface Identity {
   readonly clusterId: string;
   /** Whether the cluster id stands for good. */
   readonly settled: boolean;
-  /** Grows with every start. */
+  /** Grows with every start, by no fixed step. */
   readonly incarnation: number;
   /** Addresses of members through which this one joined by an operator's order. */
   readonly joined: readonly string[];
@@ -25,6 +25,11 @@ export interface OpenedIdentity {
 }
 
 const FILE = "member.json";
+/**
+ * Members that were made from one image of a data folder start under one id. By an incarnation of their own each is seen
+ * to be another process, and refused by name; equal ones would take each other for themselves and run alone in silence.
+ */
+const INCARNATION_STEP_MAX = 1 << 20;
 
 /**
  * Reads who this member is and counts one more start of it, or draws ids for a new one.
@@ -40,7 +45,7 @@ export async function openIdentity(directory: string | undefined, files: Files =
   if (directory !== undefined) await folder(files.makeDirectory(directory));
   const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
   const fresh = held === undefined;
-  const { randomUUID } = nodeCrypto();
+  const { randomInt, randomUUID } = nodeCrypto();
   let identity: Identity = held ?? {
     memberId: randomUUID(),
     clusterId: randomUUID(),
@@ -48,7 +53,7 @@ export async function openIdentity(directory: string | undefined, files: Files =
     incarnation: 0,
     joined: [],
   };
-  identity = { ...identity, incarnation: identity.incarnation + 1 };
+  identity = { ...identity, incarnation: identity.incarnation + randomInt(1, INCARNATION_STEP_MAX) };
   const write = async (): Promise<void> => {
     const text = `${JSON.stringify(identity, null, 2)}\n`;
     if (directory !== undefined) await folder(replaceFile(files, directory, FILE, text));
@@ -75,20 +80,27 @@ async function read(path: string, files: Files): Promise<Identity | undefined> {
   try {
     const { memberId, clusterId, settled, incarnation, joined } = JSON.parse(text) as Partial<Identity>;
     if (
-      typeof memberId === "string" &&
-      memberId !== "" &&
-      typeof clusterId === "string" &&
-      clusterId !== "" &&
+      isId(memberId) &&
+      isId(clusterId) &&
       typeof settled === "boolean" &&
-      Number.isSafeInteger(incarnation) &&
+      isIncarnation(incarnation) &&
       Array.isArray(joined) &&
       joined.every((address) => typeof address === "string")
     )
-      return { memberId, clusterId, settled, incarnation: incarnation as number, joined };
+      return { memberId, clusterId, settled, incarnation, joined };
   } catch {
     // Not JSON: the same as wrong fields.
   }
   throw new StartError(
     `${path} is damaged, so this member does not know who it is: restore the file from a backup, or move the data folder away to start as a new member that loads from the others.`,
   );
+}
+
+/** Anything else the others would not take from this member: its links would be closed, again and again. */
+function isId(given: unknown): given is string {
+  return typeof given === "string" && /^[\x21-\x7e]{1,200}$/.test(given);
+}
+
+function isIncarnation(given: unknown): given is number {
+  return Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) < Number.MAX_SAFE_INTEGER / 2;
 }
