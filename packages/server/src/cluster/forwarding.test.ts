@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type ForwardingFailures, noteForwarded, stillFails } from "./forwarding.ts";
+import { type FailureName, RegistryError } from "@nacre/protocol";
+import { type AddressEvent, type ForwardingFailures, forwardWrite, noteForwarded, stillFails } from "./forwarding.ts";
 
 const NOON = 1_767_268_800_000;
 
@@ -36,5 +37,48 @@ describe("writes that fail to be forwarded", () => {
     assert.equal(told(failures, NOON + 10_000), undefined);
     noteForwarded(failures, "b", "10.0.0.1:80#true", "no answer", NOON + 60_000);
     assert.equal(told(failures, NOON + 60_000)?.since, NOON + 60_000, "what fails then began then");
+  });
+});
+
+describe("a write of an address client that another member owns", () => {
+  const event: AddressEvent = {
+    type: "beat",
+    service: { namespace: "public", group: "DEFAULT_GROUP", name: "orders" },
+    caller: { ip: "10.0.0.1", app: "", agent: "" },
+    ip: "10.0.0.1",
+    port: 80,
+    instance: undefined,
+  };
+
+  /** Where the write was made when the call of the owner failed like this, and what was told of the owner. */
+  async function whenOwnerFails(failure: FailureName) {
+    const made: AddressEvent[] = [];
+    const told: (string | undefined)[] = [];
+    await forwardWrite(
+      {
+        memberId: "a",
+        ownerOf: () => "b",
+        submit: (write) => {
+          made.push(write);
+          return undefined;
+        },
+        call: () => Promise.reject(new RegistryError(failure, "no")),
+        settled: (_to, _clientId, error) => told.push(error),
+      },
+      event,
+    );
+    return { made, told };
+  }
+
+  test("is made here when the owner cannot be asked", async () => {
+    assert.deepEqual(await whenOwnerFails("peerUnreachable"), { made: [event], told: ["no"] });
+  });
+
+  test("is made here when so many calls wait for the owner that it is not asked", async () => {
+    assert.deepEqual(await whenOwnerFails("overThreshold"), { made: [event], told: ["no"] });
+  });
+
+  test("fails as the owner says when the owner refuses it", async () => {
+    await assert.rejects(whenOwnerFails("invalidParameter"), { failure: "invalidParameter" });
   });
 });

@@ -1,5 +1,15 @@
 import type { Effect, Event } from "@nacre/core/naming";
-import { bool, integer, number, object, optional, RegistryError, text, textMap } from "@nacre/protocol";
+import {
+  bool,
+  type FailureName,
+  integer,
+  number,
+  object,
+  optional,
+  RegistryError,
+  text,
+  textMap,
+} from "@nacre/protocol";
 
 /** Writes that belong to the owner of the address that they name. */
 export type AddressEvent = Extract<Event, { type: "publishAddress" | "withdrawAddress" | "beat" }>;
@@ -60,16 +70,22 @@ export interface ForwardingSetup {
   readonly ownerOf: (clientId: string) => string | undefined;
   /** Feeds naming of this member. */
   readonly submit: (event: AddressEvent) => BeatAnswer | undefined;
-  /** @throws RegistryError: that of the owner; `peerUnreachable` when it is not known whether the owner did it. */
+  /**
+   * @throws RegistryError: that of the owner; `peerUnreachable` when it is not known whether the owner did it;
+   * `overThreshold` when so many calls wait for it that this one was not made, or not taken.
+   */
   readonly call: (to: string, event: AddressEvent) => Promise<Forwarded>;
   /** Whether the owner could be reached. */
   readonly settled: (to: string, clientId: string, error: string | undefined) => void;
 }
 
+/** Failures of the way to an owner, and not of the write: naming has neither. */
+const NOT_THERE: ReadonlySet<FailureName> = new Set(["peerUnreachable", "overThreshold"]);
+
 /**
  * Brings a write to the member that owns its address, whatever API it came by; one member alone judges its heartbeats.
- * An owner that does not answer is replaced at once: the write is made here with a version above what is known, and
- * should the owner have made it as well, the two are equal or the newer one wins.
+ * An owner that does not answer, or has as much to answer as it may, is replaced at once: the write is made here with a
+ * version above what is known, and should the owner have made it as well, the two are equal or the newer one wins.
  *
  * @throws RegistryError when naming refuses it.
  */
@@ -83,7 +99,7 @@ export async function forwardWrite(setup: ForwardingSetup, event: AddressEvent):
     setup.settled(owner, clientId, undefined);
     return beat && { type: "beatAnswer", ...beat };
   } catch (thrown) {
-    if (!(thrown instanceof RegistryError) || thrown.failure !== "peerUnreachable") throw thrown;
+    if (!(thrown instanceof RegistryError) || !NOT_THERE.has(thrown.failure)) throw thrown;
     setup.settled(owner, clientId, thrown.message);
     return setup.submit(event);
   }
