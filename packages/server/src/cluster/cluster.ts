@@ -197,7 +197,7 @@ export class Cluster {
         // What is not sent shows as a difference in the next digests.
         if (link !== undefined) this.links.sendMessage(link, message);
       },
-      probe: (clientIds, withinMs, answered) => void this.#probe.probe({ clientIds, withinMs, answered }),
+      probe: (clientIds, withinMs, answered) => this.#probe.probe({ clientIds, withinMs, answered }),
       ready: (how, reason) => {
         log.info({ how, reason }, "Distro is ready");
         this.#distroReady = { ready: true, reason };

@@ -1,9 +1,12 @@
 import { connect } from "node:net";
 import type { ClientId, Contents } from "@nacre/core/distro";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 
-/** Connections under way at once: a lost member may leave a hundred thousand clients. */
-const CONNECTS_MAX = 64;
+/**
+ * Connections under way at once, over all orders: a lost member may leave a hundred thousand clients, told in orders of
+ * some thousands. Those to machines that are gone take a whole second each, so fewer would find too few of the others.
+ */
+const CONNECTS_MAX = 512;
 /** One that answers is enough, and a client with many instances must not take everybody's time. */
 const INSTANCES_MAX = 3;
 const CONNECT_MS = 1_000;
@@ -20,6 +23,12 @@ export interface ProbeOrder {
   readonly answered: (clientIds: readonly ClientId[]) => void;
 }
 
+/** An order of which clients are left. */
+interface Underway extends Pick<ProbeOrder, "answered"> {
+  readonly left: Iterator<ClientId>;
+  readonly until: number;
+}
+
 /**
  * Finds out whether processes whose member is lost are still there, by connecting to what they published. Silence
  * proves nothing and is not told.
@@ -28,6 +37,11 @@ export class InstanceProbe {
   readonly #clock: Clock;
   readonly #contentsOf: (id: ClientId) => Contents | undefined;
   readonly #connects: Connects;
+  /** Served in turn, a client of each. */
+  readonly #orders = new Set<Underway>();
+  readonly #found = new Map<ProbeOrder["answered"], ClientId[]>();
+  #connecting = 0;
+  #telling: Timer | undefined;
   #stopped = false;
 
   constructor(clock: Clock, contentsOf: (id: ClientId) => Contents | undefined, connects: Connects = connectsByTcp) {
@@ -36,29 +50,44 @@ export class InstanceProbe {
     this.#connects = connects;
   }
 
-  async probe({ clientIds, withinMs, answered }: ProbeOrder): Promise<void> {
-    const until = this.#clock.now() + withinMs;
-    const answering: ClientId[] = [];
-    const tell = (): void => {
-      if (answering.length > 0 && !this.#stopped) answered(answering.splice(0));
-    };
-    let toldAt = this.#clock.now();
-    const left = clientIds.values();
-    const work = async (): Promise<void> => {
-      for (const id of left) {
-        if (this.#stopped || this.#clock.now() >= until) return;
-        if (await this.#answers(id)) answering.push(id);
-        if (this.#clock.now() - toldAt < TELL_MS) continue;
-        toldAt = this.#clock.now();
-        tell();
-      }
-    };
-    await Promise.all(Array.from({ length: CONNECTS_MAX }, work));
-    tell();
+  probe({ clientIds, withinMs, answered }: ProbeOrder): void {
+    this.#orders.add({ left: clientIds.values(), until: this.#clock.now() + withinMs, answered });
+    for (let free = CONNECTS_MAX - this.#connecting; free > 0 && this.#orders.size > 0; free--) void this.#work();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#telling?.cancel();
+  }
+
+  /** Asks one client after the other, until none is left. */
+  async #work(): Promise<void> {
+    this.#connecting++;
+    for (const order of this.#orders) {
+      this.#orders.delete(order);
+      const { value: id, done } = order.left.next();
+      if (done === true || this.#stopped || this.#clock.now() >= order.until) continue;
+      // Behind the others; the walk meets it again.
+      this.#orders.add(order);
+      if (await this.#answers(id)) this.#note(order.answered, id);
+    }
+    this.#connecting--;
+  }
+
+  #note(answered: ProbeOrder["answered"], id: ClientId): void {
+    if (this.#stopped) return;
+    const found = this.#found.get(answered) ?? [];
+    this.#found.set(answered, found);
+    found.push(id);
+    this.#telling ??= this.#clock.schedule(TELL_MS, () => this.#tell());
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    for (const [answered, clientIds] of this.#found) {
+      this.#found.delete(answered);
+      answered(clientIds);
+    }
   }
 
   async #answers(id: ClientId): Promise<boolean> {
