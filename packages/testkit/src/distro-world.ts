@@ -156,10 +156,11 @@ export class World extends Agenda {
       case "send": {
         const to = this.members.find(({ id }) => id === effect.to);
         if (to === undefined) return;
-        const message = fill(effect.message, (id) => naming.get(id)?.contents);
-        for (const checker of this.#options.checkers) checker.sent?.(this, member, to, message);
-        this.#post(member, to, this.#codec ? recoded(message) : message);
-        if (message.type === "sync")
+        for (const message of fill(effect.message, (id) => naming.get(id)?.contents)) {
+          for (const checker of this.#options.checkers) checker.sent?.(this, member, to, message);
+          this.#post(member, to, this.#codec ? recoded(message) : message);
+        }
+        if (effect.message.type === "sync")
           this.at(this.now + 1, () => this.feed(member, { type: "credit", peer: effect.to, batches: 8 }));
         return;
       }

@@ -64,11 +64,9 @@ class Member {
   #do(effect: DistroEffect): void {
     switch (effect.type) {
       case "send":
-        return this.#cluster.post(
-          this.id,
-          effect.to,
-          fill(effect.message, (id) => contentsOf(this.bench.state, id)),
-        );
+        for (const message of fill(effect.message, (id) => contentsOf(this.bench.state, id)))
+          this.#cluster.post(this.id, effect.to, message);
+        return;
       case "apply":
         return this.name({ ...effect, type: "copy" });
       case "forget":

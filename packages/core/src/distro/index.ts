@@ -12,7 +12,8 @@ export {
   type PeerFacts,
   stateHash,
 } from "./facts.ts";
-export { type Cursor, fill, type Message, type Outgoing, type OwnerDigest } from "./messages.ts";
+export { fill } from "./fill.ts";
+export type { Cursor, Message, Outgoing, OwnerDigest } from "./messages.ts";
 export {
   type Change,
   type ClientId,

@@ -1,4 +1,4 @@
-import type { Change, ClientId, Contents, Head, MemberId } from "./model.ts";
+import type { Change, ClientId, Head, MemberId } from "./model.ts";
 
 /** One owner in a digest: how many clients of it the sender holds, and the set hash over them. */
 export interface OwnerDigest {
@@ -63,14 +63,3 @@ export type Notice =
 export type Message = Notice | Sync<Change> | Loaded<Change>;
 /** As the core sends it: the shell reads the contents from naming at the moment of sending. */
 export type Outgoing = Notice | Sync<Head> | Loaded<Head>;
-
-/** Puts the contents into a message. Clients that naming does not hold are left out: what they became follows. */
-export function fill(message: Outgoing, contentsOf: (id: ClientId) => Contents | undefined): Message {
-  if (message.type !== "sync" && message.type !== "loadChunk") return message;
-  const changes: Change[] = [];
-  for (const head of message.changes) {
-    const contents = contentsOf(head.id);
-    if (contents !== undefined) changes.push({ ...head, contents });
-  }
-  return { ...message, changes };
-}

@@ -128,7 +128,7 @@ export class DistroRunner {
   #send({ to, message }: Extract<Effect, { type: "send" }>): void {
     const { clock, naming, send } = this.#setup;
     const beganAt = clock.now();
-    send(to, frames(fill(message, (id) => naming.contentsOf(id))));
+    for (const part of fill(message, (id) => naming.contentsOf(id))) send(to, frames(part));
     const tookMs = clock.now() - beganAt;
     if (message.type === "sync" && tookMs >= DEAR_MS) this.#rest(to, Math.min(REST_MAX_MS, REST_FACTOR * tookMs));
   }
