@@ -28,6 +28,7 @@ export {
   choose,
   instancesOf,
   instanceText,
+  messageOf,
   protectionFires,
   serviceInfoText,
   type View,

@@ -3,9 +3,9 @@ import { describe, test } from "node:test";
 import type { ServiceName } from "@nacre/protocol";
 import type { Effect } from "./events.ts";
 import type { Service } from "./model.ts";
-import { findService, newNaming } from "./state.ts";
+import { findService, type NamingState, newNaming } from "./state.ts";
 import { nextWakeAt, step } from "./step.ts";
-import { viewOf } from "./view.ts";
+import { messageOf, viewOf } from "./view.ts";
 
 const service = { namespace: "public", group: "DEFAULT_GROUP", name: "cart" };
 const caller = { ip: "10.9.9.9", app: "", agent: "" };
@@ -20,6 +20,12 @@ const input = (n: number) => ({
   instanceId: "",
 });
 const ok = (effects: Effect[]): void => assert.ok(!effects.some(({ type }) => type === "refuse"));
+
+const query = { clusters: "", healthyOnly: false, consumerIp: undefined };
+
+function message(state: NamingState, name: ServiceName, form = "form"): Uint8Array {
+  return messageOf(state, name, query, 0, form, ({ hosts }) => new Uint8Array(hosts.length + 50));
+}
 
 describe("naming at its limits (N16)", () => {
   test("takes several ticks for thousands of heartbeats that stop together, and asks for the next one at once", () => {
@@ -54,8 +60,8 @@ describe("naming at its limits (N16)", () => {
     const state = newNaming({ viewCharsMax: 3_000 }, 1, 0);
     const names = Array.from({ length: 100 }, (_, n) => ({ ...service, name: `s${n}` }));
     for (const name of names) ok(step(state, { type: "publishAddress", service: name, instance: input(1), caller }, 0));
-    const view = (name: ServiceName) => viewOf(state, name, { clusters: "", healthyOnly: false, consumerIp: "" }, 0);
-    const held = () => names.filter((name) => state.views.get(findService(state, name) as Service, "a") !== undefined);
+    const view = (name: ServiceName) => viewOf(state, name, query, 0);
+    const held = () => names.filter((name) => state.views.view(findService(state, name) as Service, "a") !== undefined);
 
     names.forEach(view);
     const first = held();
@@ -69,17 +75,39 @@ describe("naming at its limits (N16)", () => {
     assert.deepEqual(held(), [...first.slice(2), ...asked], "the oldest make room");
   });
 
-  test("counts complete messages into the view cache, and lets the oldest service make room for them", () => {
-    const state = newNaming({ viewCharsMax: 1_000 }, 1, 0);
-    const names = ["one", "two"].map((name) => ({ ...service, name }));
-    for (const name of names) ok(step(state, { type: "publishAddress", service: name, instance: input(1), caller }, 0));
-    const query = { clusters: "", healthyOnly: false, consumerIp: undefined };
-    const [one, two] = names.map((name) => viewOf(state, name, query, 0));
-    assert.ok(one !== undefined && two !== undefined);
-    assert.equal(state.views.size, 2);
-    const [, second] = [...state.services.values()];
-    assert.ok(second !== undefined);
-    state.views.charge(second, two, 500);
-    assert.deepEqual([state.views.size, state.views.chars], [1, two.hosts.length + 500]);
+  test("keeps of a short list only what is asked for, and of a long one the list beside its messages", () => {
+    const state = newNaming({ viewCharsMax: 300_000 }, 1, 0);
+    const short = { ...service, name: "short" };
+    const long = { ...service, name: "long" };
+    ok(step(state, { type: "publishAddress", service: short, instance: input(1), caller }, 0));
+    for (let n = 0; n < 100; n++)
+      ok(step(state, { type: "publishAddress", service: long, instance: input(n), caller }, 0));
+    assert.equal(message(state, short), message(state, short));
+    assert.equal(state.views.chars, message(state, short).length);
+    assert.equal(viewOf(state, short, query, 0), viewOf(state, short, query, 0), "who asks for the list is given it");
+
+    const before = state.views.chars;
+    const made = message(state, long);
+    assert.equal(message(state, long), made);
+    const view = viewOf(state, long, query, 0);
+    assert.equal(state.views.chars - before, view.hosts.length + made.length);
+    message(state, long, "another form");
+    assert.equal(viewOf(state, long, query, 0), view, "the next message is made around the same list");
+  });
+
+  test("gives up nothing that is in a full view cache for a message that is asked for once", () => {
+    for (const instances of [1, 100]) {
+      const state = newNaming({ viewCharsMax: 200_000 }, 1, 0);
+      const names = Array.from({ length: 600 / instances }, (_, n) => ({ ...service, name: `s${n}` }));
+      for (const name of names)
+        for (let n = 0; n < instances; n++)
+          ok(step(state, { type: "publishAddress", service: name, instance: input(n), caller }, 0));
+      for (const name of names) message(state, name);
+      const key = "form a";
+      const held = names.filter((name) => state.views.message(findService(state, name) as Service, key) !== undefined);
+      assert.ok(held.length > 1 && held.length < names.length);
+      assert.deepEqual(held, names.slice(0, held.length));
+      assert.ok(state.views.chars <= 200_000);
+    }
   });
 });

@@ -1,27 +1,44 @@
 import type { Service } from "./model.ts";
 import type { View } from "./view.ts";
 
-/** Views of one service that are kept for one revision: cluster filters that clients use at the same time. */
-const VIEWS_PER_SERVICE_MAX = 16;
+/** What is kept of one service for one revision: cluster filters that clients use at the same time, and the forms of each. */
+const KEPT_PER_SERVICE_MAX = 32;
+
+/**
+ * A list of more characters is kept beside the messages around it, so that the next message need not choose and encode a
+ * thousand instances again. Of a shorter one only what is asked for is kept, and twice as many services find room.
+ */
+const LONG_CHARS = 16_384;
 
 /** What the cache's own clock counts in: small enough a number for centuries of it to fit into 31 bits. */
 const CHARS_PER_TICK = 1024;
 
+/** A complete message around a list, as text or as bytes. */
+export type Message = Uint8Array | string;
+
+/** What is kept of a service: lists by query, and messages by query and form. */
+interface Kept {
+  views: Map<string, View> | undefined;
+  messages: Map<string, Message> | undefined;
+  count: number;
+  chars: number;
+}
+
 /**
- * Encoded lists of services, so that an unchanged service is encoded once. Bounded by the characters it holds, or by one
- * list when that alone is longer: the service for which none was made for the longest time makes room. A service that
- * changed loses its lists at once.
+ * Encoded lists of services and the messages around them, so that an unchanged service is encoded once. Bounded by the
+ * characters (or bytes) it holds, or by one list when that alone is longer: the service for which nothing was made for
+ * the longest time makes room. A service that changed loses everything at once.
  *
- * A full cache takes in a list only when its service was asked for so shortly before that a cache of this size would
+ * A full cache takes in something only when its service was asked for so shortly before that a cache of this size would
  * still have held it. Otherwise a member with more services than fit would keep each list for a while and give it up
  * unread, which costs far more than encoding it: it lives long enough to be moved among the old objects, and it takes a
  * full collection to get rid of it there.
  */
 export class ViewCache {
   readonly #charsMax: number;
-  readonly #byService = new Map<Service, Map<string, View>>();
+  readonly #byService = new Map<Service, Kept>();
   #chars = 0;
-  /** Characters of all lists that were ever made: how far two of them are apart tells how many others came between. */
+  /** Characters of everything that was ever made: how far two are apart tells how much else came between. */
   #made = 0;
 
   constructor(charsMax: number) {
@@ -32,62 +49,88 @@ export class ViewCache {
     return this.#chars;
   }
 
-  /** Services with lists in here. */
+  /** Services of which something is in here. */
   get size(): number {
     return this.#byService.size;
   }
 
-  get(service: Service, key: string): View | undefined {
-    return this.#byService.get(service)?.get(key);
+  view(service: Service, key: string): View | undefined {
+    return this.#byService.get(service)?.views?.get(key);
   }
 
-  put(service: Service, key: string, view: View): void {
+  message(service: Service, key: string): Message | undefined {
+    return this.#byService.get(service)?.messages?.get(key);
+  }
+
+  putView(service: Service, key: string, view: View): void {
+    const { length } = view.hosts;
+    // A message around a long list is kept as well: it must find its room without anybody else making it.
+    const kept = this.#admit(service, length, isLong(view) ? 2 * length : length);
+    if (kept === undefined) return;
+    kept.views ??= new Map();
+    kept.views.set(key, view);
+  }
+
+  /** @param around  the list inside, when that is a long one: its message is kept if it is. */
+  putMessage(service: Service, key: string, message: Message, around?: View): void {
+    const kept =
+      around === undefined
+        ? this.#admit(service, message.length, message.length)
+        : this.#follow(service, message.length, around);
+    if (kept === undefined) return;
+    kept.messages ??= new Map();
+    kept.messages.set(key, message);
+  }
+
+  #admit(service: Service, chars: number, room: number): Kept | undefined {
     const again = this.#madeAgainSoon(service);
-    this.#made += view.cost;
-    if (!again && this.#chars > 0 && this.#chars + view.cost > this.#charsMax) return;
-    let views = this.#byService.get(service) ?? new Map<string, View>();
-    let own = view.cost;
-    for (const { cost } of views.values()) own += cost;
-    if (views.size >= VIEWS_PER_SERVICE_MAX || own > this.#charsMax) {
+    this.#made += chars;
+    if (!again && this.#chars > 0 && this.#chars + room > this.#charsMax) return undefined;
+    return this.#take(service, chars);
+  }
+
+  #follow(service: Service, chars: number, view: View): Kept | undefined {
+    this.#made += chars;
+    const views = this.#byService.get(service)?.views;
+    if (views === undefined || ![...views.values()].includes(view)) return undefined;
+    return this.#take(service, chars);
+  }
+
+  #take(service: Service, chars: number): Kept {
+    let kept = this.#byService.get(service);
+    if (kept !== undefined && (kept.count >= KEPT_PER_SERVICE_MAX || kept.chars + chars > this.#charsMax)) {
       this.drop(service);
-      views = new Map();
+      kept = undefined;
     }
-    views.set(key, view);
-    this.#chars += view.cost;
+    kept ??= { views: undefined, messages: undefined, count: 0, chars: 0 };
+    kept.count++;
+    kept.chars += chars;
+    this.#chars += chars;
     // Last in the order of the map, so that everybody else makes room first.
     this.#byService.delete(service);
-    this.#byService.set(service, views);
-    this.#makeRoom(service);
+    this.#byService.set(service, kept);
+    for (const oldest of this.#byService.keys()) {
+      if (this.#chars <= this.#charsMax) break;
+      if (oldest !== service) this.drop(oldest);
+    }
+    return kept;
   }
 
-  /** Whether the lists made since the last one of this service would fit; notes that now there is another one. */
+  /** Whether what was made since the last time for this service would fit; notes that now there is something again. */
   #madeAgainSoon(service: Service): boolean {
     const before = service.viewMadeAt;
     service.viewMadeAt = Math.ceil(this.#made / CHARS_PER_TICK);
     return before !== undefined && (service.viewMadeAt - before) * CHARS_PER_TICK <= this.#charsMax;
   }
 
-  #makeRoom(service: Service): void {
-    for (const oldest of this.#byService.keys()) {
-      if (this.#chars <= this.#charsMax) break;
-      if (oldest !== service) this.drop(oldest);
-    }
-  }
-
-  /** A complete message was made around a view and is kept with it. */
-  charge(service: Service, view: View, size: number): void {
-    this.#made += size;
-    const held = this.#byService.get(service);
-    if (held === undefined || ![...held.values()].includes(view)) return;
-    view.cost += size;
-    this.#chars += size;
-    this.#makeRoom(service);
-  }
-
   drop(service: Service): void {
-    const views = this.#byService.get(service);
-    if (views === undefined) return;
-    for (const view of views.values()) this.#chars -= view.cost;
+    const kept = this.#byService.get(service);
+    if (kept === undefined) return;
+    this.#chars -= kept.chars;
     this.#byService.delete(service);
   }
+}
+
+export function isLong(view: View): boolean {
+  return view.hosts.length > LONG_CHARS;
 }

@@ -208,11 +208,10 @@ describe("a view (N5)", () => {
     bench.connect("one");
     for (const name of ["one", "two", "three"])
       bench.publish("one", service(name), instance("10.0.0.1:80"), instance("10.0.0.2:80"));
-    const { encoded: _, ...before } = bench.view(service("one"));
+    const before = bench.view(service("one"));
     for (const name of ["two", "three"]) bench.view(service(name));
     assert.ok(bench.state.views.chars <= 1000);
-    const { encoded: __, ...after } = bench.view(service("one"));
-    assert.deepEqual(after, before);
+    assert.deepEqual(bench.view(service("one")), before);
   });
 
   test("writes every instance with its own values, alike as they may be", () => {
@@ -245,7 +244,7 @@ describe("a view (N5)", () => {
   test("of many filters takes a bounded place", () => {
     const bench = published(3, 3);
     for (let n = 0; n < 100; n++) bench.view(orders, { clusters: `DEFAULT,C${n}` });
-    assert.ok(bench.state.views.chars <= 16 * bench.view(orders).hosts.length);
+    assert.ok(bench.state.views.chars <= 32 * bench.view(orders).hosts.length);
   });
 
   test("makes room for itself first when the lists of its service fill the cache", () => {

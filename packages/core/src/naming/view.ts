@@ -2,10 +2,11 @@ import { doubleText, groupedName, type ServiceName, type TextMap } from "@nacre/
 import { addToSet, hex } from "../lib/hash.ts";
 import type { Millis } from "../lib/units.ts";
 import { heartbeatOf, idGeneratorOf, instanceIdOf, overridden, withHealth } from "./instance.ts";
-import type { Entry, Instance, Service } from "./model.ts";
+import type { Instance, Service } from "./model.ts";
 import { select } from "./selector.ts";
 import { shownOf } from "./stack.ts";
 import { findService, type NamingState, wallAt } from "./state.ts";
+import { isLong, type Message } from "./view-cache.ts";
 
 /** What a consumer asks to see of a service. */
 export interface ViewQuery {
@@ -16,7 +17,7 @@ export interface ViewQuery {
   readonly consumerIp: string | undefined;
 }
 
-/** What consumers receive of one service: chosen and encoded once per revision and query. */
+/** What consumers receive of one service. */
 export interface View {
   /** The instances as a JSON array. */
   readonly hosts: string;
@@ -25,28 +26,65 @@ export interface View {
   /** Over the content of the hosts, in whatever order: equal lists have equal checksums on every member. */
   readonly checksum: string;
   readonly reachProtectionThreshold: boolean;
-  /** Complete messages around these hosts, by the form that their maker chose; they live as long as the view. */
-  readonly encoded: Map<string, Uint8Array | string>;
-  /** What it takes in the view cache: characters of the hosts, and bytes or characters of the messages. */
-  cost: number;
 }
 
-/** The view of a service; one that does not exist has an empty view, never an error. */
+/** The view of a service, chosen and encoded once per revision and query; one that does not exist has an empty view. */
 export function viewOf(state: NamingState, name: ServiceName, query: ViewQuery, now: Millis): View {
   const service = findService(state, name);
-  if (service === undefined) {
-    // A service that comes to exist later must look newer than this answer; another such answer says the same.
-    state.lastRefFloor = Math.max(state.lastRefFloor, wallAt(state, now));
-    return emptyView(state.lastRefFloor);
-  }
+  return service === undefined
+    ? missingView(state, now)
+    : heldView(state, service, query, viewKey(state, service, query));
+}
+
+/**
+ * A complete message around the view of a service, made once per revision and query for all who ask for the same.
+ *
+ * @param form  names the message: it follows from the form and the view alone, and all of one form have one type.
+ */
+export function messageOf<M extends Message>(
+  state: NamingState,
+  name: ServiceName,
+  query: ViewQuery,
+  now: Millis,
+  form: string,
+  make: (view: View) => M,
+): M {
+  const service = findService(state, name);
+  if (service === undefined) return make(missingView(state, now));
   service.shown = true;
-  const key = `${query.healthyOnly ? "h" : "a"}${selectorKey(state, service, query.consumerIp)}${query.clusters}`;
-  const cached = state.views.get(service, key);
-  if (cached !== undefined) return cached;
-  const { instances, protects } = choose(state, service, query);
-  const view = encode(service, instances, protects);
-  state.views.put(service, key, view);
+  const key = viewKey(state, service, query);
+  const messageKey = `${form} ${key}`;
+  const held = state.views.message(service, messageKey);
+  if (held !== undefined) return held as M;
+  const view = state.views.view(service, key) ?? makeView(state, service, query);
+  const message = make(view);
+  if (isLong(view) && state.views.view(service, key) === undefined) state.views.putView(service, key, view);
+  state.views.putMessage(service, messageKey, message, isLong(view) ? view : undefined);
+  return message;
+}
+
+function viewKey(state: NamingState, service: Service, query: ViewQuery): string {
+  return `${query.healthyOnly ? "h" : "a"}${selectorKey(state, service, query.consumerIp)}${query.clusters}`;
+}
+
+function heldView(state: NamingState, service: Service, query: ViewQuery, key: string): View {
+  service.shown = true;
+  const held = state.views.view(service, key);
+  if (held !== undefined) return held;
+  const view = makeView(state, service, query);
+  state.views.putView(service, key, view);
   return view;
+}
+
+function makeView(state: NamingState, service: Service, query: ViewQuery): View {
+  const { instances, protects } = choose(state, service, query);
+  return encode(service, instances, protects);
+}
+
+/** A service that comes to exist later must look newer than this answer; another such answer says the same. */
+function missingView(state: NamingState, now: Millis): View {
+  state.lastRefFloor = Math.max(state.lastRefFloor, wallAt(state, now));
+  return emptyView(state.lastRefFloor);
 }
 
 /** What of the consumer the selector of a service looks at: consumers with equal keys see the same list. */
@@ -66,22 +104,18 @@ function emptyView(lastRefTime: number): View {
     lastRefTime,
     checksum: hex(0),
     reachProtectionThreshold: false,
-    encoded: new Map(),
-    cost: 0,
   };
 }
 
 /** Instances as operators see them: disabled ones too, with operators' records laid over. `clusters` blank means all. */
 export function instancesOf(service: Service, clusters: string): Instance[] {
+  const { overrides } = service;
   const wanted = clusterSet(clusters);
   const found: Instance[] = [];
   for (const [key, entry] of service.hosts)
-    if (wanted === undefined || wanted.has(entry.instance.cluster)) found.push(shown(service, key, entry));
+    if (wanted === undefined || wanted.has(entry.instance.cluster))
+      found.push(overrides === undefined ? shownOf(entry) : overridden(shownOf(entry), overrides.get(key)));
   return found;
-}
-
-function shown(service: Service, key: string, entry: Entry): Instance {
-  return overridden(shownOf(entry), service.overrides?.get(key));
 }
 
 function clusterSet(clusters: string): Set<string> | undefined {
@@ -98,7 +132,9 @@ export function choose(
   service: Service,
   query: ViewQuery,
 ): { instances: Instance[]; protects: boolean } {
-  let instances = instancesOf(service, query.clusters).filter((instance) => instance.enabled);
+  let instances = instancesOf(service, query.clusters);
+  // Nearly always all of them are, and no second list is made.
+  if (!instances.every(({ enabled }) => enabled)) instances = instances.filter(({ enabled }) => enabled);
   const { metadata } = service;
   if (metadata !== undefined) {
     instances = [...select(instances, metadata.selector, query.consumerIp ?? "", (ip) => state.labels.get(ip))];
@@ -106,7 +142,8 @@ export function choose(
     if (protectionFires(healthy, instances.length, metadata.protectThreshold, state.options.zeroThresholdProtects))
       return { instances: instances.map((instance) => withHealth(instance, true)), protects: true };
   }
-  if (query.healthyOnly) instances = instances.filter((instance) => instance.healthy);
+  if (query.healthyOnly && !instances.every(({ healthy }) => healthy))
+    instances = instances.filter(({ healthy }) => healthy);
   return { instances, protects: false };
 }
 
@@ -126,22 +163,28 @@ function encode(service: Service, instances: readonly Instance[], protects: bool
     lastRefTime: service.lastRefTime,
     checksum: hex(checksum),
     reachProtectionThreshold: protects,
-    encoded: new Map(),
-    cost: hosts.length,
   };
 }
 
 /** Instances of one service as every dialect writes them, each as the text of an object. */
 export function instanceTexts(name: ServiceName, instances: readonly Instance[]): string[] {
-  const service = quoted(groupedName(name));
+  const grouped = groupedName(name);
+  const service = quoted(grouped);
   let before: Instance | undefined;
   let tail = "";
+  /** What stands between the two places of the address, when nothing in it has to be escaped. */
+  let middle: string | undefined;
   return instances.map((instance) => {
     // Instances of a service mostly differ in their address alone, and what follows it is written once.
-    if (before === undefined || !sameBesideAddress(before, instance)) tail = tailText(service, instance);
+    if (before === undefined || !sameBesideAddress(before, instance)) {
+      tail = tailText(service, instance);
+      middle = isPlain(grouped) && isPlain(instance.cluster) ? `#${instance.cluster}#${grouped}","ip":"` : undefined;
+    }
     before = instance;
-    const id = quoted(instanceIdOf(name, instance));
-    return `{"instanceId":${id},"ip":${quoted(instance.ip)},"port":${instance.port}${tail}`;
+    const { ip, port, instanceId } = instance;
+    if (middle !== undefined && instanceId === undefined && isPlain(ip))
+      return `{"instanceId":"${ip}#${port}${middle}${ip}","port":${port}${tail}`;
+    return `{"instanceId":${quoted(instanceIdOf(name, instance))},"ip":${quoted(ip)},"port":${port}${tail}`;
   });
 }
 
@@ -187,7 +230,11 @@ const WITHOUT_METADATA = metadataText({});
 
 /** A JSON string. Names and addresses rarely hold anything that has to be escaped, and a look is cheaper than the writer. */
 function quoted(text: string): string {
-  return /^[\w.:@#-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+  return isPlain(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function isPlain(text: string): boolean {
+  return /^[\w.:@#-]*$/.test(text);
 }
 
 /**
@@ -203,7 +250,7 @@ export function serviceInfoText(
 ): string {
   const shownName = form === "grpc" ? name.name : groupedName(name);
   return (
-    `{"name":${JSON.stringify(shownName)},"groupName":${JSON.stringify(name.group)},"clusters":${JSON.stringify(clusters)}` +
+    `{"name":${quoted(shownName)},"groupName":${quoted(name.group)},"clusters":${quoted(clusters)}` +
     `,"cacheMillis":${cacheMillis},"hosts":${view.hosts},"lastRefTime":${view.lastRefTime},"checksum":"${view.checksum}"` +
     `,"allIps":false${form === "grpc" ? "" : ',"allIPs":false'}` +
     `,"reachProtectionThreshold":${view.reachProtectionThreshold},"valid":true}`

@@ -1,4 +1,12 @@
-import { encodePayload, encodeUtf8, FAILURES, failure, type RegistryError, success } from "@nacre/protocol";
+import {
+  encodePayload,
+  encodeUtf8,
+  FAILURES,
+  failure,
+  payloadHead,
+  type RegistryError,
+  success,
+} from "@nacre/protocol";
 import type { Answer, AnyMessage } from "./handlers.ts";
 
 /** An answer ready to leave, with what is counted about it. `errorCode` 0 is a success. */
@@ -8,8 +16,19 @@ export interface Reply {
 }
 
 export function reply(response: string, body: Record<string, unknown>): Reply {
-  const payload = encodePayload({ type: response, body: encodeUtf8(JSON.stringify(body)) });
+  const payload = textPayload(response, JSON.stringify(body));
   return { payload, errorCode: typeof body.errorCode === "number" ? body.errorCode : 0 };
+}
+
+/** The message around the text of a body, written in one go: a second copy of a list costs as much as the first. */
+export function textPayload(type: string, body: string): Uint8Array {
+  const size = Buffer.byteLength(body);
+  const head = payloadHead(type, size);
+  // Of its own: in a part of a larger buffer, whoever keeps it would keep all of that.
+  const payload = Buffer.allocUnsafeSlow(head.length + size);
+  payload.set(head);
+  payload.write(body, head.length, "utf8");
+  return payload;
 }
 
 export function replyTo(message: AnyMessage, answer: Answer): Reply {

@@ -4,9 +4,9 @@ import {
   type Command,
   type Effect,
   type Event,
-  findService,
   instanceKey,
   load,
+  messageOf,
   type NamingOptions,
   type NamingState,
   newNaming,
@@ -22,6 +22,7 @@ import {
 import { encodeUtf8, namingPushes, RegistryError, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { AddressEvent, BeatAnswer } from "../cluster/forwarding.ts";
+import { textPayload } from "../connections/answers.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
@@ -210,23 +211,25 @@ export class Naming {
   }
 
   /**
-   * A complete message around a service's content, encoded once for all who ask for the same.
+   * A complete answer of the gRPC wire around a service's content, encoded once for all who ask for the same.
    *
-   * @param message  names the message: equal ones of one view share their bytes.
-   * @param around  makes the message from the text of the `ServiceInfo`.
+   * @param response  the type of the answer.
+   * @param around  makes the message from the text of the `ServiceInfo`: one message for one type and one view.
    */
   encoded(
     service: ServiceName,
     query: ViewQuery,
-    message: string,
+    response: string,
     around: (serviceInfo: string) => string,
   ): Uint8Array {
-    return this.#message(service, query, "grpc", message, around, encodeUtf8);
+    return this.#message(service, query, "grpc", response, (info) => textPayload(response, around(info)));
   }
 
   /**
    * The same for HTTP, which takes text. Bytes lie outside of the JavaScript heap, and V8 collects the whole heap for
    * every 64 MiB of them that have outlived a scavenge: only a long message is worth that.
+   *
+   * @param message  names the message: equal ones of one view share their bytes.
    */
   written(
     service: ServiceName,
@@ -235,30 +238,23 @@ export class Naming {
     message: string,
     around: (serviceInfo: string) => string,
   ): Uint8Array | string {
-    return this.#message(service, query, form, message, around, (text) =>
-      text.length > TEXT_MAX ? encodeUtf8(text) : text,
-    );
+    return this.#message(service, query, form, message, (info) => {
+      const text = around(info);
+      return text.length > TEXT_MAX ? encodeUtf8(text) : text;
+    });
   }
 
-  #message<T extends Uint8Array | string>(
+  #message<M extends Uint8Array | string>(
     service: ServiceName,
     query: ViewQuery,
     form: "grpc" | "v1" | "v2",
     message: string,
-    around: (serviceInfo: string) => string,
-    finish: (text: string) => T,
-  ): T {
-    const view = this.view(service, query);
+    make: (serviceInfo: string) => M,
+  ): M {
     const cacheMillis = this.state.switches.defaultPushCacheMillis;
-    const key = `${message}/${form}/${cacheMillis}`;
-    const held = view.encoded.get(key);
-    // A form is asked for as bytes or as text, never as both.
-    if (held !== undefined) return held as T;
-    const made = finish(around(serviceInfoText(service, query.clusters, view, form, cacheMillis)));
-    view.encoded.set(key, made);
-    const of = findService(this.state, service);
-    if (of !== undefined) this.state.views.charge(of, view, made.length);
-    return made;
+    return messageOf(this.state, service, query, this.#now(), `${message}/${form}/${cacheMillis}`, (view) =>
+      make(serviceInfoText(service, query.clusters, view, form, cacheMillis)),
+    );
   }
 
   #now(): number {

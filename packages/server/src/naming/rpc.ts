@@ -10,10 +10,20 @@ import {
   ruleBroken,
   type ServiceName,
   serviceNameOf,
+  success,
   type WireInstance,
 } from "@nacre/protocol";
+import { textPayload } from "../connections/answers.ts";
 import { type Feature, feature, type Handlers, type RequestContext } from "../connections/handlers.ts";
 import type { Naming } from "./naming.ts";
+
+/** What most calls are answered with: always the same, and so written once. */
+const REGISTERED = instanceAnswer("registerInstance");
+const DEREGISTERED = instanceAnswer("deregisterInstance");
+
+function instanceAnswer(type: string): { readonly payload: Uint8Array } {
+  return { payload: textPayload(namingMessages.InstanceRequest.response, JSON.stringify(success({ type }))) };
+}
 
 /** The naming messages of the gRPC wire. */
 export function namingFeature(naming: Naming): Feature {
@@ -50,15 +60,16 @@ export function namingFeature(naming: Naming): Feature {
     clusters: string,
     healthyOnly: boolean,
     consumerIp: string,
+    response: string,
     extra: string,
-  ): { body: Uint8Array } {
+  ): { payload: Uint8Array } {
     if (checkParams) refuseBroken(clustersBroken(clusters));
     const query = { clusters, healthyOnly, consumerIp };
     return {
-      body: naming.encoded(
+      payload: naming.encoded(
         service,
         query,
-        extra,
+        response,
         (text) => `{"resultCode":200,"errorCode":0,"success":true,${extra}"serviceInfo":${text}}`,
       ),
     };
@@ -68,10 +79,14 @@ export function namingFeature(naming: Naming): Feature {
     InstanceRequest: {
       handle({ type, instance, ...names }, context) {
         const service = serviceOf(names);
-        if (type === "registerInstance") publish(service, [instance], context);
-        else if (type === "deregisterInstance") naming.submit({ type: "withdraw", service, ...clientOf(context) });
-        else throw new RegistryError("invalidParameter", `Unsupported request type ${type}`);
-        return { type };
+        if (type === "registerInstance") {
+          publish(service, [instance], context);
+          return REGISTERED;
+        }
+        if (type !== "deregisterInstance")
+          throw new RegistryError("invalidParameter", `Unsupported request type ${type}`);
+        naming.submit({ type: "withdraw", service, ...clientOf(context) });
+        return DEREGISTERED;
       },
     },
     PersistentInstanceRequest: {
@@ -96,7 +111,8 @@ export function namingFeature(naming: Naming): Feature {
     },
     ServiceQueryRequest: {
       handle({ cluster, healthyOnly, healthOnly, ...names }, { connection }) {
-        return info(serviceOf(names), cluster, healthyOnly || healthOnly, connection.clientIp, "");
+        const { response } = namingMessages.ServiceQueryRequest;
+        return info(serviceOf(names), cluster, healthyOnly || healthOnly, connection.clientIp, response, "");
       },
     },
     ServiceListRequest: {
@@ -117,7 +133,8 @@ export function namingFeature(naming: Naming): Feature {
           if (checkParams) refuseBroken(clustersBroken(clusters));
           naming.submit({ type: "subscribe", service, clusters, ...clientOf(context) });
         } else naming.submit({ type: "unsubscribe", clientId: context.connection.id, service });
-        return info(service, clusters, false, context.connection.clientIp, '"message":"success",');
+        const { response } = namingMessages.SubscribeServiceRequest;
+        return info(service, clusters, false, context.connection.clientIp, response, '"message":"success",');
       },
     },
     NamingFuzzyWatchRequest: {
