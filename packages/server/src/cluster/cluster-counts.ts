@@ -30,6 +30,7 @@ export function clusterCounts({ clock, cluster, findings }: ClusterCountsSetup):
     ),
     distro: {
       ready: distro.ready !== undefined,
+      load: distro.load && { clients: distro.load.clients, expected: distro.load.clientsExpected },
       clients: distro.clients,
       tombstones: distro.tombstones,
       orphans: orphanCounts(distro),

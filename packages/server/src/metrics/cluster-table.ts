@@ -80,6 +80,20 @@ export const CLUSTER_METRICS: readonly MetricRow[] = [
   plain("nacre_distro_ready", "gauge", "1 once this member has loaded, or serves what it has", (one) =>
     Number(one.distro.ready),
   ),
+  {
+    name: "nacre_distro_load_clients",
+    type: "gauge",
+    help: "While this member loads: clients that have come, and those that the other member announced",
+    labels: { what: "`come` or `announced`" },
+    samples: ({ cluster }) => {
+      const load = cluster?.distro.load;
+      if (load === undefined) return [];
+      return [
+        { labels: { what: "come" }, value: load.clients },
+        { labels: { what: "announced" }, value: load.expected },
+      ];
+    },
+  },
   plain(
     "nacre_distro_clients",
     "gauge",

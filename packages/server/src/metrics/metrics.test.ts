@@ -105,6 +105,7 @@ function everySource(): Required<MetricSources> {
       peers: [peerCounts("10.0.0.2:8848"), { ...peerCounts("10.0.0.3:8848"), state: "DOWN", equalSeconds: undefined }],
       distro: {
         ready: true,
+        load: { clients: 49, expected: 50 },
         clients: 50,
         tombstones: 51,
         orphans: { waiting: 52, unhealthy: 53, answering: 54 },
@@ -224,6 +225,7 @@ describe("the metrics page", () => {
       'nacre_distro_equal_age_seconds{peer="10.0.0.2:8848"} 2',
       'nacre_distro_orphans{shown="unhealthy"} 53',
       "nacre_distro_removals_held 56",
+      'nacre_distro_load_clients{what="come"} 49',
       'nacre_link_bytes_total{peer="10.0.0.2:8848",direction="out"} 66',
       'nacre_findings{code="MEMBER_DOWN",severity="error"} 1',
     ])

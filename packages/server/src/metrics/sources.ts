@@ -146,6 +146,8 @@ export interface ClusterCounts {
   readonly peers: readonly ClusterPeerCounts[];
   readonly distro: {
     readonly ready: boolean;
+    /** While it loads: clients that have come, and those that the source announced. */
+    readonly load: { readonly clients: number; readonly expected: number } | undefined;
     readonly clients: number;
     readonly tombstones: number;
     /** Clients that nobody speaks for, by how they are shown. */

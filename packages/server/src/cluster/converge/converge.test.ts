@@ -8,7 +8,7 @@ import { type Peers, readAnswer } from "../peer-calls.ts";
 import { answersOf } from "./answers.ts";
 import { type ConvergeReport, converge } from "./converge.ts";
 import { sideBySide } from "./merge.ts";
-import { explainClient } from "./why.ts";
+import { explain, explainClient } from "./why.ts";
 import type { KnownClient, OwnersAnswer } from "./wire.ts";
 
 type Published = ReturnType<typeof instance>;
@@ -323,6 +323,21 @@ describe("why members differ about a client", () => {
       "a is lost, and it was given up; a still holds it",
     ],
   ];
+  test("is said: that durable data is not replicated", () => {
+    const said = { known: new Map(), owners: new Map(), gone: new Map(), ringOwner: () => undefined, shown: String };
+    const values = new Map([["a", "there"]]);
+    const found = {
+      key: "10.0.0.1:80:DEFAULT",
+      field: "presence",
+      values,
+      clientIds: ["x"],
+      ephemeral: false,
+    } as const;
+    assert.match(explain(found, said).why, /^it is durable data, which members do not replicate/);
+    const same = explain({ ...found, ephemeral: true, values: new Map([["a", "not there"]]) }, said);
+    assert.match(same.why, /^all hold the same versions, .* in the log of a$/);
+  });
+
   for (const [what, told, expected] of cases) test(`is said: ${what}`, () => assert.equal(told, expected));
 });
 
