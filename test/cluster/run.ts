@@ -23,6 +23,7 @@ import { ACTS } from "./scenarios/index.ts";
 /** Acts at a time, on two cores: mostly they wait. */
 const CONCURRENCY = process.argv.includes("--report") ? 1 : 3;
 const OPEN_MAX_MS = 600_000;
+const EXIT_MAX_MS = 15_000;
 const SCENARIO_MAX_MS = isLong ? 900_000 : 240_000;
 
 const only = flagValue("--only");
@@ -32,6 +33,8 @@ const left: string[] = [];
 describe("clusters", { concurrency: CONCURRENCY }, () => {
   after(async () => {
     if (process.argv.includes("--report")) await writeReport(ACTS, outcomes, left);
+    // What a failed scenario has left behind is not to keep this process.
+    setTimeout(() => process.exit(), EXIT_MAX_MS).unref();
   });
   for (const act of ACTS) {
     const scenarios = act.scenarios.filter(

@@ -11,6 +11,8 @@ export interface Failure {
   readonly at: number;
   readonly member: string;
   readonly what: string;
+  /** The member said that it is stopping: clients and proxies go to the next one. */
+  readonly isStopping: boolean;
 }
 
 /**
@@ -81,7 +83,12 @@ export class Beats {
     const fail = (what: string) => {
       // A proxy goes on to the next member when one refuses. And one that was killed meanwhile answers nothing.
       if (member.isReady && !what.includes("ECONNREFUSED"))
-        this.failures.push({ at: performance.now(), member: member.name, what: `${method} ${path}: ${what}` });
+        this.failures.push({
+          at: performance.now(),
+          member: member.name,
+          what: `${method} ${path}: ${what}`,
+          isStopping: what.startsWith("503") && what.includes("is stopping"),
+        });
       return undefined;
     };
     this.calls++;

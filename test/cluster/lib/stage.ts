@@ -18,6 +18,8 @@ const BEATING = 6;
 const OPEN_MAX_MS = 15_000;
 /** Applications on SDKs and light clients publish here; instances of killed clients, so that they are judged apart. */
 export const SERVICES = ["apps", "guests", "beats"] as const;
+/** Looked at, and not judged. */
+const UNJUDGED = ["forgetful"] as const;
 
 /** A cluster, those who watch it, those who use it, and what all of them were shown. */
 export class Stage {
@@ -58,7 +60,7 @@ export class Stage {
   }
 
   observe(member: MemberProcess): void {
-    const observer = new Observer(member, SERVICES, this.history);
+    const observer = new Observer(member, [...SERVICES, ...UNJUDGED], this.history);
     this.#observers.push(observer);
     observer.start();
   }
@@ -81,7 +83,7 @@ export class Stage {
     await driver.subscribe("apps");
     const address = this.openAddress();
     this.#publishers.set(address, sdk.name);
-    await driver.register("apps", address);
+    await driver.register(sdk.isForgetful === true ? "forgetful" : "apps", address);
     return driver;
   }
 

@@ -12,8 +12,8 @@ import { instanceRequest } from "../lib/requests.ts";
 import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
 import type { Stage } from "../lib/stage.ts";
 
-const RECONNECTING = isLong ? 2000 : 400;
-const LOADED = isLong ? 500_000 : 20_000;
+const RECONNECTING = isLong ? 1000 : 400;
+const LOADED = isLong ? 100_000 : 20_000;
 const BATCH = 1000;
 const MEMORY_GROWTH_MAX_BYTES = 400 * 1024 * 1024;
 
