@@ -27,9 +27,10 @@ import {
   readForwarded,
 } from "./forwarding.ts";
 import type { OpenedIdentity } from "./identity.ts";
-import { type Connects, InstanceProbe } from "./instance-probe.ts";
+import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
 import type { ClusterLinks, LinksSetup, LinkTls } from "./links/types.ts";
+import { newResolve } from "./lookup/resolve.ts";
 import { MemberRunner } from "./member-runner.ts";
 import { type PeerCallHandlers, type PeerCallName, type PeerCalls, type Peers, readAnswer } from "./peer-calls.ts";
 
@@ -208,7 +209,8 @@ export class Cluster {
         this.#judgeReadiness();
       },
     });
-    this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id), outside?.connects);
+    const connects = outside?.connects ?? connectsByTcp(newResolve(clock));
+    this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id), connects);
   }
 
   /** Reads what this member knew in its last life, and begins to hear what clients publish here. */

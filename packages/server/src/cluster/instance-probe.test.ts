@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "@nacre/testkit/fake-clock";
-import { InstanceProbe } from "./instance-probe.ts";
+import { connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 
 const CONNECTS_MAX = 512;
 
@@ -90,5 +91,24 @@ describe("probes of clients whose member is lost", () => {
     probe.stop();
     clock.advance(1_000);
     assert.deepEqual(told, []);
+  });
+});
+
+describe("a connection to an instance", () => {
+  const connects = connectsByTcp(async (host) => ({ ips: host === "orders.example" ? ["127.0.0.1"] : [] }));
+
+  test("says whether somebody listens there, by address or by name", async (t) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    t.after(() => server.close());
+    await new Promise((listening) => server.once("listening", listening));
+    const { port } = server.address() as AddressInfo;
+    assert.equal(await connects("127.0.0.1", port), true);
+    assert.equal(await connects("orders.example", port), true);
+    assert.equal(await connects("127.0.0.2", port), false);
+  });
+
+  test("comes to nothing where there is no such host or port, whatever was published", async () => {
+    for (const host of ["", "\0", "a b", "gone.example"]) assert.equal(await connects(host, 80), false, host);
+    for (const port of [0, -1, 65_536, 80.5]) assert.equal(await connects("127.0.0.1", port), false, String(port));
   });
 });

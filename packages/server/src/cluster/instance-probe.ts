@@ -1,6 +1,7 @@
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
 import type { ClientId, Contents } from "@nacre/core/distro";
 import type { Clock, Timer } from "../clock.ts";
+import type { Resolve } from "./lookup/resolve.ts";
 
 /**
  * Connections under way at once, over all orders: a lost member may leave a hundred thousand clients, told in orders of
@@ -44,7 +45,7 @@ export class InstanceProbe {
   #telling: Timer | undefined;
   #stopped = false;
 
-  constructor(clock: Clock, contentsOf: (id: ClientId) => Contents | undefined, connects: Connects = connectsByTcp) {
+  constructor(clock: Clock, contentsOf: (id: ClientId) => Contents | undefined, connects: Connects) {
     this.#clock = clock;
     this.#contentsOf = contentsOf;
     this.#connects = connects;
@@ -101,8 +102,16 @@ export class InstanceProbe {
   }
 }
 
-function connectsByTcp(host: string, port: number): Promise<boolean> {
-  if (port < 1 || port > 65_535) return Promise.resolve(false);
+/** @param resolve  for instances that are published by a name: the system's lookups keep files waiting, so few may run. */
+export function connectsByTcp(resolve: Resolve): Connects {
+  return async (host, port) => {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) return false;
+    const ip = isIP(host) === 0 ? (await resolve(host)).ips[0] : host;
+    return ip !== undefined && connectsTo(ip, port);
+  };
+}
+
+function connectsTo(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_MS });
     const end = (answers: boolean) => () => {
