@@ -5,10 +5,10 @@ import { SmallMap } from "./small-map.ts";
 
 describe("a small map", () => {
   test("holds what a map holds, in the same order", () => {
-    const keys = ["a", "b", "c"].map((name) => ({ name }));
-    const steps = fc.array(
-      fc.record({ key: fc.constantFrom(...keys), value: fc.option(fc.nat(3), { nil: undefined }) }),
-    );
+    // More than lie in a row.
+    const keys = Array.from({ length: 20 }, (_, name) => ({ name }));
+    const value = fc.option(fc.nat(3), { nil: undefined, freq: 9 });
+    const steps = fc.array(fc.record({ key: fc.constantFrom(...keys), value }), { maxLength: 60, size: "max" });
     fc.assert(
       fc.property(steps, (all) => {
         const small = new SmallMap<object, { value: number }>();

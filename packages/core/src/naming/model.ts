@@ -129,7 +129,7 @@ export interface Service {
   ephemeral: boolean;
   metadata: ServiceMetadata | undefined;
   overrides: Map<InstanceKey, Override> | undefined;
-  readonly publications: Map<Client, Publication>;
+  readonly publications: SmallMap<Client, Publication>;
   /** The entry that shows for each instance key. */
   readonly hosts: Map<InstanceKey, Entry>;
   healthyCount: number;

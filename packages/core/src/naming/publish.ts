@@ -81,12 +81,12 @@ export function publish(
 
   const before = entriesByKey(publication);
   const wanted = new Map<InstanceKey, Instance>();
-  const [neighbour] = service.hosts.values();
-  let like = neighbour?.instance;
+  let like: Instance | undefined;
   for (const input of inputs) {
     const key = inputKey(input);
     const held = before.get(key);
-    like = instanceOf(name, input, ephemeral, () => heldSnowflake(held) ?? newId(), held?.instance ?? like);
+    like = held?.instance ?? like ?? neighbourIn(service);
+    like = instanceOf(name, input, ephemeral, () => heldSnowflake(held) ?? newId(), like);
     wanted.set(key, like);
   }
   const change = replaceEntries(turn, publication, before, wanted, { cause: "replaced", from, detail: "" }, true);
@@ -111,9 +111,21 @@ export function publicationOf(turn: Turn, client: Client, name: ServiceName, fou
   return publication;
 }
 
-export function entriesByKey({ entries }: Publication): Map<InstanceKey, Entry> {
-  return new Map(entries.map((entry) => [instanceKey(entry.instance), entry]));
+/** Any instance of the service: what a new one has in common with it is kept once. */
+function neighbourIn({ hosts }: Service): Instance | undefined {
+  for (const { instance } of hosts.values()) return instance;
+  return undefined;
 }
+
+export function entriesByKey({ entries }: Publication): ReadonlyMap<InstanceKey, Entry> {
+  if (entries.length === 0) return NO_ENTRIES;
+  const byKey = new Map<InstanceKey, Entry>();
+  for (const entry of entries) byKey.set(instanceKey(entry.instance), entry);
+  return byKey;
+}
+
+/** Of everything that is published for the first time. */
+const NO_ENTRIES: ReadonlyMap<InstanceKey, Entry> = new Map();
 
 /**
  * Makes `wanted` the entries of a publication; what is equal stays untouched.
@@ -263,7 +275,7 @@ export function record(
   instance: InstanceKey,
   entry: Entry,
   what: "removed" | "unhealthy" | "healthy" | "disabled" | "enabled",
-  removal: Removal,
+  { cause, from, detail }: Removal,
 ): void {
   turn.state.journal.add({
     at: wallAt(turn.state, turn.now),
@@ -271,7 +283,10 @@ export function record(
     service: service.key,
     instance,
     clientId: entry.publication.client.id,
-    ...removal,
+    // Written out: what is spread behind others lies in a second object, and thousands of these are kept.
+    cause,
+    from,
+    detail,
   });
 }
 

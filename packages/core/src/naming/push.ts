@@ -34,6 +34,7 @@ export function schedule(turn: Turn, service: Service): void {
   if (service.scheduledAt !== undefined) return;
   if (service.pauseUntil <= turn.now) {
     service.scheduledAt = turn.now;
+    turn.ready ??= new Set();
     turn.ready.add(service);
     return;
   }

@@ -1,6 +1,7 @@
 import { type ServiceKey, type ServiceName, serviceKey, type TextMap } from "@nacre/protocol";
 import { type FuzzyMessage, type FuzzyWatches, newFuzzyWatches } from "../fuzzy/state.ts";
 import { Deadlines } from "../lib/deadlines.ts";
+import { SmallMap } from "../lib/small-map.ts";
 import type { SortedNames } from "../lib/sorted-names.ts";
 import type { Millis } from "../lib/units.ts";
 import { CauseJournal } from "./causes.ts";
@@ -149,7 +150,8 @@ export interface Turn {
   readonly state: NamingState;
   readonly now: Millis;
   readonly effects: Effect[];
-  readonly ready: Set<Service>;
+  /** Services to push when the event is done; made when there is the first. */
+  ready: Set<Service> | undefined;
   /** Clients that publish something else than peers believe; made when there is the first. */
   changed: Set<Client> | undefined;
   /** Copies of which an instance came to lie under another. */
@@ -157,7 +159,7 @@ export interface Turn {
 }
 
 export function newTurn(state: NamingState, now: Millis): Turn {
-  return { state, now, effects: [], ready: new Set(), changed: undefined, covered: undefined };
+  return { state, now, effects: [], ready: undefined, changed: undefined, covered: undefined };
 }
 
 export function wallAt(state: NamingState, now: Millis): number {
@@ -188,7 +190,7 @@ export function ensureService(
     ephemeral,
     metadata: undefined,
     overrides: undefined,
-    publications: new Map(),
+    publications: new SmallMap(),
     hosts: new Map(),
     healthyCount: 0,
     subscribers: undefined,

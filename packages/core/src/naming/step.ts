@@ -42,7 +42,7 @@ const BEAT_CHECKS_MAX = 2_000;
 export function step(state: NamingState, event: Event, now: Millis): Effect[] {
   const turn = newTurn(state, now);
   handle(turn, event);
-  for (const service of turn.ready) fanOut(turn, service);
+  if (turn.ready !== undefined) for (const service of turn.ready) fanOut(turn, service);
   if (state.tellsPeers) tellPeers(turn, event);
   return turn.effects;
 }

@@ -124,6 +124,8 @@ export class ViewCache {
   }
 
   drop(service: Service): void {
+    // Of most services of a large member nothing was ever made.
+    if (service.viewMadeAt === undefined) return;
     const kept = this.#byService.get(service);
     if (kept === undefined) return;
     this.#chars -= kept.chars;
