@@ -5,9 +5,10 @@ import type { Resolve } from "./lookup/resolve.ts";
 
 /**
  * Connections under way at once, over all orders: a lost member may leave a hundred thousand clients, told in orders of
- * some thousands. Those to machines that are gone take a whole second each, so fewer would find too few of the others.
+ * some thousands. Twice as many would hold the event loop twice as long where all are refused; half as many would find
+ * fewer where each takes its second.
  */
-const CONNECTS_MAX = 512;
+const CONNECTS_MAX = 128;
 /** One that answers is enough, and a client with many instances must not take everybody's time. */
 const INSTANCES_MAX = 3;
 const CONNECT_MS = 1_000;
