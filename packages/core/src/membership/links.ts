@@ -2,6 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { type Millis, minutes } from "../lib/units.ts";
 import type { Address } from "./address.ts";
 import type { Event, LinkId } from "./events.ts";
+import { lookUpSooner } from "./list.ts";
 import { askOthers, sendProbe } from "./probes.ts";
 import { ownAddresses, targets } from "./self.ts";
 import type { Dial, Link, Member, Membership, Out } from "./state.ts";
@@ -91,6 +92,7 @@ export function connectFailed(
   const dial = state.dials.get(event.address);
   if (dial?.phase !== "connecting") return;
   fail(dial, event.error, now + state.options.redialMs);
+  lookUpSooner(state, event.address, now);
   dial.refused = event.refused;
   const member = memberAt(state, dial);
   if (member === undefined) return;

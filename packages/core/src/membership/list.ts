@@ -70,6 +70,13 @@ export function takeResolved(
   name.ips = answer.ips.slice(0, state.options.membersMax);
 }
 
+/** Nobody answered there: a name that leads to the address is looked up sooner than the others. */
+export function lookUpSooner({ names, options }: Membership, address: Address, now: Millis): void {
+  for (const name of names.values())
+    if (name.ips.some((ip) => address.startsWith(`${ip}:`) || address.startsWith(`[${ip}]:`)))
+      name.nextAt = Math.min(name.nextAt, now + options.resolveUnfoundMs);
+}
+
 /** Whether the list, or an operator, names the member: by an address it has, or one where it was found. */
 export function isListed(state: Membership, member: Member, named: ReadonlySet<Address> = targets(state)): boolean {
   if (member.addresses.some((address) => named.has(address))) return true;

@@ -39,6 +39,8 @@ export interface MembershipOptions {
   readonly settleMs: Millis;
   readonly resolveRetryMs: Millis;
   readonly resolveAgainMs: Millis;
+  /** When nobody answers where the name leads: its member may have another address by now. */
+  readonly resolveUnfoundMs: Millis;
   readonly membersMax: number;
 }
 
@@ -62,6 +64,7 @@ export const MEMBERSHIP_DEFAULTS: MembershipOptions = {
   settleMs: seconds(30),
   resolveRetryMs: seconds(1),
   resolveAgainMs: seconds(30),
+  resolveUnfoundMs: seconds(5),
   membersMax: 200,
 };
 

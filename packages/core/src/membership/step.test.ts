@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { minutes, seconds } from "../lib/units.ts";
 import { Bench, type Peer } from "./bench.fixture.ts";
-import { isolation, list, listDifferences, peers, refusals, self } from "./facts.ts";
+import { isolation, list, listDifferences, peers, refusals, refusedByMost, self } from "./facts.ts";
 import type { MemberState, Sight } from "./frames.ts";
 
 const THREE = "10.0.0.1\n10.0.0.2\n10.0.0.3";
@@ -342,6 +342,27 @@ describe("who does not belong here", () => {
       bench.run(seconds(9));
       assert.deepEqual(refusals(bench.core), []);
     });
+
+  test("is told why once most of the list refuse it, and one of three is not most", () => {
+    const bench = new Bench(THREE);
+    bench.peer("b", "10.0.0.2", { fingerprint: "g" });
+    bench.run(seconds(3));
+    assert.equal(refusedByMost(bench.core), undefined);
+    const c = bench.peer("c", "10.0.0.3", { fingerprint: "g" });
+    bench.run(seconds(3));
+    assert.match(refusedByMost(bench.core) ?? "", /different identity tokens/);
+    bench.cutOff(c);
+    bench.run(seconds(9));
+    assert.equal(refusedByMost(bench.core), undefined);
+  });
+
+  test("counts those alone that the list names", () => {
+    const bench = new Bench(THREE);
+    bench.peer("b", "10.0.0.2", { fingerprint: "g" });
+    bench.peer("x", "10.0.9.9", { fingerprint: "g" });
+    bench.run(seconds(3));
+    assert.equal(refusedByMost(bench.core), undefined);
+  });
 });
 
 describe("a cluster id", () => {
@@ -564,6 +585,22 @@ describe("this member's own address", () => {
     bench.feed({ type: "resolved", host: "node-2", ips: [], error: "no such name" });
     bench.run(seconds(1));
     assert.deepEqual(bench.said, ["0.0 self UP 10.0.0.1:8848", "1.0 resolve node-2"]);
+  });
+
+  test("is looked up by name again five seconds after nobody answers where the name led", () => {
+    const bench = new Bench("node-1,node-2");
+    const b = bench.peer("b", "10.0.0.2", { addresses: ["10.0.0.2:8848"] });
+    bench.feed({ type: "resolved", host: "node-1", ips: ["10.0.0.1"] });
+    bench.feed({ type: "resolved", host: "node-2", ips: ["10.0.0.2"] });
+    bench.run(seconds(20));
+    const resolved = (): string[] => bench.said.filter((what) => what.includes("resolve"));
+    assert.deepEqual(resolved(), ["0.0 resolve node-1", "0.0 resolve node-2"]);
+    b.door = "refuses";
+    bench.cutOff(b);
+    bench.run(seconds(9));
+    const [first, ...more] = resolved();
+    assert.match(first ?? "", /resolve node-2$/);
+    assert.deepEqual(more, []);
   });
 });
 
