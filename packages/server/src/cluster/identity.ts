@@ -35,9 +35,14 @@ const INCARNATION_STEP_MAX = 1 << 20;
  * Reads who this member is and counts one more start of it, or draws ids for a new one.
  *
  * @param directory  the data folder; undefined keeps nothing.
+ * @param draw  a whole number from 1 up to, not including, the one given.
  * @throws StartError when the file is not what was written: a member that took new ids would be another one.
  */
-export async function openIdentity(directory: string | undefined, files: Files = nodeFiles): Promise<OpenedIdentity> {
+export async function openIdentity(
+  directory: string | undefined,
+  files: Files = nodeFiles,
+  draw: (end: number) => number = (end) => nodeCrypto().randomInt(1, end),
+): Promise<OpenedIdentity> {
   const folder = (work: Promise<void>): Promise<void> =>
     work.catch((thrown: unknown) => {
       throw diskFailure(`the data folder ${directory} cannot be made or written`, thrown);
@@ -45,7 +50,7 @@ export async function openIdentity(directory: string | undefined, files: Files =
   if (directory !== undefined) await folder(files.makeDirectory(directory));
   const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
   const fresh = held === undefined;
-  const { randomInt, randomUUID } = nodeCrypto();
+  const { randomUUID } = nodeCrypto();
   let identity: Identity = held ?? {
     memberId: randomUUID(),
     clusterId: randomUUID(),
@@ -53,7 +58,7 @@ export async function openIdentity(directory: string | undefined, files: Files =
     incarnation: 0,
     joined: [],
   };
-  identity = { ...identity, incarnation: identity.incarnation + randomInt(1, INCARNATION_STEP_MAX) };
+  identity = { ...identity, incarnation: identity.incarnation + draw(INCARNATION_STEP_MAX) };
   const write = async (): Promise<void> => {
     const text = `${JSON.stringify(identity, null, 2)}\n`;
     if (directory !== undefined) await folder(replaceFile(files, directory, FILE, text));
