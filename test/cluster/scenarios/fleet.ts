@@ -9,6 +9,8 @@ import type { Stage } from "../lib/stage.ts";
 
 /** How long after a fault the views are looked at, for what shows up late. */
 const LATE_MS = 7000;
+/** Members write down what their clients publish a moment after they have answered: no write waits for a disk. */
+const JOURNAL_MS = 500;
 /** SDKs say again what they published in rounds of 3 s. */
 const REDO_MS = 3000;
 
@@ -287,6 +289,7 @@ export const fleet: Act = {
         await old.kill();
         await client.deregister("guests", removed);
         await client.register("guests", moved);
+        await pause(JOURNAL_MS);
         await Promise.all(others.map((member) => member.kill()));
         // It is the first that is back: whoever loads from it loads what is old.
         await Promise.all([old.start(), ...others.map((member) => member.start())]);
