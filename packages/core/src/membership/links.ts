@@ -7,6 +7,7 @@ import { askOthers, sendProbe } from "./probes.ts";
 import { ownAddresses, targets } from "./self.ts";
 import type { Dial, Link, Member, Membership, Out } from "./state.ts";
 
+const LINKS_PER_MEMBER = 4;
 /** An inbound link that carried nothing for this long is closed: its maker would have probed over it. */
 const INBOUND_IDLE_MS: Millis = minutes(1);
 /** An address that led back here is tried again after this: it may lead elsewhere by then. */
@@ -60,7 +61,9 @@ export function linkOpened(
   assert(!state.links.has(event.link), `link numbers are unique: ${event.link}`);
   const dial = event.address === undefined ? undefined : state.dials.get(event.address);
   const unasked = event.address !== undefined && dial?.phase !== "connecting";
-  if (unasked || state.links.size >= 4 * state.options.membersMax) {
+  const isFull =
+    !unasked && state.links.size >= LINKS_PER_MEMBER * state.options.membersMax && !dropStranger(state, out);
+  if (unasked || isFull) {
     out.push({ type: "closeLink", link: event.link, reason: unasked ? "nobody asked for it" : "too many links" });
     if (dial?.phase === "connecting") fail(dial, "too many links", now + state.options.redialMs);
     return;
@@ -81,6 +84,16 @@ export function linkOpened(
   dial.link = link.id;
   dial.refused = false;
   sendProbe(state, link, now, out);
+}
+
+/** Members show their card at once: links that wait for one are not to keep a member out. The oldest goes. */
+function dropStranger(state: Membership, out: Out): boolean {
+  for (const link of state.links.values()) {
+    if (link.dial !== undefined || link.memberId !== undefined) continue;
+    closeLink(state, link, "it has not said who it is, and there are too many links", out);
+    return true;
+  }
+  return false;
 }
 
 export function connectFailed(
