@@ -20,6 +20,8 @@ export interface ConnectionOptions {
 }
 
 const STALL_CHECK_MS = 1000;
+/** A message that has taken time to make: reading gives way behind it. */
+const LARGE_BYTES = 64 * 1024;
 /** How long the peer may take to answer the ping that goes with GOAWAY, before the last stream is named anyway. */
 const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");
@@ -105,8 +107,8 @@ export class Connection<Call = unknown> implements Life {
   }
 
   /**
-   * Takes what the socket has read, from `start` on: all of it, or the frames that begin in the next `bytes` bytes. The
-   * layer above may keep parts of it, so it must not change.
+   * Takes what the socket has read, from `start` on: all of it, or the frames that begin in the next `bytes` bytes, or
+   * fewer when they were answered at length. The layer above may keep parts of it, so it must not change.
    *
    * @returns where to go on; the end of the chunk when nothing is left of it, or nobody wants the rest.
    */
@@ -185,6 +187,7 @@ export class Connection<Call = unknown> implements Life {
     if (stream.closed || stream.ending) return false;
     this.#patience.message();
     this.sender.data(stream, bytes, prefixed, compressed, now);
+    if (bytes.length > LARGE_BYTES) this.#reader.giveWay();
     this.#watchQueue(now);
     return !stream.slow;
   }
@@ -199,6 +202,7 @@ export class Connection<Call = unknown> implements Life {
     if (stream.closed || stream.ending) return;
     this.#patience.message();
     this.sender.respond(stream, head, message, trailers, now);
+    if (message.length > LARGE_BYTES) this.#reader.giveWay();
     this.#watchQueue(now);
   }
 

@@ -27,6 +27,8 @@ export class FrameReader {
   #paddingLeft = 0;
   #endStream = false;
   #stopped = false;
+  /** What is read now ends at the first border of frames behind it. */
+  #stopAt = Number.POSITIVE_INFINITY;
 
   constructor(sink: FrameSink, expectsPreface: boolean) {
     this.#sink = sink;
@@ -36,6 +38,11 @@ export class FrameReader {
   /** Bytes that wait for the rest of their frame. */
   get heldBytes(): number {
     return this.#rest?.length ?? 0;
+  }
+
+  /** Stops at the next border of frames if it is to stop at any: what it told of has taken time. */
+  giveWay(): void {
+    if (this.#stopAt !== Number.POSITIVE_INFINITY) this.#stopAt = 0;
   }
 
   /** Nothing more is told, also not of the bytes that are being read. */
@@ -56,7 +63,7 @@ export class FrameReader {
     const shift = from === chunk ? 0 : from.length - chunk.length;
     this.#rest = undefined;
     const end = from.length;
-    const stopAt = start + shift + bytes;
+    this.#stopAt = start + shift + bytes;
     let at = from === chunk ? start : 0;
     if (this.#prefaceLeft > 0) at = this.#preface(from, at);
     while (!this.#stopped) {
@@ -64,7 +71,7 @@ export class FrameReader {
         at = this.#data(from, at, end);
         if (this.#inData || this.#stopped) return chunk.length;
       }
-      if (at >= stopAt && at < end) return at - shift;
+      if (at >= this.#stopAt && at < end) return at - shift;
       if (end - at < FRAME_HEADER_BYTES) break;
       const next = this.#next(from, at, end);
       if (next === at) break;

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { newAuthority } from "@nacre/testkit/certificates";
 import type { Method, Methods, Peer } from "../grpc/call.ts";
+import { Connection } from "../http2/connection.ts";
 import { PREFACE } from "../http2/protocol.ts";
 import { data, headers, message, request, settings } from "../http2/wire.fixture.ts";
 import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
@@ -153,6 +154,34 @@ describe("a connection", () => {
     await once(socket, "data");
     socket.resetAndDestroy();
     assert.equal(await cause, "the TCP connection ended");
+  });
+});
+
+describe("an answer of megabytes", () => {
+  const BYTES = 3 * 1024 * 1024;
+  const large: Method = { type: "unary", handle: () => Buffer.alloc(BYTES, "a") };
+
+  test("is written whole before a server that is being closed ends TCP", async (t) => {
+    const { server, port } = await serving(t, { methods: { "/test/Large": large } });
+    const limits = { streamWindowBytes: 2 * BYTES, connectionWindowBytes: 2 * BYTES };
+    const connection = await connected(t, port, { limits });
+    const answer = connection.unary("/test/Large", Buffer.alloc(0));
+    const flushed = t.mock.method(Wire.prototype, "flush", function (this: Wire) {
+      flushed.mock.restore();
+      void server.close(10_000);
+      this.flush();
+    });
+    assert.equal((await answer).length, BYTES);
+  });
+
+  test("is made in a turn of its own", async (t) => {
+    const { port } = await serving(t, { methods: { "/test/Large": large } });
+    const connection = await connected(t, port);
+    const received = t.mock.method(Connection.prototype, "receive");
+    const before = received.mock.callCount();
+    await Promise.all(Array.from({ length: 10 }, () => connection.unary("/test/Large", Buffer.alloc(0))));
+    const pieces = received.mock.calls.slice(before).filter(({ arguments: [, , , bytes] }) => bytes === 2048);
+    assert.ok(pieces.length >= 20, `${pieces.length} pieces`);
   });
 });
 

@@ -49,15 +49,16 @@ export async function storm(server: RawOptions, count: number): Promise<string> 
 
 /** Clients in a process of their own, in the middle of calls, that are killed without a goodbye. */
 export async function killed(server: RawOptions, processes: number): Promise<string> {
-  const start = async (): Promise<ChildProcess> => {
+  const start = async (): Promise<{ readonly child: ChildProcess; readonly gone: Promise<unknown> }> => {
     const child = fork(join(import.meta.dirname, "victim.fixture.ts"), [String(server.port)]);
+    // One whose connections the server has ended meanwhile goes by itself.
+    const gone = once(child, "exit");
     await once(child, "message");
-    return child;
+    return { child, gone };
   };
   const all = await Promise.all(ids(processes).map(start));
-  const gone = all.map((child) => once(child, "exit"));
-  for (const child of all) child.kill("SIGKILL");
-  await Promise.all(gone);
+  for (const { child } of all) child.kill("SIGKILL");
+  await Promise.all(all.map(({ gone }) => gone));
   return "killed";
 }
 
