@@ -6,7 +6,10 @@ export function isOwn(state: NamingState, client: Client): boolean {
   return client.life === state.self;
 }
 
-/** The one object that stands for a life and how its clients are shown, shared by all of them. */
+/** Each start of a member is another life. Beyond this many none is known to be shared any more, and clients keep theirs. */
+const LIVES_MAX = 1_000;
+
+/** The object that stands for a life and how its clients are shown, shared by them to save memory. */
 export function lifeOf(
   state: NamingState,
   memberId: MemberId,
@@ -18,6 +21,7 @@ export function lifeOf(
   let life = state.lives.get(key);
   if (life === undefined) {
     life = { memberId, incarnation, shown };
+    if (state.lives.size >= LIVES_MAX) state.lives.clear();
     state.lives.set(key, life);
   }
   return life;

@@ -68,7 +68,7 @@ export interface NamingState {
   readonly options: NamingOptions;
   /** Who owns what is published here: whoever has this very object. */
   readonly self: Life;
-  /** Every other life of which something is or was held, by what is in it: a few per member. */
+  /** Other lives of which something is or was held, by what is in them: a few per start of a member. */
   readonly lives: Map<string, Life>;
   /** Whether anybody wants to hear what clients publish: a member alone saves the telling. */
   tellsPeers: boolean;
