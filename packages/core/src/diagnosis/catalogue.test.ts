@@ -162,7 +162,14 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     facts: withSelf({ isSubstituted: true, detected: ["172.17.0.2:8848", "10.0.0.1:8848"] }),
     sentence:
       "172.17.0.2:8848, the first address of this machine, is not in cluster.conf, and 10.0.0.1:8848 is, so that one is used; nothing is to be done.",
-    not: { "a machine whose first address is listed": calm() },
+    not: {
+      "a machine whose first address is listed": calm(),
+      "members on one machine, to try a cluster": withSelf({
+        isSubstituted: true,
+        detected: ["172.17.0.2:8848", "127.0.0.1:8848"],
+        address: "127.0.0.1:8848",
+      }),
+    },
   },
   MEMBER_UNLISTED: {
     facts: withPeers(peer("b"), peer("c", { origin: "delisted", unlistedAt: NOON })),
@@ -338,6 +345,12 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
       "Naming is not loaded at 10.0.0.1:8848 after 11.0 s: 10.0.0.2:8848 has not answered and 10.0.0.3:8848 has not loaded either; at 12:00:30 UTC it serves what it has; see that the members named run and that their member ports are open to it.",
     not: {
       "a load that gets on, however long": (at) => loading(at, (at - NOON) / 1000),
+      "a member that is refused, which is told as such": (at) => {
+        const { distro } = loading(at);
+        return distro?.load === undefined
+          ? calm()
+          : withDistro({ ...distro, load: { ...distro.load, refused: "why" } });
+      },
       "a load that ends after five seconds": (at) => (at - NOON < 5000 ? loading(at) : calm()),
     },
   },

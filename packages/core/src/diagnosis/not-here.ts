@@ -46,6 +46,6 @@ export const NOT_HERE: readonly NotHere[] = [
   {
     row: "F32, F34",
     symptom: "a changed configuration that some members do not serve",
-    why: "A member that knows others refuses changes of configurations in this release, and there is no database beside it.",
+    why: "A member that knows others refuses changes of configurations in this release, and what one held before it had others is served by it alone, and there is no database beside it.",
   },
 ];

@@ -65,6 +65,15 @@ describe("a member", () => {
     assert.deepEqual([subsystems.ap.state, subsystems.ap.since], ["starting", NOON - 4000]);
   });
 
+  test("that most others refuse says why they do, and names no time and no port", () => {
+    const load = { forMs: 4000, source: undefined, clients: 0, clientsExpected: 0, chunks: 0, refused: "other tokens" };
+    const { sentence } = ready({ ...LOADING, ...withDistro({ ready: undefined, load, peers: [] }) });
+    assert.equal(
+      sentence,
+      "Naming is not loaded at 10.0.0.1:8848 yet: most members of the list refuse it, and it lets no client in until they do not (other tokens).",
+    );
+  });
+
   test("that is in no list is not ready, and names its addresses and the list", () => {
     const facts = withSelf({ isUnlisted: true, state: "STARTING", address: undefined, detected: ["172.17.0.2:8848"] });
     const { ready: isReady, sentence, subsystems } = ready(facts);

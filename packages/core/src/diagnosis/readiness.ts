@@ -152,10 +152,12 @@ function unlistedGate(view: View): Gate {
 }
 
 /** Which ports must be open, where that may be what is wrong. */
-function portsText({ facts: { members, process: own } }: View): string {
+function portsText({ facts: { members, distro, process: own } }: View): string {
   if (members === undefined) return "";
   const { reached, expected } = members.reach;
-  return reached === expected ? "" : `; if that stays, open port ${own.port + members.portOffset} between the members`;
+  return reached === expected || distro?.load?.refused !== undefined
+    ? ""
+    : `; if that stays, open port ${own.port + members.portOffset} between the members`;
 }
 
 function partOf(view: View, part: Subsystem, gates: readonly Gate[], findings: readonly Finding[]): SubsystemReadiness {

@@ -28,6 +28,8 @@ export type Event =
   | { type: "peerRemoved"; id: MemberId }
   /** The list of members was read, and peers were announced with `peer`: loading can begin. */
   | { type: "membersKnown" }
+  /** Most of the listed members refuse this one, and why; undefined once they do not. */
+  | { type: "refused"; reason: string | undefined }
   /** How many batches the link to this peer takes now. */
   | { type: "credit"; peer: MemberId; batches: number }
   | { type: "received"; from: MemberId; message: Message }

@@ -29,6 +29,8 @@ export interface LoadFacts {
   /** Of the source, when it answered; 0 before. */
   readonly clientsExpected: number;
   readonly chunks: number;
+  /** Why most of the listed members refuse this one: it is not ready until they do not. */
+  readonly refused?: string | undefined;
 }
 
 /** The clients of one life of one owner. */
@@ -76,6 +78,7 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
       clients: load.clients,
       clientsExpected: state.peers.get(load.source ?? "")?.loadClients ?? 0,
       chunks: load.chunks,
+      refused: state.refused,
     },
     clients: table.size,
     tombstones: table.graves,

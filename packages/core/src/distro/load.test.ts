@@ -32,6 +32,18 @@ describe("a member that starts", () => {
     assert.deepEqual(a.at(1, { type: "membersKnown" }), ["ready: alone"]);
   });
 
+  test("is not ready for as long as the others refuse it, and then loads from them", () => {
+    const a = starting();
+    a.at(1, { type: "refused", reason: "other identity tokens" });
+    assert.deepEqual(a.at(2, { type: "membersKnown" }), []);
+    assert.deepEqual(a.state.load?.reason, "other identity tokens");
+    assert.deepEqual(a.ticks(2, 100_000), []);
+    a.peer(100_000, "b", "up");
+    assert.deepEqual(a.at(100_001, { type: "refused", reason: undefined })[0], "loadAsk to b");
+    a.tell(100_002, "b", loaded);
+    assert.deepEqual(a.tell(100_003, "b", chunk(FIRST, "x", undefined))[1], "ready: loaded");
+  });
+
   test("is ready as soon as all others say that they have not loaded", () => {
     const a = starting("b", "c");
     assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);

@@ -32,11 +32,13 @@ export function advanceLoad(turn: Turn): void {
   if (load === undefined) return;
   const peers = [...state.peers.values()];
   const present = peers.filter(reachable);
+  // They stand without this member, which has nothing of theirs: whoever asked it would be shown an empty list.
+  if (state.refused !== undefined) return say(turn, load, state.refused);
   if (now - load.startedAt >= state.options.loadMaxMs)
     return finish(turn, "late", `not loaded in time: ${why(load, peers)}`);
   if (state.reviews.has("restore")) return say(turn, load, "the journal of clients is being read");
   if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
-  if (peers.length === 0) return finish(turn, "alone", "the only member");
+  if (peers.length === 0) return finish(turn, "alone", "nobody else was found");
   ask(turn, present);
   const undecided = peers.some(({ state: peerState }) => peerState === "unknown");
   const source = chooseSource(turn, load, present);

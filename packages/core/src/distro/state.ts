@@ -103,7 +103,7 @@ export interface Peer {
 }
 
 export interface Load {
-  readonly startedAt: Millis;
+  startedAt: Millis;
   source: MemberId | undefined;
   /** Where the next chunk begins; undefined when the last one has come. */
   cursor: Cursor | undefined;
@@ -161,6 +161,8 @@ export interface DistroState {
   load: Load | undefined;
   readyHow: "loaded" | "cold" | "alone" | "late" | undefined;
   membersKnown: boolean;
+  /** Why most of the listed members refuse this one. */
+  refused: string | undefined;
   started: boolean;
 }
 
@@ -192,6 +194,7 @@ export function newDistro(
     load: undefined,
     readyHow: undefined,
     membersKnown: false,
+    refused: undefined,
     started: false,
   };
 }

@@ -40,7 +40,8 @@ export function nextAt(state: DistroState): Millis {
     for (const { retryAt } of peer.inFlight.values()) at = Math.min(at, retryAt);
     if (state.readyHow !== undefined && reachable(peer)) at = Math.min(at, peer.digestAt);
   }
-  if (state.load !== undefined) at = Math.min(at, loadAt(state.load, state.peers.values(), state.options.loadMaxMs));
+  if (state.load !== undefined && state.refused === undefined)
+    at = Math.min(at, loadAt(state.load, state.peers.values(), state.options.loadMaxMs));
   return at;
 }
 
@@ -80,6 +81,11 @@ function happen(turn: Turn, event: Event): void {
     }
     case "membersKnown":
       state.membersKnown = true;
+      return;
+    case "refused":
+      // The time for a load is for loading: it counts from when there is somebody to load from.
+      if (event.reason === undefined && state.load !== undefined) state.load.startedAt = now;
+      state.refused = event.reason;
       return;
     case "credit": {
       const peer = state.peers.get(event.peer);

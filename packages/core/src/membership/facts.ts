@@ -183,6 +183,15 @@ export function refusals(state: Membership): RefusedFact[] {
   return [...state.refused.values()];
 }
 
+/** Why most of those that the list names refuse this member, or are refused by it; undefined when most do not. */
+export function refusedByMost(state: Membership): string | undefined {
+  const listed = state.list.entries.map((entry) => resolved(state, entry));
+  const refusing = refusals(state).filter(({ addresses }) =>
+    listed.some((entry) => entry.some((address) => addresses.includes(address))),
+  );
+  return refusing.length * 2 > listed.length ? refusing[0]?.sentence : undefined;
+}
+
 export interface ReachFact {
   /** Itself and the members that answer. */
   readonly reached: number;

@@ -176,6 +176,7 @@ export class Cluster {
           this.distro.feed({ type: "ring", ownerOf: (clientId) => ownerIn(members, clientId) });
         },
         membersKnown: () => this.distro.feed({ type: "membersKnown" }),
+        refused: (reason) => this.distro.feed({ type: "refused", reason }),
         isolated: (isolated) => this.distro.feed({ type: "isolated", isolated }),
         stepped: () => this.#followLinks(),
       },

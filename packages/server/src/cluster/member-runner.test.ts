@@ -55,6 +55,7 @@ describe("a member that finds a cluster", () => {
         selfChanged: () => {},
         ringChanged: () => {},
         membersKnown: () => said.push("known"),
+        refused: () => {},
         isolated: () => {},
         stepped: () => {},
       },

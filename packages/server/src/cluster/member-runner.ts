@@ -9,6 +9,7 @@ import {
   type MembershipOptions,
   newMembership,
   readAddress,
+  refusedByMost,
   type Start,
   step,
   unfound,
@@ -42,6 +43,8 @@ export interface MemberListener {
   ringChanged(members: readonly string[]): void;
   /** Every address of the list was tried once, so that who can be found is found. Once. */
   membersKnown(): void;
+  /** Why most of the listed members refuse this one; undefined when they no longer do. */
+  refused(reason: string | undefined): void;
   isolated(isolated: boolean): void;
   /** After each event: links of members may have changed. */
   stepped(): void;
@@ -69,6 +72,7 @@ export class MemberRunner {
   #performing = false;
   #timer: Timer | undefined;
   #membersKnown = false;
+  #refused: string | undefined;
   #isolated = false;
   #stopped = false;
 
@@ -140,9 +144,13 @@ export class MemberRunner {
     const { clock, listener } = this.#setup;
     const now = clock.now();
     // Members that were found but not told of yet, for who this member is has to be durable first, are not nobody.
-    if (!this.#membersKnown && !this.#performing && this.#tried(now)) {
-      this.#membersKnown = true;
-      listener.membersKnown();
+    if (!this.#performing) {
+      const refused = refusedByMost(this.state);
+      if (refused !== this.#refused) listener.refused(refused);
+      this.#refused = refused;
+      const known = this.#membersKnown || this.#tried(now);
+      if (known && !this.#membersKnown) listener.membersKnown();
+      this.#membersKnown = known;
     }
     const isolated = isolation(this.state, now) !== undefined;
     if (isolated !== this.#isolated) {
@@ -205,8 +213,8 @@ export class MemberRunner {
         return links.sendFrame(effect.link, effect.frame);
       case "memberChanged":
         log.info(
-          { member: effect.id, from: effect.from, to: effect.to, cause: effect.cause },
-          "a member changed its state",
+          { member: effect.id, from: effect.from, to: effect.to },
+          `${this.state.members.get(effect.id)?.addresses[0] ?? "a member"} is ${effect.to ?? "forgotten"}: ${effect.cause}`,
         );
         return listener.memberChanged(effect);
       case "selfChanged":

@@ -20,7 +20,7 @@ export const AP_ROWS = {
     area: "ap",
     title: "Naming is not loaded",
     means:
-      "This member lets no client in yet, so that none is shown lists that lack instances. After 30 s it serves what it has.",
+      "This member lets no client in yet, so that none is shown lists that lack instances. After 30 s it serves what it has, unless most of the listed members refuse it.",
     why: "A member that is up does not send what it holds: it hangs, or its member port (main port + 1001) lets nothing through.",
     fix: "Look at the members that are named: whether they run, and whether their member port is open to this one.",
     afterMs: seconds(1),
@@ -29,6 +29,8 @@ export const AP_ROWS = {
       const { distro } = view.facts;
       const load = distro?.load;
       if (distro === undefined || load === undefined || distro.ready !== undefined) return [];
+      // Who refuses it, and why, is a finding of its own.
+      if (load.refused !== undefined) return [];
       const stillMs = view.now - (view.memory.load?.at ?? view.now);
       if (Math.min(stillMs, load.forMs) < LOAD_STILL_MS) return [];
       const awaited = distro.peers.filter(isAwaited).map(({ id }) => namedBy(view, id));
@@ -189,6 +191,8 @@ function isAwaited({ reachable, loadStage }: DistroPeer): boolean {
 export function loadText(view: View): string {
   const { distro, members } = view.facts;
   if (distro?.load === undefined) return distro?.waitingFor ?? "";
+  if (distro.load.refused !== undefined)
+    return `most members of the list refuse it, and it lets no client in until they do not (${distro.load.refused})`;
   const parts = distro.peers.map((peer) => `${namedBy(view, peer.id).address} ${stageText(view, peer)}`);
   for (const { address, errors } of members?.unfound ?? [])
     parts.push(`nobody was found at ${address} (${linkError(view, errors)})`);

@@ -191,6 +191,8 @@ export const LIST_ROWS = {
     afterMs: seconds(2),
     find: ({ facts: { members }, self }) => {
       if (members?.self.isSubstituted !== true) return [];
+      // Several members on one machine, to try a cluster: nobody would give each its address.
+      if (/^(127\.|\[?::1|localhost$)/.test(hostOf(self.address))) return [];
       const [first = ""] = members.self.detected;
       const sentence = `${first}, the first address of this machine, is not in ${members.list.source}, and ${self.address} is, so that one is used; nothing is to be done.`;
       return [{ key: self.id, members: [self], sentence }];
