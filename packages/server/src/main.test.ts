@@ -94,6 +94,15 @@ describe("a server process", () => {
     assert.deepEqual(process.err, []);
   });
 
+  test("names no address of a member of a cluster that was not told one, but the port that the others need", async () => {
+    const process = newHost(async () => newServer());
+    const exit = runServer(["--mode=cluster", "--members=127.0.0.1:8848,127.0.0.1:8858"], {}, process.host);
+    await new Promise(setImmediate);
+    process.signal("SIGTERM");
+    assert.equal(await exit, 0);
+    assert.equal(process.out[3], "  member   cluster, port 9849 for the others");
+  });
+
   test("starts with the options that were read, and shows what has no effect", async () => {
     const seen: (Partial<Options> | undefined)[] = [];
     const process = newHost(async (options) => {

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
+import { ownHost } from "./cluster/setups.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { watchNpmShell } from "./npm-shell.ts";
 import { resumeOptimizing } from "./optimizing.ts";
 import {
   type Environment,
   OptionError,
+  type Options,
   type ReadFile,
   type ReadOptions,
   readOptions,
@@ -89,8 +91,6 @@ export async function runServer(argv: readonly string[], env: Environment, host:
 /** The lines that say what runs where. */
 export function startLines(read: ReadOptions, server: RunningServer, tookMs: number): string[] {
   const { options } = read;
-  const ip = memberIp(options);
-  const member = `${ip.includes(":") ? `[${ip}]` : ip}:${server.httpPort}`;
   const given = Object.values(read.origins).filter(
     (where) => read.file === undefined || !where.startsWith(`${read.file}:`),
   );
@@ -99,10 +99,18 @@ export function startLines(read: ReadOptions, server: RunningServer, tookMs: num
     `  HTTP     ${server.url}`,
     `  gRPC     port ${server.grpcPort}${options.tlsEnabled ? ", TLS" : ""}`,
     ...(server.consolePort === undefined ? [] : [`  console  port ${server.consolePort}, its API and health probes`]),
-    `  member   ${member}, ${options.mode}`,
+    `  member   ${memberText(options, server.httpPort)}`,
     `  data     ${options.dataDir === ":memory:" ? "in memory, gone after a stop" : resolve(options.dataDir)}`,
     `  options  ${read.file ?? "no properties file"}, ${given.length} from flags and environment`,
   ];
+}
+
+function memberText(options: Options, port: number): string {
+  // Which of its addresses a member of a cluster goes by depends on a list that is not read yet.
+  const ip = options.mode === "standalone" ? memberIp(options) : ownHost(options);
+  const address = ip === undefined ? "" : `${ip.includes(":") ? `[${ip}]` : ip}:${port}, `;
+  const others = options.clusterPortOpen ? `, port ${port + options.clusterPortOffset} for the others` : "";
+  return `${address}${options.mode}${options.mode === "standalone" ? "" : others}`;
 }
 
 function stackOf(thrown: unknown): string {

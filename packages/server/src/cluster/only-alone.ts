@@ -2,8 +2,9 @@ import { RegistryError } from "@nacre/protocol";
 import type { DurableLog } from "../storage/port.ts";
 
 const SENTENCE =
-  "durable data is not replicated between members in this version, so a member that has others does not change it; " +
-  "change it on a member that runs alone, or use ephemeral instances";
+  "configurations, namespaces, persistent instances and what operators set (weights, metadata, switches) are not " +
+  "replicated between members in this version, so a member that has others does not change them; change them on a " +
+  "server that runs alone";
 
 /**
  * Changes of durable data while this member has no others. Members that each wrote their own would differ in silence.
