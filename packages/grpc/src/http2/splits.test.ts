@@ -16,8 +16,10 @@ import {
   ping,
   priority,
   REQUEST,
+  request,
   rstStream,
   settings,
+  TRAILERS,
   windowUpdate,
 } from "./wire.fixture.ts";
 
@@ -187,5 +189,32 @@ describe("bytes mean the same however TCP cuts them (RFC 9113, section 4.1)", ()
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("reading that is cut into turns", () => {
+  const CALL_BYTES = headers(1, request(), Flag.END_STREAM).length;
+  /** Where it stops in three calls that are answered with so many bytes. */
+  const stops = (answerBytes: number, bytes?: number): number => {
+    const subject = Subject.greeted();
+    subject.on.remoteEnded = (stream) => {
+      subject.connection.respond(stream, TRAILERS, Buffer.alloc(answerBytes), TRAILERS, subject.now);
+    };
+    const calls = Buffer.concat([1, 3, 5].map((id) => headers(id, request(), Flag.END_STREAM)));
+    return subject.connection.receive(calls, subject.now, 0, bytes) / CALL_BYTES;
+  };
+
+  test("stops at the first border of frames behind so many bytes", () => {
+    assert.equal(stops(10, 1), 1);
+    assert.equal(stops(10, CALL_BYTES), 1);
+    assert.equal(stops(10, CALL_BYTES + 1), 2);
+    assert.equal(stops(10, 10_000), 3);
+    assert.equal(stops(10), 3);
+  });
+
+  test("stops behind each answer of more than 64 KiB too, which has taken time to make", () => {
+    assert.equal(stops(65_536, 10_000), 3);
+    assert.equal(stops(65_537, 10_000), 1);
+    assert.equal(stops(65_537), 3, "unless it is to stop nowhere");
   });
 });

@@ -4,7 +4,6 @@ import { connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { newAuthority } from "@nacre/testkit/certificates";
 import type { Method, Methods, Peer } from "../grpc/call.ts";
-import { Connection } from "../http2/connection.ts";
 import { PREFACE } from "../http2/protocol.ts";
 import { data, headers, message, request, settings } from "../http2/wire.fixture.ts";
 import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
@@ -172,16 +171,6 @@ describe("an answer of megabytes", () => {
       this.flush();
     });
     assert.equal((await answer).length, BYTES);
-  });
-
-  test("is made in a turn of its own", async (t) => {
-    const { port } = await serving(t, { methods: { "/test/Large": large } });
-    const connection = await connected(t, port);
-    const received = t.mock.method(Connection.prototype, "receive");
-    const before = received.mock.callCount();
-    await Promise.all(Array.from({ length: 10 }, () => connection.unary("/test/Large", Buffer.alloc(0))));
-    const pieces = received.mock.calls.slice(before).filter(({ arguments: [, , , bytes] }) => bytes === 2048);
-    assert.ok(pieces.length >= 20, `${pieces.length} pieces`);
   });
 });
 
