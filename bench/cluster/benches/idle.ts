@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { getJson } from "../../../test/cluster/lib/cluster.ts";
+import type { MemberProcess } from "../../../test/cluster/lib/member-process.ts";
 import { mib, round } from "../../lib/bench.ts";
 import { cpuWhile, residentBytes } from "../lib/process-figures.ts";
 import { aim, type ClusterBench } from "../lib/rig.ts";
@@ -85,10 +86,12 @@ export const idle: ClusterBench = {
   },
 };
 
-async function clientsOf(member: Parameters<typeof getJson>[0]): Promise<number> {
-  const body = await getJson<{ ephemeralIpPortClientCount: number }>(
-    member,
-    "/v1/ns/operator/metrics?onlyStatus=false",
+/** None, of a member that is too busy to answer. */
+async function clientsOf(member: MemberProcess): Promise<number> {
+  type Metrics = { readonly ephemeralIpPortClientCount: number };
+  const asked = getJson<Metrics>(member, "/v1/ns/operator/metrics?onlyStatus=false");
+  return asked.then(
+    ({ ephemeralIpPortClientCount }) => ephemeralIpPortClientCount,
+    () => 0,
   );
-  return body.ephemeralIpPortClientCount;
 }

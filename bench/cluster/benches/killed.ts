@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Driver } from "../../../test/cluster/lib/driver.ts";
 import { SDKS } from "../../../test/cluster/lib/drivers.ts";
+import type { LightClient } from "../../../test/cluster/lib/light-client.ts";
 import type { MemberProcess } from "../../../test/cluster/lib/member-process.ts";
 import type { Stage } from "../../../test/cluster/lib/stage.ts";
 import { aim, type ClusterBench } from "../lib/rig.ts";
@@ -62,8 +63,12 @@ async function round(
   const { cluster, history } = stage;
   const others = cluster.members.filter((member) => member !== victim);
   const over = new AbortController();
-  const reporter = await stage.light("reporter", others[0] as MemberProcess, others.slice(1));
-  const reports = report(stage, reporter, over.signal);
+  const [one, other] = others as [MemberProcess, MemberProcess];
+  const reporters = await Promise.all([
+    stage.light("reporter-1", one, [other]),
+    stage.light("reporter-2", one, [other]),
+  ]);
+  const reports = report(stage, reporters, over.signal);
   const succeeded = new Map(drivers.map((driver) => [driver, [] as number[]]));
   const failed = new Map(drivers.map((driver) => [driver, 0]));
   const work = drivers.map(async (driver) => {
@@ -86,7 +91,7 @@ async function round(
   const until = performance.now();
   over.abort();
   await Promise.all([reports, ...work]);
-  reporter.kill();
+  for (const reporter of reporters) reporter.kill();
   await victim.start();
   await cluster.formed();
   return new Map(
@@ -100,14 +105,15 @@ async function round(
   );
 }
 
-/** An instance of `news` after the other, each in place of the one before. */
-async function report(stage: Stage, reporter: Awaited<ReturnType<Stage["light"]>>, signal: AbortSignal): Promise<void> {
-  let last: string | undefined;
-  while (!signal.aborted) {
+/** Two take turns, so that the list is never empty: one registers, and the other takes back what it registered before. */
+async function report(stage: Stage, reporters: readonly LightClient[], signal: AbortSignal): Promise<void> {
+  let last: { readonly reporter: LightClient; readonly address: string } | undefined;
+  for (let turn = 0; !signal.aborted; turn++) {
+    const reporter = reporters[turn % reporters.length] as LightClient;
     const address = stage.openAddress();
     await reporter.register("news", address);
-    if (last !== undefined) await reporter.deregister("news", last);
-    last = address;
+    await last?.reporter.deregister("news", last.address);
+    last = { reporter, address };
     await wait(NEWS_EVERY_MS);
   }
 }

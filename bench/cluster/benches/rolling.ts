@@ -1,5 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { getJson } from "../../../test/cluster/lib/cluster.ts";
 import type { Entry } from "../../../test/cluster/lib/history.ts";
+import type { MemberProcess } from "../../../test/cluster/lib/member-process.ts";
 import { round, say } from "../../lib/bench.ts";
 import { aim, type ClusterBench } from "../lib/rig.ts";
 import { employ } from "../lib/sdks.ts";
@@ -64,10 +66,22 @@ export const rolling: ClusterBench = {
     const viewers = new Map<string, number>();
     for (const { viewer } of wrong) viewers.set(viewer, (viewers.get(viewer) ?? 0) + 1);
     // For whoever looks for the cause; the page has no room for it.
-    if (wrong.length > 0) say(stage.changes(from));
+    if (wrong.length > 0) {
+      say(stage.changes(from));
+      for (const member of members) for (const sentence of await removals(member)) say(`${member.name}: ${sentence}`);
+    }
     if (missing.ms > 0) rig.remark(`Absent for longest: ${missing.where}.`);
     if (wrong.length > 0)
       rig.remark(`Wrong lists by who saw them: ${[...viewers].map(([who, n]) => `${who} ${n}`).join(", ")}.`);
     for (const { what, member } of failed.slice(0, 3)) rig.remark(`Failed at ${member}: ${what.replaceAll("\n", " ")}`);
   },
 };
+
+/** What a member says of instances of applications that it took out of lists. */
+async function removals(member: MemberProcess): Promise<string[]> {
+  type Journal = {
+    readonly data: { readonly pageItems: readonly { readonly sentence: string; readonly at: number }[] };
+  };
+  const { data } = await getJson<Journal>(member, "/v3/admin/ns/journal?serviceName=apps&pageNo=1&pageSize=100");
+  return data.pageItems.map(({ sentence, at }) => `${new Date(at).toISOString()} ${sentence}`);
+}
