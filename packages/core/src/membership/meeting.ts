@@ -198,7 +198,11 @@ function welcome(state: Membership, id: MemberId, cause: string, now: Millis, ou
 
 export function forget(state: Membership, member: Member, cause: string, out: Out): void {
   for (const link of [...state.links.values()]) if (link.memberId === member.id) closeLink(state, link, cause, out);
-  for (const dial of state.dials.values()) if (dial.memberId === member.id) dial.memberId = undefined;
+  for (const dial of state.dials.values())
+    if (dial.memberId === member.id) {
+      dial.memberId = undefined;
+      dial.since = Math.max(dial.since, member.answeredAt ?? dial.since);
+    }
   state.members.delete(member.id);
   out.push({ type: "memberChanged", id: member.id, from: member.state, to: undefined, cause });
 }

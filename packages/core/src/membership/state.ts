@@ -94,7 +94,8 @@ export interface Dial {
   phase: "idle" | "connecting" | "open";
   link: LinkId | undefined;
   nextAt: Millis;
-  readonly since: Millis;
+  /** Since when nobody has been found there, or it was first looked for. */
+  since: Millis;
   /** Who was last found there. */
   memberId: MemberId | undefined;
   /** It leads back to this member. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { minutes, seconds } from "../lib/units.ts";
 import { Bench, type Peer } from "./bench.fixture.ts";
-import { isolation, list, listDifferences, peers, refusals, refusedByMost, self } from "./facts.ts";
+import { isolation, list, listDifferences, peers, refusals, refusedByMost, self, unfound } from "./facts.ts";
 import type { MemberState, Sight } from "./frames.ts";
 
 const THREE = "10.0.0.1\n10.0.0.2\n10.0.0.3";
@@ -479,6 +479,18 @@ describe("an operator", () => {
       "8.0 no member has the id 'z'",
     ]);
     assert.equal(said.at(-2), "12.0 b forgotten");
+  });
+
+  test("misses who is forgotten from the last answer on, not from when it was first looked for", () => {
+    const { bench, b } = threeUp();
+    bench.run(seconds(60));
+    const answeredAt = bench.now;
+    bench.cutOff(b);
+    bench.run(seconds(4));
+    bench.feed({ type: "forget", id: "b" });
+    const [missing] = unfound(bench.core);
+    assert.equal(missing?.address, "10.0.0.2:8848");
+    assert.ok(Math.abs((missing?.since ?? 0) - answeredAt) <= 1_000, `${missing?.since} for ${answeredAt}`);
   });
 
   test("stops another member: it is out of the ring at once, and DOWN when it is gone", () => {

@@ -91,7 +91,7 @@ export class Cluster {
     ask: (to, name, given, timeoutMs) => this.#ask(to, name, given, timeoutMs),
     askAll: (name, given, timeoutMs) =>
       Promise.all(
-        [...this.members.state.members.keys()].map(async (memberId) => {
+        this.#askable().map(async (memberId) => {
           const address = this.shown(memberId);
           try {
             return { memberId, address, answer: await this.#ask(memberId, name, given, timeoutMs) };
@@ -359,6 +359,13 @@ export class Cluster {
       default:
         naming.submit(effect);
     }
+  }
+
+  /** All but those whose place another member has taken: they are gone for good, and nobody waits for their answer. */
+  #askable(): string[] {
+    return [...this.members.state.members.values()]
+      .filter(({ state, replacedBy }) => state !== "DOWN" || replacedBy === undefined)
+      .map(({ id }) => id);
   }
 
   #judgeReadiness(): void {

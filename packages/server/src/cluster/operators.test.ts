@@ -176,3 +176,23 @@ describe("a server that was started alone", () => {
     }
   });
 });
+
+describe("a member whose place another one took", () => {
+  test("is not waited for when all are compared", async () => {
+    const pair = await TestMembers.start(2);
+    try {
+      const [kept, lost] = pair.servers;
+      assert.ok(kept !== undefined && lost !== undefined);
+      await lost.stop(0);
+      // Nothing is on disk, so it is another one at the same address.
+      pair.servers[1] = await TestMembers.one(lost.httpPort, pair.addresses);
+      await until(async () => {
+        const { data } = await pair.ask(0, "GET /v3/admin/core/cluster/converge");
+        const members: { address: string; error?: string }[] = data.members;
+        return members.length === 2 && members.every(({ error }) => error === undefined) && data.equal;
+      });
+    } finally {
+      await pair.stop();
+    }
+  });
+});
