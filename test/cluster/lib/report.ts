@@ -47,5 +47,10 @@ export async function writeReport(
 }
 
 function cell(text: string): string {
-  return text.trim().replaceAll(/\s+/g, " ").replaceAll("|", "\\|");
+  // Folders are of the run.
+  return text
+    .replaceAll(/\S*\/nacre-member-[^/\s]*\//g, "")
+    .trim()
+    .replaceAll(/\s+/g, " ")
+    .replaceAll("|", "\\|");
 }
