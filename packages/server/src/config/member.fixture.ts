@@ -45,7 +45,14 @@ export class Member {
       address: { ip: "10.0.0.1", port: 8848 },
       queuedBytesMax: 1024 * 1024,
     });
-    const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, self: { memberId: "m", incarnation: 1 } });
+    const naming = new Naming({
+      clock,
+      log,
+      connections,
+      options: {},
+      pushTimeoutMs: 5000,
+      self: { memberId: "m", incarnation: 1 },
+    });
     const checkContent: ConfigsSetup["checkContent"] = async (type, text) =>
       text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined;
     const configs = testedConfigs({ clock, log, connections }, { checkContent, ...some });
