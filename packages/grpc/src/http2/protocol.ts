@@ -54,7 +54,11 @@ export class ConnectionFailure extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string) {
+    const { stackTraceLimit } = Error;
+    // It says what a peer did, and one that comes and goes is not worth a look at our own calls.
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }
