@@ -2,11 +2,16 @@ import type { Millis } from "../lib/units.ts";
 import { settle } from "./meeting.ts";
 import { worksSince } from "./probes.ts";
 import { ownAddresses, resolved } from "./self.ts";
-import type { Membership, Out } from "./state.ts";
+import type { Member, Membership, Out } from "./state.ts";
 
 /** How many members there are, as far as this one knows: itself, those it knows, and listed ones nobody was found at. */
 export function expectedCount(state: Membership): number {
-  return 1 + [...state.members.values()].filter(({ leaving }) => leaving !== "forever").length + unfoundCount(state);
+  return 1 + [...state.members.values()].filter(mayBeBack).length + unfoundCount(state);
+}
+
+/** One whose place another has taken came back with an empty data folder: the two of them are one. */
+function mayBeBack({ leaving, replacedBy }: Member): boolean {
+  return leaving !== "forever" && replacedBy === undefined;
 }
 
 /** Listed entries behind which no member was found yet. */
