@@ -26,42 +26,48 @@ const CARD: Card = {
   pausedMs: 0,
 };
 
+/** A runner whose links go nowhere, and what it tells. */
+function runner(persisted: Promise<void>) {
+  const said: string[] = [];
+  const clock = new FakeClock();
+  const members = new MemberRunner({
+    clock,
+    log: LOG,
+    start: {
+      id: "self",
+      incarnation: 1,
+      clusterId: "drawn",
+      settled: false,
+      holdsData: false,
+      joined: [],
+      protocol: PROTOCOL,
+      version: VERSION,
+      fingerprint: "",
+      port: 8848,
+      host: "10.0.0.1",
+    },
+    options: {},
+    links: { connect: () => {}, closeLink: () => {}, sendFrame: () => {} },
+    listener: {
+      memberChanged: ({ id, to }) => said.push(`${id} ${to}`),
+      restarted: () => {},
+      selfChanged: () => {},
+      ringChanged: () => {},
+      membersKnown: () => said.push("known"),
+      refused: () => {},
+      isolated: () => {},
+      stepped: () => {},
+    },
+    persist: () => persisted,
+    resolve: async () => ({ ips: [] }),
+  });
+  return { members, clock, said };
+}
+
 describe("a member that finds a cluster", () => {
   test("calls the members known only when it has told of those it found", async () => {
-    const said: string[] = [];
     const stored = Promise.withResolvers<void>();
-    const clock = new FakeClock();
-    const members = new MemberRunner({
-      clock,
-      log: LOG,
-      start: {
-        id: "self",
-        incarnation: 1,
-        clusterId: "drawn",
-        settled: false,
-        holdsData: false,
-        joined: [],
-        protocol: PROTOCOL,
-        version: VERSION,
-        fingerprint: "",
-        port: 8848,
-        host: "10.0.0.1",
-      },
-      options: {},
-      links: { connect: () => {}, closeLink: () => {}, sendFrame: () => {} },
-      listener: {
-        memberChanged: ({ id, to }) => said.push(`${id} ${to}`),
-        restarted: () => {},
-        selfChanged: () => {},
-        ringChanged: () => {},
-        membersKnown: () => said.push("known"),
-        refused: () => {},
-        isolated: () => {},
-        stepped: () => {},
-      },
-      persist: () => stored.promise,
-      resolve: async () => ({ ips: [] }),
-    });
+    const { members, clock, said } = runner(stored.promise);
     members.start();
     members.feed({ type: "listRead", text: `10.0.0.1:8848\n${PEER}`, source: "test" });
     members.feed({ type: "linkOpened", link: 1, address: PEER });
@@ -76,6 +82,19 @@ describe("a member that finds a cluster", () => {
     await new Promise(setImmediate);
     clock.advance(200);
     assert.deepEqual(said.slice(0, 2), ["peer STARTING", "known"]);
+    members.stop();
+  });
+
+  test("waits two seconds for those that refuse: they may be starting as well, and hold what this one lacks", () => {
+    const { members, clock, said } = runner(Promise.resolve());
+    members.start();
+    members.feed({ type: "localAddresses", ips: ["10.0.0.1"] });
+    members.feed({ type: "listRead", text: `10.0.0.1:8848\n${PEER}`, source: "test" });
+    members.feed({ type: "connectFailed", address: PEER, error: "ECONNREFUSED", refused: true });
+    clock.advance(1_900);
+    assert.deepEqual(said, []);
+    clock.advance(400);
+    assert.deepEqual(said, ["known"]);
     members.stop();
   });
 });

@@ -23,6 +23,8 @@ import { escalate } from "../faults.ts";
 const TICK_MS = 200;
 /** Addresses that nobody has answered for this long are not waited for any more at a start. */
 const FIRST_TRY_MS = 3_000;
+/** And those that refuse for this long: they are called again each second. */
+const REFUSED_TRY_MS = 2_000;
 /** An order to join ends with the first answer of the member that is named, or with a failure to reach it. */
 const JOIN_MS = 10_000;
 
@@ -164,7 +166,9 @@ export class MemberRunner {
     if (listReadAt === undefined) return false;
     if (now - listReadAt > FIRST_TRY_MS) return true;
     for (const { ips, error } of names.values()) if (ips.length === 0 && error === undefined) return false;
-    return unfound(this.state).every(({ errors }) => errors.length > 0);
+    const left = unfound(this.state);
+    // Who refuses may be starting as well, and may be the one that holds what this member lacks.
+    return left.length === 0 || (now - listReadAt > REFUSED_TRY_MS && left.every(({ errors }) => errors.length > 0));
   }
 
   /** Effects are performed one at a time and in order; what has to be durable first holds up what follows it. */
