@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Act, Scenario } from "./scenario.ts";
 
@@ -9,11 +9,12 @@ export interface Outcome {
   readonly measured: string;
 }
 
-/** The page of what clients noticed of each fault, as Markdown. */
+/** The page of what clients noticed of each fault, as Markdown. Of scenarios that were not run, rows of `before` stay. */
 export function reportPage(
   acts: readonly Act[],
   outcomes: ReadonlyMap<Scenario, Outcome>,
   left: readonly string[],
+  before: string,
 ): string {
   const rows = acts
     .flatMap((act) => act.scenarios)
@@ -21,6 +22,8 @@ export function reportPage(
     .map((scenario) => {
       const { id, fault, required, reference } = scenario;
       const outcome = outcomes.get(scenario);
+      const row = before.split("\n").find((line) => line.startsWith(`| ${id} |`));
+      if (outcome === undefined && row !== undefined) return row;
       const met = outcome === undefined ? "not run" : outcome.ok ? "yes" : "**no**";
       return `| ${[id, fault, required, met, outcome?.measured ?? "", reference].map(cell).join(" | ")} |`;
     });
@@ -28,8 +31,8 @@ export function reportPage(
     "# What clients notice when a cluster breaks",
     "",
     "Three members in processes of their own on one machine with two cores, applications on released SDKs and an observer",
-    "on each member: `npm run test:cluster -- --report` runs the scenarios and writes this page. What Nacos does follows",
-    "from its sources and the reports of its users; it was not measured here.",
+    "on each member: `npm run test:cluster -- --report` runs the scenarios and writes this page. Every time is one that a",
+    "client saw. What Nacos does follows from its sources and the reports of its users; it was not measured here.",
     "",
     "| # | Fault | Required | Met | Measured | Nacos |",
     "|---|---|---|---|---|---|",
@@ -43,7 +46,8 @@ export async function writeReport(
   outcomes: ReadonlyMap<Scenario, Outcome>,
   left: readonly string[],
 ): Promise<void> {
-  await writeFile(FILE, reportPage(acts, outcomes, left));
+  const before = await readFile(FILE, "utf8").catch(() => "");
+  await writeFile(FILE, reportPage(acts, outcomes, left, before));
 }
 
 function cell(text: string): string {
