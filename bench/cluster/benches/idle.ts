@@ -10,7 +10,7 @@ import { type Bytes, Traffic } from "../lib/traffic.ts";
 const SIZES: readonly number[] = [0, 100_000, 300_000];
 const TRAFFIC_AIM_KB = 1;
 /** For all sizes together. */
-const FILL_MAX_MS = 190_000;
+const FILL_MAX_MS = 150_000;
 /** What was queued and what the collector owes for it is over by then. */
 const SETTLE_MS = 6000;
 
