@@ -9,8 +9,8 @@
  *
  * `--only TEXT` takes the scenarios and acts whose name holds the text. `--strict` holds members to the figures as they
  * are promised; otherwise they have room for a busy machine. `--long` takes the full length of faults. `--report` does
- * both and writes docs/reference/cluster-scenarios.md; with `--only`, the other rows of the page stay. A toolchain that is missing leaves its SDK out, with the reason;
- * with CI=true it fails.
+ * both and writes docs/reference/cluster-scenarios.md; with `--only`, the other rows of the page stay. A toolchain that
+ * is missing leaves its SDK out, with the reason; with CI=true it fails.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const MAIN = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
+const SAYS = { ready: /^Ready/, started: /^Nacre \S+ started/ };
 const TWIST = join(import.meta.dirname, "twist.ts");
 const START_MAX_MS = 45_000;
 /** Enough of a member's words to see what it did in a scenario. */
@@ -115,8 +116,11 @@ export class MemberProcess {
     };
   }
 
-  /** Starts it and resolves when it says that it is ready, with the milliseconds that took. */
-  async start(): Promise<number> {
+  /**
+   * Starts it and resolves when it says that it is ready, with the milliseconds that took. One that the others refuse
+   * never says so: for that, wait until its ports are open.
+   */
+  async start(until: "ready" | "started" = "ready"): Promise<number> {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
     const { host, port, flags = [], list, hasFiles = false } = this.setup;
     this.#isReady = false;
@@ -141,13 +145,13 @@ export class MemberProcess {
       () => reject(new Error(`${this.name} is not ready in time:\n${this.tail()}`)),
       START_MAX_MS,
     );
-    createInterface({ input: child.stdout }).on("line", (line) => line.startsWith("Ready") && resolve());
+    createInterface({ input: child.stdout }).on("line", (line) => SAYS[until].test(line) && resolve());
     child.once("exit", (code, signal) =>
       reject(new Error(`${this.name} ended with ${code ?? signal}:\n${this.tail()}`)),
     );
     try {
       await ready;
-      this.#isReady = true;
+      this.#isReady = until === "ready";
     } finally {
       clearTimeout(tooLate);
     }

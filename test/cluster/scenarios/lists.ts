@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { Cluster, getJson, shownBy } from "../lib/cluster.ts";
 import { freePorts } from "../lib/free-ports.ts";
-import { type Finding, findingsOf } from "../lib/looks.ts";
+import { type Finding, findingsOf, readinessOf } from "../lib/looks.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, bound, ms } from "../lib/scenario.ts";
 import type { Stage } from "../lib/stage.ts";
@@ -135,7 +135,7 @@ export const lists: Act = {
     {
       id: "S36",
       fault: "a member with another server identity",
-      required: "refused on both sides with the same sentence",
+      required: "refused on both sides with the same sentence; it is not ready",
       reference: "403 in a log file",
       async run(stage) {
         const [a] = stage.cluster.members as [MemberProcess];
@@ -146,13 +146,14 @@ export const lists: Act = {
           "secret",
         ]);
         try {
-          await other.start();
+          await other.start("started");
           const [here, there] = [
             await finding(stage, a, "IDENTITY_DIFFERS"),
             await finding(stage, other, "IDENTITY_DIFFERS"),
           ];
           assert.ok(!(await shownBy(a)).some(({ address }) => address === other.address));
           for (const { sentence } of [here, there]) assert.ok(sentence.includes(other.address), sentence);
+          assert.notEqual(await readinessOf(other), true);
           assert.ok(!`${here.sentence}${there.sentence}`.includes("secret"));
           return `${here.sentence} / ${there.sentence}`;
         } finally {
@@ -177,7 +178,7 @@ export const lists: Act = {
           assert.equal(answer.status, 200, await answer.text());
           await other.terminate();
           other.setup = { ...other.setup, list: [...addressesOf(stage.cluster.members)] };
-          await other.start();
+          await other.start("started");
           const [here, there] = [
             await finding(stage, a, "CLUSTER_FOREIGN"),
             await finding(stage, other, "CLUSTER_FOREIGN"),
@@ -200,7 +201,7 @@ export const lists: Act = {
         const later = await stage.cluster.add(addressesOf(stage.cluster.members));
         try {
           later.setup = { ...later.setup, twist: { protocol: "3,2" } };
-          await later.start();
+          await later.start("started");
           const [here, there] = [await finding(stage, a, "PROTOCOL_OLD"), await finding(stage, later, "PROTOCOL_OLD")];
           assert.ok(!(await shownBy(a)).some(({ address }) => address === later.address));
           return `${here.sentence} / ${there.sentence}`;
