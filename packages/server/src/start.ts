@@ -69,7 +69,7 @@ export async function startServer(given: Partial<Options> = {}): Promise<Running
   try {
     return await start(options, log, stops);
   } catch (thrown) {
-    for (const stop of stops.reverse()) await stop(0);
+    await endAll(stops, () => 0);
     throw thrown;
   }
 }
@@ -268,8 +268,10 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     naming.stop();
     configs.stop();
     cluster.freeze();
-    for (const end of stops.reverse()) await end(Math.max(0, until - clock.now()));
+    const failures = await endAll(stops, () => Math.max(0, until - clock.now()));
+    for (const err of failures) log.error({ err }, "a part of the server could not be closed in order");
     log.flush();
+    if (failures.length > 0) throw failures[0];
   }
   /** The answer to the order leaves first. */
   function order(forever: boolean): void {
@@ -294,6 +296,18 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       return stopping;
     },
   };
+}
+
+/** Ends all parts, the last one first. What fails keeps nothing else from ending. @returns what failed. */
+export async function endAll(stops: readonly Stop[], graceMs: () => number): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const stop of stops.toReversed())
+    try {
+      await stop(graceMs());
+    } catch (thrown) {
+      failures.push(thrown);
+    }
+  return failures;
 }
 
 async function openStorage(
