@@ -91,11 +91,12 @@ async function employ(stage: Stage): Promise<void> {
   await Promise.all(present.map((sdk) => stage.app(sdk)));
 }
 
+/** What was found, where a list of faults was to be empty; else the beginning of what went wrong. */
 function firstLine(thrown: unknown): string {
-  return String((thrown as Error).message)
-    .split("\n")
-    .slice(0, 2)
-    .join(" ");
+  const { actual, message } = thrown as { readonly actual?: unknown; readonly message: string };
+  if (Array.isArray(actual))
+    return actual.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join("; ");
+  return message.split("\n").slice(0, 2).join(" ");
 }
 
 function flagValue(flag: string): string | undefined {
