@@ -336,7 +336,9 @@ export class Cluster {
       case "clientSuperseded":
         return this.distro.feed({ type: "superseded", clientId: news.clientId });
       case "copyDiffers":
-        return this.distro.feed({ type: "applied", clientId: news.clientId, contentHash: news.contentHash });
+        this.distro.feed({ type: "applied", clientId: news.clientId, contentHash: news.contentHash });
+        // What a newer client took along of it is not to come back at the next start.
+        return this.#journal?.note(news.clientId);
     }
   }
 
