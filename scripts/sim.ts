@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { runClusterSim } from "@nacre/testkit/cluster-sim";
 import { runConfigSim } from "@nacre/testkit/config-sim";
 import { runDistroSeed } from "@nacre/testkit/distro-sim";
 import { runMembershipSim } from "@nacre/testkit/membership-sim";
@@ -18,6 +19,7 @@ const SIMULATORS: Record<string, (seed: number, steps: number) => unknown> = {
   config: runConfigSim,
   membership: (seed) => runMembershipSim(seed),
   distro: (seed) => runDistroSeed(seed),
+  cluster: (seed) => runClusterSim(seed),
 };
 
 const { values } = parseArgs({
@@ -40,10 +42,10 @@ for (const name of names)
   if (SIMULATORS[name] === undefined)
     throw new Error(`--only takes ${Object.keys(SIMULATORS).join(", ")}, and not '${name}'`);
 
-const ok = workers > 1 && runs > 1 ? await share() : run();
+const ok = workers > 1 && runs > 1 ? await share() : await run();
 if (!ok) process.exitCode = 1;
 
-function run(): boolean {
+async function run(): Promise<boolean> {
   const startedAt = performance.now();
   for (let at = 0; at < runs; at++) {
     const seed = from === undefined ? randomInt(2 ** 32) : from + at;
@@ -51,7 +53,7 @@ function run(): boolean {
     if (from === undefined) say(`seed ${seed}`);
     for (const name of names) {
       try {
-        SIMULATORS[name]?.(seed, steps);
+        await SIMULATORS[name]?.(seed, steps);
       } catch (err) {
         const replay = `npm run sim -- --only ${name} --seed ${seed} --steps ${steps}`;
         say(`${(err as Error).stack}\n\nReplay it with: ${replay}`);

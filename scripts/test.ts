@@ -1,8 +1,8 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
- * then 2,000 seeds of what members of a cluster agree on, official clients against a running server, gRPC clients
- * against the engine, and clusters that break. `npm test -- unit` leaves out all but the tests; `npm test -- PATH...`
- * runs these test files only.
+ * then 2,000 seeds of what members of a cluster agree on and 150 of whole members with their clients, official clients
+ * against a running server, gRPC clients against the engine, and clusters that break. `npm test -- unit` leaves out all
+ * but the tests; `npm test -- PATH...` runs these test files only.
  */
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -23,8 +23,7 @@ const results: StepResult[] = [];
 if (everything) results.push(...check());
 results.push(await testStep("tests", named.length > 0 ? named : testFiles(), inCi));
 if (everything) {
-  const seeds = ["--only", "membership,distro", "--from", "1", "--seeds", "2000", "--workers", String(SIM_WORKERS)];
-  results.push(commandStep("simulators", process.execPath, ["scripts/sim.ts", ...seeds], true));
+  results.push(simStep("simulators", "membership,distro", 2000), simStep("simulator of whole members", "cluster", 150));
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
   results.push(commandStep("clusters", process.execPath, ["test/cluster/run.ts"], true));
@@ -36,6 +35,11 @@ say(
   failed.length === 0 ? `All ${results.length} steps passed.` : `${failed.length} of ${results.length} steps failed.`,
 );
 process.exitCode = failed.length === 0 ? 0 : 1;
+
+function simStep(name: string, only: string, seeds: number): StepResult {
+  const args = ["--only", only, "--from", "1", "--seeds", String(seeds), "--workers", String(SIM_WORKERS)];
+  return commandStep(name, process.execPath, ["scripts/sim.ts", ...args], true);
+}
 
 /** The official clients have a runner of their own: they need other toolchains and a server each. */
 function testFiles(): string[] {

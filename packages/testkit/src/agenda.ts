@@ -16,16 +16,24 @@ export class Agenda {
   }
 
   runUntil(end: number): void {
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      const last = this.#heap.pop();
-      if (last !== undefined && this.#heap.length > 0) {
-        this.#heap[0] = last;
-        this.#sink();
-      }
-      this.now = next.at;
-      next.run();
+    while (this.runNext(end));
+  }
+
+  /** Lets happen what is next. @returns false when nothing more is due until `end`, which it is then. */
+  runNext(end: number): boolean {
+    const next = this.#heap[0];
+    if (next === undefined || next.at > end) {
+      this.now = end;
+      return false;
     }
-    this.now = end;
+    const last = this.#heap.pop();
+    if (last !== undefined && this.#heap.length > 0) {
+      this.#heap[0] = last;
+      this.#sink();
+    }
+    this.now = next.at;
+    next.run();
+    return true;
   }
 
   every(ms: number, run: () => void): void {
