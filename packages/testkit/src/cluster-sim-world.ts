@@ -60,6 +60,8 @@ export class ClusterWorld implements SimHost {
   calmSince = Number.POSITIVE_INFINITY;
   /** What operators have spoiled, and not mended yet. */
   readonly spoilt = new Set<string>();
+  /** A member came back with another data folder, so that its former self is down for good. */
+  hasReplaced = false;
   /** Since when, besides, nothing is spoilt. */
   soundSince = Number.POSITIVE_INFINITY;
   #mendedAt = 0;

@@ -242,6 +242,7 @@ class ClusterSim {
       if (draw < 0.15 && world.ready.length > 0) this.#readdress(machine);
       else if (draw < 0.25 && world.ready.length > 0) {
         world.log(`${machine.place} has a new data folder`);
+        world.hasReplaced = true;
         machine.install(
           `${machine.place}-${this.#random.below(1e9).toString(36)}`,
           `c${this.#random.below(1e6)}`,

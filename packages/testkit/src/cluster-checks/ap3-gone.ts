@@ -98,12 +98,14 @@ function due(world: ClusterWorld, truth: Truth, state: Truth["state"], pairSince
   if (ownerEnded || state === "unknown") return ["AP-9", Math.max(changedAt, calmSince) + LOST_MS];
   const isUsual = Math.max(pairSince, calmSince) + LONG_MS < changedAt;
   const soon = Math.max(changedAt, pairSince) + (isUsual ? SOON_MS : REPAIR_MS);
+  const hasMoved = changedAt - publisher.movedAt < FORMER_MS;
+  // Who was away then and comes back with its journal knows only the former connection.
+  if (state === "asked" && hasMoved && calmSince > changedAt) return ["AP-9", calmSince + LOST_MS];
   // Where its former connection ends is another member's to tell.
   const hasFormer = changedAt - publisher.leftAt < FORMER_MS;
   if (state === "asked" && hasFormer) return ["AP-3", Math.max(changedAt, calmSince) + SILENT_MS + REPAIR_MS];
   if (state === "asked") return ["AP-3", soon];
-  if (isUsual && changedAt - publisher.movedAt > FORMER_MS)
-    return ["AP-8", publisher.process.machine.isOn ? soon : soon + SILENT_MS];
+  if (isUsual && !hasMoved) return ["AP-8", publisher.process.machine.isOn ? soon : soon + SILENT_MS];
   // An older connection of it may be left, or in the journal of a member that was away.
   return ["AP-9", Math.max(changedAt + SILENT_MS, calmSince) + LOST_MS];
 }
