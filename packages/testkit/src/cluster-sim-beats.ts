@@ -1,7 +1,8 @@
 import type { InstanceInput } from "@nacre/core/naming";
 import { RegistryError } from "@nacre/protocol";
 import type { AddressEvent, BeatAnswer } from "@nacre/server/cluster";
-import type { SimHost, SimMember } from "./cluster-sim-member.ts";
+import type { SimHost } from "./cluster-sim-machine.ts";
+import type { SimMember } from "./cluster-sim-member.ts";
 import { type Machine, SimProcess } from "./cluster-sim-process.ts";
 import { instance, service } from "./naming-bench.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SimMachine } from "./cluster-sim-member.ts";
+import type { SimMachine } from "./cluster-sim-machine.ts";
 import { ClusterStage } from "./cluster-sim-stage.ts";
 
 /** Each of them also meets every check of `cluster-checks`, all the while. */

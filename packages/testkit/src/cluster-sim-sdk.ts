@@ -1,5 +1,6 @@
 import { decodePayload, encodePayload, parseJsonObject } from "@nacre/protocol";
-import { SDK_PORT, type SimHost, shownIn } from "./cluster-sim-member.ts";
+import { type SimHost, shownIn } from "./cluster-sim-machine.ts";
+import { SDK_PORT } from "./cluster-sim-member.ts";
 import type { Half, HalfListener, SimNet } from "./cluster-sim-net.ts";
 import { type Machine, SimProcess } from "./cluster-sim-process.ts";
 import type { SdkMessage } from "./cluster-sim-transport.ts";

@@ -3,7 +3,7 @@ import { allClusterChecks } from "./cluster-checks/all.ts";
 import { findingsOf } from "./cluster-checks/findings.ts";
 import { viewersOf } from "./cluster-checks/shown.ts";
 import type { SimBeater } from "./cluster-sim-beats.ts";
-import type { Breakage, SimMachine } from "./cluster-sim-member.ts";
+import type { Breakage, SimMachine } from "./cluster-sim-machine.ts";
 import type { SimSdk } from "./cluster-sim-sdk.ts";
 import { type ClusterCheck, ClusterWorld } from "./cluster-sim-world.ts";
 

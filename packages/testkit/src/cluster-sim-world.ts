@@ -1,7 +1,8 @@
 import { RegistryError } from "@nacre/protocol";
 import { Agenda } from "./agenda.ts";
 import { SimBeater } from "./cluster-sim-beats.ts";
-import { type Breakage, type SimHost, SimMachine, SimMember } from "./cluster-sim-member.ts";
+import { type Breakage, type SimHost, SimMachine } from "./cluster-sim-machine.ts";
+import { SimMember } from "./cluster-sim-member.ts";
 import { SimNet } from "./cluster-sim-net.ts";
 import type { Machine } from "./cluster-sim-process.ts";
 import { type SimInstance, SimSdk } from "./cluster-sim-sdk.ts";

@@ -10,7 +10,7 @@ import { findings } from "./cluster-checks/findings.ts";
 import { members } from "./cluster-checks/members.ts";
 import { readiness } from "./cluster-checks/readiness.ts";
 import { type ClusterWeather, runClusterSim } from "./cluster-sim.ts";
-import type { Breakage } from "./cluster-sim-member.ts";
+import type { Breakage } from "./cluster-sim-machine.ts";
 import { ClusterStage } from "./cluster-sim-stage.ts";
 import type { ClusterCheck } from "./cluster-sim-world.ts";
 

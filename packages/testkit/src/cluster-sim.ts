@@ -1,6 +1,6 @@
 import { allClusterChecks } from "./cluster-checks/all.ts";
 import type { SimBeater } from "./cluster-sim-beats.ts";
-import type { Breakage, SimMachine } from "./cluster-sim-member.ts";
+import type { Breakage, SimMachine } from "./cluster-sim-machine.ts";
 import type { SimInstance, SimSdk } from "./cluster-sim-sdk.ts";
 import { type ClusterCheck, ClusterWorld } from "./cluster-sim-world.ts";
 import type { Random } from "./random.ts";
