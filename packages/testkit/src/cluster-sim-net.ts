@@ -8,6 +8,8 @@ const REPEAT_MS = 200;
 const KERNEL_BYTES = 256 * 1024;
 /** After a way works again, what was held up there is sent again at some moment within this time. */
 const AFTER_HEAL_MS = 1500;
+/** What arrives sooner is not late. */
+const QUICK_MS = 50;
 
 export interface Weather {
   /** Of packets; each loss holds up what comes behind it on the same connection. */
@@ -51,6 +53,12 @@ export class SimNet {
   constructor(agenda: Agenda, random: Random) {
     this.agenda = agenda;
     this.random = random;
+  }
+
+  /** Whether packets arrive at the first try and soon, and none that was lost before is still to be sent again. */
+  get isQuick(): boolean {
+    const { loss, delayMaxMs } = this.weather;
+    return loss === 0 && delayMaxMs <= QUICK_MS && this.latestAt < this.agenda.now + QUICK_MS;
   }
 
   isCut(from: string, to: string): boolean {

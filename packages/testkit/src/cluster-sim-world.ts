@@ -10,7 +10,6 @@ import { Random } from "./random.ts";
 
 export const SIM_LOOK_MS = 100;
 const TRACE_MAX = 20_000;
-const QUICK_MS = 50;
 
 /** What is true of one instance, whoever shows what. */
 export interface Truth {
@@ -332,11 +331,9 @@ export class ClusterWorld implements SimHost {
   #followPairs(): void {
     const { net, ready } = this;
     const good = new Set<string>();
-    // What was lost is still to be sent again when the weather is fine.
-    const isQuiet = net.weather.loss === 0 && net.weather.delayMaxMs <= QUICK_MS && net.latestAt < this.now + QUICK_MS;
     for (const a of ready)
       for (const b of ready) {
-        if (!isQuiet || this.foreign.has(a.machine) !== this.foreign.has(b.machine)) continue;
+        if (!net.isQuick || this.foreign.has(a.machine) !== this.foreign.has(b.machine)) continue;
         if (!a.process.isRunning || !b.process.isRunning || !net.isWhole(a.machine.place, b.machine.place)) continue;
         const pair = pairOf(a, b);
         good.add(pair);

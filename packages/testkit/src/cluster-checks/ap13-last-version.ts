@@ -20,7 +20,7 @@ export function lastVersion(): ClusterCheck {
           const key = `${viewer.life} ${name}`;
           const told = viewer.shows(name);
           const asked = members.get(viewer.member.machine.place)?.shows(name);
-          const isQuiet = world.net.weather.loss === 0 && world.now - (sdk?.connection?.openedAt ?? 0) > LONG_MS;
+          const isQuiet = world.net.isQuick && world.now - (sdk?.connection?.openedAt ?? 0) > LONG_MS;
           const text = asked && textOf(asked);
           if (!isQuiet || !isConfirmed || told === undefined || text === undefined || textOf(told) === text) {
             since.delete(key);
