@@ -5,6 +5,8 @@ import { expirePush, gone, pair, takePush } from "./pushes.ts";
 import { type ConnectionId, type ConnectionTable, type Due, type Held, takeRequestId } from "./state.ts";
 
 const NOTHING: readonly Effect[] = [];
+/** Connections told in a second of a drain, when a tenth is less: so few are no storm for anybody. */
+const DRAIN_MIN = 20;
 
 /** The only way the table of connections changes. See DESIGN.md for the invariants that comments cite. */
 export function step(table: ConnectionTable, event: Event, now: Millis): readonly Effect[] {
@@ -246,7 +248,7 @@ function drain(table: ConnectionTable, withinMs: Millis, now: Millis): readonly 
   if (table.drain !== undefined) {
     table.drain = { ...table.drain, until: Math.min(table.drain.until, now + withinMs) };
   } else {
-    table.drain = { until: now + withinMs, perSecond: Math.max(1, Math.ceil(table.registered / 10)), nextAt: now };
+    table.drain = { until: now + withinMs, perSecond: Math.max(DRAIN_MIN, Math.ceil(table.registered / 10)), nextAt: now };
     for (const held of [...table.byId.values()])
       if (held.phase === "opened") append(effects, remove(table, held, "the server is stopping", "close"));
   }

@@ -128,6 +128,8 @@ describe("the watch of the own process", () => {
       clock.advance(ms);
       watch.look();
     };
+    // Nobody looked before.
+    look(4 * LOOK_MS);
     look(LOOK_MS);
     look(LOOK_MS + 300);
     assert.deepEqual([watch.facts(0).pause, watch.facts(0).clock.jump], [undefined, undefined]);

@@ -13,7 +13,8 @@ const DISK_MS = 5000;
 export class OwnWatch {
   readonly #clock: Clock;
   readonly #directory: string | undefined;
-  #lookedAt: number;
+  /** Undefined before the first look, which may come long after the start. */
+  #lookedAt: number | undefined;
   #wallAhead: number;
   #pause: ProcessFacts["pause"];
   #jump: ClockFacts["jump"];
@@ -24,14 +25,13 @@ export class OwnWatch {
   constructor(clock: Clock, directory: string | undefined) {
     this.#clock = clock;
     this.#directory = directory;
-    this.#lookedAt = clock.now();
-    this.#wallAhead = clock.wall() - this.#lookedAt;
+    this.#wallAhead = clock.wall() - clock.now();
   }
 
   /** Once per `LOOK_MS`. */
   look(): void {
     const now = this.#clock.now();
-    const lateMs = now - this.#lookedAt - LOOK_MS;
+    const lateMs = now - (this.#lookedAt ?? now) - LOOK_MS;
     this.#lookedAt = now;
     if (lateMs >= PAUSE_MS) this.#pause = { at: now, lengthMs: lateMs };
     const wallAhead = this.#clock.wall() - now;
