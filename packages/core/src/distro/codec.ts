@@ -1,6 +1,6 @@
 import { Malformed, Reader, Writer } from "./bytes.ts";
 import type { Cursor, Message, OwnerDigest } from "./messages.ts";
-import type { Change, Contents, Gone, Head, PublishedInstance } from "./model.ts";
+import type { Base, Change, Contents, Gone, Head, PublishedInstance } from "./model.ts";
 import { BUCKETS } from "./wide-map.ts";
 
 /** A frame, and so a batch on the link, is never longer. */
@@ -306,6 +306,8 @@ function readHead(from: Reader): Head {
 
 function writeChange(to: Writer, change: Change): void {
   writeHead(to, change);
+  to.byte(Number(change.base !== undefined));
+  if (change.base !== undefined) writeBase(to, change.base);
   const { ip, port, app, agent, createdAt, publications } = change.contents;
   to.text(ip);
   to.count(port);
@@ -323,6 +325,7 @@ function writeChange(to: Writer, change: Change): void {
 function readChange(from: Reader): Change {
   const head = readHead(from);
   if (head.gone !== undefined) throw new Malformed("a client that is gone has contents");
+  const base = readFlag(from) ? { counter: from.count(), contentHash: from.hash() } : undefined;
   const contents: Contents = {
     ip: from.text(),
     port: from.count(),
@@ -334,7 +337,12 @@ function readChange(from: Reader): Change {
       instances: readList(from, readInstance),
     })),
   };
-  return { ...head, contents };
+  return base === undefined ? { ...head, contents } : { ...head, contents, base };
+}
+
+function writeBase(to: Writer, { counter, contentHash }: Base): void {
+  to.count(counter);
+  to.hash(contentHash);
 }
 
 function writeInstance(to: Writer, instance: PublishedInstance): void {

@@ -1,6 +1,7 @@
+import type { ServiceName } from "@nacre/protocol";
 import type { Millis } from "../lib/units.ts";
 import type { Message, Outgoing } from "./messages.ts";
-import type { ClientId, Contents, Head, MemberId, Version } from "./model.ts";
+import type { Base, ClientId, Contents, Head, MemberId, Version } from "./model.ts";
 
 /**
  * What this member sees of another. `up`: both directions work. `suspicious`: somebody in reach has heard of it, this
@@ -12,8 +13,18 @@ export type PeerState = "unknown" | "up" | "suspicious" | "down";
 export type Event =
   /** First. `journal`: what this member published in its earlier life; naming holds its contents already. */
   | { type: "start"; journal: readonly Head[] }
-  /** A client that is owned here publishes something else. Feeding it twice changes nothing. */
-  | { type: "changed"; clientId: ClientId; kind: "connection" | "address"; counter: number; contentHash: number }
+  /**
+   * A client that is owned here publishes something else, since the last such event for these services; undefined: for
+   * any. Feeding it twice changes nothing.
+   */
+  | {
+      type: "changed";
+      clientId: ClientId;
+      kind: "connection" | "address";
+      counter: number;
+      contentHash: number;
+      services?: readonly ServiceName[] | undefined;
+    }
   /**
    * `asked`: somebody deregistered it, of which peers hear; `expired`: it ended; `leaving`: this member stops, and
    * peers keep it for the grace.
@@ -21,8 +32,8 @@ export type Event =
   | { type: "removed"; clientId: ClientId; cause: "asked" | "expired" | "leaving" }
   /** A newer client publishes every instance of this one. */
   | { type: "superseded"; clientId: ClientId }
-  /** Naming holds something else than it was given, because it could not take all of it. */
-  | { type: "applied"; clientId: ClientId; contentHash: number }
+  /** Naming holds something else than it was given: it could not take all of it, or it was a part that did not fit. */
+  | { type: "applied"; clientId: ClientId; contentHash: number; part?: true }
   | { type: "peer"; id: MemberId; state: PeerState; incarnation: number }
   /** Not in the list of members any more. */
   | { type: "peerRemoved"; id: MemberId }
@@ -45,7 +56,10 @@ export type Event =
 export type Effect =
   /** Fill in contents (`fill`), encode, and hand to the link. */
   | { type: "send"; to: MemberId; message: Outgoing }
-  /** Naming holds this as a copy of the client of `version.owner`, in place of what it held under the id. */
+  /**
+   * Naming holds this as a copy of the client of `version.owner`, in place of what it held under the id; with a `base`,
+   * in place of what it held for these services. Its contents have that hash then.
+   */
   | {
       type: "apply";
       clientId: ClientId;
@@ -53,6 +67,7 @@ export type Effect =
       version: Version;
       contentHash: number;
       contents: Contents;
+      base?: Base;
       from: MemberId;
     }
   /** Naming drops its copy. `deregistered`: removed because somebody asked its owner for it. */

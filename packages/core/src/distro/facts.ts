@@ -106,7 +106,7 @@ export function distroFacts(state: DistroState, now: Millis): DistroFacts {
 
 /** Ids wait in the order in which they first changed; a client that changed again since looks younger than its wait. */
 function waitsFor({ table }: DistroState, { pending, inFlight }: Peer, now: Millis): Millis | undefined {
-  const [oldest] = pending;
+  const [oldest] = pending.ids();
   const ids = [oldest, ...[...inFlight.values()].map((batch) => batch.ids[0])];
   const ages = ids.flatMap((id) => {
     const entry = id === undefined ? undefined : table.get(id);

@@ -1,5 +1,6 @@
+import type { ServiceName } from "@nacre/protocol";
 import type { Cursor, Loaded, Message, Outgoing, Sync } from "./messages.ts";
-import type { Change, ClientId, Contents, Head } from "./model.ts";
+import type { Change, ClientId, Contents, Outline } from "./model.ts";
 import { bucketOf } from "./wide-map.ts";
 
 /** What one message holds at most, about, unless a single client has more: clients may publish thousands of instances. */
@@ -7,7 +8,8 @@ const MESSAGE_BYTES = 1024 * 1024;
 /** What an instance takes beside its metadata. */
 const INSTANCE_BYTES = 64;
 
-type ContentsOf = (id: ClientId) => Contents | undefined;
+/** What naming holds of a client: all of it, or what it publishes for some services. */
+export type ContentsOf = (id: ClientId, services?: readonly ServiceName[]) => Contents | undefined;
 
 /**
  * Puts the contents into a message, and cuts what becomes too large. Clients that naming does not hold are left out:
@@ -20,23 +22,23 @@ export function fill(message: Outgoing, contentsOf: ContentsOf, bytesMax = MESSA
   return [message];
 }
 
-function* filledSync(message: Sync<Head>, contentsOf: ContentsOf, bytesMax: number): Generator<Message> {
+function* filledSync(message: Sync<Outline>, contentsOf: ContentsOf, bytesMax: number): Generator<Message> {
   let changes: Change[] = [];
   let bytes = 0;
-  for (const head of message.changes) {
-    const contents = contentsOf(head.id);
+  for (const { part, ...head } of message.changes) {
+    const contents = contentsOf(head.id, part?.services);
     if (contents === undefined) continue;
     if (bytes >= bytesMax) {
       yield { type: "sync", seq: 0, changes, removals: [] };
       [changes, bytes] = [[], 0];
     }
-    changes.push({ ...head, contents });
+    changes.push(part === undefined ? { ...head, contents } : { ...head, contents, base: part.base });
     bytes += sizeOf(contents);
   }
   yield { ...message, changes };
 }
 
-function filledChunk(message: Loaded<Head>, contentsOf: ContentsOf, bytesMax: number): Message {
+function filledChunk(message: Loaded<Outline>, contentsOf: ContentsOf, bytesMax: number): Message {
   const changes: Change[] = [];
   let bytes = 0;
   let last: Cursor | undefined;

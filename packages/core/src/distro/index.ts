@@ -1,3 +1,4 @@
+export { type Changed, ChangedClients } from "./changed-clients.ts";
 export { type FrameFailure, FrameReader, frames } from "./codec.ts";
 export type { Effect, Event, PeerState } from "./events.ts";
 export {
@@ -12,9 +13,10 @@ export {
   type PeerFacts,
   stateHash,
 } from "./facts.ts";
-export { fill } from "./fill.ts";
+export { type ContentsOf, fill } from "./fill.ts";
 export type { Cursor, Message, Outgoing, OwnerDigest } from "./messages.ts";
 export {
+  type Base,
   type Change,
   type ClientId,
   type Contents,
@@ -22,6 +24,7 @@ export {
   type Entry,
   type Head,
   type MemberId,
+  type Outline,
   type PublishedInstance,
   sameVersion,
   type Version,

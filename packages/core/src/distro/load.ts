@@ -1,5 +1,5 @@
 import { sendBuckets, sendDigest } from "./digests.ts";
-import { hear } from "./merge.ts";
+import { hear, hearChange } from "./merge.ts";
 import type { Cursor, Loaded } from "./messages.ts";
 import type { Change, ClientId, Head } from "./model.ts";
 import { begin } from "./reviews.ts";
@@ -175,7 +175,7 @@ export function serve(turn: Turn, peer: Peer, cursor: Cursor): void {
 export function loadChunk(turn: Turn, peer: Peer, chunk: Loaded<Change>): void {
   const { load } = turn.state;
   if (load === undefined || load.source !== peer.id || !sameCursor(load.cursor, chunk.cursor)) return;
-  for (const change of chunk.changes) hear(turn, peer, change, change.contents);
+  for (const change of chunk.changes) hearChange(turn, peer, change);
   for (const removal of chunk.removals) hear(turn, peer, removal);
   load.chunks++;
   load.clients += chunk.changes.length;

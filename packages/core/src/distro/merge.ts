@@ -1,7 +1,27 @@
-import { type Contents, compareVersions, type Entry, type Head } from "./model.ts";
+import type { Effect } from "./events.ts";
+import { type Base, type Change, type Contents, compareVersions, type Entry, type Head } from "./model.ts";
 import { answered, bury, overdue, settle } from "./orphans.ts";
 import { announce, enqueue } from "./queues.ts";
 import { inReach, isOwn, isOwnLive, type Peer, type Turn } from "./state.ts";
+
+/**
+ * A peer sends a client, or a part of what it publishes. A part that builds on something else than what is held here is
+ * no more than news that there is something newer.
+ *
+ * @returns whether this member needs the whole.
+ */
+export function hearChange(turn: Turn, from: Peer, change: Change): boolean {
+  const { base, contents } = change;
+  const fits = base === undefined || buildsOn(change, base, turn.state.table.get(change.id));
+  return fits ? hear(turn, from, change, contents, base) : hear(turn, from, change);
+}
+
+function buildsOn({ kind, version }: Change, base: Base, entry: Entry | undefined): boolean {
+  if (entry === undefined || entry.gone !== undefined || entry.kind !== kind) return false;
+  const { owner, incarnation, counter } = entry.version;
+  const same = owner === version.owner && incarnation === version.incarnation;
+  return same && counter === base.counter && entry.contentHash === base.contentHash;
+}
 
 /**
  * A peer says what it knows of a client. What is newer is taken, what is older here is not touched, and whoever is
@@ -10,7 +30,7 @@ import { inReach, isOwn, isOwnLive, type Peer, type Turn } from "./state.ts";
  * @param contents  undefined in listings and for clients that are gone.
  * @returns whether this member needs the contents to take it.
  */
-export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): boolean {
+export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, base?: Base): boolean {
   const { state } = turn;
   const entry = state.table.get(head.id);
   const order = entry === undefined ? 1 : compareVersions(head, entry);
@@ -20,7 +40,7 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
   }
   if (order === 0 && head.answers) answered(turn, head.id);
   if (isOwnLive(state, entry)) {
-    if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents);
+    if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents, base);
     if (order > 0) renumber(turn, entry, head.version.counter + 1, head.gone === "removed" ? head.version.counter : 0);
     else if (order < 0 || head.contentHash !== entry.contentHash) enqueue(turn, from, head.id);
     return false;
@@ -32,7 +52,7 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
     return false;
   }
   if (entry === undefined || order > 0)
-    return mayTake(turn, from, head, entry) && take(turn, from, head, entry, contents);
+    return mayTake(turn, from, head, entry) && take(turn, from, head, entry, contents, base);
   if (order < 0) {
     // Its owner knows better than we do what it wrote before: this is a late message, unless we gave its client up.
     const late = from.id === entry.version.owner && inReach(state, entry.version) && entry.gone !== "lost";
@@ -43,7 +63,7 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents): b
   if (head.contentHash === entry.contentHash) return false;
   // One version with two contents: the owner is right, and without it everybody takes the same of the two.
   const right = inReach(state, head.version) ? from.id === head.version.owner : head.contentHash > entry.contentHash;
-  return right && take(turn, from, head, entry, contents);
+  return right && take(turn, from, head, entry, contents, base);
 }
 
 const SURE_MS = 3_000;
@@ -77,7 +97,14 @@ function mayTake(turn: Turn, from: Peer, head: Head, entry: Entry | undefined): 
 }
 
 /** @returns whether the contents are missing. */
-function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, contents: Contents | undefined): boolean {
+function take(
+  turn: Turn,
+  from: Peer,
+  head: Head,
+  held: Entry | undefined,
+  contents: Contents | undefined,
+  base: Base | undefined,
+): boolean {
   const { state, now, effects } = turn;
   const { id, kind, version, contentHash, gone, answers, after, ageMs } = head;
   if (gone !== undefined) {
@@ -91,7 +118,8 @@ function take(turn: Turn, from: Peer, head: Head, held: Entry | undefined, conte
   if (held !== undefined && entry !== held) bury(turn, held, { version: held.version, gone: "lost" }, "lost");
   const madeAt = now - ageMs;
   state.table.put(entry, now, { version, contentHash, gone: undefined, answers, after, madeAt, superseded: false });
-  effects.push({ type: "apply", clientId: id, kind, version, contentHash, contents, from: from.id });
+  const apply: Effect = { type: "apply", clientId: id, kind, version, contentHash, contents, from: from.id };
+  effects.push(base === undefined ? apply : { ...apply, base });
   const before = state.orphans.get(id);
   settle(turn, entry);
   // Naming goes on showing a copy as it did.

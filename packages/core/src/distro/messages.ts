@@ -1,4 +1,4 @@
-import type { Change, ClientId, Head, MemberId } from "./model.ts";
+import type { Change, ClientId, Head, MemberId, Outline } from "./model.ts";
 
 /** One owner in a digest: how many clients of it the sender holds, and the set hash over them. */
 export interface OwnerDigest {
@@ -62,4 +62,4 @@ export type Notice =
 /** As it arrives. */
 export type Message = Notice | Sync<Change> | Loaded<Change>;
 /** As the core sends it: the shell reads the contents from naming at the moment of sending. */
-export type Outgoing = Notice | Sync<Head> | Loaded<Head>;
+export type Outgoing = Notice | Sync<Outline> | Loaded<Head>;

@@ -47,7 +47,7 @@ export interface PublishedInstance {
   readonly instanceId: string | undefined;
 }
 
-/** The whole of what one client publishes. */
+/** The whole of what one client publishes, or of a part: what it publishes for the services that changed. */
 export interface Contents {
   readonly ip: string;
   readonly port: number;
@@ -58,8 +58,22 @@ export interface Contents {
   readonly publications: readonly { readonly service: ServiceName; readonly instances: readonly PublishedInstance[] }[];
 }
 
+/** What a part builds on: this state of the client, in the same life of the same owner, and no other. */
+export interface Base {
+  readonly counter: number;
+  readonly contentHash: number;
+}
+
 export interface Change extends Head {
   readonly contents: Contents;
+  /** `contents` is a part: services that are not in it are as they were, those without instances are gone. */
+  readonly base?: Base;
+}
+
+/** What is to be sent of a client. */
+export interface Outline extends Head {
+  /** Only what it publishes for these services, which is all that changed since `base`. */
+  readonly part?: { readonly base: Base; readonly services: readonly ServiceName[] };
 }
 
 /** What this member knows of one client: held, or gone and remembered so that nothing older comes back. */

@@ -1,5 +1,6 @@
-import type { ClientId, Entry, Head } from "./model.ts";
-import { headOf, type Peer, reachable, send, type Turn } from "./state.ts";
+import type { ServiceName } from "@nacre/protocol";
+import type { Base, ClientId, Entry, Head, Outline } from "./model.ts";
+import { headOf, isOwnLive, type Peer, reachable, send, type Turn } from "./state.ts";
 
 const GAP_MS_PER_ITEM = 5;
 
@@ -8,10 +9,26 @@ export function announce(turn: Turn, id: ClientId, except?: string): void {
   for (const peer of turn.state.peers.values()) if (peer.id !== except) enqueue(turn, peer, id);
 }
 
-/** One entry per client, however often it changes meanwhile. A peer that is down is told by digests once it is back. */
+/** An own client is to be told to every peer: of what it publishes, what changed since `base`. */
+export function announcePart(turn: Turn, id: ClientId, services: readonly ServiceName[], base: Base): void {
+  for (const peer of turn.state.peers.values()) {
+    if (peer.state === "down") continue;
+    peer.pending.add(id, services, base);
+    bound(turn, peer);
+  }
+}
+
+/**
+ * One entry per client, however often it changes meanwhile; what goes out is the whole of it. A peer that is down is told
+ * by digests once it is back.
+ */
 export function enqueue(turn: Turn, peer: Peer, id: ClientId): void {
   if (peer.state === "down") return;
   peer.pending.add(id);
+  bound(turn, peer);
+}
+
+function bound(turn: Turn, peer: Peer): void {
   if (peer.pending.size <= turn.state.options.pendingMax) return;
   peer.pending.clear();
   peer.overflows++;
@@ -41,16 +58,20 @@ function sendBatch(turn: Turn, peer: Peer): void {
   const { state, now } = turn;
   const { table, options } = state;
   const ids: ClientId[] = [];
-  const changes: Head[] = [];
+  const changes: Outline[] = [];
   const removals: Head[] = [];
-  for (const id of peer.pending) {
+  for (const id of peer.pending.ids()) {
     if (ids.length >= options.batchItemsMax) break;
-    peer.pending.delete(id);
+    const changed = peer.pending.take(id);
     // Forgotten with its tombstone meanwhile: nothing to tell any more.
     const entry = table.get(id);
     if (entry === undefined || isOwnersTo(entry, peer)) continue;
     ids.push(id);
-    (entry.gone === undefined ? changes : removals).push(headOf(entry, now));
+    const head = headOf(entry, now);
+    if (entry.gone !== undefined) removals.push(head);
+    else if (changed?.services === undefined || changed.base === undefined || !isOwnLive(state, entry))
+      changes.push(head);
+    else changes.push({ ...head, part: { base: changed.base, services: [...changed.services] } });
   }
   if (ids.length === 0) return;
   const seq = ++state.seq;
@@ -66,7 +87,7 @@ function isOwnersTo({ version, gone }: Entry, { id, incarnation }: Peer): boolea
   return gone === undefined && version.owner === id && version.incarnation === incarnation;
 }
 
-/** A batch without an answer: its ids wait again, and what goes out then is what is held then. */
+/** A batch without an answer: its ids wait again, and what goes out then is what is held then, as a whole. */
 function retry(turn: Turn, peer: Peer): void {
   const { options } = turn.state;
   let overdue = false;

@@ -1,7 +1,8 @@
 import type { Millis } from "../lib/units.ts";
+import { ChangedClients } from "./changed-clients.ts";
 import type { Effect, PeerState } from "./events.ts";
 import type { Cursor, Outgoing } from "./messages.ts";
-import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
+import type { Base, ClientId, Entry, Head, MemberId, Version } from "./model.ts";
 import { type Orphan, OrphanTable } from "./orphan-table.ts";
 import { ClientTable } from "./table.ts";
 
@@ -75,8 +76,8 @@ export interface Peer {
   readonly id: MemberId;
   state: PeerState;
   incarnation: number;
-  /** Ids only: what is sent is what is held when it is sent. */
-  readonly pending: Set<ClientId>;
+  /** Without contents: what is sent is what is held when it is sent. */
+  readonly pending: ChangedClients<Base>;
   readonly inFlight: Map<number, Batch>;
   credit: number;
   backoffMs: Millis;
@@ -204,7 +205,7 @@ export function newPeer(id: MemberId): Peer {
     id,
     state: "unknown",
     incarnation: 0,
-    pending: new Set(),
+    pending: new ChangedClients(),
     inFlight: new Map(),
     credit: 0,
     backoffMs: 0,

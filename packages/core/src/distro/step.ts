@@ -12,13 +12,23 @@ import {
   serve,
   startLoad,
 } from "./load.ts";
-import { entryOf, hear } from "./merge.ts";
+import { entryOf, hear, hearChange } from "./merge.ts";
 import type { Message } from "./messages.ts";
 import type { Head } from "./model.ts";
 import { answered, bury, giveUp, ownerChanged, settle, tickOrphans } from "./orphans.ts";
-import { acknowledged, announce, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
+import { acknowledged, announce, announcePart, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
 import { advance, begin } from "./reviews.ts";
-import { type DistroState, headOf, isOwnLive, newPeer, type Peer, reachable, send, type Turn } from "./state.ts";
+import {
+  type DistroState,
+  headOf,
+  inReach,
+  isOwnLive,
+  newPeer,
+  type Peer,
+  reachable,
+  send,
+  type Turn,
+} from "./state.ts";
 
 /** The only way in. @returns what the shell is to do, in this order. */
 export function step(state: DistroState, event: Event, now: Millis): Effect[] {
@@ -67,7 +77,11 @@ function happen(turn: Turn, event: Event): void {
     case "applied": {
       const entry = state.table.get(event.clientId);
       if (entry === undefined || entry.gone !== undefined || isOwnLive(state, entry)) return;
-      return state.table.put(entry, now, { contentHash: event.contentHash });
+      state.table.put(entry, now, { contentHash: event.contentHash });
+      // What a bound keeps out, the whole would not bring either.
+      if (event.part === true && inReach(state, entry.version))
+        send(turn, entry.version.owner, { type: "fetch", ids: [entry.id] });
+      return;
     }
     case "peer":
       return peerChanged(turn, event);
@@ -121,10 +135,11 @@ function happen(turn: Turn, event: Event): void {
 
 function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {
   const { state, now, effects } = turn;
-  const { clientId: id, kind, contentHash } = event;
+  const { clientId: id, kind, contentHash, services } = event;
   const held = state.table.get(id);
   const own = isOwnLive(state, held);
   if (own && held.version.counter >= event.counter && held.contentHash === contentHash) return;
+  const base = own ? { counter: held.version.counter, contentHash: held.contentHash } : undefined;
   const counter = Math.max(event.counter, (held?.version.counter ?? 0) + 1);
   const version = { owner: state.self, incarnation: state.incarnation, counter };
   const after = held?.gone === "removed" ? held.version.counter : (held?.after ?? 0);
@@ -142,7 +157,8 @@ function changed(turn: Turn, event: Extract<Event, { type: "changed" }>): void {
   });
   if (counter !== event.counter) effects.push({ type: "renumber", clientId: id, version });
   settle(turn, entry);
-  announce(turn, id);
+  if (services === undefined || base === undefined) announce(turn, id);
+  else announcePart(turn, id, services, base);
 }
 
 function removed(turn: Turn, { clientId, cause }: Extract<Event, { type: "removed" }>): void {
@@ -208,12 +224,15 @@ function probed(turn: Turn, answering: readonly string[]): void {
 function received(turn: Turn, peer: Peer, message: Message): void {
   const { state } = turn;
   switch (message.type) {
-    case "sync":
-      for (const change of message.changes) hear(turn, peer, change, change.contents);
+    case "sync": {
+      const unfit = new Set(message.changes.filter((change) => hearChange(turn, peer, change)));
       for (const removal of message.removals) hear(turn, peer, removal);
+      // Before the acknowledgement, behind which the owner takes it that what it sent is here.
+      if (unfit.size > 0) send(turn, peer.id, { type: "fetch", ids: [...unfit].map(({ id }) => id) });
       if (message.seq !== 0) send(turn, peer.id, { type: "ack", seq: message.seq });
-      fetchedForLoad(turn, peer, message.changes);
+      fetchedForLoad(turn, peer, unfit.size === 0 ? message.changes : message.changes.filter((one) => !unfit.has(one)));
       return fetchedForLoad(turn, peer, message.removals);
+    }
     case "ack":
       return acknowledged(peer, message.seq);
     case "digest":
