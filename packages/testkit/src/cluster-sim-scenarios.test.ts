@@ -157,9 +157,19 @@ describe("members that die", () => {
       for (const machine of [stage.at(1), stage.at(2)])
         for (const address of addresses) assert.ok(stage.shown(machine, "orders").has(address));
     }
+    // What its clients gave up meanwhile ends now, while they are on their way to others.
+    for (let at = 0; at < 300; at++) {
+      await stage.run(100);
+      for (const machine of stage.machines)
+        for (const address of [...addresses, beater.address])
+          assert.ok(
+            stage.shown(machine, address === beater.address ? "beats" : "orders").has(address),
+            `${address} at ${machine.place} after ${at / 10} s`,
+          );
+    }
     const { addresses: more } = await stage.provider(stage.at(1), "stock");
     await stage.shows(3000, "stock", more, true);
-    await stage.run(40_000);
+    await stage.run(20_000);
     for (const machine of stage.machines) assert.equal(stage.shown(machine, "beats").get(beater.address), true);
     stage.world.rest();
   });

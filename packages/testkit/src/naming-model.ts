@@ -23,6 +23,7 @@ interface Published {
 const HEARTBEAT_MS = 5_000;
 const TIMEOUT_MS = 15_000;
 const DELETE_MS = 30_000;
+const ENDED_GRACE_MS = 15_000;
 /** Naming looks at heartbeats in steps of this, so that one may be judged up to a step late. */
 const SLOT_MS = 250;
 
@@ -40,6 +41,8 @@ export class NamingModel {
   readonly copies = new Map<string, "asPublished" | "unconfirmed" | "unhealthy">();
   /** Address clients whose heartbeats are expected elsewhere than their owner says. */
   readonly beatsAt = new Map<string, "here" | "elsewhere">();
+  /** Clients whose connection ended because of a pause, and until when they are kept. */
+  readonly ended = new Map<string, number>();
   readonly metadata = new Map<string, ServiceMetadata>();
   readonly overrides = new Map<string, Override>();
   readonly instancesMax: number;
@@ -83,7 +86,7 @@ export class NamingModel {
   withdraw(client: string, service: ServiceName, now: number): void {
     const own = this.#own(client, serviceKey(service));
     if (own.length > 0 && client.includes("#")) this.#adopt(client, now);
-    if (!this.copies.has(client)) for (const one of own) this.#takeBack(one);
+    if (!this.copies.has(client) && !this.ended.has(client)) for (const one of own) this.#takeBack(one);
     this.#forgetIdle();
   }
 
@@ -95,7 +98,7 @@ export class NamingModel {
     newer: boolean,
     now: number,
   ): void {
-    if (this.connections.has(client)) return;
+    if (this.#isOpen(client)) return;
     const dropsOlder = newer && !client.includes("#");
     if (!this.copies.has(client)) this.copies.set(client, "asPublished");
     if (this.beatsAt.get(client) === "elsewhere") this.beatsAt.delete(client);
@@ -124,7 +127,7 @@ export class NamingModel {
   }
 
   forget(client: string, asked: boolean): void {
-    if (this.connections.has(client)) return;
+    if (this.#isOpen(client)) return;
     for (const one of this.published.filter((held) => held.client === client)) this.#drop(one, asked);
     this.#forgetIdle();
   }
@@ -163,12 +166,23 @@ export class NamingModel {
   connect(client: string, now: number): void {
     if (this.connections.has(client)) return;
     this.connections.add(client);
-    this.createdAt.set(client, now);
+    if (!this.ended.delete(client)) this.createdAt.set(client, now);
   }
 
-  disconnect(client: string): void {
-    this.connections.delete(client);
-    if (!this.copies.has(client)) this.published = this.published.filter((one) => one.client !== client);
+  /** @param now  undefined when no pause was near. */
+  disconnect(client: string, now: number | undefined): void {
+    if (!this.connections.delete(client) || this.copies.has(client)) return;
+    if (now === undefined) this.published = this.published.filter((one) => one.client !== client);
+    else this.ended.set(client, now + ENDED_GRACE_MS);
+  }
+
+  /** Those go whose grace is over, and those of which newer clients publish everything as soon as that is seen. */
+  endGrace(now: number, isKept: (client: string) => boolean): void {
+    for (const [client, until] of this.ended) {
+      if (until > now && (isKept(client) || !this.isCovered(client))) continue;
+      this.ended.delete(client);
+      this.published = this.published.filter((one) => one.client !== client);
+    }
   }
 
   /** @returns whether the client publishes something there. */
@@ -277,6 +291,10 @@ export class NamingModel {
     if (protects) list = list.map((one) => ({ ...one, healthy: true }));
     else if (healthyOnly) list = list.filter((one) => one.healthy);
     return { texts: list.map(textOf).sort(), protects };
+  }
+
+  #isOpen(client: string): boolean {
+    return this.connections.has(client) || this.ended.has(client);
   }
 
   /** A client begins with its connection, or with the first that it publishes. */

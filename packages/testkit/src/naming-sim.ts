@@ -132,6 +132,8 @@ class Sim {
     assert.equal(refusal !== undefined, refused, `refused: ${refusal?.message}`);
     if (refused) assert.equal(effects.length, 1, "N14 a refused event does nothing else");
     else act();
+    const graceUntil = event.type === "tick" ? this.#bench.now : Number.NEGATIVE_INFINITY;
+    this.#model.endGrace(graceUntil, (client) => [...state.ended.keys()].some(({ id }) => id === client));
     this.#before = this.#look();
     this.#compare();
     this.#assertChanges(before, state.journal.size - journalBefore, mayTouch);
@@ -215,7 +217,12 @@ class Sim {
     };
     // The shell may tell of lost messages before or after the lost connection.
     if (this.#random.chance(0.5)) lose();
-    this.#feed({ type: "disconnected", clientId, cause: "reset" }, { act: () => this.#model.disconnect(clientId) });
+    const { now } = this.#bench;
+    const isPaused = now < this.#heldUntil || now - (this.#lastTickAt ?? now) > 3000;
+    this.#feed(
+      { type: "disconnected", clientId, cause: "reset" },
+      { act: () => this.#model.disconnect(clientId, isPaused ? now : undefined) },
+    );
     this.#clients.forget(clientId);
     lose();
   }

@@ -64,6 +64,11 @@ export class LightClient {
     await this.#order("SubscribeServiceRequest", subscribeRequest(service));
   }
 
+  /** It gives its member up, as SDKs do that get no answer, and goes to the next one. */
+  move(): void {
+    this.#client?.close();
+  }
+
   /** Its application has ended. */
   kill(): void {
     this.abandon();

@@ -134,6 +134,9 @@ export interface ConnectionTable {
   nextRequestId: number;
   /** Set once the member stops. `perSecond` connections are told to leave each second until `until`. */
   drain: { readonly until: Millis; readonly perSecond: number; nextAt: Millis } | undefined;
+  lastTickAt: Millis | undefined;
+  /** After a pause of the process nobody is silent before this: what was said meanwhile is still in the sockets. */
+  readingUntil: Millis;
 }
 
 export function newConnectionTable(options: Partial<ConnectionOptions> = {}): ConnectionTable {
@@ -147,6 +150,8 @@ export function newConnectionTable(options: Partial<ConnectionOptions> = {}): Co
     deadlines: new Deadlines(GRAIN_MS),
     nextRequestId: OWN_REQUEST_IDS_FROM,
     drain: undefined,
+    lastTickAt: undefined,
+    readingUntil: 0,
   };
 }
 

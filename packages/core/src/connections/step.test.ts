@@ -360,6 +360,24 @@ describe("liveness", () => {
     assert.deepEqual(on.at(minutes(10) + seconds(5), tick), []);
   });
 
+  test("whoever was asked before the process stood still has 5 s after it, as the answer may wait unread", () => {
+    const on = newTable();
+    on.connect("asked");
+    on.connect("dead");
+    on.ticks(0, seconds(21));
+
+    assert.deepEqual(on.at(seconds(40), tick), []);
+    on.at(seconds(40), { type: "activity", id: "asked" });
+    assert.deepEqual(on.ticks(seconds(40.2), seconds(50)), [
+      [
+        45,
+        "unregistered dead: it was silent for 45 s and did not answer",
+        "close dead: it was silent for 45 s and did not answer",
+      ],
+    ]);
+    assert.equal(on.phase("asked"), "live");
+  });
+
   test("a tick looks at what is due, not at every connection", () => {
     const on = newTable();
     for (let at = 0; at < 1000; at++) on.connect(`c${at}`);

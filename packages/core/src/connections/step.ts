@@ -7,6 +7,8 @@ import { type ConnectionId, type ConnectionTable, type Due, type Held, takeReque
 const NOTHING: readonly Effect[] = [];
 /** Connections told in a second of a drain, when a tenth is less: so few are no storm for anybody. */
 const DRAIN_MIN = 20;
+/** Ticks come more often than this: when they did not, the process stood still, and what was said meanwhile waits unread. */
+const PAUSE_MS = seconds(1);
 
 /** The only way the table of connections changes. See DESIGN.md for the invariants that comments cite. */
 export function step(table: ConnectionTable, event: Event, now: Millis): readonly Effect[] {
@@ -169,6 +171,8 @@ function remove(table: ConnectionTable, held: Held, cause: string, tcp: "close" 
 }
 
 function tick(table: ConnectionTable, now: Millis): readonly Effect[] {
+  if (now - (table.lastTickAt ?? now) > PAUSE_MS) table.readingUntil = now + table.options.probeMs;
+  table.lastTickAt = now;
   const effects: Effect[] = [];
   const idle: ConnectionId[] = [];
   for (let due = table.deadlines.due(now); due !== undefined; due = table.deadlines.due(now))
@@ -205,8 +209,10 @@ function lookAt(table: ConnectionTable, due: Due, now: Millis, idle: ConnectionI
 function check(table: ConnectionTable, held: Held, now: Millis, idle: ConnectionId[]): readonly Effect[] {
   const { idleMs, probeMs, unregisteredMs } = table.options;
   const silentMs = now - held.lastActiveAt;
+  const isReading = now < table.readingUntil;
   switch (held.phase) {
     case "opened":
+      if (isReading) break;
       if (silentMs >= unregisteredMs) return remove(table, held, "it never sent its setup", "close");
       plan(table, held, held.lastActiveAt + unregisteredMs);
       return NOTHING;
@@ -218,10 +224,13 @@ function check(table: ConnectionTable, held: Held, now: Millis, idle: Connection
       } else plan(table, held, held.lastActiveAt + idleMs);
       return NOTHING;
     case "probed":
+      if (isReading) break;
       return remove(table, held, `it was silent for ${Math.round(silentMs / 1000)} s and did not answer`, "close");
     case "leaving":
       return NOTHING;
   }
+  plan(table, held, table.readingUntil);
+  return NOTHING;
 }
 
 /** Moves the newest connections first, those without unacknowledged pushes before the others. */
@@ -248,7 +257,11 @@ function drain(table: ConnectionTable, withinMs: Millis, now: Millis): readonly 
   if (table.drain !== undefined) {
     table.drain = { ...table.drain, until: Math.min(table.drain.until, now + withinMs) };
   } else {
-    table.drain = { until: now + withinMs, perSecond: Math.max(DRAIN_MIN, Math.ceil(table.registered / 10)), nextAt: now };
+    table.drain = {
+      until: now + withinMs,
+      perSecond: Math.max(DRAIN_MIN, Math.ceil(table.registered / 10)),
+      nextAt: now,
+    };
     for (const held of [...table.byId.values()])
       if (held.phase === "opened") append(effects, remove(table, held, "the server is stopping", "close"));
   }

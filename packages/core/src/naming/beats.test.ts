@@ -297,6 +297,62 @@ describe("after a pause of this process (N10)", () => {
   });
 });
 
+describe("a connection that ends because this process stood still (N10)", () => {
+  const ended = (ms: number, afterMs = 0) => {
+    const bench = new NamingBench();
+    bench.connect("c", "reader");
+    bench.publish("c", orders, a);
+    bench.read("reader", orders);
+    // What is in the sockets may be read before the clock is looked at, or after.
+    if (afterMs === 0) bench.now += ms;
+    else {
+      bench.pause(ms);
+      bench.forward(afterMs);
+    }
+    return { bench, effects: bench.disconnect("c") };
+  };
+
+  for (const [when, afterMs] of [
+    ["before the first look at the clock", 0],
+    ["soon after it went on", seconds(3)],
+  ] as const)
+    test(`leaves what it published in the lists for 15 s: ${when}`, () => {
+      const { bench, effects } = ended(seconds(10), afterMs);
+      assert.deepEqual(pushedTo(effects), []);
+      assert.deepEqual(silence(bench), ["gone@15"]);
+      assert.deepEqual(bench.causes(), ["10.0.0.1:80:DEFAULT removed: connectionClosed"]);
+      assert.deepEqual([...bench.state.clients.keys()], ["reader"]);
+    });
+
+  test("is not seen by anybody when its client has said elsewhere what it publishes", () => {
+    const { bench } = ended(seconds(10));
+    bench.connect("moved");
+    bench.publish("moved", orders, a);
+    const revision = bench.revision(orders);
+    assert.deepEqual([...bench.state.clients.keys()], ["reader", "moved"]);
+    bench.forward(seconds(20));
+    assert.deepEqual(bench.addresses(orders), ["10.0.0.1:80"]);
+    assert.equal(bench.revision(orders), revision);
+    bench.disconnect("moved");
+    assert.deepEqual(bench.addresses(orders), []);
+  });
+
+  test("leaves nothing that its client deregisters over the next one", () => {
+    const { bench } = ended(seconds(10));
+    bench.connect("moved");
+    bench.publish("moved", orders, a);
+    bench.withdraw("moved", orders);
+    assert.deepEqual(bench.addresses(orders), []);
+    bench.forward(seconds(20));
+    assert.deepEqual([...bench.state.clients.keys()], ["reader", "moved"]);
+  });
+
+  test("leaves nothing when the process was only late, or when the pause is long over", () => {
+    assert.deepEqual(ended(seconds(2)).bench.addresses(orders), []);
+    assert.deepEqual(ended(seconds(10), seconds(11)).bench.addresses(orders), []);
+  });
+});
+
 describe("a beat for an instance that nobody published", () => {
   test("is answered with unknown when it brings no instance", () => {
     const bench = new NamingBench();

@@ -8,8 +8,6 @@ import { touch } from "./push.ts";
 import { setInstance } from "./stack.ts";
 import type { NamingState, Turn } from "./state.ts";
 
-/** A wake-up that comes this late means that the process did not run, and heartbeats wait unread in the sockets. */
-const PAUSE_MS = 3_000;
 /** While nobody is to judge heartbeats, an instance is looked at this often, because that may change. */
 const UNCHECKED_MS = 15_000;
 /** No check is further ahead, so that a client with heartbeats once a year leaves nothing behind for a year. */
@@ -191,12 +189,4 @@ function checkSilence(turn: Turn, { client, beatAt }: Publication): void {
   const detail = `no heartbeat for ${((now - beatAt) / 1000).toFixed(1)} s at the member that expects them`;
   for (const service of [...client.publications.keys()])
     withdraw(turn, client, service, { cause: "heartbeatExpired", from: "", detail });
-}
-
-/** Called with every tick: after a pause of the process nobody is judged until the beats of the pause have been read. */
-export function notePause(state: NamingState, now: Millis): void {
-  const pausedMs = state.lastTickAt === undefined ? 0 : now - state.lastTickAt;
-  state.lastTickAt = now;
-  // A short pause soon after a long one does not end the time that the long one needs.
-  if (pausedMs > PAUSE_MS) state.holdExpiryUntil = Math.max(state.holdExpiryUntil, now + Math.min(pausedMs, 30_000));
 }

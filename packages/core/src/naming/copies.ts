@@ -1,6 +1,7 @@
-import { serviceKey } from "@nacre/protocol";
-import type { Contents } from "../distro/model.ts";
+import { type ServiceName, serviceKey } from "@nacre/protocol";
+import type { Contents, PublishedInstance } from "../distro/model.ts";
 import { SmallMap } from "../lib/small-map.ts";
+import type { Millis } from "../lib/units.ts";
 import type { Cause } from "./causes.ts";
 import type { Event } from "./events.ts";
 import { noteExistence } from "./fuzzy.ts";
@@ -32,6 +33,9 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
   if (held !== undefined && isOpenHere(state, held)) return note(turn, held);
   const life = lifeOf(state, version.owner, version.incarnation, held?.life.shown);
   if (life === state.self) return;
+  const { part } = event;
+  if (part !== undefined && (held?.life !== life || held.counter !== part.base.counter))
+    return partDiffers(turn, clientId, held);
   const touched = new Set<Service>();
   const client = held ?? newCopy(event, life);
   state.clients.set(clientId, client);
@@ -48,20 +52,37 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
 
   // A connection publishes less only when somebody asked for that.
   const applying: Applying = { client, removal, dropsOlder: newer && client.kind === "connection", touched };
-  const wanted = new Set(contents.publications.map(({ service }) => serviceKey(service)));
-  for (const [service, publication] of [...client.publications])
-    if (!wanted.has(service.key) && takeBack(turn, publication, removal, applying.dropsOlder)) touched.add(service);
+  if (part === undefined) takeBackRest(turn, applying, contents);
   let whole = true;
   for (const published of contents.publications) whole = copyPublication(turn, applying, published) && whole;
-  if (newer) for (const publication of client.publications.values()) publication.beatAt = now;
+  if (newer) renewBeats(client, now);
 
-  if (!whole) note(turn, client);
+  if (part !== undefined && client.contentHash !== part.contentHash) partDiffers(turn, clientId, client);
+  else if (!whole) note(turn, client);
   if (state.tellsPeers && client.publications.size > 0) {
     turn.covered ??= new Set();
     turn.covered.add(client);
   }
   forgetIdle(state, client);
   for (const service of touched) touch(turn, service);
+}
+
+/** What is held beyond the whole of what is published. */
+function takeBackRest(turn: Turn, { client, removal, dropsOlder, touched }: Applying, { publications }: Contents): void {
+  const wanted = new Set(publications.map(({ service }) => serviceKey(service)));
+  for (const [service, publication] of [...client.publications])
+    if (!wanted.has(service.key) && takeBack(turn, publication, removal, dropsOlder)) touched.add(service);
+}
+
+/** Of an address client: those of a connection count for nothing, and there may be very many. */
+function renewBeats(client: Client, now: Millis): void {
+  if (client.kind === "address") for (const publication of client.publications.values()) publication.beatAt = now;
+}
+
+/** Said at once and not at the end: of a client that is not held there is nothing to note. */
+function partDiffers({ state, effects }: Turn, clientId: ClientId, held: Client | undefined): void {
+  if (state.tellsPeers)
+    effects.push({ type: "copyDiffers", clientId, contentHash: held?.contentHash ?? 0, part: true });
 }
 
 /** @returns whether all of it could be taken. */
@@ -73,6 +94,7 @@ function copyPublication(
   const { state } = turn;
   const { servicesMax, instancesMax } = state.options;
   const found = findService(state, name);
+  if (found === undefined && instances.length === 0) return true;
   const held = found?.publications.get(client);
   const before = held === undefined ? new Map() : entriesByKey(held);
   const refused = found === undefined ? state.services.size >= servicesMax : found.listed && !found.ephemeral;
@@ -261,16 +283,33 @@ function shownLife(state: NamingState, life: Life): string {
   return life === state.self ? "this member" : shownMember(state, life.memberId);
 }
 
-/** The whole of what an ephemeral client publishes, as members tell it each other; undefined when that is nothing. */
-export function contentsOf(state: NamingState, clientId: ClientId): Contents | undefined {
+/**
+ * What an ephemeral client publishes, as members tell it each other: the whole, or for these services, of which those
+ * without instances are gone. Undefined when it publishes nothing at all.
+ */
+export function contentsOf(
+  state: NamingState,
+  clientId: ClientId,
+  services?: readonly ServiceName[],
+): Contents | undefined {
   const client = state.clients.get(clientId);
   if (client === undefined || client.kind === "persistent" || client.publications.size === 0) return undefined;
   const { ip, port, app, agent, createdAt } = client;
-  const publications = [...client.publications.values()].map(({ service, entries }) => ({
-    service: service.name,
-    instances: entries.map(({ instance: { hash: _, ephemeral: __, ...published } }) => published),
-  }));
+  const publications: Contents["publications"][number][] = [];
+  if (services === undefined) {
+    for (const { service, entries } of client.publications.values())
+      publications.push({ service: service.name, instances: entries.map(publishedOf) });
+  } else {
+    for (const name of services) {
+      const entries = findService(state, name)?.publications.get(client)?.entries ?? [];
+      publications.push({ service: name, instances: entries.map(publishedOf) });
+    }
+  }
   return { ip, port, app, agent, createdAt, publications };
+}
+
+function publishedOf({ instance: { hash: _, ephemeral: __, ...published } }: Entry): PublishedInstance {
+  return published;
 }
 
 /** How the instance that shows under this key is shown: `asPublished` when its owner speaks for it. */

@@ -1,5 +1,5 @@
 import type { FailureName, ServiceKey, ServiceName, TextMap } from "@nacre/protocol";
-import type { Contents, Version } from "../distro/model.ts";
+import type { Base, Contents, Version } from "../distro/model.ts";
 import type { HealthParams } from "../health/params.ts";
 import type { Target, TargetKey } from "../health/state.ts";
 import type { Millis } from "../lib/units.ts";
@@ -66,7 +66,15 @@ export type Event =
   /** From now on effects tell what clients that are owned here publish, beginning with all that there are. */
   | { type: "tellPeers" }
   /** Holds a copy of a client that is owned elsewhere, or was in an earlier life, in place of what was there. */
-  | { type: "copy"; clientId: ClientId; kind: "connection" | "address"; version: Version; contents: Contents }
+  | {
+      type: "copy";
+      clientId: ClientId;
+      kind: "connection" | "address";
+      version: Version;
+      contents: Contents;
+      /** `contents` is a part: in place of what was there for its services. The whole has this hash then. */
+      part?: { readonly base: Base; readonly contentHash: number };
+    }
   /**
    * Drops a copy. `removed`: its owner said that it ended; `deregistered`: that its client asked for it, so that older
    * copies of its instances go too; `lost`: nobody speaks for it; `superseded`: nor needs to, a newer one took its place.
@@ -135,13 +143,14 @@ export type Effect =
 
 /** What peers have to know of the clients that publish here, once per step and client, after all else of the step. */
 export type ClientNews =
-  /** A client that is owned here publishes something else. */
+  /** A client that is owned here publishes something else: for these services, or undefined: for any. */
   | {
       type: "clientChanged";
       clientId: ClientId;
       kind: "connection" | "address";
       counter: number;
       contentHash: number;
+      services: readonly ServiceName[] | undefined;
     }
   /**
    * A client publishes nothing any more. `asked`: somebody deregistered it here, or a newer client of the same
@@ -150,8 +159,11 @@ export type ClientNews =
   | { type: "clientRemoved"; clientId: ClientId; cause: "asked" | "expired" | "leaving" }
   /** Every instance of this copy is published by a newer client. */
   | { type: "clientSuperseded"; clientId: ClientId }
-  /** What is held of a copy is not what its owner publishes: a bound, or its service is persistent here. */
-  | { type: "copyDiffers"; clientId: ClientId; contentHash: number };
+  /**
+   * What is held of a copy is not what its owner publishes: a bound, or its service is persistent here. `part`: what did
+   * not lead to what its owner publishes was a part, so that the whole may.
+   */
+  | { type: "copyDiffers"; clientId: ClientId; contentHash: number; part?: true };
 
 export type ServiceChange = "ADD_SERVICE" | "DELETE_SERVICE";
 

@@ -9,7 +9,7 @@ import { isOwn } from "./lives.ts";
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
 import { list, setInstance, uncount, unlist } from "./stack.ts";
-import { ensureService, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
+import { CHANGED_SERVICES_MAX, ensureService, forgetClient, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */
 export interface Removal {
@@ -193,6 +193,13 @@ export function withdraw(turn: Turn, client: Client, service: Service, removal: 
   if (visible) touch(turn, service);
 }
 
+/** A client ends, and nobody asked for it. */
+export function removeClient(turn: Turn, client: Client, cause: string): void {
+  for (const service of [...client.publications.keys()])
+    withdraw(turn, client, service, { cause: "connectionClosed", from: client.ip, detail: cause });
+  forgetClient(turn.state, client);
+}
+
 /** @returns whether consumers can see the difference; whoever calls this tells them. */
 export function takeBack(turn: Turn, publication: Publication, removal: Removal, dropsOlder: boolean): boolean {
   const { service, client } = publication;
@@ -259,14 +266,19 @@ export function noteVanished(turn: Turn, service: Service, key: InstanceKey): vo
 export function advance(turn: Turn, publication: Publication): void {
   const { client } = publication;
   if (isOwn(turn.state, client)) publication.counter = ++client.counter;
-  note(turn, client);
+  note(turn, client, publication.service.name);
 }
 
-/** Peers are told of the client when the step is done. */
-export function note(turn: Turn, client: Client): void {
+/** Peers are told of the client when the step is done: of what it publishes for this service, or of all of it. */
+export function note(turn: Turn, client: Client, service?: ServiceName): void {
   if (!turn.state.tellsPeers || client.kind === "persistent") return;
-  turn.changed ??= new Set();
-  turn.changed.add(client);
+  turn.changed ??= new Map();
+  const held = turn.changed.get(client);
+  if (held === "many") return;
+  if (service === undefined || (held !== undefined && held.size >= CHANGED_SERVICES_MAX))
+    turn.changed.set(client, "many");
+  else if (held === undefined) turn.changed.set(client, new Set([service]));
+  else held.add(service);
 }
 
 export function record(

@@ -99,7 +99,8 @@ export function link(turn: Turn, service: Service, key: InstanceKey, entry: Entr
     entry.under = above.under;
     above.under = entry;
   }
-  if (top !== undefined && turn.state.tellsPeers) noteCovered(turn, top === entry.under ? top : entry);
+  const { tellsPeers, ended } = turn.state;
+  if (top !== undefined && (tellsPeers || ended.size > 0)) noteCovered(turn, top === entry.under ? top : entry);
 }
 
 export function unlink(service: Service, key: InstanceKey, entry: Entry): void {
@@ -111,11 +112,11 @@ export function unlink(service: Service, key: InstanceKey, entry: Entry): void {
   else service.hosts.delete(key);
 }
 
-/** Copies from here on down may no longer be needed: looked at when the step is done. */
+/** Clients from here on down may no longer be needed: looked at when the step is done. */
 function noteCovered(turn: Turn, from: Entry): void {
   for (let entry: Entry | undefined = from; entry !== undefined; entry = entry.under) {
     const { client } = entry.publication;
-    if (client.kind === "persistent" || isOwn(turn.state, client)) continue;
+    if (client.kind === "persistent" || (isOwn(turn.state, client) && !turn.state.ended.has(client))) continue;
     turn.covered ??= new Set();
     turn.covered.add(client);
   }

@@ -62,6 +62,8 @@ export type Task =
   | { readonly type: "udp"; readonly subscription: Subscription }
   | { readonly type: "override"; readonly service: Service; readonly instance: InstanceKey }
   | { readonly type: "retry"; readonly service: Service }
+  /** What a connection left behind when it ended is kept until then. */
+  | { readonly type: "ended"; readonly client: Client }
   | { readonly type: "fuzzyRetry"; readonly message: FuzzyMessage };
 
 export interface NamingState {
@@ -76,6 +78,8 @@ export interface NamingState {
   readonly beatsAt: Map<Client, "here" | "elsewhere">;
   /** Of copies that newer clients cover in part: an instance that they do not, so that the rest is not looked at. */
   readonly uncovered: Map<Client, Entry>;
+  /** Clients of connections that ended because of a pause of this process: kept for the grace. */
+  readonly ended: Map<Client, { readonly until: Millis; readonly cause: string }>;
   switches: Switches;
   labels: ReadonlyMap<string, TextMap>;
   readonly services: Map<ServiceKey, Service>;
@@ -100,7 +104,7 @@ export interface NamingState {
   /** No service starts with a `lastRefTime` up to this: a client may hold it from a service that was removed. */
   lastRefFloor: number;
   lastTickAt: Millis | undefined;
-  /** After a pause of the process no heartbeat expires before this: the beats of the pause are still in the sockets. */
+  /** After a pause of the process nothing expires before this: what was said meanwhile is still in the sockets. */
   holdExpiryUntil: Millis;
   snowflake: { at: number; sequence: number };
   readonly pushes: { total: number; failed: number; empty: number };
@@ -120,6 +124,7 @@ export function newNaming(
     tellsPeers: false,
     beatsAt: new Map(),
     uncovered: new Map(),
+    ended: new Map(),
     switches: DEFAULT_SWITCHES,
     labels: new Map(),
     services: new Map(),
@@ -145,6 +150,10 @@ export function newNaming(
   };
 }
 
+/** What of a client changed in one step; so many services are worth no list. */
+export type ChangedServices = Set<ServiceName> | "many";
+export const CHANGED_SERVICES_MAX = 64;
+
 /** One step in progress: the state, the moment, the effects so far, and the services to push when the event is done. */
 export interface Turn {
   readonly state: NamingState;
@@ -152,9 +161,9 @@ export interface Turn {
   readonly effects: Effect[];
   /** Services to push when the event is done; made when there is the first. */
   ready: Set<Service> | undefined;
-  /** Clients that publish something else than peers believe; made when there is the first. */
-  changed: Set<Client> | undefined;
-  /** Copies of which an instance came to lie under another. */
+  /** Clients that publish something else than peers believe, and for which services; made when there is the first. */
+  changed: Map<Client, ChangedServices> | undefined;
+  /** Clients without a connection here of which an instance came to lie under another. */
   covered: Set<Client> | undefined;
 }
 

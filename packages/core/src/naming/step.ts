@@ -8,7 +8,6 @@ import {
   checkExpected,
   handOver,
   hear,
-  notePause,
   scheduleBeatCheck,
   takeOver,
 } from "./beats.ts";
@@ -20,11 +19,11 @@ import { isOwn } from "./lives.ts";
 import type { Client, ClientId, Publication } from "./model.ts";
 import { tellAll, tellPeers } from "./news.ts";
 import { expireOverride } from "./overrides.ts";
-import { publish, publishRefused, withdraw } from "./publish.ts";
+import { endGrace, keepEnded, notePause, removeReplaced } from "./pauses.ts";
+import { publish, publishRefused, removeClient, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
 import {
   findService,
-  forgetClient,
   forgetIdle,
   type NamingState,
   newTurn,
@@ -42,6 +41,7 @@ const BEAT_CHECKS_MAX = 2_000;
 export function step(state: NamingState, event: Event, now: Millis): Effect[] {
   const turn = newTurn(state, now);
   handle(turn, event);
+  if (state.ended.size > 0) removeReplaced(turn);
   if (turn.ready !== undefined) for (const service of turn.ready) fanOut(turn, service);
   if (state.tellsPeers) tellPeers(turn, event);
   return turn.effects;
@@ -66,15 +66,18 @@ export function nextWakeAt(state: NamingState): Millis | undefined {
 function handle(turn: Turn, event: Event): void {
   const { state, now, effects } = turn;
   switch (event.type) {
-    case "connected":
-      adopt(turn, ensureClient(turn, event.clientId, "connection", event.ip, event.port, event.caller));
-      return;
+    case "connected": {
+      const client = ensureClient(turn, event.clientId, "connection", event.ip, event.port, event.caller);
+      state.ended.delete(client);
+      return adopt(turn, client);
+    }
     case "disconnected": {
       const client = state.clients.get(event.clientId);
-      if (client?.kind !== "connection" || !isOwn(state, client)) return;
+      if (client?.kind !== "connection" || !isHere(state, client)) return;
       endSubscriptions(turn, client);
-      if (event.leaving !== true || client.publications.size === 0) removeClient(turn, client, event.cause);
-      else if (state.tellsPeers) effects.push({ type: "clientRemoved", clientId: client.id, cause: "leaving" });
+      const isLeaving = event.leaving === true && client.publications.size > 0;
+      if (!isLeaving && !keepEnded(turn, client, event.cause)) removeClient(turn, client, event.cause);
+      if (isLeaving && state.tellsPeers) effects.push({ type: "clientRemoved", clientId: client.id, cause: "leaving" });
       return;
     }
     case "publish": {
@@ -90,7 +93,7 @@ function handle(turn: Turn, event: Event): void {
     case "withdraw": {
       const service = findService(state, event.service);
       const client = state.clients.get(event.clientId);
-      if (service === undefined || client === undefined || !isOwn(state, client)) return;
+      if (service === undefined || client === undefined || !isHere(state, client)) return;
       withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
       return;
     }
@@ -240,6 +243,8 @@ function perform(turn: Turn, task: Task): void {
       forgetIdle(turn.state, subscription.client);
       return;
     }
+    case "ended":
+      return endGrace(turn, task.client);
     case "override":
       return expireOverride(turn, task.service, task.instance);
   }
@@ -322,20 +327,19 @@ function noteCaller(client: Client, caller: Caller): void {
   if (caller.agent !== "") client.agent = caller.agent;
 }
 
+/** Whether its connection is open here, or it is known by its address. */
+function isHere(state: NamingState, client: Client): boolean {
+  return isOwn(state, client) && !state.ended.has(client);
+}
+
 /** The client of a connection; a call that arrives after its connection has gone is refused. */
 function connectionClient(turn: Turn, id: ClientId): Client | undefined {
   const client = turn.state.clients.get(id);
-  if (client !== undefined && isOwn(turn.state, client)) return client;
+  if (client !== undefined && isHere(turn.state, client)) return client;
   turn.effects.push(
     refusal("disconnected", `Client [${id}] connection already disconnect, can't register ephemeral instance.`),
   );
   return undefined;
-}
-
-function removeClient(turn: Turn, client: Client, cause: string): void {
-  for (const service of [...client.publications.keys()])
-    withdraw(turn, client, service, { cause: "connectionClosed", from: client.ip, detail: cause });
-  forgetClient(turn.state, client);
 }
 
 function endSubscriptions(turn: Turn, client: Client): void {
