@@ -41,6 +41,7 @@ import {
 } from "./setups.ts";
 import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.ts";
 import { openDurableLog } from "./storage/durable-log.ts";
+import { type FolderLock, takeFolder } from "./storage/lock.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
 import type { OpenedLog } from "./storage/port.ts";
 import { renewOnChange } from "./transport/grpc/certificates.ts";
@@ -82,6 +83,9 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const ordered = Promise.withResolvers<string>();
   const ip = memberIp(options);
   const directory = options.dataDir === IN_MEMORY ? undefined : options.dataDir;
+  // First of all: of two starts on one folder only one may count itself.
+  const lock = directory === undefined ? undefined : await takeFolder(directory);
+  stops.push(() => lock?.release());
   const identity = await openIdentity(directory);
   const derived = [options.clusterPortOffset, ...(options.grpcPort === undefined ? [GRPC_OFFSET] : [])];
   const port = options.port === 0 ? await freeMainPort(options.bindAddress, derived) : options.port;
@@ -134,7 +138,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   connections.serve(configFeature(configs));
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
-  const durable = await openStorage(options, stateMachine(naming, configs), log);
+  const durable = await openStorage(directory, lock, stateMachine(naming, configs), log);
   stops.push(() => durable.close());
 
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
@@ -311,10 +315,11 @@ export async function endAll(stops: readonly Stop[], graceMs: () => number): Pro
 }
 
 async function openStorage(
-  options: Options,
+  directory: string | undefined,
+  lock: FolderLock | undefined,
   machine: ReturnType<typeof stateMachine>,
   log: Logger,
 ): Promise<OpenedLog<AnyCommand, AnyResult>> {
-  if (options.dataDir === IN_MEMORY) return openMemoryLog({ machine });
-  return openDurableLog({ machine, directory: options.dataDir, logger: log });
+  if (directory === undefined) return openMemoryLog({ machine });
+  return openDurableLog({ machine, directory, logger: log, ...(lock && { lock }) });
 }

@@ -334,9 +334,12 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     not: { "nobody refused": calm() },
   },
   DATA_FOLDER_COPIED: {
-    facts: withPeers(peer("b", { isTwin: true }), peer("c")),
-    sentence:
-      "Two processes run under the member id b (10.0.0.2:8848): one data folder is a copy of the other; start one of them with an empty data folder.",
+    facts: withMembers({
+      refusals: [refusal("twin", "b", "10.0.0.2:8848 and 10.0.0.4:8848 run under one member id")].concat(
+        refusal("twin", "c", "10.0.0.2:8848 and 10.0.0.4:8848 run under one member id"),
+      ),
+    }),
+    sentence: "10.0.0.2:8848 and 10.0.0.4:8848 run under one member id.",
     not: { "a member that was started anew": withPeers(peer("b", { incarnation: 2 }), peer("c")) },
   },
   NAMING_NOT_LOADED: {

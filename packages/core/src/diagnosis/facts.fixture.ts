@@ -115,7 +115,6 @@ export function peer(id: string, about: Partial<PeerFact> = {}): PeerFact {
     unanswered: 0,
     origin: "listed",
     unlistedAt: undefined,
-    isTwin: false,
     leaving: "no",
     flips: 0,
     refused: false,

@@ -18,6 +18,8 @@ export interface Peer {
   row: Sight[];
   /** What it says when it is asked to probe another. */
   denies: boolean;
+  /** As what it refuses this member: as a copy. */
+  refuses?: string | undefined;
 }
 
 export function card(id: string, ip: string, about: Partial<Card> = {}): Card {
@@ -199,6 +201,13 @@ export class Bench {
   #take(link: number, frame: Frame): void {
     const peer = this.#links.get(link)?.peer;
     this.sent.push({ to: peer, frame });
+    if (peer?.refuses !== undefined && frame.type === "probe") {
+      const {
+        refuses: sentence,
+        card: { id },
+      } = peer;
+      return this.feed({ type: "received", link, frame: { type: "refuse", code: "twin", sentence, id } });
+    }
     if (peer === undefined || !peer.answers) return;
     if (frame.type === "probe") {
       const { seq } = frame;

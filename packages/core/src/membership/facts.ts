@@ -1,4 +1,4 @@
-import { type Millis, minutes, seconds } from "../lib/units.ts";
+import { type Millis, minutes } from "../lib/units.ts";
 import type { Address } from "./address.ts";
 import type { Listed, MemberId, MemberState, RefusalCode, Sight } from "./frames.ts";
 import type { BadLine } from "./member-list.ts";
@@ -48,8 +48,6 @@ export interface PeerFact {
   readonly origin: "listed" | "delisted" | "gossip";
   /** Since when it is not listed. */
   readonly unlistedAt: Millis | undefined;
-  /** An older start of it speaks long after the newer one: two processes share one data folder's identity. */
-  readonly isTwin: boolean;
   /** It said that it stops in its present incarnation; `forever`: it does not come back. */
   readonly leaving: "no" | "restart" | "forever";
   /** How often it stopped being UP within the last minute, planned stops aside. */
@@ -91,7 +89,6 @@ function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
     unanswered: unansweredBy(state, member, now),
     origin: unlistedAt === undefined ? "listed" : member.wasListed ? "delisted" : "gossip",
     unlistedAt,
-    isTwin: member.olderAt !== undefined && member.olderAt - member.incarnationAt > seconds(10),
     leaving: member.leaving,
     flips: member.departures.filter((at) => now - at < minutes(1)).length,
     refused: member.refusedAt !== undefined,
@@ -183,8 +180,12 @@ export function refusals(state: Membership): RefusedFact[] {
   return [...state.refused.values()];
 }
 
-/** Why most of those that the list names refuse this member, or are refused by it; undefined when most do not. */
+/**
+ * Why most of those that the list names refuse this member, or are refused by it; undefined when most do not. One that
+ * another start of this member's id was there before has to be enough: that one holds the place.
+ */
 export function refusedByMost(state: Membership): string | undefined {
+  for (const { givesWay, sentence } of state.refused.values()) if (givesWay) return sentence;
   const listed = state.list.entries.map((entry) => resolved(state, entry));
   const refusing = refusals(state).filter(({ addresses }) =>
     listed.some((entry) => entry.some((address) => addresses.includes(address))),

@@ -6,7 +6,8 @@ import { isListed } from "./list.ts";
 import { hear, probedFor, probeFor, rowOf, settleFavours } from "./probes.ts";
 import { cardOf, listOf, targets } from "./self.ts";
 import { type Link, type Member, type Membership, newMember, type Out } from "./state.ts";
-import { foreign, name, twin, type Verdict, verdict } from "./verdict.ts";
+import { runsOn, weighStart, weighTwin } from "./twins.ts";
+import { foreign, name, type Verdict, verdict } from "./verdict.ts";
 
 const OFFSET_SAMPLES_MAX = 8;
 const REFUSED_MAX = 64;
@@ -39,7 +40,7 @@ function probed(state: Membership, link: Link, frame: Probe, now: Millis, out: O
   const { card } = frame;
   const isSelf = card.id === state.start.id && card.incarnation === state.start.incarnation;
   const met = isSelf ? "self" : meet(state, link, card, undefined, now, out);
-  if (met === "refused" || met === "older") return;
+  if (met === "refused" || met === "unclear") return;
   const member = typeof met === "object" ? met : undefined;
   if (member !== undefined) {
     link.memberId = member.id;
@@ -73,8 +74,6 @@ function answered(state: Membership, link: Link, frame: Answer, now: Millis, out
     return;
   }
   const met = meet(state, link, card, frame, now, out);
-  if (met === "older")
-    closeLink(state, link, "an older start of the member answers", out, now + state.options.redialMs);
   if (typeof met === "string" || !foundAt(state, link, met, out)) return;
   met.answeredAt = now;
   met.answersInRow = probe.missed ? 0 : met.answersInRow + 1;
@@ -93,7 +92,10 @@ function names(state: Membership, card: Card): boolean {
   return card.addresses.some((each) => named.has(each)) || (member !== undefined && isListed(state, member, named));
 }
 
-/** Weighs a card: a member, or why not. `pending`: one of the two will take the other's cluster id first (M3). */
+/**
+ * Weighs a card: a member, or why not. `pending`: one of the two will take the other's cluster id first (M3), or is about
+ * to be refused. `unclear`: whether it is a new start of a member or a copy of it (M17).
+ */
 function meet(
   state: Membership,
   link: Link,
@@ -101,19 +103,32 @@ function meet(
   answer: Answer | undefined,
   now: Millis,
   out: Out,
-): Member | "pending" | "refused" | "older" {
+): Member | "pending" | "refused" | "unclear" {
   const own = cardOf(state, now);
-  const apart =
-    card.id === own.id ? twin(own, card) : (verdict(own, card) ?? weighCluster(state, own, card, answer, out));
+  if (card.id === own.id) {
+    const { verdict: why, givesWay } = weighTwin(state, own, card, now);
+    if (!givesWay) return refuse(state, link, card, why, now, out);
+    note(state, startKey(card), card.id, card.addresses, why, now, true);
+    return "pending";
+  }
+  const apart = verdict(own, card) ?? weighCluster(state, own, card, answer, out);
   if (typeof apart === "object") return refuse(state, link, card, apart, now, out);
   if (apart === "pending") return "pending";
+  // Who refuses this process for another one of its id calls it all the same, to see who is there.
+  if (answer === undefined && state.refused.get(card.id)?.givesWay === true) return "pending";
+  const known = state.members.get(card.id);
+  const start = known === undefined ? "same" : weighStart(state, known, card, now);
+  if (typeof start === "object") return refuse(state, link, card, start, now, out);
+  if (start === "unclear") return "unclear";
   state.refused.delete(card.id);
+  if (known !== undefined && start === "instead") forget(state, known, "it was taken for another start of it", out);
   const member = state.members.get(card.id) ?? welcome(state, card.id, "it showed itself", now, out);
   if (member === undefined) {
     closeLink(state, link, `the limit of ${state.options.membersMax} members is reached`, out, now + 60_000);
     return "refused";
   }
-  return takeCard(state, member, card, now, out) ? member : "older";
+  takeCard(state, member, card, link, now, out);
+  return member;
 }
 
 function weighCluster(
@@ -154,7 +169,8 @@ function adopt(state: Membership, card: Card, out: Out): void {
 
 function refuse(state: Membership, link: Link, card: Card, why: Verdict, now: Millis, out: Out): "refused" {
   out.push({ type: "send", link: link.id, frame: { type: "refuse", ...why, id: state.start.id } });
-  note(state, card.id, card.addresses.length > 0 ? card.addresses : addressOfLink(link), why, now);
+  const key = why.code === "twin" ? startKey(card) : card.id;
+  note(state, key, card.id, card.addresses.length > 0 ? card.addresses : addressOfLink(link), why, now, false);
   endRefused(state, link, why.sentence, now, out);
   return "refused";
 }
@@ -166,7 +182,10 @@ function takeRefusal(
   now: Millis,
   out: Out,
 ): void {
-  note(state, frame.id, addressOfLink(link), frame, now);
+  // Of a process that shows this one's own id the cards tell which of the two gives way.
+  const isOwn = frame.id === state.start.id;
+  const givesWay = frame.code === "twin" && !isOwn;
+  if (!isOwn) note(state, frame.id, frame.id, addressOfLink(link), frame, now, givesWay);
   endRefused(state, link, frame.sentence, now, out);
 }
 
@@ -180,11 +199,23 @@ function addressOfLink(link: Link): string[] {
   return link.dial === undefined ? [] : [link.dial.address];
 }
 
-function note(state: Membership, id: MemberId, addresses: readonly string[], why: Verdict, now: Millis): void {
-  const known = state.refused.get(id);
+function startKey({ id, incarnation }: Card): string {
+  return `${id}/${incarnation}`;
+}
+
+function note(
+  state: Membership,
+  key: string,
+  id: MemberId,
+  addresses: readonly string[],
+  why: Verdict,
+  now: Millis,
+  givesWay: boolean,
+): void {
+  const known = state.refused.get(key);
   if (known === undefined && state.refused.size >= REFUSED_MAX) return;
   const since = known?.code === why.code ? known.since : now;
-  state.refused.set(id, { id, addresses, code: why.code, sentence: why.sentence, since, at: now });
+  state.refused.set(key, { id, addresses, code: why.code, sentence: why.sentence, since, at: now, givesWay });
 }
 
 function welcome(state: Membership, id: MemberId, cause: string, now: Millis, out: Out): Member | undefined {
@@ -207,13 +238,9 @@ export function forget(state: Membership, member: Member, cause: string, out: Ou
   out.push({ type: "memberChanged", id: member.id, from: member.state, to: undefined, cause });
 }
 
-/** Takes over what a member says of itself; false when an older start of it speaks. */
-function takeCard(state: Membership, member: Member, card: Card, now: Millis, out: Out): boolean {
-  if (card.incarnation < member.incarnation) {
-    member.olderAt = now;
-    return false;
-  }
-  renew(member, card.incarnation, now, out);
+/** Takes over what a member says of itself. */
+function takeCard(state: Membership, member: Member, card: Card, link: Link, now: Millis, out: Out): void {
+  renew(state, member, card.incarnation, link, out);
   hear(member, card.beat, state.start.id, now);
   settleFavours(state, member, out);
   if (card.addresses.length > 0) member.addresses = card.addresses;
@@ -225,15 +252,17 @@ function takeCard(state: Membership, member: Member, card: Card, now: Millis, ou
   member.pausedMs = card.pausedMs;
   member.starting = card.state === "STARTING";
   if (card.state === "LEAVING") member.leaving = card.forever ? "forever" : "restart";
-  return true;
 }
 
-/** A new start of a member begins with nothing of what its last one did. */
-function renew(member: Member, incarnation: number, now: Millis, out: Out): void {
+/** A new start of a member begins with nothing of what its last one did, and without its links. */
+function renew(state: Membership, member: Member, incarnation: number, over: Link | undefined, out: Out): void {
   if (incarnation <= member.incarnation) return;
   const isRestart = member.beat >= 0;
+  if (isRestart)
+    for (const link of [...state.links.values()])
+      if (link.memberId === member.id && link !== over) closeLink(state, link, "the member was started anew", out);
   member.incarnation = incarnation;
-  member.incarnationAt = now;
+  member.rival = undefined;
   member.beat = -1;
   member.leaving = "no";
   member.departures = [];
@@ -257,7 +286,8 @@ function takeRow(state: Membership, from: Member, row: readonly Sight[], now: Mi
     const member = known ?? (isAlive ? welcome(state, sight.id, `${from.id} told of it`, now, out) : undefined);
     if (member === undefined || sight.incarnation < member.incarnation) continue;
     if (sight.incarnation > member.incarnation) {
-      renew(member, sight.incarnation, now, out);
+      if (runsOn(state, member, now)) continue;
+      renew(state, member, sight.incarnation, undefined, out);
       member.addresses = sight.addresses;
     }
     hear(member, sight.beat, from.id, now);

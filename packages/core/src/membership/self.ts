@@ -2,6 +2,7 @@ import type { Millis } from "../lib/units.ts";
 import { type Address, addressOf, isIp, readAddress, shortestV6 } from "./address.ts";
 import type { Card, Listed } from "./frames.ts";
 import type { Membership, Out } from "./state.ts";
+import { givesWay } from "./twins.ts";
 
 /** What follows from the list, the names in it, operators' orders and this machine's addresses; until one changes. */
 export interface Derived {
@@ -111,7 +112,7 @@ export function cardOf(state: Membership, now: Millis): Card {
     fingerprint: start.fingerprint,
     listHash: state.list.hash,
     clockAt: now + state.clockOffsetMs,
-    state: state.selfState,
+    state: givesWay(state) ? "STARTING" : state.selfState,
     forever: state.leavingForever,
     pausedMs: pause !== undefined && now - pause.at < 60_000 ? pause.lengthMs : 0,
   };

@@ -131,7 +131,6 @@ export interface Member {
   readonly id: MemberId;
   addresses: readonly Address[];
   incarnation: number;
-  incarnationAt: Millis;
   beat: number;
   state: MemberState;
   since: Millis;
@@ -173,8 +172,8 @@ export interface Member {
   pausedMs: Millis;
   protocol: Protocol | undefined;
   version: string;
-  /** When an older incarnation of it was last heard. */
-  olderAt: Millis | undefined;
+  /** Another start of it that speaks, and does not count (M17). */
+  rival: { readonly since: Millis; heardAt: Millis } | undefined;
   lastError: string | undefined;
 }
 
@@ -184,7 +183,9 @@ export interface Refused {
   readonly code: RefusalCode;
   readonly sentence: string;
   readonly since: Millis;
-  at: Millis;
+  readonly at: Millis;
+  /** This process is the copy. */
+  readonly givesWay: boolean;
 }
 
 export interface Membership {
@@ -221,7 +222,8 @@ export interface Membership {
   readonly dials: Map<Address, Dial>;
   readonly links: Map<LinkId, Link>;
   readonly members: Map<MemberId, Member>;
-  readonly refused: Map<MemberId, Refused>;
+  /** By member; of several that show one id, by start. */
+  readonly refused: Map<string, Refused>;
   /** Indirect probes that this member makes for others: who asked over which link. */
   readonly favours: {
     readonly target: MemberId;
@@ -291,7 +293,6 @@ export function newMember(id: MemberId, now: Millis): Member {
     id,
     addresses: [],
     incarnation: 0,
-    incarnationAt: now,
     beat: -1,
     state: "STARTING",
     since: now,
@@ -324,7 +325,7 @@ export function newMember(id: MemberId, now: Millis): Member {
     pausedMs: 0,
     protocol: undefined,
     version: "",
-    olderAt: undefined,
+    rival: undefined,
     lastError: undefined,
   };
 }

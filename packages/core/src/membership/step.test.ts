@@ -301,24 +301,132 @@ describe("the identity of a member", () => {
     assert.equal(bench.state("b"), undefined, "and forgotten, as no list names it any more");
   });
 
-  test("counts with its newest start: an older one changes nothing, and is told of when it goes on (M2)", () => {
-    const { bench, b } = threeUp();
-    const older = bench.peer("b", "10.0.1.2");
-    Object.assign(b, { card: { ...b.card, incarnation: 2 } });
-    bench.run(seconds(12));
-    assert.equal(bench.core.members.get("b")?.incarnation, 2);
-    assert.deepEqual(bench.core.members.get("b")?.addresses, ["10.0.0.2:8848"]);
-    assert.ok(peers(bench.core, bench.now)[0]?.isTwin);
-    assert.equal(older.card.incarnation, 1);
+  test("is followed at once when the old process ended, and within five seconds when its machine is gone (S18)", () => {
+    for (const end of ["kill", "cutOff"] as const) {
+      const { bench, b } = threeUp();
+      bench[end](b);
+      const moved = bench.peer("b", "10.0.0.9", { incarnation: 2 });
+      bench.run(end === "kill" ? seconds(1) : seconds(4));
+      assert.deepEqual(bench.core.members.get("b")?.addresses, [moved.address], end);
+      bench.run(seconds(1));
+      assert.equal(bench.state("b"), "UP", end);
+      assert.deepEqual(refusals(bench.core), []);
+    }
   });
 
-  test("must not be shared: a copy of this member's data folder is refused", () => {
-    const bench = new Bench(THREE);
-    const copy = bench.peer("a", "10.0.0.2", { incarnation: 7 });
+  test("is not changed by what is still on its way of its last start (M2)", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    const last = bench.peer("b", "10.0.1.2");
+    const next = bench.peer("b", "10.0.0.9", { incarnation: 2 });
+    bench.run(seconds(1));
+    last.probes = false;
+    bench.run(seconds(9));
+    assert.equal(bench.core.members.get("b")?.incarnation, 2);
+    assert.deepEqual(bench.core.members.get("b")?.addresses, [next.address]);
+    assert.ok(!bench.sent.some(({ frame }) => frame.type === "refuse"));
+  });
+});
+
+describe("two processes under one member id (M17)", () => {
+  for (const [which, incarnation] of [
+    ["more", 2],
+    ["less", 0],
+  ] as const)
+    test(`are the one that was there, which stays, and a copy, which is refused although it counts ${which}`, () => {
+      const { bench, b } = threeUp();
+      const copy = bench.peer("b", "10.0.0.9", { incarnation });
+      for (let at = 0; at < 15; at++) {
+        bench.run(seconds(1));
+        if (at >= 2)
+          assert.deepEqual(
+            refusals(bench.core).map(({ code, addresses }) => [code, addresses]),
+            [["twin", [copy.address]]],
+          );
+      }
+      assert.deepEqual(bench.said, []);
+      const told = bench.sent.findLast(({ to, frame }) => to === copy && frame.type === "refuse")?.frame;
+      assert.equal(told?.type === "refuse" && told.sentence, refusals(bench.core)[0]?.sentence);
+      assert.match(refusals(bench.core)[0]?.sentence ?? "", /^10\.0\.0\.2:8848 and 10\.0\.0\.9:8848 run under one/);
+      bench.kill(copy);
+      bench.run(seconds(9));
+      assert.deepEqual(refusals(bench.core), []);
+    });
+
+  test("change places when the one that was there ends", () => {
+    const { bench, b } = threeUp();
+    const copy = bench.peer("b", "10.0.0.9", { incarnation: 2 });
+    bench.run(seconds(5));
+    bench.kill(b);
     bench.run(seconds(2));
-    assert.equal(bench.core.members.size, 0);
-    assert.equal(refusals(bench.core)[0]?.code, "twin");
-    assert.ok(bench.sent.some(({ to, frame }) => to === copy && frame.type === "refuse"));
+    assert.deepEqual(bench.core.members.get("b")?.addresses, [copy.address]);
+    assert.equal(bench.state("b"), "UP");
+  });
+
+  test("are told apart by a member that met the copy first: a copy that others refuse says that it is starting", () => {
+    const bench = new Bench(`${THREE}\n10.0.0.9`);
+    bench.peer("b", "10.0.0.9", { incarnation: 2, state: "STARTING" });
+    bench.run(seconds(1));
+    assert.equal(bench.core.members.get("b")?.incarnation, 2);
+    const first = bench.peer("b", "10.0.0.2");
+    bench.run(seconds(3));
+    assert.deepEqual(bench.core.members.get("b")?.addresses, [first.address]);
+    assert.equal(bench.state("b"), "UP");
+  });
+
+  test("are this one and an older process: this one gives way, is no member, and says why until the other ends", () => {
+    const bench = new Bench("10.0.0.1\n10.0.0.2");
+    const first = bench.peer("a", "10.0.0.2", { incarnation: 7, beat: minutes(1) });
+    bench.run(seconds(2));
+    assert.match(refusedByMost(bench.core) ?? "", /^10\.0\.0\.2:8848 and 10\.0\.0\.1:8848 run under one member id/);
+    const said = bench.sent.at(-1)?.frame;
+    assert.equal(said?.type === "answer" && said.card.state, "STARTING");
+    assert.ok(!bench.sent.some(({ frame }) => frame.type === "refuse"));
+    bench.run(seconds(20));
+    assert.ok(refusedByMost(bench.core) !== undefined);
+    bench.kill(first);
+    bench.run(seconds(9));
+    assert.equal(refusedByMost(bench.core), undefined);
+  });
+
+  test("are this one, which runs for longer, and another: that one is refused, and is none of most", () => {
+    for (const beat of [0, minutes(1)]) {
+      const bench = new Bench("10.0.0.1\n10.0.0.2");
+      bench.run(seconds(11));
+      const copy = bench.peer("a", "10.0.0.2", { incarnation: 7, beat });
+      bench.run(seconds(3));
+      assert.equal(bench.core.members.size, 0);
+      assert.equal(refusals(bench.core)[0]?.code, "twin");
+      assert.equal(refusedByMost(bench.core), undefined);
+      assert.ok(bench.sent.some(({ to, frame }) => to === copy && frame.type === "refuse"));
+    }
+  });
+
+  test("are this one and another one that a member holds to: its word is enough, and its calls are no peace", () => {
+    const bench = new Bench(THREE);
+    const b = bench.peer("b", "10.0.0.2");
+    b.answers = false;
+    b.refuses = "10.0.0.9:8848 and 10.0.0.1:8848 run under one member id";
+    for (let at = 0; at < 20; at++) {
+      bench.run(seconds(1));
+      assert.equal(refusedByMost(bench.core), b.refuses);
+      assert.notEqual(bench.state("b"), "UP");
+    }
+    b.refuses = undefined;
+    b.answers = true;
+    bench.run(seconds(4));
+    assert.equal(refusedByMost(bench.core), undefined);
+    assert.equal(bench.state("b"), "UP");
+  });
+
+  test("may be one that is dead and an older copy of its data folder, which is told so", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    bench.run(seconds(2));
+    bench.peer("b", "10.0.0.2", { incarnation: 0 });
+    bench.run(seconds(5));
+    assert.equal(bench.state("b"), "DOWN");
+    assert.match(refusals(bench.core)[0]?.sentence ?? "", /^10\.0\.0\.2:8848 runs with an older copy/);
   });
 });
 

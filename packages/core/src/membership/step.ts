@@ -110,8 +110,7 @@ function tick(state: Membership, now: Millis, out: Out): void {
   probeTick(state, now, out);
   for (const member of markUnlisted(state, now))
     forget(state, member, member.leaving === "forever" ? "it left" : "no list names it, and it is down for long", out);
-  for (const refused of state.refused.values())
-    if (now - refused.at >= REFUSED_FORGET_MS) state.refused.delete(refused.id);
+  for (const [key, { at }] of state.refused) if (now - at >= REFUSED_FORGET_MS) state.refused.delete(key);
   quorumTick(state, now, out);
 }
 

@@ -38,22 +38,34 @@ export function foreign(one: Card, other: Card): Verdict {
   };
 }
 
-export function twin(one: Card, other: Card): Verdict {
-  const [a, b] = inOrder(one, other);
+type Who = Pick<Card, "id" | "addresses">;
+
+/** @param later  the one that is refused, as the other one was there before. */
+export function twin(stays: Who, later: Who): Verdict {
+  const late = later.addresses[0] ?? "one that does not know its address yet";
   return {
     code: "twin",
     sentence:
-      `${name(a)} and ${name(b)} run under the same member id ${a.id}: one data folder is a copy of the other; remove ` +
-      "the member id from the copy",
+      `${name(stays)} and ${late} run under one member id (${stays.id}), so the data folder of one is a copy of the ` +
+      "other's: the latter came later and is refused; stop it and start it with an empty data folder",
+  };
+}
+
+/** A start that comes after the one that was seen last, and counts less. */
+export function outdated(card: Who): Verdict {
+  return {
+    code: "twin",
+    sentence:
+      `${name(card)} runs with an older copy of the data folder that member ${card.id} had when it was last seen, so ` +
+      "what it says would count as old: stop it and start it with an empty data folder",
   };
 }
 
 function inOrder(one: Card, other: Card): readonly [Card, Card] {
-  const before = one.id < other.id || (one.id === other.id && one.incarnation <= other.incarnation);
-  return before ? [one, other] : [other, one];
+  return one.id <= other.id ? [one, other] : [other, one];
 }
 
 /** How people know a member: its address, or its id while it does not know its address. */
-export function name(card: Pick<Card, "id" | "addresses">): string {
+export function name(card: Who): string {
   return card.addresses[0] ?? card.id;
 }

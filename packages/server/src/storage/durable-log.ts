@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { Checkpoints } from "./checkpoints.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, nodeFiles } from "./files.ts";
-import { lockFolder } from "./lock.ts";
+import { type FolderLock, lockFolder } from "./lock.ts";
 import type { LogFile } from "./log-file.ts";
 import { type StorageLogger, silent } from "./logger.ts";
 import { PROPOSAL_LIMITS } from "./memory-log.ts";
@@ -29,6 +29,8 @@ export interface DurableLogOptions<C, R> {
   readonly wallClock?: () => number;
   readonly logger?: StorageLogger;
   readonly files?: Files;
+  /** Of the folder, when something else in it is used before the log; released with the log. By default it is taken here. */
+  readonly lock?: FolderLock;
   /** This boot of the machine, null if unknown. Only tests name one. */
   readonly boot?: string | null;
 }
@@ -55,7 +57,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
   };
   await makeFolders(files, directory, folders);
   // First of all: two processes that repair the same files would break them.
-  const lock = lockFolder(directory);
+  const lock = options.lock ?? lockFolder(directory);
   try {
     const boot = options.boot === undefined ? await bootId() : options.boot;
     const lastRun = await readRunMark(files, directory);

@@ -2,9 +2,21 @@ import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
 import Database from "better-sqlite3";
 import { diskFailure, failureCode } from "./disk-failure.ts";
+import { nodeFiles } from "./files.ts";
 
 export interface FolderLock {
+  /** More than once does no harm. */
   release(): void;
+}
+
+/** Makes the data folder where it is missing, and takes it. @throws RegistryError like `lockFolder`. */
+export async function takeFolder(directory: string): Promise<FolderLock> {
+  try {
+    await nodeFiles.makeDirectory(directory);
+  } catch (thrown) {
+    throw diskFailure(`the data folder ${directory} cannot be made or written`, thrown);
+  }
+  return lockFolder(directory);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { seconds } from "../../lib/units.ts";
 import type { RefusalCode } from "../../membership/frames.ts";
 import type { FindingCode, Named } from "../finding.ts";
-import { type Observed, peersOf, type Row, type View } from "../view.ts";
+import type { Observed, Row, View } from "../view.ts";
 import { listText } from "../words.ts";
 
 /** Findings about peers that are refused. Both sides find the same, with the same sentence. */
@@ -50,20 +50,12 @@ export const REFUSED_ROWS = {
     area: "members",
     title: "Two members run under one id",
     means:
-      "The newer one is refused or takes the place of the older one; the cluster has one member fewer than it should.",
-    why: "A data folder was copied, as with an image of a machine that ran before.",
-    fix: "Stop one of the two and start it with an empty data folder.",
+      "The one that was there first stays a member. The one that came later is refused, lets no client in, and is missing in the cluster.",
+    why: "A data folder was copied, as with an image of a machine that ran before, or an old copy of it was put back.",
+    fix: "Stop the copy and start it with an empty data folder.",
     afterMs: 0,
     goneMs: seconds(1),
-    find: (view) => {
-      const twins = peersOf(view).filter(({ isTwin }) => isTwin);
-      const told = refused(view, "twin");
-      const [first] = twins;
-      if (told.length > 0 || first === undefined) return told;
-      const address = listText(first.addresses);
-      const sentence = `Two processes run under the member id ${first.id} (${address}): one data folder is a copy of the other; start one of them with an empty data folder.`;
-      return [{ key: "", members: twins.map(({ id, addresses }) => ({ id, address: addresses[0] ?? id })), sentence }];
-    },
+    find: (view) => refused(view, "twin"),
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
 
@@ -75,7 +67,10 @@ function refused({ facts }: View, code: RefusalCode): Observed[] {
   const [first] = all;
   if (first === undefined) return [];
   const members = all.map(({ id, addresses }): Named => ({ id, address: addresses[0] ?? id }));
-  const others = members.slice(1).map(({ address }) => address);
+  // Of a copy everybody says the same.
+  const others = members
+    .filter((_, at) => at > 0 && all[at]?.sentence !== first.sentence)
+    .map(({ address }) => address);
   const sentence = `${first.sentence}${others.length === 0 ? "" : `; so it is with ${listText(others)}`}.`;
   return [{ key: "", since: Math.min(...all.map(({ since }) => since)), members, sentence }];
 }
