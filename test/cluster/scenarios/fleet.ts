@@ -12,6 +12,8 @@ const LATE_MS = 7000;
 /** Members write down what their clients publish a moment after they have answered: no write waits for a disk. */
 const JOURNAL_MS = 500;
 const TELL_MS = 600;
+/** A member that stops tells its clients at once, as long as they are few, and ends what is left 3 s later (Go's). */
+const MOVE_MS = 3500;
 /** SDKs say again what they published in rounds of 3 s. */
 const REDO_MS = 3000;
 
@@ -42,13 +44,19 @@ type Counts = ReadonlyMap<string, number>;
 const SLOW_CLIENTS = /Rust|Python/;
 const SLOW_MAX_MS = 40_000;
 
-/** Until each client is connected again, with the time that each took. */
-async function reconnected(stage: Stage, before: Counts, since: number, maxMs: number): Promise<string> {
+/** Until each client is connected to one of these, with the time that each took. */
+async function reconnected(
+  stage: Stage,
+  before: Counts,
+  since: number,
+  maxMs: number,
+  members = stage.cluster.running,
+): Promise<string> {
   const tookMs = new Map<string, number>();
   await stage.until(
     SLOW_MAX_MS,
     async () => {
-      const now: Counts = await connectionsOf(stage.cluster.running).catch(() => new Map());
+      const now: Counts = await connectionsOf(members).catch(() => new Map());
       const at = performance.now() - since;
       for (const [version, count] of before)
         if ((now.get(version) ?? 0) < count) tookMs.delete(version);
@@ -154,8 +162,11 @@ export const fleet: Act = {
         await stage.settled(bound(5000));
         const before = await connectionsOf(stage.cluster.running);
         const from = performance.now();
-        const stopMs = await leaver.terminate();
-        const reconnects = await reconnected(stage, before, from, bound(stopMs + 1000));
+        const others = stage.cluster.members.filter((member) => member !== leaver);
+        const [stopMs, reconnects] = await Promise.all([
+          leaver.terminate(),
+          reconnected(stage, before, from, bound(MOVE_MS), others),
+        ]);
         await pause(LATE_MS);
         const said = [noFailures(stage, from), nothingShrank(stage, from)];
         const startMs = await comeBack(stage, leaver);

@@ -279,6 +279,8 @@ function drainOn(table: ConnectionTable, order: NonNullable<ConnectionTable["dra
   for (const held of table.byId.values()) {
     if (told === order.perSecond) break;
     if (held.phase === "leaving") continue;
+    // Without a target: SDKs of Go would try the member that is named for ever, should it not be there by then. Without
+    // one they stay until their connection ends, and choose then.
     append(effects, leave(table, held, undefined, now));
     told++;
   }
