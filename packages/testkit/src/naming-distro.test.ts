@@ -64,11 +64,15 @@ class Member {
   #do(effect: DistroEffect): void {
     switch (effect.type) {
       case "send":
-        for (const message of fill(effect.message, (id) => contentsOf(this.bench.state, id)))
+        for (const message of fill(effect.message, (id, services) => contentsOf(this.bench.state, id, services)))
           this.#cluster.post(this.id, effect.to, message);
         return;
       case "apply":
-        return this.name({ ...effect, type: "copy" });
+        return this.name({
+          ...effect,
+          type: "copy",
+          ...(effect.base && { part: { base: effect.base, contentHash: effect.contentHash } }),
+        });
       case "forget":
         return this.name({ ...effect, type: "forgetCopy" });
       case "renumber":

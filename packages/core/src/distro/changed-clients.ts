@@ -26,8 +26,8 @@ export class ChangedClients<Base> {
     return this.#all.size;
   }
 
-  has(id: ClientId): boolean {
-    return this.#all.has(id);
+  get(id: ClientId): Changed<Base> | undefined {
+    return this.#all.get(id);
   }
 
   /** @param services  what changed since `base`, which counts for a client that does not wait yet; undefined: anything. */

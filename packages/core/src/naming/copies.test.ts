@@ -44,6 +44,7 @@ describe("a client that is owned here", () => {
       kind: "connection",
       counter: 1,
       contentHash: bench.state.clients.get("c")?.contentHash,
+      services: undefined,
     });
     assert.deepEqual(bench.publish("c", orders, a, b), [], "the same again");
     assert.deepEqual(newsOf(bench.publish("c", stock, a)), ["changed c 2"]);

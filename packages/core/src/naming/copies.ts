@@ -68,7 +68,11 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
 }
 
 /** What is held beyond the whole of what is published. */
-function takeBackRest(turn: Turn, { client, removal, dropsOlder, touched }: Applying, { publications }: Contents): void {
+function takeBackRest(
+  turn: Turn,
+  { client, removal, dropsOlder, touched }: Applying,
+  { publications }: Contents,
+): void {
   const wanted = new Set(publications.map(({ service }) => serviceKey(service)));
   for (const [service, publication] of [...client.publications])
     if (!wanted.has(service.key) && takeBack(turn, publication, removal, dropsOlder)) touched.add(service);

@@ -1,9 +1,19 @@
-import { type Change, type ClientId, type Contents, FrameReader, frames, type Head } from "@nacre/core/distro";
+import {
+  type Base,
+  type Change,
+  type ClientId,
+  type Contents,
+  FrameReader,
+  frames,
+  type Head,
+} from "@nacre/core/distro";
 import { crc32 } from "../storage/crc32.ts";
 
 /** What a journal remembers of one client: what it publishes, or that it is gone; then there are no contents. */
 export interface Kept extends Head {
   readonly contents?: Contents;
+  /** `contents` is what changed since this state, which the records before it give. Undefined: the whole. */
+  readonly base?: Base;
 }
 
 /**
@@ -24,16 +34,40 @@ export function fileHeader(): Uint8Array {
   return MAGIC;
 }
 
-/** @returns the records of some clients, one after the other. `forgotten` are not this member's any more. */
-export function encodeRecords(kept: readonly Kept[], forgotten: readonly ClientId[], wall: number): Uint8Array {
-  const changes = kept.filter((one): one is Change => one.contents !== undefined);
-  const removals = kept.filter(({ contents }) => contents === undefined);
-  const bodies: Uint8Array[] = [];
-  if (kept.length > 0) bodies.push(...frames({ type: "sync", seq: 0, changes, removals }, FRAME_BYTES_MAX));
+/** What is written together. */
+export interface Batch {
+  readonly wholes: readonly Kept[];
+  readonly parts: readonly Kept[];
+  /** Clients that are not this member's any more. */
+  readonly forgotten: readonly ClientId[];
+}
+
+/** @returns the records of some clients, one after the other, and how many of their bytes are those of wholes. */
+export function encodeRecords(
+  { wholes, parts, forgotten }: Batch,
+  wall: number,
+): { readonly bytes: Uint8Array; readonly wholeBytes: number } {
+  const ofWholes = framesOf(wholes);
+  const bodies = [...ofWholes, ...framesOf(parts)];
   // The frame that asks for clients carries nothing but ids: here it says that they are to be forgotten.
   if (forgotten.length > 0) bodies.push(...frames({ type: "fetch", ids: forgotten }, FRAME_BYTES_MAX));
-  const length = bodies.reduce((sum, body) => sum + PREFIX_BYTES + TIME_BYTES + body.length, 0);
-  const bytes = Buffer.allocUnsafe(length);
+  const wholeBytes = lengthOf(ofWholes);
+  return { bytes: recordsOf(bodies, wall), wholeBytes };
+}
+
+function framesOf(kept: readonly Kept[]): Uint8Array[] {
+  if (kept.length === 0) return [];
+  const changes = kept.filter((one): one is Change => one.contents !== undefined);
+  const removals = kept.filter(({ contents }) => contents === undefined);
+  return frames({ type: "sync", seq: 0, changes, removals }, FRAME_BYTES_MAX);
+}
+
+function lengthOf(bodies: readonly Uint8Array[]): number {
+  return bodies.reduce((sum, body) => sum + PREFIX_BYTES + TIME_BYTES + body.length, 0);
+}
+
+function recordsOf(bodies: readonly Uint8Array[], wall: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(lengthOf(bodies));
   let at = 0;
   for (const body of bodies) {
     const end = at + PREFIX_BYTES + TIME_BYTES + body.length;

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { ClientId, MemberId } from "@nacre/core/distro";
+import type { ClientId, Contents, MemberId } from "@nacre/core/distro";
+import { serviceKey } from "@nacre/protocol";
 import { failureCode, mend } from "../storage/disk-failure.ts";
 import type { Files } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
@@ -21,6 +22,67 @@ export interface Found {
   readonly bytes: number;
 }
 
+type Publications = Map<string, Contents["publications"][number]>;
+
+/** Parts of one client, newest first, as far as each builds on the next older one. */
+interface Parts {
+  readonly newest: Kept;
+  readonly contents: Contents;
+  oldest: Kept;
+  readonly publications: Publications;
+}
+
+/** Puts the parts of clients together with the wholes on which they build. Records come newest first. */
+class Joining {
+  readonly #parts = new Map<ClientId, Parts>();
+
+  /** @returns what the client was last, undefined while older records are needed for that. */
+  join(one: Kept): Kept | undefined {
+    const parts = this.#parts.get(one.id);
+    const builds = parts !== undefined && isBase(one, parts.oldest);
+    // What is between the two is missing. The older state has an older version, so that whoever knows more wins.
+    if (!builds) this.#parts.delete(one.id);
+    const { base, contents } = one;
+    if (base !== undefined && contents !== undefined) {
+      const { publications } = contents;
+      if (!builds)
+        this.#parts.set(one.id, { newest: one, contents, oldest: one, publications: byService(publications) });
+      else {
+        parts.oldest = one;
+        for (const [key, publication] of byService(publications))
+          if (!parts.publications.has(key)) parts.publications.set(key, publication);
+      }
+      return undefined;
+    }
+    if (!builds || contents === undefined) return one;
+    this.#parts.delete(one.id);
+    const all = new Map([...byService(contents.publications), ...parts.publications]);
+    const publications = [...all.values()].filter(({ instances }) => instances.length > 0);
+    const { base: _, ...newest } = parts.newest;
+    return { ...newest, contents: { ...parts.contents, publications } };
+  }
+
+  /** Something newer is known, or nothing is to be. */
+  drop(id: ClientId): void {
+    this.#parts.delete(id);
+  }
+}
+
+function isBase({ version, contentHash, gone }: Kept, part: Kept): boolean {
+  const { owner, incarnation, counter } = version;
+  return (
+    gone === undefined &&
+    owner === part.version.owner &&
+    incarnation === part.version.incarnation &&
+    counter === part.base?.counter &&
+    contentHash === part.base.contentHash
+  );
+}
+
+function byService(publications: Contents["publications"]): Publications {
+  return new Map(publications.map((publication) => [serviceKey(publication.service), publication]));
+}
+
 /** Reads all files, newest first: what was read first of a client stands. Never fails. */
 export async function readJournal(from: {
   readonly files: Files;
@@ -36,6 +98,7 @@ export async function readJournal(from: {
   const gone: { id: ClientId; ageMs: number; bytes: number }[] = [];
   /** Those that are not live. */
   const over = new Set<ClientId>();
+  const joining = new Joining();
   const damaged = new Set<number>();
   const numbers = await journalNumbers(from);
   let bytes = 0;
@@ -45,11 +108,17 @@ export async function readJournal(from: {
       const content = await files.read(join(directory, name));
       bytes += content.length;
       const wrong = readRecords(content, wall, ({ kept, forgotten, bytes: size }) => {
-        for (const id of forgotten) if (!live.has(id)) over.add(id);
+        for (const id of forgotten) {
+          joining.drop(id);
+          if (!live.has(id)) over.add(id);
+        }
         const share = Math.round(size / kept.length);
-        for (const one of kept) {
-          const { id, ageMs } = one;
+        for (const read of kept) {
+          const { id } = read;
           if (live.has(id) || over.has(id)) continue;
+          const one = joining.join(read);
+          if (one === undefined) continue;
+          const { ageMs } = one;
           const isOwn = one.version.owner === self;
           if (isOwn && one.gone === undefined) live.set(id, share);
           else over.add(id);

@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { ServiceName } from "@nacre/protocol";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { faultyFiles } from "@nacre/testkit/faulty-files";
 import { nodeFiles } from "../storage/files.ts";
@@ -196,34 +197,163 @@ describe("the journal of clients", () => {
     await journal.close();
   });
 
-  test("rests after writing nine times as long as that took, so that a huge client which changes all the time costs a tenth", async () => {
-    let writes = 0;
-    const slow = {
-      ...nodeFiles,
-      create: async (path: string) => {
-        const file = await nodeFiles.create(path);
-        return {
-          ...file,
-          write: (bytes: Uint8Array, position: number) => {
-            writes++;
-            clock.advance(100);
-            return file.write(bytes, position);
-          },
-        };
-      },
+  test("rests nine times as long as a huge whole took, so that one that changes all over all the time costs a tenth", async () => {
+    let tookMs = 100;
+    let reads = 0;
+    const keptOf = (id: string) => {
+      reads++;
+      clock.advance(tookMs);
+      return clients.get(id);
     };
-    const journal = await open({ files: slow });
+    const journal = await open({ keptOf });
     note(journal, change("c1", 1));
     await journal.flush();
-    const before = writes;
     note(journal, change("c1", 2));
-    // The header of the file and the record took 200 ms.
-    clock.advance(1_799);
-    assert.equal(writes, before);
+    tookMs = 0;
+    clock.advance(899);
+    assert.equal(reads, 1);
     clock.advance(1);
     await journal.flush();
-    assert.equal(writes, before + 1);
+    assert.equal(reads, 2);
+    note(journal, change("c1", 3));
+    clock.advance(50);
+    await journal.flush();
+    assert.equal(reads, 3, "what is no work needs no rest");
     await journal.close();
+  });
+
+  describe("of a client with many services", () => {
+    const names = Array.from({ length: 20 }, (_, at) => `s${at}`);
+    /** What it publishes, by name of the service, with a weight. */
+    let published = new Map<string, number>();
+    let counter = 0;
+
+    beforeEach(() => {
+      published = new Map(names.map((name) => [name, 1]));
+      counter = 0;
+    });
+
+    const state = (services?: readonly ServiceName[]): Kept => {
+      const { contents = assert.fail(), ...rest } = change("big", counter);
+      const { instances } = contents.publications[0] ?? assert.fail();
+      const publications = (services?.map(({ name }) => name) ?? [...published.keys()]).map((name) => {
+        const weight = published.get(name);
+        return {
+          service: { namespace: "public", group: "g", name },
+          instances: weight === undefined ? [] : instances.map((one) => ({ ...one, weight })),
+        };
+      });
+      return { ...rest, contents: { ...contents, publications } };
+    };
+    const keptOf = (id: string, services?: readonly ServiceName[]) =>
+      id === "big" ? state(services) : clients.get(id);
+    const set = (journal: ClientJournal, name: string, weight: number | undefined): void => {
+      if (weight === undefined) published.delete(name);
+      else published.set(name, weight);
+      counter++;
+      journal.note("big", [{ namespace: "public", group: "g", name }]);
+    };
+    const big = async (): Promise<[number, Record<string, number>] | undefined> => {
+      const [kept] = (await restored()).filter(({ id }) => id === "big");
+      if (kept === undefined) return undefined;
+      const weights = (kept.contents?.publications ?? []).map(({ service, instances }) => [
+        service.name,
+        instances[0]?.weight,
+      ]);
+      return [kept.version.counter, Object.fromEntries(weights)];
+    };
+    /** The file after each of some changes. */
+    const grown = async (): Promise<{ path: string; sizes: number[] }> => {
+      const journal = await open({ keptOf });
+      const sizes: number[] = [];
+      let path = "";
+      for (const [name, weight] of [
+        ["s1", 2],
+        ["s2", undefined],
+        ["new", 3],
+        ["s1", 4],
+      ] as const) {
+        set(journal, name, weight);
+        await journal.flush();
+        path = join(directory, (await readdir(directory))[0] as string);
+        sizes.push((await stat(path)).size);
+      }
+      await journal.close();
+      return { path, sizes };
+    };
+
+    test("only what changed is written, and the whole is given back", async () => {
+      const { sizes } = await grown();
+      const [whole = 0, ...rest] = sizes;
+      for (const [at, size] of rest.entries()) assert.ok(size - (sizes[at] ?? 0) < whole / 3, `${sizes}`);
+      const { s2: _, ...others } = Object.fromEntries(names.map((name) => [name, 1]));
+      assert.deepEqual(await big(), [4, { ...others, s1: 4, new: 3 }]);
+    });
+
+    test("a change of its version alone is a part too", async () => {
+      const journal = await open({ keptOf });
+      set(journal, "s1", 2);
+      await journal.flush();
+      counter = 100;
+      journal.note("big", []);
+      await journal.close();
+      assert.deepEqual((await big())?.[0], 100);
+    });
+
+    test("what builds on a part that is missing does not count, and the state before it has its own version", async () => {
+      const { path, sizes } = await grown();
+      const bytes = await readFile(path);
+      const without = (at: number) =>
+        writeFile(path, Buffer.concat([bytes.subarray(0, sizes[at - 1]), bytes.subarray(sizes[at])]));
+      await without(1);
+      assert.deepEqual((await big())?.[0], 1);
+      await without(2);
+      const all = Object.fromEntries(names.map((name) => [name, 1]));
+      const { s2: _, ...others } = all;
+      assert.deepEqual(await big(), [2, { ...others, s1: 2 }]);
+      await writeFile(path, Buffer.concat([bytes.subarray(0, 16), bytes.subarray(sizes[0])]));
+      assert.equal(await big(), undefined, "without the whole there is nothing");
+    });
+
+    test("parts are outdated when the files are written anew, so that these keep their bound", async () => {
+      const journal = await open({ keptOf, limits: { garbageBytes: 4_096 } });
+      let bytesMax = 0;
+      for (let at = 0; at < 500; at++) {
+        set(journal, `s${at % 20}`, at);
+        await journal.flush();
+        bytesMax = Math.max(bytesMax, await bytesOf(directory));
+      }
+      await journal.close();
+      assert.ok(bytesMax < 16_000, `${bytesMax} bytes`);
+      assert.deepEqual(await big(), [500, Object.fromEntries(names.map((name, at) => [name, 480 + at]))]);
+    });
+
+    test("a write that failed is made up for by the whole", async () => {
+      const { files, faults } = faultyFiles(nodeFiles, ".journal");
+      const journal = await open({ keptOf, files });
+      set(journal, "s1", 2);
+      await journal.flush();
+      faults.write = { code: "EIO", afterBytes: 20 };
+      set(journal, "s2", 3);
+      await journal.flush();
+      set(journal, "s3", 4);
+      faults.write = undefined;
+      clock.advance(2_000);
+      await journal.close();
+      assert.deepEqual(await big(), [
+        3,
+        { ...Object.fromEntries(names.map((name) => [name, 1])), s1: 2, s2: 3, s3: 4 },
+      ]);
+    });
+
+    test("its removal leaves nothing of it", async () => {
+      await grown();
+      const journal = await open();
+      note(journal, gone("big", 50));
+      await journal.flush();
+      await journal.close();
+      assert.deepEqual((await found()).gone, { big: "removed" });
+    });
   });
 
   test("does not grow with removals either, once their time is over", async () => {

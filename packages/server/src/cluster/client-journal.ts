@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import type { ClientId, MemberId } from "@nacre/core/distro";
+import { type Changed, ChangedClients, type ClientId, type MemberId } from "@nacre/core/distro";
+import type { ServiceName } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import { failureCode, mend } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { turn } from "../storage/turn.ts";
-import { encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
+import { type Batch, encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
 import { ASIDE, type Found, journalName, readJournal } from "./client-journal-start.ts";
 
 export type { Kept };
@@ -23,8 +24,10 @@ export interface ClientJournalOptions {
    * What is to be remembered of a client at this moment: what it publishes with the version of this member's present or
    * earlier life, or that it is gone. Undefined: nothing, since it belongs to another member or is not known any more.
    * Not called before the first `note`.
+   *
+   * @param services  of what it publishes, what it does for these is enough; undefined: all of it.
    */
-  readonly keptOf: (clientId: ClientId) => Kept | undefined;
+  readonly keptOf: (clientId: ClientId, services?: readonly ServiceName[]) => Kept | undefined;
   /**
    * Called for each client that an earlier life left, before the journal is opened, in no order: what it was last, with
    * an age that went on while the member did not run. What it is given is not kept here, so that contents which are not
@@ -59,11 +62,14 @@ export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
 /** Each start begins a file; with so many at a start all are written anew. */
 const FILES_MAX = 4;
 /**
- * After writing, nothing is written for so many times as long as that took: a client is written as a whole whenever it
- * changes, and one with thousands of services that changes all the time must not take the processor from everybody.
+ * After a slice that took so long, which only a huge client does that is written as a whole, nothing is written for so
+ * many times as long: one that changes all over all the time must not take the processor from everybody.
  */
+const DEAR_MS = 5;
 const REST_FACTOR = 9;
 const REST_MAX_MS = 5_000;
+/** Clients with so few services are always written as wholes, so that nothing has to be remembered of what was written. */
+const WHOLE_SERVICES_MAX = 8;
 /** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
 const RECORD_CLIENTS_MAX = 128;
 const RECORD_INSTANCES_MAX = 1_000;
@@ -82,8 +88,10 @@ export interface ClientJournal {
   /**
    * Anything about a client that is, or was, this member's own has changed: what it is now is read a little later. Clients
    * of others may be noted too, since what became of a client that was this member's own is a change by another one.
+   *
+   * @param services  what it publishes has changed for these alone; none: its version has.
    */
-  note(clientId: ClientId): void;
+  note(clientId: ClientId, services?: readonly ServiceName[]): void;
   /** Writes what is noted now. Resolves when the files have it, or when the disk does not take it. */
   flush(): Promise<void>;
   /** Writes what is noted, and ends. Nothing that is noted later is written. */
@@ -98,18 +106,27 @@ export async function openClientJournal(options: ClientJournalOptions): Promise<
   return new Journal({ ...options, files }, await readJournal({ ...options, files, wall: clock.wall() }));
 }
 
+/** What the records of a client say when all of them are read. */
+interface Written {
+  readonly incarnation: number;
+  readonly counter: number;
+  readonly contentHash: number;
+}
+
 class Journal implements ClientJournal {
   readonly #options: ClientJournalOptions & { readonly files: Files };
   readonly #limits: ClientJournalLimits;
-  /** Bytes of the newest record of each client. */
+  /** Bytes of the newest whole of each client; parts on top of it are outdated when that is written again. */
   readonly #live: Map<ClientId, number>;
+  /** Of clients with many services, on what the next part of them builds. */
+  readonly #written = new Map<ClientId, Written>();
   /** Oldest first, as they were written. */
   readonly #gone = new Map<ClientId, { bytes: number; readonly at: number }>();
   #liveBytes = 0;
   #bytes: number;
-  #waiting = new Set<ClientId>();
+  #waiting = new ChangedClients<never>();
   /** Taken from `#waiting` and not written yet. */
-  #taken = new Set<ClientId>();
+  #taken = new ChangedClients<never>();
   /** All clients, while the files are written anew. */
   #rewriting: Iterator<ClientId> | undefined;
   /** Numbers of the files that hold what is known, oldest first; the last one is written to once `#file` is open. */
@@ -122,6 +139,8 @@ class Journal implements ClientJournal {
   #position = 0;
   #running: Promise<void> | undefined;
   #scheduled = false;
+  /** What dear slices of the flush under way took. */
+  #dearMs = 0;
   #restUntil = 0;
   #failing = false;
   #ended = false;
@@ -142,9 +161,9 @@ class Journal implements ClientJournal {
     }
   }
 
-  note(clientId: ClientId): void {
+  note(clientId: ClientId, services?: readonly ServiceName[]): void {
     if (this.#ended) return;
-    this.#waiting.add(clientId);
+    this.#waiting.add(clientId, services);
     if (this.#waiting.size + this.#taken.size > this.#limits.waitingMax) this.#giveUp();
     else this.#scheduleBatch();
   }
@@ -183,11 +202,10 @@ class Journal implements ClientJournal {
 
   #run(): Promise<void> {
     const { clock } = this.#options;
-    const beganAt = clock.now();
+    this.#dearMs = 0;
     this.#running = this.#flush().finally(() => {
       this.#running = undefined;
-      const tookMs = clock.now() - beganAt;
-      this.#restUntil = clock.now() + Math.min(REST_MAX_MS, REST_FACTOR * tookMs);
+      this.#restUntil = clock.now() + Math.min(REST_MAX_MS, REST_FACTOR * this.#dearMs);
       if (this.#failing) this.#schedule(this.#limits.retryMs);
       else if (this.#waiting.size > 0) this.#scheduleBatch();
     });
@@ -198,19 +216,20 @@ class Journal implements ClientJournal {
   async #flush(): Promise<void> {
     if (this.#taken.size === 0) [this.#taken, this.#waiting] = [this.#waiting, this.#taken];
     else {
-      for (const id of this.#waiting) this.#taken.add(id);
+      for (const id of this.#waiting.ids()) this.#taken.add(id, this.#waiting.get(id)?.services);
       this.#waiting.clear();
     }
     try {
       this.#expire();
       if (this.#isDue()) await this.#rewrite();
       while (this.#rewriting !== undefined || this.#taken.size > 0) {
-        const { kept, forgotten } = this.#slice();
+        const batch = this.#slice();
+        const { wholes, parts, forgotten } = batch;
         try {
-          if (kept.length + forgotten.length > 0) await this.#write(kept, forgotten);
+          if (wholes.length + parts.length + forgotten.length > 0) await this.#write(batch);
           else await turn();
         } catch (thrown) {
-          for (const { id } of kept) this.#taken.add(id);
+          for (const { id } of [...wholes, ...parts]) this.#taken.add(id);
           for (const id of forgotten) this.#taken.add(id);
           throw thrown;
         }
@@ -223,41 +242,67 @@ class Journal implements ClientJournal {
   }
 
   /** What comes next, as it is now: all clients while they are written anew, then those that changed. */
-  #slice(): { readonly kept: readonly Kept[]; readonly forgotten: readonly ClientId[] } {
-    const { keptOf, self } = this.#options;
-    const kept: Kept[] = [];
+  #slice(): Batch {
+    const { keptOf, self, clock } = this.#options;
+    const beganAt = clock.now();
+    const wholes: Kept[] = [];
+    const parts: Kept[] = [];
     const forgotten: ClientId[] = [];
+    let items = 0;
     let instances = 0;
     let looks = 0;
     const isFull = (): boolean =>
-      kept.length + forgotten.length >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX || looks >= LOOKS_MAX;
-    const take = (id: ClientId): void => {
+      items >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX || looks >= LOOKS_MAX;
+    const take = (id: ClientId, changed?: Changed<never>): void => {
       looks++;
-      const one = keptOf(id);
+      const one = this.#part(id, changed) ?? keptOf(id);
       if (one === undefined || one.version.owner !== self) {
         // Most are clients of others, of which nothing is written.
-        if (this.#live.has(id) || this.#gone.has(id)) forgotten.push(id);
+        if (!this.#live.has(id) && !this.#gone.has(id)) return;
+        forgotten.push(id);
+        items++;
         return;
       }
-      kept.push(one);
-      for (const publication of one.contents?.publications ?? []) instances += publication.instances.length;
+      (one.base === undefined ? wholes : parts).push(one);
+      items++;
+      for (const publication of one.contents?.publications ?? []) instances += publication.instances.length + 1;
     };
     while (this.#rewriting !== undefined && !isFull()) {
       const next = this.#rewriting.next();
       if (next.done === true) this.#rewriting = undefined;
-      else if (!this.#taken.has(next.value)) take(next.value);
+      else {
+        // A part would build on what is about to be removed.
+        this.#taken.take(next.value);
+        take(next.value);
+      }
     }
-    for (const id of this.#taken) {
+    for (const id of this.#taken.ids()) {
       if (isFull()) break;
-      this.#taken.delete(id);
-      take(id);
+      take(id, this.#taken.take(id));
     }
-    return { kept, forgotten };
+    this.#noteDear(clock.now() - beganAt);
+    return { wholes, parts, forgotten };
   }
 
-  async #write(kept: readonly Kept[], forgotten: readonly ClientId[]): Promise<void> {
+  /** What changed since the last record of a client; undefined when the whole of it has to be written. */
+  #part(id: ClientId, changed: Changed<never> | undefined): Kept | undefined {
+    const written = this.#written.get(id);
+    if (written === undefined || changed?.services === undefined) return undefined;
+    const kept = this.#options.keptOf(id, [...changed.services]);
+    if (kept?.contents === undefined || kept.version.incarnation !== written.incarnation) return undefined;
+    return { ...kept, base: written };
+  }
+
+  #noteDear(tookMs: number): void {
+    if (tookMs >= DEAR_MS) this.#dearMs += tookMs;
+  }
+
+  async #write(batch: Batch): Promise<void> {
+    const { clock } = this.#options;
     const file = this.#file ?? (await this.#begin());
-    const bytes = encodeRecords(kept, forgotten, this.#options.clock.wall());
+    const beganAt = clock.now();
+    const { bytes, wholeBytes } = encodeRecords(batch, clock.wall());
+    this.#noteDear(clock.now() - beganAt);
     try {
       await file.write(bytes, this.#position);
     } catch (thrown) {
@@ -267,9 +312,16 @@ class Journal implements ClientJournal {
     }
     this.#position += bytes.length;
     this.#bytes += bytes.length;
-    const share = Math.round(bytes.length / (kept.length + forgotten.length));
-    for (const id of forgotten) this.#uncount(id);
-    for (const one of kept) this.#count(one, share);
+    const share = Math.round(wholeBytes / batch.wholes.length);
+    for (const id of batch.forgotten) this.#uncount(id);
+    for (const one of batch.wholes) this.#count(one, share);
+    for (const one of [...batch.wholes, ...batch.parts]) this.#remember(one);
+  }
+
+  #remember({ id, version: { incarnation, counter }, contentHash, contents, base }: Kept): void {
+    const isLarge = base !== undefined || (contents?.publications.length ?? 0) > WHOLE_SERVICES_MAX;
+    if (isLarge) this.#written.set(id, { incarnation, counter, contentHash });
+    else this.#written.delete(id);
   }
 
   async #begin(): Promise<OpenFile> {
@@ -348,6 +400,7 @@ class Journal implements ClientJournal {
     this.#liveBytes -= this.#live.get(id) ?? this.#gone.get(id)?.bytes ?? 0;
     this.#live.delete(id);
     this.#gone.delete(id);
+    this.#written.delete(id);
   }
 
   /** Removals whose time is over are garbage from now on. */

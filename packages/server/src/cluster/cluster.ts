@@ -8,7 +8,7 @@ import {
   ownerIn,
 } from "@nacre/core/membership";
 import { type ClientNews, contentsOf, heardAt } from "@nacre/core/naming";
-import { RegistryError } from "@nacre/protocol";
+import { RegistryError, type ServiceName } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
@@ -190,7 +190,7 @@ export class Cluster {
       incarnation,
       options: setup.distro,
       naming: {
-        contentsOf: (id) => contentsOf(naming.state, id),
+        contentsOf: (id, services) => contentsOf(naming.state, id, services),
         heardAt: (id) => heardAt(naming.state, id),
         perform: (effect) => this.#tellNaming(effect),
       },
@@ -226,7 +226,7 @@ export class Cluster {
         log,
         tombstoneMs: this.distro.state.options.tombstoneMs,
         ...(outside && { files: outside.files }),
-        keptOf: (id) => this.#keptOf(id),
+        keptOf: (id, services) => this.#keptOf(id, services),
         restore: (kept) => {
           const { contents, ...head } = kept;
           const { id: clientId, kind, version } = head;
@@ -326,9 +326,9 @@ export class Cluster {
   #hear(news: ClientNews): void {
     switch (news.type) {
       case "clientChanged": {
-        const { clientId, kind, counter, contentHash } = news;
-        this.distro.feed({ type: "changed", clientId, kind, counter, contentHash });
-        return this.#journal?.note(clientId);
+        const { clientId, services } = news;
+        this.distro.feed({ ...news, type: "changed" });
+        return this.#journal?.note(clientId, services);
       }
       case "clientRemoved":
         this.distro.feed({ type: "removed", clientId: news.clientId, cause: news.cause });
@@ -336,7 +336,7 @@ export class Cluster {
       case "clientSuperseded":
         return this.distro.feed({ type: "superseded", clientId: news.clientId });
       case "copyDiffers":
-        this.distro.feed({ type: "applied", clientId: news.clientId, contentHash: news.contentHash });
+        this.distro.feed({ ...news, type: "applied" });
         // What a newer client took along of it is not to come back at the next start.
         return this.#journal?.note(news.clientId);
     }
@@ -346,8 +346,8 @@ export class Cluster {
     const { naming } = this.#setup;
     switch (effect.type) {
       case "apply": {
-        const { clientId, kind, version, contents } = effect;
-        naming.submit({ type: "copy", clientId, kind, version, contents });
+        const { clientId, base, contentHash } = effect;
+        naming.submit({ ...effect, type: "copy", ...(base && { part: { base, contentHash } }) });
         // It may have been this member's own: what another one owns by now is not to come back at the next start.
         return this.#journal?.note(clientId);
       }
@@ -356,8 +356,7 @@ export class Cluster {
         return this.#journal?.note(effect.clientId);
       case "renumber":
         naming.submit(effect);
-        this.#journal?.note(effect.clientId);
-        return;
+        return this.#journal?.note(effect.clientId, []);
       default:
         naming.submit(effect);
     }
@@ -398,13 +397,13 @@ export class Cluster {
   }
 
   /** What the journal is to remember of a client: what this member's own present or earlier life says of it. */
-  #keptOf(id: string): Kept | undefined {
+  #keptOf(id: string, services?: readonly ServiceName[]): Kept | undefined {
     const { clock, naming, identity } = this.#setup;
     const entry = this.distro.state.table.get(id);
     if (entry === undefined || entry.version.owner !== identity.identity.memberId) return undefined;
     const head = headOf(entry, clock.now());
     if (entry.gone !== undefined) return head;
-    const contents = contentsOf(naming.state, id);
+    const contents = contentsOf(naming.state, id, services);
     return contents === undefined ? undefined : { ...head, contents };
   }
 

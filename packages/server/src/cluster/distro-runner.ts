@@ -1,6 +1,6 @@
 import {
   type ClientId,
-  type Contents,
+  type ContentsOf,
   type DistroOptions,
   type DistroState,
   type Effect,
@@ -27,7 +27,7 @@ const REST_MAX_MS = 2_000;
 
 /** What Distro needs of naming. */
 export interface DistroNaming {
-  contentsOf(clientId: ClientId): Contents | undefined;
+  readonly contentsOf: ContentsOf;
   heardAt(clientId: ClientId): number | undefined;
   perform(effect: NamingEffect): void;
 }
@@ -128,7 +128,7 @@ export class DistroRunner {
   #send({ to, message }: Extract<Effect, { type: "send" }>): void {
     const { clock, naming, send } = this.#setup;
     const beganAt = clock.now();
-    for (const part of fill(message, (id) => naming.contentsOf(id))) send(to, frames(part));
+    for (const part of fill(message, naming.contentsOf)) send(to, frames(part));
     const tookMs = clock.now() - beganAt;
     if (message.type === "sync" && tookMs >= DEAR_MS) this.#rest(to, Math.min(REST_MAX_MS, REST_FACTOR * tookMs));
   }
