@@ -334,7 +334,7 @@ describe("two processes under one member id (M17)", () => {
     ["less", 0],
   ] as const)
     test(`are the one that was there, which stays, and a copy, which is refused although it counts ${which}`, () => {
-      const { bench, b } = threeUp();
+      const { bench } = threeUp();
       const copy = bench.peer("b", "10.0.0.9", { incarnation });
       for (let at = 0; at < 15; at++) {
         bench.run(seconds(1));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CALLER, instance, NamingBench, service } from "@nacre/testkit/naming-bench";
 import { seconds } from "../lib/units.ts";
-import { type Cause, CauseJournal, type CauseRecord, causeSentence } from "./causes.ts";
+import { type Cause, CauseJournal, type CauseRecord, causeSentence, memberIn } from "./causes.ts";
 import { type CauseQuery, causesOf } from "./listing.ts";
 
 const orders = service();
@@ -203,5 +203,15 @@ describe("a cause as a sentence", () => {
       causeSentence({ ...RECORD, what: "disabled", cause: "operator", from: "10.9.0.1", detail: "" }),
       "10.0.0.1:80:DEFAULT of public@@DEFAULT_GROUP@@orders was taken offline because an operator asked for it; client 10.0.0.1:80#true, asked from 10.9.0.1.",
     );
+  });
+
+  test("names another member as people know it", () => {
+    const told = { ...RECORD, cause: "toldByMember", detail: "member b" } as const;
+    assert.equal(memberIn(told), "b");
+    assert.match(
+      causeSentence(told, (id) => `10.0.0.2:8848 for ${id}`),
+      /said so \(10\.0\.0\.2:8848 for b\); client/,
+    );
+    assert.equal(memberIn({ ...told, detail: "this member, before it started again" }), undefined);
   });
 });

@@ -1,4 +1,5 @@
 import type { ServiceKey } from "@nacre/protocol";
+import type { MemberId } from "../membership/frames.ts";
 import type { InstanceKey } from "./model.ts";
 
 /** Why an instance went away or changed its health. */
@@ -90,9 +91,30 @@ const BECAUSE: Record<Cause, string> = {
   memberBack: "the member that has its client is back, or its own address answered",
 };
 
-/** The record as one sentence for people. */
-export function causeSentence(record: CauseRecord): string {
+/**
+ * The record as one sentence for people.
+ *
+ * @param shown  the address of a member; what else is known of why it said so may stand behind it.
+ */
+export function causeSentence(
+  record: CauseRecord,
+  shown = (memberId: MemberId): string => `member ${memberId}`,
+): string {
   const who = record.from === "" ? "" : `, asked from ${record.from}`;
-  const detail = record.detail === "" ? "" : ` (${record.detail})`;
-  return `${record.instance} of ${record.service} ${HAPPENED[record.what]} because ${BECAUSE[record.cause]}${detail}; client ${record.clientId}${who}.`;
+  const because = causeText(record, shown);
+  return `${record.instance} of ${record.service} ${HAPPENED[record.what]} because ${because}; client ${record.clientId}${who}.`;
+}
+
+/** The part of the sentence that says why. */
+export function causeText(record: CauseRecord, shown = (memberId: MemberId): string => `member ${memberId}`): string {
+  const member = memberIn(record);
+  const detail = member === undefined ? record.detail : shown(member);
+  return BECAUSE[record.cause] + (detail === "" ? "" : ` (${detail})`);
+}
+
+/** The other member that has the client or had it; undefined for what is not about one. */
+export function memberIn({ cause, detail }: CauseRecord): MemberId | undefined {
+  const isCopy =
+    cause === "toldByMember" || cause === "memberLost" || cause === "memberBack" || cause === "deregistered";
+  return isCopy ? /^member (\S+)$/.exec(detail)?.[1] : undefined;
 }

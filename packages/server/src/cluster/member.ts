@@ -100,7 +100,12 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     ringOwner: (clientId) => (clientId.endsWith(ADDRESS_CLIENT) ? cluster.ownerOf(clientId) : undefined),
     shown: (memberId) => members.shown(memberId),
     unfound: () => unfound(cluster.members.state).map((one) => one.address),
-    answering: () => ({ naming: naming.state, distro: cluster.distro.state, now: () => clock.now() }),
+    answering: () => ({
+      naming: naming.state,
+      distro: cluster.distro.state,
+      now: () => clock.now(),
+      shown: (memberId) => members.shown(memberId),
+    }),
   }));
   const cluster: Cluster = new Cluster({
     clock,

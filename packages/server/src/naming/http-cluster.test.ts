@@ -129,6 +129,30 @@ describe("a copy of what another member owns", () => {
     assert.ok(!(await here.call("GET /v1/ns/instance/list?serviceName=orders")).text.includes("unhealthy"));
   });
 
+  test("says why it went as the member that had it knows, with that member's address; with the address alone otherwise", async (t) => {
+    here.naming.submit({ type: "forgetCopy", clientId, cause: "removed", owner: "b" });
+    const newest = async () => {
+      const [record] = (await data(`GET ${path}/journal?serviceName=orders`)).pageItems;
+      const { sentence, detail } = record;
+      assert.ok(sentence.includes(` because the member that has its client said so (${detail}); client `), sentence);
+      return record;
+    };
+    const ask = t.mock.method(peers, "ask", () => Promise.reject(new RegistryError("peerUnreachable", "no answer")));
+    let { at, detail } = await newest();
+    assert.equal(detail, "10.0.0.1:8848");
+    const asked: unknown[] = [];
+    ask.mock.mockImplementation(async (memberId, name, given) => {
+      asked.push([memberId, name, given]);
+      return readAnswer(name, { sentence: "", because: "its heartbeats stopped (no heartbeat for 45.0 s)", at });
+    });
+    ({ detail } = await newest());
+    assert.equal(detail, "10.0.0.1:8848: its heartbeats stopped (no heartbeat for 45.0 s)");
+    assert.deepEqual(asked, [["b", "converge.why", { ...orders, key: "10.1.1.5:8080:DEFAULT" }]]);
+    at += 120_000;
+    ({ detail } = await newest());
+    assert.equal(detail, "10.0.0.1:8848", "what went there at another time is not the cause of this");
+  });
+
   test("is no client that this member is responsible for", async () => {
     const { clientCount, responsibleClientCount, responsibleInstanceCount } = (
       await here.call("GET /v1/ns/operator/metrics?onlyStatus=false")

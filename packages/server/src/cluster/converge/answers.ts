@@ -2,6 +2,7 @@ import { type DistroState, distroFacts, type Head, type HeadPlace, headOf, heads
 import {
   causeSentence,
   causesOf,
+  causeText,
   findService,
   type NamingState,
   type ShownInstance,
@@ -27,6 +28,8 @@ export interface AnsweringSetup {
   readonly naming: NamingState;
   readonly distro: DistroState;
   readonly now: () => number;
+  /** The address of a member. */
+  readonly shown: (memberId: string) => string;
 }
 
 const fromField = object({ from: optionalText() });
@@ -36,7 +39,7 @@ const instancesField = object({ ...serviceFields, from: optionalText() });
 const whyField = object({ ...serviceFields, key: text() });
 
 /** This member's answers, to another one and to itself. @throws RegistryError for a question of another shape. */
-export function answersOf({ naming, distro, now }: AnsweringSetup): {
+export function answersOf({ naming, distro, now, shown }: AnsweringSetup): {
   readonly [Name in ConvergeName]: (given: unknown) => ConvergeCalls[Name]["answered"];
 } {
   return {
@@ -65,7 +68,7 @@ export function answersOf({ naming, distro, now }: AnsweringSetup): {
     },
     "converge.why": (given) => {
       const { key, ...name } = whyField.read(given, "");
-      return { sentence: whyGone(naming, name, key) };
+      return whyGone(naming, name, key, shown);
     },
   };
 }
@@ -138,11 +141,17 @@ export function knownOf({ id, version, gone, contentHash, ageMs }: Head): KnownC
 /** An address of IP version 6 has colons of its own; port and cluster have none. */
 export const INSTANCE_KEY: RegExp = /^(.*):(\d+):([^:]*)$/;
 
-function whyGone(naming: NamingState, { namespace, group, name }: ServiceName, key: string): string {
+function whyGone(
+  naming: NamingState,
+  { namespace, group, name }: ServiceName,
+  key: string,
+  shown: (memberId: string) => string,
+): ConvergeCalls["converge.why"]["answered"] {
   const [, ip, port] = INSTANCE_KEY.exec(key) ?? [];
   const query = { namespace, group, name, ip, port: port === undefined ? undefined : Number(port) };
   const record = causesOf(naming, query, PAGE_ITEMS).find(
     ({ instance, what }) => instance === key && what === "removed",
   );
-  return record === undefined ? "" : causeSentence(record);
+  if (record === undefined) return { sentence: "", because: "", at: 0 };
+  return { sentence: causeSentence(record, shown), because: causeText(record, shown), at: record.at };
 }

@@ -105,7 +105,8 @@ function cluster() {
     queueMicrotask(run);
     return { cancel: () => undefined };
   }) as typeof clock.schedule;
-  const answering = ({ naming, distro }: Member) => answersOf({ naming: naming.state, distro, now: () => NOW });
+  const answering = ({ naming, distro }: Member) =>
+    answersOf({ naming: naming.state, distro, now: () => NOW, shown: (id) => id });
   const memberOf = (id: string): Member => members.find((member) => member.id === id) ?? assert.fail(id);
   const peers: Peers = {
     async ask(id, name, given) {

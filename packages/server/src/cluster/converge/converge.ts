@@ -19,6 +19,7 @@ const INSTANCES_MAX = 20_000;
 const DIFFERENCES_MAX = 1_000;
 const CLIENTS_MAX = 200;
 const IDS_PER_CALL = 500;
+const SILENT: ConvergeCalls["converge.why"]["answered"] = { sentence: "", because: "", at: 0 };
 
 export interface ConvergeSetup {
   readonly clock: Clock;
@@ -230,7 +231,7 @@ class Comparison {
   }
 
   async #journal(member: string, { namespace, group, name }: ServiceName, key: string): Promise<string> {
-    return (await this.#ask(member, "converge.why", { namespace, group, name, key }, { sentence: "" })).sentence;
+    return (await this.#ask(member, "converge.why", { namespace, group, name, key }, SILENT)).sentence;
   }
 
   async #known(ids: readonly string[]): Promise<Said["known"]> {

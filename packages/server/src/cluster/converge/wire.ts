@@ -69,10 +69,10 @@ export interface ConvergeCalls {
     given: { readonly owner: string; readonly from: string | undefined };
     answered: Page<KnownClient>;
   };
-  /** Why did this instance last go, as your journal says? Blank when it does not. */
+  /** Why did this instance last go, as your journal says, and when on your wall clock? Blank when it does not. */
   "converge.why": {
     given: { readonly namespace: string; readonly group: string; readonly name: string; readonly key: string };
-    answered: { readonly sentence: string };
+    answered: { readonly sentence: string; readonly because: string; readonly at: number };
   };
 }
 
@@ -123,5 +123,5 @@ export const CONVERGE_ANSWERS: { readonly [Name in keyof ConvergeCalls]: Field<C
   "converge.instances": pageOf(shown, PAGE_ITEMS),
   "converge.clients": object({ items: list(known, PAGE_ITEMS) }),
   "converge.heads": pageOf(known, PAGE_ITEMS),
-  "converge.why": object({ sentence: text() }),
+  "converge.why": object({ sentence: text(), because: text(), at: number(0) }),
 };

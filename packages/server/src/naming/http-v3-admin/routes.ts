@@ -30,7 +30,7 @@ export function namingV3AdminRoutes(deps: NamingDeps): readonly Route[] {
     ...serviceRoutes(naming, peers, base),
     clusterRoute(naming, `${base}/cluster`),
     ...clientRoutes(naming, members),
-    journalRoute(naming),
+    journalRoute(naming, members, peers),
 
     v3("PUT", `${base}/health/instance`, async (params) => {
       const service = serviceOf(params);
