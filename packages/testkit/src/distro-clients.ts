@@ -1,11 +1,13 @@
-import { contentsOf, hash, type SimClient, type SimMember } from "./distro-model.ts";
+import { contentHashOf, contentsOf, differing, type SimClient, type SimMember } from "./distro-model.ts";
 import type { World } from "./distro-world.ts";
 
 const BEAT_MS = 5_000;
+const SERVICES = ["s0", "s1", "s2", "s3"];
 
 /** Processes that register, beat, move and go, and what members make of it as naming would. */
 export class SimClients {
   readonly #world: World;
+  #text = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -54,12 +56,15 @@ export class SimClients {
     const held = member.naming.get(client.clientId);
     const counter = (held?.version.counter ?? 0) + 1;
     const version = { owner: member.id, incarnation: member.incarnation, counter };
-    const contentHash = hash(JSON.stringify(contents));
+    const contentHash = contentHashOf(contents);
     const { kind, clientId } = client;
+    // Naming tells which services changed, unless these are very many.
+    const isKnown = held?.own === true && this.#world.texts.chance(0.9);
+    const services = isKnown ? differing(held.contents, contents) : undefined;
     this.#world.removed.delete(clientId);
     this.#world.lastChangeAt = this.#world.now;
     member.naming.set(clientId, { kind, version, own: true, contents, contentHash, shown: "asPublished" });
-    this.#world.feed(member, { type: "changed", clientId, kind, counter, contentHash });
+    this.#world.feed(member, { type: "changed", clientId, kind, counter, contentHash, services });
     this.#world.supersede(member, clientId);
   }
 
@@ -93,13 +98,17 @@ export class SimClients {
       if (!client.published) return;
       owner.heardAt.set(client.clientId, this.#world.now);
       const held = owner.naming.get(client.clientId);
-      if (held?.own && held.contentHash === hash(JSON.stringify(contentsOf(client)))) return;
+      if (held?.own && held.contentHash === contentHashOf(contentsOf(client))) return;
       this.#own(owner, client);
     });
   }
 
   change(client: SimClient): void {
-    client.text++;
+    const { texts } = client;
+    const random = this.#world.texts;
+    const service = random.pick(SERVICES);
+    if (texts.size > 1 && texts.has(service) && random.chance(0.3)) texts.delete(service);
+    else texts.set(service, ++this.#text);
     if (client.kind === "connection") this.publish(client);
     else {
       client.published = true;

@@ -10,6 +10,7 @@ import type {
   step,
   Version,
 } from "@nacre/core/distro";
+import type { ServiceName } from "@nacre/protocol";
 import type { World } from "./distro-world.ts";
 
 /** How often the world looks around. */
@@ -17,7 +18,7 @@ export const LOOK_MS = 250;
 /** After which a member that nobody hears is down. */
 export const DOWN_MS = 3_000;
 
-/** What a client publishes is one instance; `generation` grows with each connection of one process. */
+/** What a member's naming holds of a client. */
 export interface Published {
   readonly kind: "connection" | "address";
   version: Version;
@@ -53,7 +54,7 @@ export interface SimMember {
   readonly sees: Map<string, { state: PeerState; incarnation: number; directSince: number; lastAt: number }>;
 }
 
-/** A process that registers one instance, over a connection or by address. */
+/** A process that registers its instance for some services, over a connection or by address. */
 export interface SimClient {
   readonly name: string;
   readonly kind: "connection" | "address";
@@ -61,7 +62,9 @@ export interface SimClient {
   /** The member it is connected to; for an address client, members that it can reach. */
   member: SimMember | undefined;
   published: boolean;
-  text: number;
+  /** What it says of its instance, by service. */
+  readonly texts: Map<string, number>;
+  /** Grows with each connection of one process. */
   generation: number;
   changedAt: number;
   reconnectAt: number;
@@ -119,8 +122,7 @@ export function newMember(at: number): SimMember {
   };
 }
 
-export function contentsOf({ name, text, generation, kind }: SimClient): Contents {
-  const service = { namespace: "public", group: "g", name: `s${name.length % 3}` };
+export function contentsOf({ name, texts, generation, kind }: SimClient): Contents {
   const instance = {
     ip: name,
     port: 80,
@@ -128,12 +130,44 @@ export function contentsOf({ name, text, generation, kind }: SimClient): Content
     healthy: true,
     enabled: true,
     cluster: "DEFAULT",
-    metadata: { text: String(text) },
+    metadata: {},
     instanceId: undefined,
   };
   const app = hash(name) % 4 === 0 ? "answers" : "";
   const createdAt = kind === "address" ? 0 : generation;
-  return { ip: name, port: 80, app, agent: "", createdAt, publications: [{ service, instances: [instance] }] };
+  const publications = [...texts].map(([service, text]) => ({
+    service: { namespace: "public", group: "g", name: service },
+    instances: [{ ...instance, metadata: { text: String(text) } }],
+  }));
+  return { ip: name, port: 80, app, agent: "", createdAt, publications };
+}
+
+/** Like the hash of naming, over what is published and in no order. */
+export function contentHashOf({ publications }: Contents): number {
+  return publications.reduce((sum, publication) => (sum + hash(JSON.stringify(publication))) >>> 0, 0);
+}
+
+/** What naming gives when it is asked for some services. */
+export function partOf(contents: Contents, services: readonly ServiceName[] | undefined): Contents {
+  if (services === undefined) return contents;
+  const publications = services.map(
+    (service) => contents.publications.find((held) => held.service.name === service.name) ?? { service, instances: [] },
+  );
+  return { ...contents, publications };
+}
+
+/** What naming holds after it was given a part. */
+export function withPart(held: Contents, part: Contents): Contents {
+  const publications = new Map([...held.publications, ...part.publications].map((one) => [one.service.name, one]));
+  return { ...part, publications: [...publications.values()].filter(({ instances }) => instances.length > 0) };
+}
+
+/** The services for which two contents differ. */
+export function differing(a: Contents, b: Contents): ServiceName[] {
+  const told = (contents: Contents, { name }: ServiceName): string =>
+    JSON.stringify(contents.publications.find(({ service }) => service.name === name));
+  const all = new Map([...a.publications, ...b.publications].map(({ service }) => [service.name, service]));
+  return [...all.values()].filter((service) => told(a, service) !== told(b, service));
 }
 
 export function hash(text: string): number {

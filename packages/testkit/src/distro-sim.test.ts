@@ -145,6 +145,19 @@ const BROKEN: Record<keyof typeof CHECKERS, Broken> = {
         return [effect, { ...effect, message: { type: "buckets", owner: effect.to, from: 0, hashes } }];
       }),
   },
+  parts: {
+    what: "that takes a part whatever it holds",
+    weather: "lossy",
+    step: (state, event, now) => {
+      if (event.type !== "received" || event.message.type !== "sync") return step(state, event, now);
+      const changes = event.message.changes.map((change) => {
+        const entry = state.table.get(change.id);
+        if (change.base === undefined || entry === undefined) return change;
+        return { ...change, base: { counter: entry.version.counter, contentHash: entry.contentHash } };
+      });
+      return step(state, { ...event, message: { ...event.message, changes } }, now);
+    },
+  },
 };
 
 function ofAddresses({ changes }: { readonly changes: readonly { readonly kind: string }[] }): boolean {

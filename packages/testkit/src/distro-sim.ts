@@ -205,7 +205,7 @@ function newClient(name: string, kind: "connection" | "address", side: number): 
     clientId: kind === "address" ? `${name}:80#true` : "",
     member: undefined,
     published: false,
-    text: 0,
+    texts: new Map([["s0", 0]]),
     generation: 0,
     changedAt: 0,
     reconnectAt: 0,

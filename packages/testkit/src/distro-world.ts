@@ -1,4 +1,5 @@
 import {
+  type ContentsOf,
   type DistroState,
   type Effect,
   type Event,
@@ -13,13 +14,16 @@ import {
 import { Agenda } from "./agenda.ts";
 import { SimClients } from "./distro-clients.ts";
 import {
+  contentHashOf,
   hash,
   type Link,
   LOOK_MS,
   newMember,
+  partOf,
   type SimClient,
   type SimMember,
   type WorldOptions,
+  withPart,
 } from "./distro-model.ts";
 import { see } from "./distro-oracle.ts";
 import { Random } from "./random.ts";
@@ -27,6 +31,8 @@ import { Random } from "./random.ts";
 /** Members with the core of Distro, a network between them, and clients. Everything follows from the seed. */
 export class World extends Agenda {
   readonly random: Random;
+  /** For what clients publish: apart, so that drawing it leaves the rest of a run as it was. */
+  readonly texts: Random;
   readonly members: SimMember[] = [];
   readonly clients: SimClient[] = [];
   readonly processes = new SimClients(this);
@@ -45,6 +51,7 @@ export class World extends Agenda {
   constructor(seed: number, size: number, options: WorldOptions) {
     super();
     this.random = new Random(seed);
+    this.texts = new Random(seed + 1_000_000);
     this.#options = options;
     this.#codec = seed % 8 === 0;
     for (let at = 0; at < size; at++) this.members.push(newMember(at));
@@ -156,7 +163,11 @@ export class World extends Agenda {
       case "send": {
         const to = this.members.find(({ id }) => id === effect.to);
         if (to === undefined) return;
-        for (const message of fill(effect.message, (id) => naming.get(id)?.contents)) {
+        const contentsOf: ContentsOf = (id, services) => {
+          const held = naming.get(id);
+          return held && partOf(held.contents, services);
+        };
+        for (const message of fill(effect.message, contentsOf)) {
           for (const checker of this.#options.checkers) checker.sent?.(this, member, to, message);
           this.#post(member, to, this.#codec ? recoded(message) : message);
         }
@@ -165,9 +176,12 @@ export class World extends Agenda {
         return;
       }
       case "apply": {
-        const { kind, version, contentHash, contents } = effect;
-        naming.set(effect.clientId, { kind, version, own: false, contentHash, contents, shown: "asPublished" });
-        this.supersede(member, effect.clientId);
+        const { clientId, kind, version, base } = effect;
+        const held = naming.get(clientId);
+        const contents = base && held ? withPart(held.contents, effect.contents) : effect.contents;
+        const own = { own: false, shown: base && held ? held.shown : "asPublished" } as const;
+        naming.set(clientId, { kind, version, contentHash: contentHashOf(contents), contents, ...own });
+        this.supersede(member, clientId);
         return;
       }
       case "forget":

@@ -13,6 +13,7 @@ import { notLoaded } from "./ap11-not-loaded.ts";
 import { loadEnds } from "./ap12-load-ends.ts";
 import { noShrinking } from "./ap14-no-shrinking.ts";
 import { quietTraffic } from "./ap16-quiet-traffic.ts";
+import { parts } from "./parts.ts";
 
 /** Every checker of the available side; each run needs its own. */
 export const CHECKERS = {
@@ -30,6 +31,7 @@ export const CHECKERS = {
   "AP-12": () => loadEnds(8),
   "AP-14": noShrinking,
   "AP-16": quietTraffic,
+  parts,
 } as const satisfies Record<string, () => Checker>;
 
 export function allCheckers(): Checker[] {
