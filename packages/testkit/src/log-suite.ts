@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { RegistryError } from "@nacre/protocol";
 // Types only: nothing of the server is loaded, so that its own tests can use this suite.
-import type { Applied, DurableLog, LogEntry, StateMachine } from "@nacre/server/storage";
+import type { Applied, DurableLog, LogEntry, Replacing, StateMachine } from "@nacre/server/storage";
 
 export type RegisterCommand =
   | { readonly type: "put"; readonly key: string; readonly value: string }
@@ -46,6 +46,20 @@ export class RegisterMachine implements StateMachine<RegisterCommand, RegisterRe
     const rows = [{ kind: "register", key, value: JSON.stringify(value) }];
     if (command.type === "refuse") return { ok: false, failure: "conflict", message: `${key} is refused`, rows };
     return { ok: true, result: { before, index, at }, rows };
+  }
+
+  replace(): Replacing {
+    const next = new Map<string, string>();
+    return {
+      row: ({ key, value }) => void next.set(key, JSON.parse(value)),
+      config: () => {},
+      staged: () => {},
+      finish: async (_, switchStore) => {
+        switchStore();
+        this.registers.clear();
+        for (const [key, value] of next) this.registers.set(key, value);
+      },
+    };
   }
 }
 

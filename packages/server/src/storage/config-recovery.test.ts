@@ -56,7 +56,12 @@ function writer(saved: (index: number) => void): StateMachine<ConfigWrite[], und
     load: () => {},
     apply: ({ command }) => ({ ok: true, result: undefined, rows: [], configs: command }),
     saved,
+    replace: neverReplaced,
   };
+}
+
+function neverReplaced(): never {
+  throw new Error("the state is not replaced here");
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -283,6 +288,7 @@ describe("configurations that an entry writes", () => {
         return { ok: true, result: undefined, rows: [] };
       },
       codec: { encode: (command) => Buffer.from(command), decode: (payload) => Buffer.from(payload).toString() },
+      replace: neverReplaced,
     };
     const log = await openDurableLog({ directory: data.directory, machine });
     await log.propose("not { JSON");

@@ -19,6 +19,7 @@ export type {
   LogEntry,
   LogStatus,
   OpenedLog,
+  Replacing,
   RowWrite,
   StagedRow,
   StateMachine,

@@ -50,6 +50,36 @@ export interface StateMachine<C, R> {
   readonly codec?: CommandCodec<C>;
   /** Called after the writes of all entries up to this index are in the store: contents can be read there from now on. */
   saved?(index: number): void;
+  /**
+   * Begins to put another durable state, that of a snapshot, in the place of what the machine holds, while it runs and
+   * clients are connected. Nothing shows before `finish`; what is never finished leaves no trace.
+   */
+  replace(): Replacing;
+}
+
+/**
+ * Another state on its way into a running machine. It is given what a start would be given; one call takes a fraction of
+ * a millisecond, and whoever makes them lets the event loop have its turns. No entry is applied between `replace` and
+ * the end of `finish`, and one replacement is under way at a time.
+ */
+export interface Replacing {
+  /** Each keyed row of the new state, in any order. */
+  row(row: { readonly kind: string; readonly key: string; readonly value: string }): void;
+  /** Each configuration of it, as in `StateMachine.loadConfig`. */
+  config(head: ConfigHead): void;
+  /** Each staged item of it, as in `StateMachine.loadStaged`. */
+  staged(staged: StagedRow): void;
+  /**
+   * Puts the new state in place: looks for what differs, switches, and tells whoever waits for something that differs.
+   *
+   * @param index  of the last entry that the new state holds.
+   * @param switchStore  makes the store read the new state, at once. It is called in the turn in which the heads of the
+   *   new state begin to be served, so that contents and heads fit each other at any moment (G2). If it throws, the
+   *   machine stays as it was and `finish` rejects with the same.
+   * @returns when the machine is what a start from the new state would have made of it, so that the entries behind it
+   *   can be applied.
+   */
+  finish(index: number, switchStore: () => void): Promise<void>;
 }
 
 export interface CommandCodec<C> {
