@@ -30,10 +30,12 @@ interface Judgement {
 
 function stateOf(state: Membership, member: Member, now: Millis): Judgement {
   const stay: Judgement = { to: member.state, cause: member.cause };
-  const dead = deathOf(state, member, now);
+  const found = foundDead(state, member, now);
+  if (found !== undefined) return { to: "DOWN", cause: found };
+  const silent = silence(state, member, now);
   // Nobody is judged by what this process could not hear while it stood still (M8).
-  if (now < state.holdUntil && (dead !== undefined || member.state === "UP")) return leaves(member) ?? stay;
-  if (dead !== undefined) return { to: "DOWN", cause: dead };
+  if (now < state.holdUntil && (silent !== undefined || member.state === "UP")) return leaves(member) ?? stay;
+  if (silent !== undefined) return { to: "DOWN", cause: silent };
   // A hearing that comes after a death must repeat before it counts.
   if (member.state === "DOWN" && member.beatsInRow < state.options.answersForUp) return stay;
   const leaving = leaves(member);
@@ -59,19 +61,27 @@ function oneWay(member: Member, answers: boolean, probes: boolean): string {
   return `only others hear it (${member.lastError ?? "no answer"})`;
 }
 
-function deathOf(state: Membership, member: Member, now: Millis): string | undefined {
+/** That it is dead was found out, and not before the last pause of this process. */
+function foundDead(state: Membership, member: Member, now: Millis): string | undefined {
   if (member.replacedBy !== undefined) return `its address belongs to member ${member.replacedBy} now`;
-  const left = member.leaving === "no" ? "" : "it said that it stops, and ";
-  if (isRefused(state, member, now)) return `${left}its machine refuses (${member.lastError ?? "connection refused"})`;
-  const silentMs = now - member.heardAt;
-  if (silentMs < state.options.downMs) return undefined;
-  return `${left}nobody in reach has heard it for ${state.options.downMs / 1000} s (${member.lastError ?? "no answer"})`;
+  if (!isRefused(state, member, now)) return undefined;
+  return `${farewell(member)}its machine refuses (${member.lastError ?? "connection refused"})`;
+}
+
+function silence(state: Membership, member: Member, now: Millis): string | undefined {
+  if (now - member.heardAt < state.options.downMs) return undefined;
+  return `${farewell(member)}nobody in reach has heard it for ${state.options.downMs / 1000} s (${member.lastError ?? "no answer"})`;
+}
+
+function farewell(member: Member): string {
+  return member.leaving === "no" ? "" : "it said that it stops, and ";
 }
 
 /** Its machine says that nobody listens, no link of it is left, and those who were asked have not found it (M5). */
 function isRefused(state: Membership, member: Member, now: Millis): boolean {
   const { refusedAt, asked } = member;
-  if (refusedAt === undefined || member.out !== undefined || member.ins.size > 0) return false;
+  const pausedAt = state.pause?.at ?? Number.NEGATIVE_INFINITY;
+  if (refusedAt === undefined || refusedAt <= pausedAt || member.out !== undefined || member.ins.size > 0) return false;
   if (asked === undefined || asked.at < refusedAt) return false;
   return asked.waiting.size === 0 || now - asked.at >= state.options.probeTimeoutMs;
 }

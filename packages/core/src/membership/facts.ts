@@ -16,6 +16,8 @@ export interface PortFact {
   /** Undefined for the link itself. */
   readonly port: number | undefined;
   readonly error: string;
+  /** The machine answered that nobody listens. */
+  readonly refused?: boolean;
 }
 
 export interface PeerFact {
@@ -56,6 +58,7 @@ export interface PeerFact {
   readonly refused: boolean;
   /** Who answers at its only address now. */
   readonly replacedBy: MemberId | undefined;
+  readonly replacedAt: Millis | undefined;
 }
 
 export function peers(state: Membership, now: Millis): PeerFact[] {
@@ -93,6 +96,7 @@ function peerOf(state: Membership, member: Member, now: Millis): PeerFact {
     flips: member.departures.filter((at) => now - at < minutes(1)).length,
     refused: member.refusedAt !== undefined,
     replacedBy: member.replacedBy,
+    replacedAt: member.replacedBy === undefined ? undefined : member.replacedAt,
   };
 }
 
@@ -116,7 +120,8 @@ function errorsOf(state: Membership, member: Member): PortFact[] {
 
 function errorsAt(dial: Dial): PortFact[] {
   const { address } = dial;
-  const errors: PortFact[] = dial.error === undefined ? [] : [{ address, port: undefined, error: dial.error }];
+  const { error: why, refused } = dial;
+  const errors: PortFact[] = why === undefined ? [] : [{ address, port: undefined, error: why, refused }];
   for (const [port, { error }] of dial.ports) if (error !== undefined) errors.push({ address, port, error });
   return errors;
 }
@@ -186,11 +191,12 @@ export function refusals(state: Membership): RefusedFact[] {
  */
 export function refusedByMost(state: Membership): string | undefined {
   for (const { givesWay, sentence } of state.refused.values()) if (givesWay) return sentence;
-  const listed = state.list.entries.map((entry) => resolved(state, entry));
-  const refusing = refusals(state).filter(({ addresses }) =>
-    listed.some((entry) => entry.some((address) => addresses.includes(address))),
-  );
-  return refusing.length * 2 > listed.length ? refusing[0]?.sentence : undefined;
+  // By entries: several may have been refused at one address, as when a member is started again and again.
+  const refusing = state.list.entries.flatMap((entry) => {
+    const at = resolved(state, entry);
+    return refusals(state).find(({ addresses }) => addresses.some((address) => at.includes(address))) ?? [];
+  });
+  return refusing.length * 2 > state.list.entries.length ? refusing[0]?.sentence : undefined;
 }
 
 export interface ReachFact {

@@ -156,14 +156,14 @@ function forgetLink(state: Membership, link: Link, error: string, nextAt: Millis
 }
 
 /** A member answered over a link that was opened here. Says whether the link is kept. */
-export function foundAt(state: Membership, link: Link, member: Member, out: Out): boolean {
+export function foundAt(state: Membership, link: Link, member: Member, now: Millis, out: Out): boolean {
   const { dial } = link;
   if (dial === undefined) return true;
   const before = dial.memberId === undefined ? undefined : state.members.get(dial.memberId);
   dial.memberId = member.id;
   dial.error = undefined;
   link.memberId = member.id;
-  if (before !== undefined && before !== member) loseAddress(before, dial.address, member.id);
+  if (before !== undefined && before !== member) loseAddress(before, dial.address, member.id, now);
   if (!member.addresses.includes(dial.address) && member.addresses.length === 0) member.addresses = [dial.address];
   if (member.out === undefined) member.out = link.id;
   if (member.out === link.id) return true;
@@ -174,9 +174,11 @@ export function foundAt(state: Membership, link: Link, member: Member, out: Out)
 }
 
 /** Another member answers at the address now: the one that was there is gone, unless it has another one (M7). */
-function loseAddress(member: Member, address: Address, to: string): void {
+function loseAddress(member: Member, address: Address, to: string, now: Millis): void {
   member.addresses = member.addresses.filter((each) => each !== address);
-  if (member.addresses.length === 0) member.replacedBy = to;
+  if (member.addresses.length > 0) return;
+  member.replacedBy = to;
+  member.replacedAt = now;
 }
 
 /** The address leads back to this member. */

@@ -74,7 +74,7 @@ function answered(state: Membership, link: Link, frame: Answer, now: Millis, out
     return;
   }
   const met = meet(state, link, card, frame, now, out);
-  if (typeof met === "string" || !foundAt(state, link, met, out)) return;
+  if (typeof met === "string" || !foundAt(state, link, met, now, out)) return;
   met.answeredAt = now;
   met.answersInRow = probe.missed ? 0 : met.answersInRow + 1;
   met.lastError = undefined;

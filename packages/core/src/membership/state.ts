@@ -149,6 +149,7 @@ export interface Member {
   asked: Asked | undefined;
   /** Who answers at its only address now. */
   replacedBy: MemberId | undefined;
+  replacedAt: Millis | undefined;
   leaving: "no" | "restart" | "forever";
   /** It says that it is not ready to be a member yet. */
   starting: boolean;
@@ -307,6 +308,7 @@ export function newMember(id: MemberId, now: Millis): Member {
     refusedAt: undefined,
     asked: undefined,
     replacedBy: undefined,
+    replacedAt: undefined,
     leaving: "no",
     starting: false,
     out: undefined,

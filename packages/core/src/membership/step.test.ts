@@ -259,6 +259,16 @@ describe("a pause of this process", () => {
     bench.run(seconds(1));
     assert.equal(bench.state("b"), "DOWN");
   });
+
+  test("does not keep anybody UP whose machine refuses after it (M8, seed 1023491)", () => {
+    const { bench, b } = threeUp();
+    bench.now += seconds(8);
+    bench.feed({ type: "tick", clockAt: bench.now });
+    bench.run(seconds(1));
+    bench.kill(b);
+    bench.run(seconds(2));
+    assert.equal(bench.state("b"), "DOWN");
+  });
 });
 
 describe("the identity of a member", () => {
