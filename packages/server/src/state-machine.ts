@@ -3,17 +3,17 @@ import type { Command } from "@nacre/core/naming";
 import { decodeCommand, encodeCommand } from "./config/command-codec.ts";
 import type { Configs } from "./config/configs.ts";
 import type { Naming } from "./naming/naming.ts";
-import type { LogEntry, StateMachine } from "./storage/port.ts";
+import type { LogEntry, Replacing, StateMachine } from "./storage/port.ts";
+import { inTurns } from "./storage/turn.ts";
 
 /** What the durable log of a server carries. */
 export type AnyCommand = Command | ConfigCommand;
 export type AnyResult = ConfigResult | undefined;
 
+type Machines = readonly [naming: Pick<Naming, "machine">, configs: Pick<Configs, "machine">];
+
 /** Naming and configuration behind one log: one sync makes a mixed batch durable, and one index orders everything. */
-export function stateMachine(
-  naming: Pick<Naming, "machine">,
-  configs: Pick<Configs, "machine">,
-): StateMachine<AnyCommand, AnyResult> {
+export function stateMachine(...[naming, configs]: Machines): StateMachine<AnyCommand, AnyResult> {
   const { loadConfig, loadStaged, saved } = configs.machine;
   return {
     load: (row) => {
@@ -27,5 +27,27 @@ export function stateMachine(
       isConfigCommand(command)
         ? configs.machine.apply({ index, at, command })
         : naming.machine.apply({ index, at, command }),
+    replace: () => replacing(naming, configs),
+  };
+}
+
+function replacing(...[naming, configs]: Machines): Replacing {
+  const names = naming.machine.replace();
+  const items = configs.machine.replace();
+  return {
+    row: (row) => {
+      if (!items.load(row)) names.row(row);
+    },
+    config: items.loadConfig,
+    staged: items.loadStaged,
+    async finish(index, switchStore) {
+      await inTurns(items.compare());
+      // One turn: a content that is read from here on is that of the heads from here on (G2).
+      switchStore();
+      items.switchOver(index);
+      await inTurns(items.tell());
+      // Naming reads nothing from the store, and is changed row by row behind it.
+      await inTurns(names.change());
+    },
   };
 }

@@ -63,6 +63,11 @@ export class RegisterMachine implements StateMachine<RegisterCommand, RegisterRe
   }
 }
 
+/** The `replace` of a machine in a test in which nothing is replaced. */
+export function neverReplaced(): never {
+  throw new Error("the state of this machine is not replaced");
+}
+
 export type RegisterLog = DurableLog<RegisterCommand, RegisterResult>;
 
 export interface LogUnderTest {

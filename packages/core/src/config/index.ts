@@ -14,6 +14,7 @@ export {
   type NamespaceFigures,
   namespaceFixed,
 } from "./namespaces.ts";
+export { beginReplacement, compare, noteReplaced, type Replacement, switchOver } from "./replace.ts";
 export {
   type ConfigOptions,
   type ConfigState,

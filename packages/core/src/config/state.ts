@@ -79,9 +79,10 @@ export const RECEIVERS_MAX = 250;
 export interface ConfigState {
   readonly options: ConfigOptions;
   readonly receiversMax: number;
-  readonly items: Map<ConfigKey, Item>;
+  // What is durable is exchanged as a whole when a snapshot takes its place (`replace.ts`).
+  items: Map<ConfigKey, Item>;
   /** Formal versions, altogether, by namespace and by group in whatever namespace. */
-  readonly counts: {
+  counts: {
     total: number;
     readonly byNamespace: Map<string, number>;
     readonly byGroup: Map<string, number>;
@@ -92,10 +93,10 @@ export interface ConfigState {
   };
   /** Namespaces and groups, each kept once for all items that have it. */
   readonly words: Map<string, string>;
-  readonly namespaces: Map<string, Namespace>;
-  readonly capacities: Map<string, Capacity>;
+  namespaces: Map<string, Namespace>;
+  capacities: Map<string, Capacity>;
   /** Of imports that are not committed yet, by their id: what commit needs to know of each staged item, in order. */
-  readonly staged: Map<string, Staged>;
+  staged: Map<string, Staged>;
   /** Connections that listen to something. */
   readonly clients: Map<ClientId, ConfigClient>;
   listenerCount: number;

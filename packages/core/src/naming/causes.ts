@@ -15,7 +15,8 @@ export type Cause =
   | "serviceDeleted"
   | "toldByMember"
   | "memberLost"
-  | "memberBack";
+  | "memberBack"
+  | "caughtUp";
 
 export interface CauseRecord {
   /** Epoch milliseconds. */
@@ -89,6 +90,7 @@ const BECAUSE: Record<Cause, string> = {
   toldByMember: "the member that has its client said so",
   memberLost: "the member that had its client is gone",
   memberBack: "the member that has its client is back, or its own address answered",
+  caughtUp: "this member had been behind, and has learnt what the cluster decided meanwhile",
 };
 
 /**

@@ -9,15 +9,16 @@ import {
   holdsPersistent,
   persistentClient,
   persistentId,
+  putPersistent,
   registerPersistent,
   setHealth,
 } from "./persistent.ts";
-import { publishRefused } from "./publish.ts";
+import { publishRefused, snowflakeOf } from "./publish.ts";
 import { schedule } from "./push.ts";
 import { ROW, readRowKey, store } from "./rows.ts";
 import { deleteService, editService, putMetadata, updateCluster } from "./service-records.ts";
 import { ensureService, findService, type NamingState, type Turn } from "./state.ts";
-import { changeSwitch, healthParamsOf, type Switches } from "./switches.ts";
+import { changeSwitch, DEFAULT_SWITCHES, healthParamsOf, type Switches } from "./switches.ts";
 
 /**
  * Why a command would be refused as things stand: asked before it goes into the log, because it looks at ephemeral
@@ -128,32 +129,46 @@ export function apply(turn: Turn, entry: { index: number; at: number; command: C
 }
 
 function setSwitch(turn: Turn, changed: Switches | string): void {
-  const { state, effects } = turn;
   if (typeof changed === "string") return;
-  const pushedBefore = state.switches.pushEnabled;
-  state.switches = changed;
-  store(turn, ROW.switch, "switches", changed);
-  effects.push({ type: "healthParams", params: healthParamsOf(changed) });
-  // Whoever fell behind while nothing was pushed gets the newest list now.
-  if (changed.pushEnabled && !pushedBefore) for (const service of state.services.values()) schedule(turn, service);
+  store(turn, ROW.switch, SWITCHES, changed);
+  assumeSwitches(turn, changed);
 }
+
+/** Switches as they come out of the log or out of their row. */
+export function assumeSwitches(turn: Turn, switches: Switches): void {
+  const { state, effects } = turn;
+  const pushedBefore = state.switches.pushEnabled;
+  state.switches = switches;
+  effects.push({ type: "healthParams", params: healthParamsOf(switches) });
+  // Whoever fell behind while nothing was pushed gets the newest list now.
+  if (switches.pushEnabled && !pushedBefore) for (const service of state.services.values()) schedule(turn, service);
+}
+
+/** The key of their row. */
+const SWITCHES = "switches";
 
 /** One row of the store, at start, in any order of kinds. Nothing is pushed and nothing is stored again. */
 export function loadRow(turn: Turn, kind: string, key: string, value: string): void {
-  const { state } = turn;
   const held = JSON.parse(value) as never;
   const { service: name, part } = readRowKey(key);
   switch (kind) {
     case ROW.switch:
-      state.switches = { ...state.switches, ...(held as object) };
-      turn.effects.push({ type: "healthParams", params: healthParamsOf(state.switches) });
-      return;
+      return assumeSwitches(turn, storedSwitches(held));
     case ROW.service:
       return putMetadata(turn, ensureService(turn, name, true), held as ServiceMetadata);
     case ROW.override:
       return putOverride(turn, ensureService(turn, name, true), part, held as Override);
     case ROW.persistent:
-      // Its id is in the row already: no entry of the log gives it one.
-      return registerPersistent(turn, name, held as InstanceInput, "", { index: 0, at: 0 });
+      putPersistent(turn, name, held as InstanceInput, "", noId);
   }
+}
+
+/** A switch that the row does not know, of a version before, has its default. */
+export function storedSwitches(held: Partial<Switches>): Switches {
+  return { ...DEFAULT_SWITCHES, ...held };
+}
+
+/** For an instance that comes out of its row: where it has a generated id, that stands there. */
+export function noId(): string {
+  return snowflakeOf(0, 0);
 }

@@ -5,6 +5,8 @@ import type { Target, TargetKey } from "../health/state.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Command } from "./commands.ts";
 import type { ClientId, MemberId } from "./model.ts";
+import type { ServiceRow } from "./rows.ts";
+import type { Switches } from "./switches.ts";
 
 /** An instance as a client asks for it, before defaults and checks. */
 export interface InstanceInput {
@@ -70,6 +72,12 @@ export type Event =
       type: "copy";
       clientId: ClientId;
       kind: "connection" | "address";
+  /**
+   * What a snapshot has of one service in another way than this member, or not at all: as much of it as one step does.
+   * Nothing of the service is pushed before its `last` one.
+   */
+  | { type: "replaceService"; service: ServiceName; rows: readonly ServiceRow[]; last: boolean }
+  | { type: "replaceSwitches"; switches: Switches }
       version: Version;
       contents: Contents;
       /** `contents` is a part: in place of what was there for its services. The whole has this hash then. */

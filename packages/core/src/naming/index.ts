@@ -10,6 +10,7 @@ export { isOwn, showsOver } from "./lives.ts";
 export type * from "./model.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
 export { ROW, rowsOf } from "./rows.ts";
+export { beginReplacement, type Replacement, readRow, replacements } from "./replace.ts";
 export * from "./selector.ts";
 export * from "./shown.ts";
 export { contentHashOf, shownOf } from "./stack.ts";

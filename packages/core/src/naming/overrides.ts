@@ -4,7 +4,7 @@ import type { Command, OverrideEdit } from "./commands.ts";
 import { mergedText } from "./instance.ts";
 import type { InstanceKey, Override, Service } from "./model.ts";
 import { trackAll } from "./persistent.ts";
-import { noteVanished, record } from "./publish.ts";
+import { noteVanished, type Removal, record } from "./publish.ts";
 import { touch } from "./push.ts";
 import { ROW, rowKey, store } from "./rows.ts";
 import { ensureService, findService, noteEmpty, type Turn } from "./state.ts";
@@ -24,21 +24,34 @@ export function setOverrides(
   const service = edit.how === "drop" ? findService(turn.state, name) : ensureService(turn, name, true);
   if (service === undefined) return;
   for (const key of instances) {
-    const before = service.overrides?.get(key);
-    const after = editedOverride(before, edit);
-    if (after === undefined) {
-      if (service.overrides?.delete(key) !== true) continue;
-      service.vanished?.delete(key);
-    } else putOverride(turn, service, key, after);
-    store(turn, ROW.override, rowKey(service.key, key), after);
-    noteSwitchedOff(turn, service, key, before, after, from);
-    for (let entry = service.hosts.get(key); entry !== undefined; entry = entry.under)
-      scheduleBeatCheck(turn, entry.publication);
+    const after = editedOverride(service.overrides?.get(key), edit);
+    if (changeOverride(turn, service, key, after, { cause: "operator", from, detail: "" }))
+      store(turn, ROW.override, rowKey(service.key, key), after);
   }
-  if (service.overrides?.size === 0) service.overrides = undefined;
   trackAll(turn, service);
   noteEmpty(turn, service);
   touch(turn, service);
+}
+
+/** @returns false when there was no record to drop. */
+export function changeOverride(
+  turn: Turn,
+  service: Service,
+  key: InstanceKey,
+  after: Override | undefined,
+  why: Removal,
+): boolean {
+  const before = service.overrides?.get(key);
+  if (after !== undefined) putOverride(turn, service, key, after);
+  else {
+    if (service.overrides?.delete(key) !== true) return false;
+    if (service.overrides.size === 0) service.overrides = undefined;
+    service.vanished?.delete(key);
+  }
+  noteSwitchedOff(turn, service, key, before, after, why);
+  for (let entry = service.hosts.get(key); entry !== undefined; entry = entry.under)
+    scheduleBeatCheck(turn, entry.publication);
+  return true;
 }
 
 /** A record as it comes out of the log or out of its row. */
@@ -68,14 +81,13 @@ function noteSwitchedOff(
   key: InstanceKey,
   before: Override | undefined,
   after: Override | undefined,
-  from: string,
+  why: Removal,
 ): void {
   const entry = service.hosts.get(key);
   if (entry === undefined) return;
   const was = before?.enabled ?? entry.instance.enabled;
   const is = after?.enabled ?? entry.instance.enabled;
-  if (was !== is)
-    record(turn, service, key, entry, is ? "enabled" : "disabled", { cause: "operator", from, detail: "" });
+  if (was !== is) record(turn, service, key, entry, is ? "enabled" : "disabled", why);
 }
 
 function editedOverride(before: Override | undefined, edit: OverrideEdit): Override | undefined {

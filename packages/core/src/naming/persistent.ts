@@ -6,8 +6,8 @@ import { changeHealth } from "./beats.ts";
 import type { HealthChange } from "./commands.ts";
 import type { InstanceInput } from "./events.ts";
 import { instanceKey, overridden } from "./instance.ts";
-import type { Client, ClientId, ClusterMetadata, Entry, Service } from "./model.ts";
-import { publish, snowflakeOf, withdraw } from "./publish.ts";
+import type { Client, ClientId, ClusterMetadata, Entry, Instance, Service } from "./model.ts";
+import { publish, type Removal, snowflakeOf, withdraw } from "./publish.ts";
 import { ROW, rowKey, store } from "./rows.ts";
 import { findService, type NamingState, type Turn, wallAt } from "./state.ts";
 
@@ -58,31 +58,49 @@ export function registerPersistent(
   name: ServiceName,
   input: InstanceInput,
   from: string,
-  entry: { index: number; at: number },
+  { index, at }: { index: number; at: number },
 ): void {
+  const published = putPersistent(turn, name, input, from, () => snowflakeOf(at, index & 0x3fffff));
+  if (published !== undefined)
+    store(turn, ROW.persistent, persistentRowKey(published), persistentRow(published.instance));
+}
+
+/** An instance as it comes out of the log or out of its row. */
+export function putPersistent(
+  turn: Turn,
+  name: ServiceName,
+  input: InstanceInput,
+  from: string,
+  newId: () => string,
+): Entry | undefined {
   const { state } = turn;
   const client = persistentClient(state, input, turn.now);
   state.clients.set(client.id, client);
-  const found = findService(state, name);
-  const newId = () => snowflakeOf(entry.at, entry.index & 0x3fffff);
-  const publication = publish(turn, client, name, found, [input], from, newId);
+  const publication = publish(turn, client, name, findService(state, name), [input], from, newId);
   const published = publication?.entries[0];
-  if (publication === undefined || published === undefined) return;
+  if (publication === undefined || published === undefined) return undefined;
   // The log decides, also when an ephemeral registration came between the proposal and this.
   publication.service.ephemeral = false;
-  storePersistent(turn, published);
   track(turn, published);
+  return published;
 }
 
 export function deregisterPersistent(turn: Turn, name: ServiceName, clientId: ClientId, from: string): void {
+  const service = findService(turn.state, name);
+  if (service === undefined || !dropPersistent(turn, service, clientId, { cause: "deregistered", from, detail: "" }))
+    return;
+  store(turn, ROW.persistent, rowKey(service.key, clientId), undefined);
+}
+
+/** @returns whether there was anything to drop. */
+export function dropPersistent(turn: Turn, service: Service, clientId: ClientId, removal: Removal): boolean {
   const { state } = turn;
   const client = state.clients.get(clientId);
-  const service = findService(state, name);
-  if (client === undefined || service === undefined || !service.publications.has(client)) return;
+  if (client === undefined || !service.publications.has(client)) return false;
   turn.effects.push({ type: "untrack", key: targetKey(service.key, clientId) });
-  withdraw(turn, client, service, { cause: "deregistered", from, detail: "" });
+  withdraw(turn, client, service, removal);
   if (client.publications.size === 0) state.clients.delete(clientId);
-  store(turn, ROW.persistent, rowKey(service.key, clientId), undefined);
+  return true;
 }
 
 export function setHealth(turn: Turn, change: HealthChange): void {
@@ -90,13 +108,13 @@ export function setHealth(turn: Turn, change: HealthChange): void {
   const entry = service?.hosts.get(change.instance);
   if (service === undefined || entry === undefined || entry.instance.ephemeral) return;
   changeHealth(turn, service, entry, change.healthy, { cause: change.cause, from: "", detail: change.detail });
-  storePersistent(turn, entry);
+  store(turn, ROW.persistent, persistentRowKey(entry), persistentRow(entry.instance));
   const key = targetKey(service.key, entry.publication.client.id);
   turn.effects.push({ type: "healthChanged", key, healthy: change.healthy });
 }
 
 /** Tells health checking of a persistent instance, and how its cluster is checked. */
-function track(turn: Turn, { instance, publication }: Entry): void {
+export function track(turn: Turn, { instance, publication }: Entry): void {
   const { ip, port, cluster, healthy } = instance;
   const { metadata, key, overrides } = publication.service;
   const described = Object.hasOwn(metadata?.clusters ?? {}, cluster) ? metadata?.clusters[cluster] : undefined;
@@ -114,8 +132,11 @@ export function trackAll(turn: Turn, service: Service): void {
     if (client.kind === "persistent") for (const entry of entries) track(turn, entry);
 }
 
-function storePersistent(turn: Turn, { instance, publication }: Entry): void {
-  const { hash: _, ephemeral: __, cluster, instanceId, ...rest } = instance;
-  const row = { ...rest, clusterName: cluster, instanceId: instanceId ?? "" };
-  store(turn, ROW.persistent, rowKey(publication.service.key, publication.client.id), row);
+/** The row of a persistent instance; what `putPersistent` takes. */
+export function persistentRow({ hash: _, ephemeral: __, cluster, instanceId, ...rest }: Instance): InstanceInput {
+  return { ...rest, clusterName: cluster, instanceId: instanceId ?? "" };
+}
+
+function persistentRowKey({ publication: { service, client } }: Entry): string {
+  return rowKey(service.key, client.id);
 }

@@ -1,5 +1,6 @@
 import { type ServiceKey, type ServiceName, serviceNameOfKey } from "@nacre/protocol";
-import type { Effect } from "./events.ts";
+import type { Effect, InstanceInput } from "./events.ts";
+import type { ClientId, InstanceKey, Override, ServiceMetadata } from "./model.ts";
 import type { Turn } from "./state.ts";
 
 /** Rows of the durable state: what the store holds, one kind per table of the model. */
@@ -27,6 +28,14 @@ export function readRowKey(key: string): { service: ServiceName; part: string } 
   const [service = "", part = ""] = key.split(KEY_SEPARATOR);
   return { service: serviceNameOfKey(service), part };
 }
+
+/** A row about a service that a snapshot holds and the present state does not, or holds otherwise; parsed. */
+export type ServiceRow =
+  | { readonly kind: "service"; readonly metadata: ServiceMetadata | undefined }
+  | { readonly kind: "override"; readonly instance: InstanceKey; readonly override: Override | undefined }
+  | { readonly kind: "persistent"; readonly clientId: ClientId; readonly input: InstanceInput | undefined }
+  /** Stays as it is, and may have to be checked in another way. */
+  | { readonly kind: "check"; readonly clientId: ClientId };
 
 /** Only the rows of these effects; the rest of a step of `apply` is for the shell. */
 export function rowsOf(effects: readonly Effect[]): { kind: string; key: string; value: string | undefined }[] {

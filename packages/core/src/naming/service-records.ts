@@ -41,22 +41,28 @@ function setMetadata(turn: Turn, service: Service, metadata: ServiceMetadata): v
 
 /** Metadata as it comes out of the log or out of its row. */
 export function putMetadata(turn: Turn, service: Service, metadata: ServiceMetadata): void {
-  service.metadata = metadata;
-  service.ephemeral = metadata.ephemeral;
-  noteExistence(turn, service);
+  assumeMetadata(turn, service, metadata);
   trackAll(turn, service);
+}
+
+/** As `putMetadata`, where whoever calls it tells health checking of the instances. */
+export function assumeMetadata(turn: Turn, service: Service, metadata: ServiceMetadata | undefined): void {
+  service.metadata = metadata;
+  if (metadata !== undefined) service.ephemeral = metadata.ephemeral;
+  noteExistence(turn, service);
 }
 
 /** Takes away everything that operators said about a service and its instances. */
 export function deleteService(turn: Turn, name: ServiceName): void {
   const service = findService(turn.state, name);
   if (service === undefined) return;
-  service.metadata = undefined;
+  assumeMetadata(turn, service, undefined);
   store(turn, ROW.service, service.key, undefined);
-  for (const key of service.overrides?.keys() ?? []) store(turn, ROW.override, rowKey(service.key, key), undefined);
+  // Sorted, because a member that was started since has them in another order (N13).
+  for (const key of [...(service.overrides?.keys() ?? [])].sort())
+    store(turn, ROW.override, rowKey(service.key, key), undefined);
   service.overrides = undefined;
   service.vanished = undefined;
-  noteExistence(turn, service);
   noteEmpty(turn, service);
   touch(turn, service);
   if (service.publications.size === 0 && (service.subscribers?.size ?? 0) === 0) forgetService(turn.state, service);

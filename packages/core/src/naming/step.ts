@@ -12,7 +12,7 @@ import {
   takeOver,
 } from "./beats.ts";
 import { adopt, forgetCopy, holdCopy, markCopies, renumber } from "./copies.ts";
-import { apply, loadRow } from "./durable.ts";
+import { apply, assumeSwitches, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
 import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
 import { isOwn } from "./lives.ts";
@@ -24,6 +24,7 @@ import { publish, publishRefused, removeClient, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
 import {
   findService,
+import { replaceService } from "./replace.ts";
   forgetIdle,
   type NamingState,
   newTurn,
@@ -177,6 +178,10 @@ function handle(turn: Turn, event: Event): void {
       for (const service of state.services.values())
         if (service.metadata?.selector.type === "label") touch(turn, service);
       return;
+    case "replaceService":
+      return replaceService(turn, event);
+    case "replaceSwitches":
+      return assumeSwitches(turn, event.switches);
     case "tellPeers":
       return tellAll(turn);
     case "copy":

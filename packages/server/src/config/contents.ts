@@ -87,6 +87,17 @@ export class Contents {
     this.#trim();
   }
 
+  /** The store is another one, which holds everything up to this revision: what is held came from the one before. */
+  replaced(revision: Revision): void {
+    this.#held.clear();
+    this.#pinned.clear();
+    this.#unsaved.length = 0;
+    this.#bytes = 0;
+    this.#savedRevision = revision;
+    // Who waits for a version that is gone finds another one, or none.
+    for (const { saved } of this.#waiting.splice(0)) saved();
+  }
+
   /** @returns the content of this version if it is in memory. */
   peek(item: Item, version: Version, gray: GrayVersion | undefined): HeldContent | undefined {
     const id = idOf(item.key, gray?.name);
@@ -106,7 +117,8 @@ export class Contents {
    * changed may be of another revision. Undefined when the store has none.
    */
   read(item: Item, version: Version, gray: GrayVersion | undefined): Promise<HeldContent | undefined> {
-    const key = `${idOf(item.key, gray?.name)}\n${version.revision}`;
+    // With the MD5, because the same revision of another log is another content.
+    const key = `${idOf(item.key, gray?.name)}\n${version.revision}\n${version.md5}`;
     const shared = this.#reads.get(key);
     if (shared !== undefined) return shared;
     this.counts.misses++;
@@ -136,7 +148,7 @@ export class Contents {
     const entry: Entry = { id, revision: version.revision, text, bytes: version.bytes, answer: undefined };
     // Kept only if it is what the head names now: the store is never ahead of the head, and was not behind it before.
     const newest = gray === undefined ? item.formal : item.grays.find(({ name }) => name === gray.name);
-    if (newest?.revision === version.revision && !this.#pinned.has(id)) {
+    if (newest === version && !this.#pinned.has(id)) {
       this.#drop(id);
       this.#held.set(id, entry);
       this.#bytes += entry.bytes;

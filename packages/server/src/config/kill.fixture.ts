@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { betaTarget, type ConfigCommand, findItem, type GrayTarget, tagTarget } from "@nacre/core/config";
 import { type ConfigName, RegistryError } from "@nacre/protocol";
+import { neverReplaced } from "@nacre/testkit/log-suite";
 import { Random } from "@nacre/testkit/random";
 import { systemClock } from "../clock.ts";
 import { Connections } from "../connections/connections.ts";
@@ -55,6 +56,7 @@ export async function openConfigs(directory: string, boot?: string) {
     machine: {
       ...configs.machine,
       load: (row) => void configs.machine.load(row),
+      replace: neverReplaced,
       codec: { encode: encodeCommand, decode: (payload) => decodeCommand<ConfigCommand>(payload) },
     },
     // Small, so that every few rounds meet the ends of segments, batches and snapshots.

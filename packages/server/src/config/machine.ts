@@ -1,13 +1,17 @@
 import {
+  beginReplacement,
   type ConfigCommand,
   type ConfigResult,
   type ConfigState,
   type ConfigWrite,
+  compare,
   type Effect,
   load,
   loadConfig,
   loadStaged,
+  noteReplaced,
   step,
+  switchOver,
 } from "@nacre/core/config";
 import { configKey } from "@nacre/protocol";
 import type { ConfigHead } from "../storage/config-store.ts";
@@ -32,6 +36,15 @@ export interface ConfigMachine {
   loadStaged(staged: StagedRow): void;
   apply(entry: LogEntry<ConfigCommand>): Applied<ConfigResult>;
   saved(index: number): void;
+  replace(): ConfigReplacing;
+}
+
+/** Another durable state on its way into a running core; what yields may be done in slices. */
+export interface ConfigReplacing extends Pick<ConfigMachine, "load" | "loadConfig" | "loadStaged"> {
+  compare(): Generator<undefined, void>;
+  /** At once, in the turn in which the store is switched. */
+  switchOver(index: number): void;
+  tell(): Generator<undefined, void>;
 }
 
 export function configMachine({ state, contents, times, now, perform }: ConfigMachineSetup): ConfigMachine {
@@ -70,6 +83,25 @@ export function configMachine({ state, contents, times, now, perform }: ConfigMa
     saved(index) {
       contents.saved(index);
       times.saved(index);
+    },
+    replace() {
+      const replacement = beginReplacement(state);
+      const { next } = replacement;
+      return {
+        load: (row) => load(next, row),
+        loadConfig: (head) => loadConfig(next, head),
+        loadStaged: ({ importId, head }) => loadStaged(next, importId, head),
+        compare: () => compare(state, replacement),
+        switchOver(index) {
+          switchOver(state, replacement);
+          contents.replaced(index);
+          times.saved(Number.POSITIVE_INFINITY);
+        },
+        *tell() {
+          yield* noteReplaced(state, replacement);
+          perform(step(state, { type: "tick" }, now()));
+        },
+      };
     },
   };
 }

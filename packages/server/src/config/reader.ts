@@ -96,7 +96,7 @@ export class Reader {
       const held = contents.peek(item, version, gray) ?? (await contents.read(item, version, gray));
       const after = choose(findItem(state, name), asking.labels, asking.tag);
       // G2: what changed while it was read is read again.
-      if (after.version?.revision !== version.revision || after.gray?.name !== gray?.name) continue;
+      if (after.version !== version) continue;
       if (held !== undefined) return { version, gray, held };
       throw new RegistryError(
         "dataAccess",

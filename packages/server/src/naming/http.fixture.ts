@@ -1,5 +1,6 @@
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Injector, injector } from "@nacre/testkit/inject";
+import { neverReplaced } from "@nacre/testkit/log-suite";
 import { alone, type Members } from "../cluster/members.ts";
 import { NO_PEERS, type Peers } from "../cluster/peer-calls.ts";
 import { Connections, type Log } from "../connections/connections.ts";
@@ -65,7 +66,10 @@ export class TestHttp {
       pushTimeoutMs: 5000,
       self: { memberId: "m", incarnation: 1 },
     });
-    const durable = openMemoryLog({ machine: this.naming.machine, wallClock: () => this.clock.wall() });
+    const durable = openMemoryLog({
+      machine: { ...this.naming.machine, replace: neverReplaced },
+      wallClock: () => this.clock.wall(),
+    });
     this.naming.attach({ durable });
     this.members = alone(() => ({
       ip: "10.0.0.1",

@@ -1,5 +1,6 @@
 import type { Target } from "@nacre/core/health";
 import {
+  beginReplacement,
   type ClientNews,
   type Command,
   type Effect,
@@ -11,7 +12,9 @@ import {
   type NamingState,
   newNaming,
   nextWakeAt,
+  readRow,
   refuses,
+  replacements,
   rowsOf,
   serviceInfoText,
   step,
@@ -26,7 +29,7 @@ import { textPayload } from "../connections/answers.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
-import type { Applied, DurableLog, StateMachine } from "../storage/port.ts";
+import type { Applied, DurableLog, Replacing, StateMachine } from "../storage/port.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
 import { PushTimes } from "./push-times.ts";
 import type { UdpMessage, UdpPush } from "./udp.ts";
@@ -55,6 +58,17 @@ export interface NamingSetup {
   readonly pushTimeoutMs: number;
   /** Who owns what is published here, in which of its lives: versions of an earlier one are older. */
   readonly self: { readonly memberId: string; readonly incarnation: number };
+}
+
+/** The durable half of naming, for the log to drive. */
+export interface NamingMachine extends Pick<StateMachine<Command, undefined>, "load" | "apply"> {
+  replace(): NamingReplacing;
+}
+
+/** Another durable state on its way into a running core. */
+export interface NamingReplacing extends Pick<Replacing, "row"> {
+  /** Changes what differs, once all rows are known; to be done in slices. */
+  change(): Generator<undefined, void>;
 }
 
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
@@ -111,8 +125,7 @@ export class Naming {
     this.submit({ type: "disconnected", clientId, cause, ...(this.#leaving ? { leaving: true as const } : {}) });
   }
 
-  /** The durable half of naming, for the log to drive. */
-  readonly machine: StateMachine<Command, undefined> = {
+  readonly machine: NamingMachine = {
     load: (row) => this.#perform(load(this.state, row, this.#now())),
     apply: (entry): Applied<undefined> => {
       const effects = step(this.state, { type: "apply", ...entry }, this.#now());
@@ -123,7 +136,20 @@ export class Naming {
         ? { ok: true, result: undefined, rows }
         : { ok: false, failure: refused.failure, message: refused.message, rows };
     },
+    replace: () => {
+      const { state } = this;
+      const replacement = beginReplacement();
+      const change = (): Generator<undefined, void> => this.#changeTo(replacements(state, replacement));
+      return { row: (row) => readRow(state, replacement, row), change };
+    },
   };
+
+  *#changeTo(events: Iterable<Event | undefined>): Generator<undefined, void> {
+    for (const event of events) {
+      if (event !== undefined) this.submit(event);
+      yield;
+    }
+  }
 
   /** The parts that come to exist after naming: the log in front of its state, and what acts on the network. */
   attach(parts: {

@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { ConfigWrite } from "@nacre/core/config";
 import { ConfigRegisterMachine } from "@nacre/testkit/config-registers";
 import { configName, contentOf, putConfig } from "@nacre/testkit/config-store-suite";
-import { put } from "@nacre/testkit/log-suite";
+import { neverReplaced, put } from "@nacre/testkit/log-suite";
 import Database from "better-sqlite3";
 import { type DurableLogOptions, openDurableLog } from "./durable-log.ts";
 import { openMemoryLog } from "./memory-log.ts";
@@ -58,10 +58,6 @@ function writer(saved: (index: number) => void): StateMachine<ConfigWrite[], und
     saved,
     replace: neverReplaced,
   };
-}
-
-function neverReplaced(): never {
-  throw new Error("the state is not replaced here");
 }
 
 async function until(condition: () => boolean): Promise<void> {

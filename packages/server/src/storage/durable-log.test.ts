@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { faultyFiles } from "@nacre/testkit/faulty-files";
-import { logSuite, put, type RegisterLog, RegisterMachine } from "@nacre/testkit/log-suite";
+import { logSuite, neverReplaced, put, type RegisterLog, RegisterMachine } from "@nacre/testkit/log-suite";
 import Database from "better-sqlite3";
 import { type DurableLogOptions, type LogLimits, openDurableLog } from "./durable-log.ts";
 import { nodeFiles } from "./files.ts";
@@ -126,7 +126,8 @@ describe("a log that is opened again", () => {
   test("replays a record of more rows than a call takes as arguments", async (t) => {
     const data = await folder(t);
     const rows = Array.from({ length: 150_000 }, (_, at) => ({ kind: "row", key: `${at % 10}`, value: `${at}` }));
-    const machine = { load: () => {}, apply: () => ({ ok: true as const, result: undefined, rows }) };
+    const apply = () => ({ ok: true as const, result: undefined, rows });
+    const machine = { load: () => {}, apply, replace: neverReplaced };
     const first = await openDurableLog({ directory: data.directory, machine });
     await first.propose({});
     await first.close();

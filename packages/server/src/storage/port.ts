@@ -59,8 +59,8 @@ export interface StateMachine<C, R> {
 
 /**
  * Another state on its way into a running machine. It is given what a start would be given; one call takes a fraction of
- * a millisecond, and whoever makes them lets the event loop have its turns. No entry is applied between `replace` and
- * the end of `finish`, and one replacement is under way at a time.
+ * a millisecond, and whoever makes them lets the event loop have its turns. No entry is applied, and none
+ * is told of as `saved`, between `replace` and the end of `finish`; one replacement is under way at a time.
  */
 export interface Replacing {
   /** Each keyed row of the new state, in any order. */
