@@ -162,6 +162,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       connections,
       durable,
       readiness,
+      held: () => ({ configs: configs.state.counts.items, namespaces: configs.state.namespaces.size }),
       load,
       address,
       stop: order,

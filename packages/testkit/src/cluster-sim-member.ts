@@ -235,10 +235,12 @@ export class SimMember {
       own,
       silent,
       lookup: () => undefined,
-      log: () => ({ refusing: undefined, syncMs: 0 }),
+      log: () => ({ refusing: undefined, storeFailing: undefined, syncMs: 0 }),
+      held: () => ({ configs: 0, namespaces: 0 }),
       stage: () => (this.isStopping ? "stopping" : this.ready ? "running" : "starting"),
       port: MAIN_PORT,
       portOffset: CLUSTER_OFFSET,
+      portOpen: true,
       connectionsMax: 100_000,
     });
     const diagnosing: Diagnosing = new Diagnosing({

@@ -12,6 +12,7 @@ import {
   peer,
   refusal,
   type Script,
+  STARTED,
   silent,
   standalone,
   TimeLine,
@@ -227,10 +228,13 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     },
   },
   MEMBER_REPLACED: {
-    facts: withPeers(killed("b", { addresses: [], refused: false, replacedBy: "b2" }), {
-      ...peer("b"),
-      id: "b2",
-    }),
+    facts: withPeers(
+      killed("b", { addresses: [], refused: false, replacedBy: "b2", since: STARTED, replacedAt: NOON }),
+      {
+        ...peer("b"),
+        id: "b2",
+      },
+    ),
     sentence:
       "At 10.0.0.2:8848 member b2 answers in place of b since 12:00:00 UTC, so its data folder is another one; nothing is to be done if that was meant.",
     not: { "a member that keeps its id": calm() },
@@ -419,6 +423,15 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
       "10.0.0.1:8848 cannot pass writes of HTTP clients on to 10.0.0.2:8848 since 12:00:00 UTC (no answer within 1 s) and serves 320 clients in its place; look at the load of 10.0.0.2:8848.",
     not: { "forwarding that works": calm() },
   },
+  DURABLE_DATA_APART: {
+    facts: { ...calm(), durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
+    sentence:
+      "10.0.0.1:8848 holds 3 configurations, 1 namespace and 2 persistent instances, which members do not replicate in this version, so 10.0.0.2:8848 and 10.0.0.3:8848 answer without them; send what needs them to 10.0.0.1:8848, or keep them on a server that runs alone.",
+    not: {
+      "a member that is alone": standalone({ durable: { configs: 3, namespaces: 1, persistentInstances: 2 } }),
+      "a cluster of one": { ...withPeers(), durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
+    },
+  },
   CLIENTS_NOT_BACK: {
     facts: withDistro({ orphans: [orphans("a", { unhealthy: 5, lostForMs: 20_000 })] }),
     sentence:
@@ -556,3 +569,39 @@ for (const code of FINDING_CODES) {
 function withoutSecond(told: string): string {
   return told.replace(/^\d+ /, "");
 }
+
+describe("a member port that its own member keeps closed", () => {
+  const error = { address: "10.0.0.2:8848", port: undefined, error: "connect ECONNREFUSED", refused: true };
+
+  test("is told as a closed port by whoever is refused, with both ways to open it", () => {
+    const facts = withPeers(
+      peer("b", { state: "SUSPICIOUS", direction: "in", since: NOON, errors: [error] }),
+      peer("c"),
+    );
+    assert.deepEqual(found(facts), [
+      [
+        "PORT_CLOSED",
+        "b",
+        "10.0.0.2:8848 runs, but nobody listens at its member port 9849 (10.0.0.2:9849: connect ECONNREFUSED) since 12:00:00 UTC; set nacre.cluster.port.enabled=true there, or let its firewall take connections from 10.0.0.1:8848.",
+      ],
+    ]);
+  });
+
+  test("is told by that member of itself, under the same key, and not of the others", () => {
+    const facts = withMembers({ portOpen: false, peers: [peer("b", { state: "SUSPICIOUS", direction: "out" })] });
+    assert.deepEqual(found(facts), [
+      [
+        "PORT_CLOSED",
+        "a",
+        "10.0.0.1:8848 does not open its member port 9849, so the others cannot reach it; set nacre.cluster.port.enabled=true there.",
+      ],
+    ]);
+    assert.deepEqual(found(withMembers({ portOpen: false, peers: [] })), [], "and means nothing while it is alone");
+  });
+
+  function found(facts: DiagnosisFacts): [string, string, string][] {
+    const line = new TimeLine();
+    line.run(12, facts);
+    return line.last.findings.map(({ code, key, sentence }) => [code, key, sentence]);
+  }
+});

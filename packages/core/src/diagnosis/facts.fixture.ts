@@ -51,7 +51,7 @@ export function calm(): DiagnosisFacts {
       refusals: [],
       reach: { reached: 3, expected: 3, minoritySince: undefined },
       portOffset: 1001,
-      servesIsolated: true,
+      portOpen: true,
     },
     lookup: {
       kind: "file",
@@ -84,6 +84,7 @@ export function calm(): DiagnosisFacts {
       ],
       moving: false,
     },
+    durable: { configs: 0, namespaces: 0, persistentInstances: 0 },
     log: { refusing: undefined },
     store: { error: undefined },
     disk: { path: "/data", freeBytes: 50 * 2 ** 30, totalBytes: 100 * 2 ** 30, syncMs: 2 },
@@ -119,6 +120,7 @@ export function peer(id: string, about: Partial<PeerFact> = {}): PeerFact {
     flips: 0,
     refused: false,
     replacedBy: undefined,
+    replacedAt: undefined,
     ...about,
   };
 }

@@ -27,6 +27,7 @@ export interface DiagnosisFacts {
   readonly forwarding: readonly ForwardingFact[];
   readonly naming: NamingFacts | undefined;
   readonly connections: ConnectionsFacts | undefined;
+  readonly durable: DurableFacts | undefined;
   readonly log: LogFacts | undefined;
   readonly store: StoreFacts | undefined;
   readonly disk: DiskFacts | undefined;
@@ -68,8 +69,8 @@ export interface MembersFacts {
   readonly reach: ReachFact;
   /** Members listen for each other at their main port plus this. */
   readonly portOffset: number;
-  /** Whether a member that reaches no majority stays ready: it then serves what it holds. */
-  readonly servesIsolated: boolean;
+  /** Whether this member listens there. */
+  readonly portOpen: boolean;
 }
 
 export interface UnfoundFact {
@@ -125,6 +126,14 @@ export interface ConnectionsFacts {
   readonly counts: readonly { readonly id: MemberId; readonly count: number }[];
   /** Whether connections are being moved. */
   readonly moving: boolean;
+}
+
+/** What this member holds that members do not replicate. */
+export interface DurableFacts {
+  readonly configs: number;
+  /** Without the default one, which every member has. */
+  readonly namespaces: number;
+  readonly persistentInstances: number;
 }
 
 export interface LogFacts {

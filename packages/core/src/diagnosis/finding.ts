@@ -34,6 +34,8 @@ export const FINDING_CODES = [
   "PEER_BEHIND",
   "OWNER_LOST",
   "FORWARDING_FAILS",
+  // cp
+  "DURABLE_DATA_APART",
   // clients
   "CLIENTS_NOT_BACK",
   "CLIENTS_SILENT",

@@ -58,7 +58,7 @@ const SEND_ELSEWHERE = "Send requests to another member.";
  */
 export function readinessOf(facts: DiagnosisFacts, findings: readonly Finding[], now: Millis): ReadinessReport {
   const view = viewOf(facts, newMemory(), now);
-  const gates = gatesOf(view, findings);
+  const gates = gatesOf(view);
   const [first] = gates;
   return {
     ready: first === undefined,
@@ -70,7 +70,7 @@ export function readinessOf(facts: DiagnosisFacts, findings: readonly Finding[],
 }
 
 /** What keeps clients out, the first to be told first. */
-function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
+function gatesOf(view: View): Gate[] {
   const { process: own, members, distro } = view.facts;
   const { self, now } = view;
   const gates: Gate[] = [];
@@ -92,17 +92,6 @@ function gatesOf(view: View, findings: readonly Finding[]): Gate[] {
       fix: "Clear the switch overriddenServerStatus.",
     });
   if (members?.self.state === "STARTING") gates.push(unlistedGate(view));
-  if (members !== undefined && !members.servesIsolated) {
-    const isolated = findings.find(({ code }) => code === "ISOLATED");
-    if (isolated !== undefined)
-      gates.push({
-        part: "members",
-        state: "failed",
-        since: isolated.since,
-        reason: isolated.sentence,
-        fix: isolated.fix,
-      });
-  }
   if (distro !== undefined && distro.ready === undefined) {
     const since = now - (distro.load?.forMs ?? now - own.startedAt);
     const what = distro.load === undefined ? (distro.waitingFor ?? "it has not begun to load") : loadText(view);

@@ -1,4 +1,11 @@
-import type { DiagnosisFacts, ForwardingFact, MemberAnswer, ProcessFacts, QueueFact } from "@nacre/core/diagnosis";
+import type {
+  DiagnosisFacts,
+  DurableFacts,
+  ForwardingFact,
+  MemberAnswer,
+  ProcessFacts,
+  QueueFact,
+} from "@nacre/core/diagnosis";
 import { distroFacts } from "@nacre/core/distro";
 import type { Clock } from "../clock.ts";
 import type { Connections } from "../connections/connections.ts";
@@ -26,11 +33,15 @@ export interface FactSources {
   readonly silent: SilentClientCount;
   /** Undefined for a member that was started alone. */
   readonly lookup: () => Pick<Lookup, "facts"> | undefined;
-  readonly log: () => Pick<LogStatus, "refusing" | "syncMs">;
+  readonly log: () => Pick<LogStatus, "refusing" | "storeFailing" | "syncMs">;
+  /** What of configurations is held here. */
+  readonly held: () => Omit<DurableFacts, "persistentInstances">;
   readonly stage: () => ProcessFacts["stage"];
   /** The main port. */
   readonly port: number;
   readonly portOffset: number;
+  /** Whether this member listens for others. */
+  readonly portOpen: boolean;
   readonly connectionsMax: number;
 }
 
@@ -50,6 +61,8 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     stage,
     port,
     portOffset,
+    portOpen,
+    held,
   } = sources;
   let statusSet: ProcessFacts["statusSet"];
   return () => {
@@ -57,12 +70,12 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     const { overriddenServerStatus: status } = naming.state.switches;
     if (status === null) statusSet = undefined;
     else if (statusSet?.status !== status) statusSet = { status, since: now };
-    const { refusing, syncMs } = log();
+    const { refusing, storeFailing, syncMs } = log();
     const { pause, memory, clock: clockFacts, disk } = own.facts(syncMs);
     const isAlone = lookup() === undefined && !cluster.others;
     return {
       process: { startedAt, stage: stage(), port, statusSet, pause, memory, queues: queuesOf(sources) },
-      members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, servesIsolated: true }),
+      members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, portOpen }),
       lookup: lookup()?.facts(),
       distro: distroFacts(cluster.distro.state, now),
       forwarding: [...cluster.forwardingFailures]
@@ -73,8 +86,9 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
         counts: balancer.counts(cluster.members.state.start.id, connections.count.sdk),
         moving: balancer.moving,
       },
+      durable: { ...held(), persistentInstances: silent.persistentInstances },
       log: { refusing },
-      store: { error: undefined },
+      store: { error: storeFailing },
       disk,
       clock: clockFacts,
     };

@@ -33,7 +33,7 @@ export interface DiagnosingSetup {
 export function membersFacts(
   state: Membership,
   now: number,
-  given: Pick<MembersFacts, "portOffset" | "servesIsolated">,
+  given: Pick<MembersFacts, "portOffset" | "portOpen">,
 ): MembersFacts {
   return {
     self: self(state),

@@ -4,7 +4,6 @@ import type { Card, Frame } from "@nacre/core/membership";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { MemberRunner } from "./member-runner.ts";
 
-const LOG = { info() {}, warn() {}, error() {}, debug() {} };
 const PROTOCOL = { speaks: 1, oldest: 1 };
 const VERSION = "0.1.0";
 const PEER = "10.0.0.2:8848";
@@ -29,10 +28,11 @@ const CARD: Card = {
 /** A runner whose links go nowhere, and what it tells. */
 function runner(persisted: Promise<void>) {
   const said: string[] = [];
+  const logged: string[] = [];
   const clock = new FakeClock();
   const members = new MemberRunner({
     clock,
-    log: LOG,
+    log: { info: (_, text) => logged.push(String(text)), warn() {}, error() {}, debug() {} },
     start: {
       id: "self",
       incarnation: 1,
@@ -61,13 +61,13 @@ function runner(persisted: Promise<void>) {
     persist: () => persisted,
     resolve: async () => ({ ips: [] }),
   });
-  return { members, clock, said };
+  return { members, clock, said, logged };
 }
 
 describe("a member that finds a cluster", () => {
   test("calls the members known only when it has told of those it found", async () => {
     const stored = Promise.withResolvers<void>();
-    const { members, clock, said } = runner(stored.promise);
+    const { members, clock, said, logged } = runner(stored.promise);
     members.start();
     members.feed({ type: "listRead", text: `10.0.0.1:8848\n${PEER}`, source: "test" });
     members.feed({ type: "linkOpened", link: 1, address: PEER });
@@ -75,13 +75,14 @@ describe("a member that finds a cluster", () => {
     const answer: Frame = { type: "answer", seq: 1, card: CARD, row: [], listed: true, list: undefined };
     members.feed({ type: "received", link: 1, frame: answer });
     clock.advance(400);
-    assert.deepEqual(said, []);
+    assert.deepEqual([said, logged], [[], []]);
 
     stored.resolve();
     await stored.promise;
     await new Promise(setImmediate);
     clock.advance(200);
     assert.deepEqual(said.slice(0, 2), ["peer STARTING", "known"]);
+    assert.equal(logged[0], "this member belongs to cluster 'stands', for good");
     members.stop();
   });
 

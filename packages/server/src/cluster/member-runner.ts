@@ -76,11 +76,13 @@ export class MemberRunner {
   #membersKnown = false;
   #refused: string | undefined;
   #isolated = false;
+  #clusterTold: string;
   #stopped = false;
 
   constructor(setup: MemberRunnerSetup) {
     this.#setup = setup;
     this.state = newMembership(setup.start, setup.clock.now(), setup.options);
+    this.#clusterTold = `${this.state.clusterId} ${this.state.settled}`;
   }
 
   /** Begins to feed time. The list and this machine's addresses are fed by whoever reads them. */
@@ -179,7 +181,10 @@ export class MemberRunner {
       if (effect.type === "persist") {
         const { clusterId, settled, joined } = effect;
         this.#setup.persist({ clusterId, settled, joined }).then(
-          () => this.#goOn(),
+          () => {
+            this.#tellCluster(clusterId, settled);
+            this.#goOn();
+          },
           (err: unknown) => {
             this.#setup.log.error({ err }, "who this member is could not be stored: it is told to nobody until it is");
             this.#waiting.unshift({ type: "persist", clusterId, settled, joined });
@@ -196,6 +201,14 @@ export class MemberRunner {
       }
     }
     this.#performing = false;
+  }
+
+  #tellCluster(clusterId: string, settled: boolean): void {
+    const told = `${clusterId} ${settled}`;
+    if (told === this.#clusterTold) return;
+    this.#clusterTold = told;
+    const how = settled ? ", for good" : ", unless it meets one that stands";
+    this.#setup.log.info({ clusterId, settled }, `this member belongs to cluster '${clusterId}'${how}`);
   }
 
   #goOn(): void {

@@ -53,6 +53,8 @@ export interface MemberParts {
   readonly connections: Connections;
   readonly durable: Pick<DurableLog<never, never>, "appliedIndex" | "status">;
   readonly readiness: Readiness;
+  /** What of configurations is held here. */
+  readonly held: () => { readonly configs: number; readonly namespaces: number };
   readonly load: () => ProcessLoad;
   readonly address: { readonly ip: string; readonly port: number };
   /** Somebody orders this member to stop. */
@@ -166,6 +168,8 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       stage: () => readiness.stage,
       port: address.port,
       portOffset: options.clusterPortOffset,
+      portOpen: options.clusterPortOpen,
+      held: parts.held,
       connectionsMax: options.connectionsMax,
     }),
     looked: () => {

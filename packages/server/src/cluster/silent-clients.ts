@@ -9,7 +9,7 @@ const AGENTS_MAX = 100;
 type Counted = { -readonly [K in keyof SilentClients]: SilentClients[K] };
 
 /**
- * Counts address clients whose heartbeats stopped, by what they say they are: a client version that stops beating is a
+ * Counts persistent instances, and address clients whose heartbeats stopped, by what they say they are: a client version that stops beating is a
  * known cause of services that go offline. Goes through all clients a part at a time, and shows the last whole round.
  */
 export class SilentClientCount {
@@ -17,6 +17,8 @@ export class SilentClientCount {
   #round: Iterator<Client> | undefined;
   #counts = new Map<string, Counted>();
   #last: readonly SilentClients[] = [];
+  #persistent = 0;
+  #persistentLast = 0;
 
   constructor(state: NamingState) {
     this.#state = state;
@@ -26,18 +28,26 @@ export class SilentClientCount {
     return this.#last;
   }
 
+  /** Persistent instances, each service of an address by itself. */
+  get persistentInstances(): number {
+    return this.#persistentLast;
+  }
+
   /** The next part. */
   look(): void {
     this.#round ??= this.#state.clients.values();
     for (let looked = 0; looked < CLIENTS_PER_LOOK; looked++) {
       const { value: client, done } = this.#round.next();
       if (done === true) return this.#finish();
+      if (client.kind === "persistent") this.#persistent += client.publications.size;
       if (client.kind === "address" && isOwn(this.#state, client)) this.#count(client);
     }
   }
 
   #finish(): void {
     this.#last = [...this.#counts.values()].filter(({ clients }) => clients > 0);
+    this.#persistentLast = this.#persistent;
+    this.#persistent = 0;
     this.#counts = new Map();
     this.#round = undefined;
   }

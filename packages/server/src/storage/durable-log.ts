@@ -109,6 +109,10 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
         logBytes: log.bytes,
         pending: proposals.pending,
         refusing: proposals.refusing ?? log.refusing,
+        storeFailing:
+          distrusted === undefined
+            ? medium.failing
+            : `${folders.store} is damaged; restart this member, which rebuilds it`,
         syncMs: log.syncMs,
       }),
       close: once(async () => {
@@ -144,6 +148,8 @@ class FileMedium implements Medium {
   /** Writes that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
   #left = new Gathered();
   #mark: Mark;
+  /** Why the store did not take the last writes; undefined once it has. */
+  failing: string | undefined;
 
   constructor(
     log: LogFile,
@@ -183,6 +189,7 @@ class FileMedium implements Medium {
       await this.#writeLeft();
       return true;
     } catch (thrown) {
+      this.failing = (thrown as Error).message;
       // The commands are durable in the log and applied, so they are answered; the next batch tries these writes again.
       this.#logger.warn({ err: thrown }, "the store could not take what the log holds");
       return false;
@@ -196,6 +203,7 @@ class FileMedium implements Medium {
       throw diskFailure(`the store ${this.#folders.store} cannot be written`, thrown);
     }
     this.#left = new Gathered();
+    this.failing = undefined;
   }
 }
 

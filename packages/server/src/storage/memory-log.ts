@@ -54,6 +54,7 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
       logBytes: 0,
       pending: proposals.pending,
       refusing: proposals.refusing,
+      storeFailing: undefined,
       syncMs: 0,
     }),
     configs: lazyConfigs(

@@ -2,7 +2,18 @@ import type { PeerFacts as DistroPeer } from "../../distro/facts.ts";
 import { seconds } from "../../lib/units.ts";
 import type { FindingCode, Named } from "../finding.ts";
 import { lifeKey } from "../memory.ts";
-import { aboutSelf, linkError, namedBy, type Observed, pairKey, peerBy, type Row, type View } from "../view.ts";
+import {
+  aboutSelf,
+  linkError,
+  named,
+  namedBy,
+  type Observed,
+  pairKey,
+  peerBy,
+  peersOf,
+  type Row,
+  type View,
+} from "../view.ts";
 import { clockText, count, durationText, listText } from "../words.ts";
 
 /** A load that has got on within this time is no fault, however much there is to load. */
@@ -12,7 +23,7 @@ const REPAIR_DIGESTS = 2;
 const BEHIND_CLIENTS = 1000;
 const TAKEN_NONE_MS = seconds(4);
 
-/** Findings about copies of what clients publish. */
+/** Findings about copies of what clients publish, and about what has none. */
 export const AP_ROWS = {
   // F01, F04, F42, F43
   NAMING_NOT_LOADED: {
@@ -180,6 +191,33 @@ export const AP_ROWS = {
       return [{ key: view.self.id, since: view.now - lostForMs, members: aboutSelf(view), sentence }];
     },
   },
+
+  // S38
+  DURABLE_DATA_APART: {
+    severity: "warning",
+    area: "cp",
+    title: "A member holds durable data that the others lack",
+    means:
+      "Configurations, namespaces and persistent instances are not replicated in this version. Who asks another member for those of this one is answered that there are none, and nobody can change them.",
+    why: "They were made while the member was alone, and others were added since.",
+    fix: "Send what needs them to the member that is named, or keep them on a server that runs alone (`nacre import` copies them). Replication comes in a later version.",
+    afterMs: seconds(2),
+    find: (view) => {
+      const { durable } = view.facts;
+      const others = peersOf(view).filter(({ state }) => state === "UP");
+      if (durable === undefined || others.length === 0) return [];
+      const { configs, namespaces, persistentInstances } = durable;
+      const held = [
+        ...(configs > 0 ? [count(configs, "configuration")] : []),
+        ...(namespaces > 0 ? [count(namespaces, "namespace")] : []),
+        ...(persistentInstances > 0 ? [count(persistentInstances, "persistent instance")] : []),
+      ];
+      if (held.length === 0) return [];
+      const names = listText(others.map((peer) => named(peer).address));
+      const sentence = `${view.self.address} holds ${listText(held)}, which members do not replicate in this version, so ${names} ${others.length === 1 ? "answers" : "answer"} without them; send what needs them to ${view.self.address}, or keep them on a server that runs alone.`;
+      return [{ key: view.self.id, members: aboutSelf(view), sentence }];
+    },
+  },
 } as const satisfies Partial<Record<FindingCode, Row>>;
 
 /** Still to give something to a member that loads. */
@@ -192,7 +230,7 @@ export function loadText(view: View): string {
   const { distro, members } = view.facts;
   if (distro?.load === undefined) return distro?.waitingFor ?? "";
   if (distro.load.refused !== undefined)
-    return `most members of the list refuse it, and it lets no client in until they do not (${distro.load.refused})`;
+    return `members of the list refuse it, and it lets no client in until they do not (${distro.load.refused})`;
   const parts = distro.peers.map((peer) => `${namedBy(view, peer.id).address} ${stageText(view, peer)}`);
   for (const { address, errors } of members?.unfound ?? [])
     parts.push(`nobody was found at ${address} (${linkError(view, errors)})`);

@@ -93,8 +93,9 @@ export const REACH_ROWS = {
       peersOf(view).flatMap((peer): Observed[] => {
         if (peer.replacedBy === undefined) return [];
         const by = namedBy(view, peer.replacedBy);
-        const sentence = `At ${by.address} member ${by.id} answers in place of ${peer.id} since ${clockText(peer.since)}, so its data folder is another one; nothing is to be done if that was meant.`;
-        return [{ key: peer.id, since: peer.since, members: [{ id: peer.id, address: peer.id }, by], sentence }];
+        const since = peer.replacedAt ?? peer.since;
+        const sentence = `At ${by.address} member ${by.id} answers in place of ${peer.id} since ${clockText(since)}, so its data folder is another one; nothing is to be done if that was meant.`;
+        return [{ key: peer.id, since, members: [{ id: peer.id, address: peer.id }, by], sentence }];
       }),
   },
 
@@ -134,10 +135,7 @@ export const REACH_ROWS = {
       // Of two members that do not hear each other nobody can say which one is cut off.
       if (silent.length < 2) return [];
       const { reached, expected, minoritySince } = members.reach;
-      const stays = members.servesIsolated
-        ? "it serves what it holds, which grows old"
-        : "it is not ready, and clients go elsewhere";
-      const sentence = `${view.self.address} reaches ${reached - 1} of ${expected - 1} other members since ${clockText(minoritySince)} (no answer from ${listText(silent.map(({ address }) => address))}); ${stays}: mend the network between them.`;
+      const sentence = `${view.self.address} reaches ${reached - 1} of ${expected - 1} other members since ${clockText(minoritySince)} (no answer from ${listText(silent.map(({ address }) => address))}); it serves what it holds, which grows old: mend the network between them.`;
       const key = silent.map(({ address }) => address).join("|");
       return [{ key, since: minoritySince, members: silent, sentence }];
     },
@@ -155,6 +153,8 @@ export const REACH_ROWS = {
     find: (view) =>
       peersOf(view).flatMap((peer): Observed[] => {
         if (!isPresent(peer) || (peer.direction !== "in" && peer.direction !== "out")) return [];
+        // Its machine answers, and so does this one's: that is a port, not a way.
+        if (peer.direction === "in" ? isShut(peer) : view.facts.members?.portOpen === false) return [];
         const [from, to] = peer.direction === "in" ? [view.self, named(peer)] : [named(peer), view.self];
         const error = peer.direction === "in" ? ` (${linkError(view, peer.errors)})` : "";
         const sentence = `${from.address} cannot reach ${memberPortAt(view, to.address)}${error} since ${clockText(peer.since)}, while ${to.address} reaches ${from.address}; let connections through from ${from.address} to port ${memberPortOf(view, to.address)}.`;
@@ -204,19 +204,36 @@ export const REACH_ROWS = {
     area: "members",
     title: "A member is up, but one of its ports is closed",
     means: "Clients, or this member, cannot use that port of it: SDKs need the main port and main port + 1000.",
-    why: "A firewall, a security group or a container does not let the port through.",
+    why: "A firewall, a security group or a container does not let the port through, or `nacre.cluster.port.enabled=false` keeps it closed.",
     fix: "Open the port that is named. Members need the main port and + 1001 of each other, clients the main port and + 1000.",
     afterMs: seconds(2),
-    find: (view) =>
-      peersOf(view).flatMap((peer): Observed[] => {
+    find: (view) => {
+      const { self } = view;
+      const others = peersOf(view).flatMap((peer): Observed[] => {
+        const shut = isPresent(peer) && peer.direction === "in" && isShut(peer);
         const closed = peer.errors.filter(({ port }) => port !== undefined);
+        if (shut) {
+          const { id, since } = peer;
+          const { address } = named(peer);
+          const said = `${address} runs, but nobody listens at its member port ${memberPortOf(view, address)} (${linkError(view, peer.errors)}) since ${clockText(since)}; set nacre.cluster.port.enabled=true there, or let its firewall take connections from ${self.address}.`;
+          return [{ key: id, since, members: [named(peer)], sentence: said }];
+        }
         if (peer.state !== "UP" || closed.length === 0) return [];
         const ports = listText(closed.map(({ port, error }) => `${port} (${error})`));
-        const sentence = `${named(peer).address} is up, but from ${view.self.address} its port ${ports} does not answer; open it.`;
+        const sentence = `${named(peer).address} is up, but from ${self.address} its port ${ports} does not answer; open it.`;
         return [{ key: peer.id, members: [named(peer)], sentence }];
-      }),
+      });
+      if (view.facts.members?.portOpen !== false || !peersOf(view).some(isPresent)) return others;
+      const sentence = `${self.address} does not open its member port ${memberPortOf(view, self.address)}, so the others cannot reach it; set nacre.cluster.port.enabled=true there.`;
+      return [...others, { key: self.id, members: [self], sentence }];
+    },
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
+
+/** Its machine answers that nobody listens there. */
+function isShut({ errors }: PeerFact): boolean {
+  return errors.some(({ port, refused }) => port === undefined && refused === true);
+}
 
 /** Members that should answer and do not, without their machines refusing. */
 function silentOnes(view: View): Named[] {

@@ -80,7 +80,7 @@ export async function callMember(
   let listener: PipeListener | undefined;
   const timer = setTimeout(
     () => {
-      first.reject(new ConnectFailure(`${read.host}:${port} did not greet within ${limits.connectMs} ms`));
+      first.reject(new ConnectFailure(`it did not greet within ${limits.connectMs} ms`));
       connection.destroy();
     },
     limits.connectMs - (performance.now() - startedAt),
@@ -122,8 +122,15 @@ async function connectTo(
     });
   } catch (thrown) {
     const { message, cause } = thrown as Error;
-    throw new ConnectFailure(message, isRefused(cause));
+    throw new ConnectFailure(withoutAddress(message, host, port), isRefused(cause));
   }
+}
+
+/** Whoever tells of the failure names the member; engine and system have each named its address as well. */
+function withoutAddress(message: string, host: string, port: number): string {
+  const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const why = message.replace(`cannot connect to ${address}: `, "");
+  return why.replaceAll(` ${address}`, "").replaceAll(` ${host}:${port}`, "");
 }
 
 function isRefused(cause: unknown): boolean {
