@@ -1,13 +1,14 @@
 /**
  * How much slower another client is served while the engine is attacked: `node test/hostile/grpc-engine-figures.ts
  * [PART-OF-A-NAME]`. Each attack is repeated for some seconds by one attacker; limits are those that servers have. The
- * machine has to be quiet: server, attacker and client are three processes.
+ * machine has to be quiet: server, attacker and client are three processes. What they take of the machine from each other
+ * is not the engine's doing: before, the same attack goes to an engine of its own, beside the one that the client calls.
  */
 import { setTimeout } from "node:timers/promises";
 import { newAuthority } from "@nacre/testkit/certificates";
 import { type Attacks, MEBIBYTE } from "./lib/engine/attack.ts";
 import { connectionsMax, killed, SLOW, silent, slowWatchers, storm, TLS } from "./lib/engine/connections.ts";
-import { Engine, type Service } from "./lib/engine/engine.ts";
+import { Engine, type EngineOptions } from "./lib/engine/engine.ts";
 import { CONTINUATIONS, IDLE, RESETS } from "./lib/engine/floods.ts";
 import { HEADS, openHeads } from "./lib/engine/headers.ts";
 import { begin, ends, hoard, STALLS, unread } from "./lib/engine/memory.ts";
@@ -37,12 +38,12 @@ const ATTACKS: Record<string, Run> = {
 };
 
 say(
-  "| Attack | runs | calls | median before | median during | worst | memory | answer |\n|---|---|---|---|---|---|---|---|",
+  "| Attack | runs | calls | median before | beside | median during | worst | memory | answer |\n|---|---|---|---|---|---|---|---|---|",
 );
-await measured(ATTACKS, () => Engine.start({ limits: { headerBlockMs: 500 } }));
-await measured(named("a connection", SLOW), () => Engine.start({ firstCallMs: 700 }));
+await measured(ATTACKS, { limits: { headerBlockMs: 500 } });
+await measured(named("a connection", SLOW), { firstCallMs: 700 });
 const authority = newAuthority();
-await measured(named("TLS: a flood", TLS), () => Engine.start({ tls: authority.issue("server") }, authority.cert));
+await measured(named("TLS: a flood", TLS), { tls: authority.issue("server") }, authority.cert);
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -52,30 +53,37 @@ function named(subject: string, attacks: Attacks): Record<string, Run> {
   return Object.fromEntries(Object.entries(attacks).map(([what, { run }]) => [`${subject} ${what}`, run]));
 }
 
-async function measured(attacks: Record<string, Run>, start: () => Promise<Engine>): Promise<void> {
+async function measured(attacks: Record<string, Run>, options: EngineOptions, ca?: string): Promise<void> {
   for (const [what, run] of Object.entries(attacks)) {
     if (!what.includes(part)) continue;
-    const engine = await start();
+    const engine = await Engine.start(options, ca);
+    const other = await Engine.alone(options);
     await setTimeout(500);
     await engine.service();
     await setTimeout(500);
     const before = await engine.service();
+    await repeated(run, other);
+    const beside = await engine.service();
+    await other.stop();
     const { rssBytes } = await engine.settled();
     await engine.service();
-    const until = performance.now() + SECONDS * 1000;
-    let runs = 0;
-    let answer: unknown;
-    for (; performance.now() < until; runs++) answer = await run(engine);
+    const { runs, answer } = await repeated(run, engine);
     const during = await engine.service();
     const { rssMaxBytes } = await engine.state();
     await engine.stop();
-    say(row(what, runs, before, during, rssMaxBytes - rssBytes, answer));
+    const times = [before.medianMs, beside.medianMs, during.medianMs, during.worstMs].map(
+      (ms) => `${ms.toFixed(2)} ms`,
+    );
+    const memory = `+${Math.round((rssMaxBytes - rssBytes) / MEBIBYTE)} MiB`;
+    const answers = [typeof answer === "string" ? answer.replace(/: .*/, "") : "", ...during.failures];
+    say(`| ${[what, runs, during.calls, ...times, memory, answers.join(" ")].join(" | ")} |`);
   }
 }
 
-function row(what: string, runs: number, before: Service, during: Service, grown: number, answer: unknown): string {
-  const words = typeof answer === "string" ? answer.replace(/: .*/, "") : "";
-  const times = [before.medianMs, during.medianMs, during.worstMs].map((ms) => `${ms.toFixed(2)} ms`).join(" | ");
-  const failed = during.failures.length > 0 ? ` ${during.failures.join()}` : "";
-  return `| ${what} | ${runs} | ${during.calls} | ${times} | +${Math.round(grown / MEBIBYTE)} MiB | ${words}${failed} |`;
+async function repeated(run: Run, engine: Engine): Promise<{ readonly runs: number; readonly answer: unknown }> {
+  const until = performance.now() + SECONDS * 1000;
+  let runs = 0;
+  let answer: unknown;
+  for (; performance.now() < until; runs++) answer = await run(engine);
+  return { runs, answer };
 }

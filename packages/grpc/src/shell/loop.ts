@@ -9,7 +9,7 @@ export interface Sleeper {
   flush(): void;
 }
 
-/** A pass over connections that are to be written or woken holds the event loop no longer than this. */
+/** A pass over connections that are to be woken holds the event loop no longer than this. */
 const SLICE_MS = 0.25;
 /** Below this a timer is not worth being exact. */
 const TIMER_MS_MIN = 1;
@@ -76,7 +76,7 @@ export class Loop {
 
   #flush(): void {
     this.#flushing = false;
-    const until = performance.now() + SLICE_MS;
+    const until = this.turns.endsAt(performance.now());
     for (const sleeper of this.#dirty) {
       this.#dirty.delete(sleeper);
       sleeper.flush();

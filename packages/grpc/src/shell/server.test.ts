@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { newAuthority } from "@nacre/testkit/certificates";
 import type { Method, Methods, Peer } from "../grpc/call.ts";
 import { PREFACE } from "../http2/protocol.ts";
 import { data, headers, message, request, settings } from "../http2/wire.fixture.ts";
 import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
 import { GrpcServer, type ServerOptions } from "./server.ts";
-import { Turns } from "./turns.ts";
+import { type Reader, Turns } from "./turns.ts";
 import { Wire } from "./wire.ts";
 
 const HOST = "127.0.0.1";
@@ -174,6 +175,32 @@ describe("an answer of megabytes", () => {
   });
 });
 
+test("what a slow reader made us hold is written after others are read", async (t) => {
+  const MESSAGES = 20;
+  const BYTES = 1024 * 1024;
+  const open: Extract<Method, { type: "stream" }>["open"] = (call) => {
+    for (let nth = 0; nth < MESSAGES; nth++) call.send(Buffer.alloc(BYTES));
+    return { message() {} };
+  };
+  const { port } = await serving(t, { methods: { "/test/Much": { type: "stream", open } } });
+  let behind = 0;
+  const { wait } = Turns.prototype;
+  t.mock.method(Turns.prototype, "wait", function (this: Turns, reader: Reader, now: number) {
+    if (reader.isCostly(now)) behind++;
+    wait.call(this, reader, now);
+  });
+  const limits = { streamWindowBytes: 2 ** 30, connectionWindowBytes: 2 ** 30 };
+  const connection = await connected(t, port, { limits });
+  const { promise: all, resolve } = Promise.withResolvers<void>();
+  let came = 0;
+  const message = (): void => {
+    if (++came === MESSAGES) resolve();
+  };
+  connection.call("/test/Much", { message, closed() {} });
+  await all;
+  assert.ok(behind > 0);
+});
+
 describe("what comes at once", () => {
   const CALLS = 3000;
 
@@ -227,6 +254,22 @@ describe("what comes at once", () => {
   });
 });
 
+test("a handshake of TLS waits for a turn of its own, and no longer than its connection is there", async (t) => {
+  const authority = newAuthority();
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  const { port } = await serving(t, { tls: authority.issue("server"), closed: () => resolve() });
+  const { promise: waits, resolve: waiting } = Promise.withResolvers<Reader>();
+  t.mock.method(Turns.prototype, "wait", (reader: Reader) => waiting(reader));
+  const forgotten = t.mock.method(Turns.prototype, "forget");
+  const socket = connect(port, HOST);
+  socket.write(Buffer.of(0x16));
+  const handshake = await waits;
+  assert.equal(handshake.indivisible, true);
+  socket.resetAndDestroy();
+  await gone;
+  assert.ok(forgotten.mock.calls.some(({ arguments: [reader] }) => reader === handshake));
+});
+
 describe("an address that keeps breaking rules", () => {
   const authority = newAuthority();
   const kinds: Readonly<Record<string, Partial<ServerOptions>>> = {
@@ -256,13 +299,59 @@ describe("an address that keeps breaking rules", () => {
     });
   }
 
-  test("is told by its broken rules alone, not by connections that come and go", async (t) => {
+  const fruitless: Readonly<Record<string, (port: number) => Promise<unknown>>> = {
+    "a handshake of TLS": async (port) => {
+      const socket = connectTls({
+        port,
+        host: HOST,
+        ca: authority.cert,
+        servername: "localhost",
+        ALPNProtocols: ["h2"],
+      });
+      await once(socket, "secureConnect");
+      return once(socket.destroy(), "close");
+    },
+    "the beginning of a handshake": async (port) => {
+      const socket = connect(port, HOST);
+      // A record that says it has 512 bytes. Whoever may speak TLS is not answered before it is whole.
+      socket.write(Buffer.concat([Buffer.of(0x16, 3, 1, 2, 0), Buffer.alloc(100)]));
+      await once(socket, "connect");
+      return once(socket.end().resume(), "close");
+    },
+    "a greeting": async (port) => {
+      const socket = connect(port, HOST);
+      socket.write(Buffer.concat([PREFACE, settings()]));
+      await once(socket, "data");
+      return once(socket.end().resume(), "close");
+    },
+  };
+  for (const [what, leave] of Object.entries(fruitless)) {
+    test(`is one, too, from which ${what} comes again and again, and no call`, async (t) => {
+      const tls = { ...authority.issue("server"), plaintext: true };
+      const { promise: all, resolve } = Promise.withResolvers<void>();
+      let ended = 0;
+      const { port } = await serving(t, { tls, closed: () => ++ended === 30 && resolve() });
+      for (let nth = 0; nth < 30; nth++) await leave(port);
+      await all;
+      const waited = t.mock.method(Turns.prototype, "wait");
+      const connection = await connected(t, port);
+      assert.equal(String(await connection.unary("/test/Echo", Buffer.from("a"))), "a");
+      assert.ok(waited.mock.callCount() > 0);
+    });
+  }
+
+  test("is not one from which connections come that say nothing, or call", async (t) => {
     const { port } = await serving(t);
     const waited = t.mock.method(Turns.prototype, "wait");
     for (let nth = 0; nth < 30; nth++) {
       const socket = connect(port, HOST).resume();
       socket.end(nth % 2 === 0 ? PREFACE : "");
       await once(socket, "close");
+    }
+    for (let nth = 0; nth < 30; nth++) {
+      const connection = await connected(t, port);
+      await connection.unary("/test/Echo", Buffer.alloc(0));
+      connection.destroy();
     }
     const connection = await connected(t, port);
     await connection.unary("/test/Echo", Buffer.alloc(0));
@@ -309,6 +398,19 @@ describe("what the application throws", () => {
     const errors = uncaughtIn(t);
     await server.close(0);
     assert.deepEqual(errors, [mistake]);
+  });
+
+  test("in a method is a line on stderr when nobody asks for it", async (t) => {
+    const { port } = await serving(t, { methods: { "/test/Fail": { type: "unary", handle: fail } } });
+    const connection = await connected(t, port);
+    const written: string[] = [];
+    const spy = t.mock.method(process.stderr, "write", (text: string) => written.push(text) > 0);
+    for (let nth = 0; nth < 3; nth++) {
+      await assert.rejects(connection.unary("/test/Fail", Buffer.alloc(0)), { status: 13 });
+    }
+    spy.mock.restore();
+    assert.equal(written.length, 1);
+    assert.match(String(written[0]), /^@nacre\/grpc: the method \/test\/Fail threw Error: a mistake .*\n$/);
   });
 
   test("in `onError` ends no more than the call that it is told of", async (t) => {

@@ -6,6 +6,7 @@ import { PartialBytes } from "../grpc/message-reader.ts";
 import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
 import { ErrorCode } from "../http2/protocol.ts";
 import { aside, uncaught } from "./aside.ts";
+import { Complaints } from "./complaints.ts";
 import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
 import { Offenders, type Suspect } from "./offenders.ts";
@@ -34,7 +35,10 @@ export interface ServerOptions {
   readonly accepts?: (peer: Peer) => boolean;
   /** A connection that was accepted is gone, all its calls before it. */
   readonly closed?: (peer: Peer, cause: string) => void;
-  /** A method threw something that is no StatusError: its call ended with INTERNAL. */
+  /**
+   * A method threw something that is no StatusError: its call ended with INTERNAL. Default: a line on stderr, once a minute
+   * for each method.
+   */
   readonly onError?: (error: unknown, call: ServerCall) => void;
 }
 
@@ -42,6 +46,12 @@ export interface ServerOptions {
 const BACKLOG = 4096;
 const CONNECTIONS_MAX = 100_000;
 const FIRST_CALL_MS = 10_000;
+/**
+ * What accepting a connection and closing it costs, and a handshake of TLS after its first step. Node does it when it
+ * wants; whoever is suspect pays for it all the same. Milliseconds, about those of one core of 2025.
+ */
+const ACCEPT_MS = 0.1;
+const HANDSHAKE_MS = 0.3;
 /** The first byte of a TLS record that opens a handshake; HTTP/2 begins with `P`. */
 const TLS_HANDSHAKE = 0x16;
 
@@ -72,7 +82,7 @@ export class GrpcServer {
       limits,
       gzip: options.gzip ?? false,
       keepAlive: options.keepAlive,
-      onError: aside(options.onError ?? (() => {})),
+      onError: aside(options.onError ?? complaining()),
       partial: new PartialBytes(limits.heldBytesMaxOfAll),
     };
     this.#tellClosed = aside(options.closed ?? (() => {}));
@@ -174,24 +184,27 @@ export class GrpcServer {
       return;
     }
     connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
-    const now = this.#loop.now();
-    connection.suspect = this.#offenders.suspect(connection.remoteAddress, now);
+    connection.suspect = this.#offenders.suspect(connection.remoteAddress, this.#loop.now());
     if (connection.suspect === undefined) this.#begin(socket, connection);
     else {
       socket.once("close", () => connection.lost());
-      this.#loop.turns.wait(this.#beginning(socket, connection), now);
+      this.#wait(connection, { asideMs: ACCEPT_MS, begin: () => this.#begin(socket, connection) });
     }
   }
 
-  /** A handshake of TLS is dear too: whoever is suspect waits for it. */
-  #beginning(socket: Socket, connection: AcceptedConnection): Reader {
-    return {
+  /** Lets a connection begin when its turn comes. Whoever is suspect waits behind others. */
+  #wait(connection: AcceptedConnection, { begin, ...costs }: Beginning): void {
+    const reader: Reader = {
+      ...costs,
       isCostly: (now) => connection.suspects(now),
       work: () => {
-        if (!connection.gone) this.#begin(socket, connection);
+        connection.waiting = undefined;
+        begin();
         return false;
       },
     };
+    connection.waiting = reader;
+    this.#loop.turns.wait(reader, this.#loop.now());
   }
 
   #begin(socket: Socket, connection: AcceptedConnection): void {
@@ -222,8 +235,13 @@ export class GrpcServer {
       }
       socket.unshift(first);
       if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session);
-      this.#securing.set(peerOf(socket), connection);
-      tls.emit("connection", socket);
+      // A handshake costs more than hundreds of calls, and several may have begun in this turn.
+      const begin = (): void => {
+        connection.secures = true;
+        this.#securing.set(peerOf(socket), connection);
+        tls.emit("connection", socket);
+      };
+      this.#wait(connection, { indivisible: true, asideMs: HANDSHAKE_MS, begin });
     });
   }
 
@@ -236,10 +254,16 @@ export class GrpcServer {
     if (!this.#open.delete(connection)) return;
     const peer = peerOf(socket);
     if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
-    if (connection.brokeRules) this.#offenders.note(connection.remoteAddress, this.#loop.now());
+    if (connection.waiting !== undefined) this.#loop.turns.forget(connection.waiting);
+    if (connection.wasAbuse) this.#offenders.note(connection.remoteAddress, this.#loop.now());
     this.#tellClosed(connection, cause);
     if (this.#open.size === 0) this.#allClosed?.resolve();
   }
+}
+
+/** What a connection does when its turn comes. */
+interface Beginning extends Pick<Reader, "indivisible" | "asideMs"> {
+  readonly begin: () => void;
 }
 
 /** One accepted TCP connection: first silent, then perhaps securing, then carrying calls. */
@@ -253,6 +277,10 @@ class AcceptedConnection implements Peer, Keeper {
   suspect: Suspect | undefined;
   /** It broke a rule before it spoke HTTP/2. */
   offended = false;
+  /** Its TLS handshake was begun, perhaps finished. */
+  secures = false;
+  /** It waits for its turn to begin. */
+  waiting: Reader | undefined;
   readonly #tcp: Socket;
   readonly #loop: Loop;
   readonly #closed: (cause: string) => void;
@@ -274,10 +302,12 @@ class AcceptedConnection implements Peer, Keeper {
     this.localPort = tcp.localPort ?? 0;
   }
 
-  /** It was ended for what it did. */
-  get brokeRules(): boolean {
-    const failure = this.#session?.connection.failure;
-    return this.offended || (failure !== undefined && failure.code !== ErrorCode.NO_ERROR);
+  /** It was ended for what it did, or has shaken hands and greeted for nothing. Whoever only looks who is there does not count. */
+  get wasAbuse(): boolean {
+    const session = this.#session;
+    const failure = session?.connection.failure;
+    if (this.offended || (failure !== undefined && failure.code !== ErrorCode.NO_ERROR)) return true;
+    return session?.used !== true && (this.secures || session?.connection.ready === true);
   }
 
   get queuedBytes(): number {
@@ -338,6 +368,15 @@ class AcceptedConnection implements Peer, Keeper {
     clearTimeout(this.#silence);
     this.#closed(cause);
   }
+}
+
+/** Mistakes of an application that does not ask for them. */
+function complaining(): (error: unknown, call: ServerCall) => void {
+  const complaints = new Complaints();
+  return (error, { path }) => {
+    const line = complaints.line(error, path, performance.now());
+    if (line !== undefined) process.stderr.write(`${line}\n`);
+  };
 }
 
 /** Says which option it is that OpenSSL finds fault with. */

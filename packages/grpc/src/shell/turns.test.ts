@@ -41,9 +41,19 @@ class Work implements Reader {
   readonly #pieceMs: number;
   costly: boolean;
   left: number;
+  readonly indivisible: boolean;
+  readonly asideMs: number;
   readonly workedAt: number[] = [];
 
-  constructor(loop: EventLoop, pieces: number, pieceMs: number, costly = false) {
+  constructor(
+    loop: EventLoop,
+    pieces: number,
+    pieceMs: number,
+    costly = false,
+    { indivisible = false, asideMs = 0 }: { readonly indivisible?: boolean; readonly asideMs?: number } = {},
+  ) {
+    this.indivisible = indivisible;
+    this.asideMs = asideMs;
     this.#loop = loop;
     this.left = pieces;
     this.#pieceMs = pieceMs;
@@ -117,6 +127,36 @@ describe("those that wait to be read", () => {
   });
 });
 
+describe("those whose work cannot be cut", () => {
+  test("have a turn each, however little it takes, with others between them", (t) => {
+    const loop = new EventLoop(t);
+    const all = Array.from({ length: 3 }, () => new Work(loop, 1, 0.0625, false, { indivisible: true }).waits());
+    const other = new Work(loop, 12, 0.0625).waits();
+    const left: number[][] = [];
+    for (let nth = 0; nth < 3; nth++) {
+      loop.turn();
+      left.push([all.filter((work) => work.left > 0).length, other.left]);
+    }
+    assert.deepEqual(left, [
+      [2, 8],
+      [1, 4],
+      [0, 0],
+    ]);
+  });
+
+  test("are left out when they are gone, and go behind others when they cost much", (t) => {
+    const loop = new EventLoop(t);
+    const [gone, stays] = [0, 1].map(() => new Work(loop, 1, 1, false, { indivisible: true }).waits()) as [Work, Work];
+    loop.turns.forget(gone);
+    loop.turns.served(loop.now);
+    new Work(loop, 1, 10, true).waits();
+    const suspect = new Work(loop, 1, 1, true, { indivisible: true }).waits();
+    while (loop.turn());
+    assert.deepEqual([gone.left, stays.left], [1, 0]);
+    assert.deepEqual(suspect.workedAt, [1000 + 1 + 10 + 4 * 10]);
+  });
+});
+
 describe("those that cost much", () => {
   test("take a fifth of the time while others are served", (t) => {
     const loop = new EventLoop(t);
@@ -138,8 +178,17 @@ describe("those that cost much", () => {
     new Work(loop, 1, 10, true).waits();
     loop.turn();
     const next = new Work(loop, 1, 1, true).waits();
-    loop.turn();
+    while (loop.turn());
     assert.deepEqual(next.workedAt, [1000 + 10 + 4 * 10]);
+  });
+
+  test("rest for what they cost elsewhere, too", (t) => {
+    const loop = new EventLoop(t);
+    loop.turns.served(loop.now);
+    new Work(loop, 1, 1, true, { asideMs: 2 }).waits();
+    const next = new Work(loop, 1, 1, true).waits();
+    while (loop.turn());
+    assert.deepEqual(next.workedAt, [1000 + 3 + 4 * 3]);
   });
 
   test("do not rest when nobody else is there", (t) => {

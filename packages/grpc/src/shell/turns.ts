@@ -2,34 +2,44 @@
 export interface Reader {
   /** Whether others are to be read before it. */
   isCostly(now: number): boolean;
+  /** Its work is one step that cannot be cut, as long as a turn or longer. */
+  readonly indivisible?: boolean;
+  /** What it costs beside its work, at other times: milliseconds of the event loop. */
+  readonly asideMs?: number;
   /** Works on until then, or a little longer. @returns whether it is to have another turn. */
   work(until: number): boolean;
 }
 
-/** All that read in one turn of the event loop share so much of it, before writes and newcomers are looked at again. */
+/**
+ * All that is read and written shares so much of one turn of the event loop, before Node looks at its sockets again. Each
+ * that waits behind it for more does one piece all the same.
+ */
 const TURN_MS = 0.25;
-/** Those that cost much have less, and rest for a multiple of what they took: they leave four fifths of the time. */
-const COSTLY_TURN_MS = 0.25;
+/** Those that cost much rest for a multiple of what they took: they leave four fifths of the time. */
 const REST_TIMES = 4;
 /** So long after the last bytes of others they are expected to go on. */
 const OTHERS_MS = 100;
 
 /**
  * Who is read when. Most bytes are worked through as they come. What takes longer is cut into turns, between which Node
- * looks at all other sockets; and those that cost much more than is usual share a lane of their own, which rests most of
- * the time as long as others are served.
+ * looks at all other sockets; what cannot be cut, handshakes of TLS, has one turn each; and those that cost much more than
+ * is usual share a lane of their own, which rests most of the time as long as others are served.
  */
 export class Turns {
   readonly #usual = new Set<Reader>();
   readonly #costly = new Set<Reader>();
+  readonly #indivisible = new Set<Reader>();
   /** When whoever reads as bytes come has to stop; undefined before the first one of this turn of the event loop. */
   #endsAt: number | undefined;
   #planned = false;
   #costlyPlanned = false;
+  #indivisiblePlanned = false;
   #restsUntil = 0;
+  /** What those have cost elsewhere that worked in the latest pass. */
+  #asideMs = 0;
   #othersAt = Number.NEGATIVE_INFINITY;
 
-  /** Until when whoever reads as bytes come may go on. */
+  /** Until when whoever reads as bytes come, or writes, may go on. */
   endsAt(now: number): number {
     if (this.#endsAt === undefined) {
       this.#endsAt = now + TURN_MS;
@@ -51,6 +61,10 @@ export class Turns {
       this.#usual.delete(reader);
       this.#costly.add(reader);
       this.#planCostly(now);
+    } else if (reader.indivisible === true) {
+      this.#costly.delete(reader);
+      this.#indivisible.add(reader);
+      this.#planIndivisible();
     } else {
       this.#costly.delete(reader);
       this.#usual.add(reader);
@@ -61,6 +75,18 @@ export class Turns {
   forget(reader: Reader): void {
     this.#usual.delete(reader);
     this.#costly.delete(reader);
+    this.#indivisible.delete(reader);
+  }
+
+  #planIndivisible(): void {
+    if (this.#indivisiblePlanned) return;
+    this.#indivisiblePlanned = true;
+    setImmediate(() => {
+      this.#indivisiblePlanned = false;
+      // One alone: the time is over before it begins.
+      this.#pass(this.#indivisible, Number.NEGATIVE_INFINITY);
+      if (this.#indivisible.size > 0) this.#planIndivisible();
+    });
   }
 
   #plan(): void {
@@ -81,8 +107,10 @@ export class Turns {
     const pass = (): void => {
       this.#costlyPlanned = false;
       const startedAt = performance.now();
-      const endedAt = this.#pass(this.#costly, startedAt + COSTLY_TURN_MS);
-      this.#restsUntil = Math.max(this.#restsUntil, startedAt) + (endedAt - startedAt) * (1 + REST_TIMES);
+      this.#asideMs = 0;
+      const endedAt = this.#pass(this.#costly, this.endsAt(startedAt));
+      const tookMs = endedAt - startedAt + this.#asideMs;
+      this.#restsUntil = Math.max(this.#restsUntil, startedAt) + tookMs * (1 + REST_TIMES);
       if (this.#costly.size > 0) this.#planCostly(endedAt);
     };
     // Alone they need no rest, and owe none for it later.
@@ -99,6 +127,7 @@ export class Turns {
     for (const reader of lane) {
       lane.delete(reader);
       const more = reader.work(until);
+      this.#asideMs += reader.asideMs ?? 0;
       now = performance.now();
       if (more) this.wait(reader, now);
       if (now >= until) break;

@@ -264,7 +264,9 @@ export class Wire implements Sleeper, Holder, Reader {
     if (this.#gone) return;
     session.connection.sender.backlogged = false;
     // Not at once: the system takes megabytes of what nobody reads, and would be given them all before others are served.
-    this.#loop.flushSoon(this);
+    const now = this.#loop.now();
+    if (this.isCostly(now)) this.#loop.turns.wait(this, now);
+    else this.#loop.flushSoon(this);
     this.#resume();
   }
 

@@ -51,9 +51,9 @@ export async function storm(server: RawOptions, count: number): Promise<string> 
 export async function killed(server: RawOptions, processes: number): Promise<string> {
   const start = async (): Promise<{ readonly child: ChildProcess; readonly gone: Promise<unknown> }> => {
     const child = fork(join(import.meta.dirname, "victim.fixture.ts"), [String(server.port)]);
-    // One whose connections the server has ended meanwhile goes by itself.
+    // One whose connections the server has ended meanwhile goes by itself, perhaps before it is ready.
     const gone = once(child, "exit");
-    await once(child, "message");
+    await Promise.race([once(child, "message"), gone]);
     return { child, gone };
   };
   const all = await Promise.all(ids(processes).map(start));

@@ -50,12 +50,19 @@ const GONE_MS = 15_000;
 export class Engine {
   readonly port: number;
   readonly #server: ChildProcess;
-  readonly #bystander: ChildProcess;
+  readonly #bystander: ChildProcess | undefined;
 
-  private constructor(port: number, server: ChildProcess, bystander: ChildProcess) {
+  private constructor(port: number, server: ChildProcess, bystander?: ChildProcess) {
     this.port = port;
     this.#server = server;
     this.#bystander = bystander;
+  }
+
+  /** The engine without a client of ours. */
+  static async alone(options: EngineOptions = {}): Promise<Engine> {
+    const server = start("server.fixture.ts", [JSON.stringify(options)]);
+    const { port } = (await said(server)) as { port: number };
+    return new Engine(port, server);
   }
 
   static async start(options: EngineOptions = {}, ca?: string): Promise<Engine> {
@@ -82,6 +89,7 @@ export class Engine {
 
   /** How the bystander was served since it was asked last. */
   async service(): Promise<Service> {
+    assert.ok(this.#bystander, "nobody calls an engine that is alone");
     this.#bystander.send("report");
     return (await said(this.#bystander)) as Service;
   }
@@ -129,7 +137,7 @@ export class Engine {
 
   async stop(): Promise<void> {
     for (const child of [this.#bystander, this.#server]) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) continue;
       const gone = once(child, "exit");
       child.disconnect();
       await gone;

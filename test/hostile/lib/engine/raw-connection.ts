@@ -105,8 +105,8 @@ export class RawConnection {
   /** Without a trace in the tables of TCP: the other side sees a reset. */
   destroy(): void {
     if (this.socket.destroyed) return;
-    // A reset while Node ends its side, because the other one has ended, leaves Node in a loop that never ends.
-    if (this.closed || "encrypted" in this.socket) this.socket.destroy();
+    // A reset while Node ends its side leaves Node in a loop that never ends: by itself, because the other one has ended.
+    if (this.closed || this.socket.writableEnded || "encrypted" in this.socket) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 
