@@ -31,7 +31,10 @@ export class ConfigBench {
   /** Labels of clients that have some. */
   readonly labels = new Map<string, Labels>();
   readonly #checked: boolean;
-  #logIndex = 0;
+  /** Of the last entry. */
+  logIndex = 0;
+  /** Told of each entry, before it is applied. */
+  onEntry: (command: ConfigCommand, at: number) => void = () => {};
 
   /**
    * @param given  `checked` false is for measuring, where recounting everything after each step would be what is
@@ -63,7 +66,8 @@ export class ConfigBench {
   }
 
   apply(command: ConfigCommand): Effect[] {
-    const effects = this.send({ type: "apply", index: ++this.#logIndex, at: this.now, command });
+    this.onEntry(command, this.now);
+    const effects = this.send({ type: "apply", index: ++this.logIndex, at: this.now, command });
     const refused = refusalOf(effects);
     if (refused !== undefined) throw new Error(`the command was refused: ${refused}`);
     return effects;
@@ -85,7 +89,7 @@ export class ConfigBench {
   /** All of them as one entry, as an import commits them. */
   import(names: readonly ConfigName[], text: string): Effect[] {
     const content = { text, md5: md5(text), bytes: Buffer.byteLength(text), encryptedDataKey: "" };
-    const importId = `import-${this.#logIndex}`;
+    const importId = `import-${this.logIndex}`;
     this.apply({ type: "stageConfigs", importId, items: names.map((name) => ({ name, content, fields: {} })) });
     return this.apply({ type: "commitConfigs", importId, policy: "OVERWRITE", by: NOBODY });
   }

@@ -41,9 +41,8 @@ export class ConfigLog {
     this.#checked = checked;
   }
 
-  apply(command: ConfigCommand): Applied {
+  apply(command: ConfigCommand, at = CONFIG_START + this.index + 1): Applied {
     this.index += 1;
-    const at = CONFIG_START + this.index;
     const effects = step(this.state, { type: "apply", index: this.index, at, command }, at);
     const writes = effects.flatMap((effect) => (effect.type === "write" ? [effect.write] : []));
     if (this.#checked) {

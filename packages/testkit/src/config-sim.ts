@@ -1,7 +1,22 @@
 import assert from "node:assert/strict";
-import type { Changed, Context, Effect, Event, Labels, PushOutcome, TenantForm } from "@nacre/core/config";
+import {
+  beginReplacement,
+  betaTarget,
+  type Changed,
+  type ConfigCommand,
+  type Context,
+  compare,
+  type Effect,
+  type Event,
+  type Labels,
+  noteReplaced,
+  type PushOutcome,
+  switchOver,
+  type TenantForm,
+} from "@nacre/core/config";
 import { type ConfigKey, type ConfigName, configKey } from "@nacre/protocol";
 import { ConfigBench, config, holding, md5 } from "./config-bench.ts";
+import { assertVersionInvariants, ConfigLog, content, durable, OPERATOR, type StoreModel } from "./config-log.ts";
 import { Random } from "./random.ts";
 
 const NAMES = [config("app"), config("log"), config("app", "OTHER"), config("app", "DEFAULT_GROUP", "dev")];
@@ -41,6 +56,17 @@ class Contents {
     this.#beta.delete(configKey(name));
   }
 
+  /** What a start would read. */
+  static of({ heads, texts }: StoreModel): Contents {
+    const contents = new Contents();
+    for (const [at, { name, gray }] of heads) {
+      const text = texts.get(at) ?? assert.fail(`${at} has a content`);
+      if (gray === undefined) contents.publish(name, text);
+      else contents.publishBeta(name, text, gray.rule.expr.split(","));
+    }
+    return contents;
+  }
+
   /** Undefined when there is nothing for this reader. */
   read(name: ConfigName, { ClientIp = "" }: Labels): string | undefined {
     const beta = this.#beta.get(configKey(name));
@@ -71,7 +97,11 @@ class Sim {
   readonly #seed: number;
   readonly #random: Random;
   readonly #bench: ConfigBench;
-  readonly #contents = new Contents();
+  #contents = new Contents();
+  /** What the cluster has: this member may fall behind it, and is then given its state. */
+  #cluster = new ConfigLog();
+  /** The state of the cluster on its way into this member. */
+  #replacing: Iterator<undefined, void> | undefined;
   readonly #clients = new Map<string, Map<ConfigKey, Cached>>();
   readonly #polls = new Map<number, { readonly contexts: readonly Context[]; readonly endsAt: number }>();
   readonly #requestIds = new Set<number>();
@@ -84,6 +114,7 @@ class Sim {
     this.#seed = seed;
     this.#random = new Random(seed);
     this.#bench = new ConfigBench({}, { receiversMax: this.#random.pick([1, 2, 250]) });
+    this.#bench.onEntry = (command, at) => this.#cluster.apply(command, at);
     for (const [at, client] of CLIENTS.entries()) this.#bench.labels.set(client, labelsAt(at));
   }
 
@@ -99,7 +130,9 @@ class Sim {
   step(): void {
     const draw = this.#random.next();
     if (this.#random.chance(0.3)) this.#bench.now += this.#random.below(10);
-    if (draw < 0.2) this.#write();
+    if (this.#replacing !== undefined && this.#random.chance(0.5)) this.#replaceOn();
+    else if (draw < 0.02) this.#replacing ??= this.#replace();
+    else if (draw < 0.2 && this.#replacing === undefined) this.#write();
     else if (draw < 0.38) this.#listen();
     else if (draw < 0.41) this.#unlisten();
     else if (draw < 0.44) this.#disconnect();
@@ -113,6 +146,7 @@ class Sim {
   /** Everything is acknowledged and time goes on: every listener must end with what is newest, every poll answered. */
   heal(): void {
     this.#reliable = true;
+    while (this.#replacing !== undefined) this.#replaceOn();
     for (let round = 0; this.#busy(); round++) {
       assert.ok(round < 1_000, "it becomes quiet");
       while (this.#sent.length > 0) this.#settle();
@@ -186,6 +220,46 @@ class Sim {
       this.#contents.removeBeta(name);
       this.#act(`remove beta ${configKey(name)}`, () => this.#bench.removeBeta(name));
     }
+  }
+
+  /** The cluster goes on without this member, or this member comes to another cluster, whose state it is then given. */
+  *#replace(): Generator<undefined, void> {
+    if (this.#random.chance(0.3)) this.#cluster = new ConfigLog();
+    for (let left = this.#random.below(8); left > 0; left--) this.#cluster.apply(this.#elsewhere(), this.#bench.now);
+    const { state } = this.#bench;
+    const replacement = beginReplacement(state);
+    this.#cluster.store.loadInto(replacement.next);
+    yield* compare(state, replacement);
+    switchOver(state, replacement);
+    this.#bench.logIndex = this.#cluster.index;
+    this.#contents = Contents.of(this.#cluster.store);
+    assert.deepEqual(durable(state), durable(this.#cluster.restarted()), "G14 what a start would have made of it");
+    assertVersionInvariants(state);
+    yield* noteReplaced(state, replacement);
+    this.#replacing = undefined;
+    this.#feed({ type: "tick" });
+  }
+
+  #replaceOn(): void {
+    this.#trace.push(`${this.#bench.now} replacing`);
+    this.#replacing?.next();
+  }
+
+  /** An entry that this member does not see. */
+  #elsewhere(): ConfigCommand {
+    const name = this.#random.pick(NAMES);
+    const draw = this.#random.next();
+    if (draw < 0.4) return { type: "removeConfigs", names: [name], by: OPERATOR, ...(draw < 0.1 && { gray: "beta" }) };
+    const ips = this.#random.some(IPS);
+    return {
+      type: "publishConfig",
+      name,
+      content: content(this.#random.pick(TEXTS)),
+      fields: {},
+      terms: {},
+      by: OPERATOR,
+      ...(draw < 0.6 && ips.length > 0 && { gray: betaTarget(ips.join()) }),
+    };
   }
 
   /** Says what it holds of some configurations, among them perhaps new ones. */
@@ -334,7 +408,7 @@ class Sim {
   #assertPolls(): void {
     const { polls, flushing } = this.#bench.state;
     assert.deepEqual([...polls.keys()], [...this.#polls.keys()], "polls are held until they are answered");
-    if (flushing) return;
+    if (flushing || this.#replacing !== undefined) return;
     for (const { id, labels, lines } of polls.values())
       for (const { item, md5: held } of lines)
         assert.equal(held, md5Of(this.#contents.read(item.name, labels)), `poll ${id} has nothing to hear`);
