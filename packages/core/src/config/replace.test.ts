@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { answered, ConfigBench, config, holding, noticed } from "@nacre/testkit/config-bench";
 import { ConfigLog, content, durable, OPERATOR } from "@nacre/testkit/config-log";
 import type { Effect } from "./events.ts";
+import { betaTarget } from "./gray-rule.ts";
 import { beginReplacement, compare, noteReplaced, type Replacement, switchOver } from "./replace.ts";
 
 const a = config("a");
@@ -34,6 +35,7 @@ function loaded({ state }: ConfigBench, { store }: ConfigLog): Replacement {
   return replacement;
 }
 
+const keyOf = (dataId: string) => `${dataId}+DEFAULT_GROUP+public`;
 const told = (effects: readonly Effect[]) => [...noticed(effects), ...answered(effects)];
 
 describe("a state that takes the place of the present one (G14)", () => {
@@ -55,14 +57,16 @@ describe("a state that takes the place of the present one (G14)", () => {
     bench.publish(a, "old");
     bench.labels.set("one", { ClientIp: "10.0.0.1" });
     for (const client of ["one", "two"]) bench.listen(client, holding(a, "old"));
-    const rule = { type: "beta", version: "1.0.0", expr: "10.0.0.1", priority: 1 };
-    cluster.publish(a, "beta", { gray: { name: "beta", rule } });
+    const formal = bench.state.items.get(keyOf("a"))?.formal;
+    cluster.publish(a, "beta", { gray: betaTarget("10.0.0.1") });
     assert.deepEqual(told(catchUp()), ["a to one"]);
+    assert.equal(bench.state.items.get(keyOf("a"))?.formal, formal);
   });
 
   test("tells watchers of patterns what appeared and what went, and nothing of what only changed", () => {
     const { bench, cluster, catchUp } = member();
     for (const name of [a, b]) bench.publish(name, "old");
+    bench.publishBeta(c, "beta", "10.0.0.1");
     const pattern = "public>>DEFAULT_GROUP>>*";
     bench.send({ type: "watch", clientId: "one", pattern, received: [], initializing: true });
     cluster.publish(a, "new");
@@ -71,11 +75,8 @@ describe("a state that takes the place of the present one (G14)", () => {
     const changes = catchUp().flatMap((effect) =>
       effect.type === "fuzzyChange" ? [`${effect.change} ${effect.key}`] : [],
     );
-    assert.deepEqual(changes, ["DELETE_CONFIG b+DEFAULT_GROUP+public", "ADD_CONFIG c+DEFAULT_GROUP+public"]);
-    assert.deepEqual(
-      [...(bench.state.fuzzy.patterns.get(pattern)?.matched ?? [])],
-      ["a+DEFAULT_GROUP+public", "c+DEFAULT_GROUP+public"],
-    );
+    assert.deepEqual(changes, [`DELETE_CONFIG ${keyOf("b")}`, `ADD_CONFIG ${keyOf("c")}`]);
+    assert.deepEqual([...(bench.state.fuzzy.patterns.get(pattern)?.matched ?? [])], [keyOf("a"), keyOf("c")]);
   });
 
   test("leaves the very versions that it holds too, so that who reads them just now goes on", () => {
@@ -103,7 +104,7 @@ describe("a state that takes the place of the present one (G14)", () => {
     } as const;
     other.apply(command, bench.now);
     assert.deepEqual(told(catchUp(other)), ["a to one"]);
-    assert.equal(bench.state.items.get("a+DEFAULT_GROUP+public")?.formal?.revision, 1);
+    assert.equal(bench.state.items.get(keyOf("a"))?.formal?.revision, 1);
   });
 
   test("does not show before it is switched, and leaves no trace when it never is", () => {
