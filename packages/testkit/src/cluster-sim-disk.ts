@@ -92,6 +92,10 @@ export class SimDisk {
         await turn();
         yield Buffer.from(held(path).bytes);
       },
+      readRange: async (path, position, bytes) => {
+        await turn();
+        return Buffer.from(held(path).bytes.subarray(position, position + bytes));
+      },
       size: async (path) => held(path).bytes.length,
       list: async (directory) => {
         await turn();

@@ -316,6 +316,7 @@ describe("a store whose history is damaged", () => {
       failure: "dataAccess",
       message: /store.db cannot be used \(SQLITE_CORRUPT.*\): restart, which rebuilds it/,
     });
+    assert.match(hurt.status().storeFailing ?? "", /store\.db is damaged; restart this member, which rebuilds it$/);
     await hurt.close();
     const { log: healed, machine } = await data.open();
     assert.equal(machine.entries.length, 200);

@@ -9,7 +9,7 @@ function underTest(t: TestContext, store: Store): ConfigStoreUnderTest {
   t.after(() => store.close());
   return {
     configs: store.configs,
-    write: (...configs) => store.write({ rows: [], configs }, { index: store.mark.index + 1, checksum: 0 }),
+    write: (...configs) => store.write({ rows: [], configs }, { ...store.mark, index: store.mark.index + 1 }),
   };
 }
 

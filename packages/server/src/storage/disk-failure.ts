@@ -23,6 +23,11 @@ export function failureCode(thrown: unknown): string {
   return "unknown error";
 }
 
+/** Whether there was no space left, or no more of it for this user. */
+export function isFull(thrown: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(failureCode(thrown));
+}
+
 /** Whether SQLite says that its file is damaged. */
 export function isDamage(thrown: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(failureCode(thrown));

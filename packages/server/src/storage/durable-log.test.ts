@@ -362,13 +362,16 @@ describe("a log whose disk fails", () => {
     const other = new Database(data.path("store.db"), { timeout: 0 });
     t.after(() => other.close());
     other.exec("BEGIN IMMEDIATE");
+    assert.equal(log.status().storeFailing, undefined);
     assert.equal((await log.propose(put("key", "2"))).index, 2);
+    assert.match(log.status().storeFailing ?? "", /store.db cannot be written/);
     await assert.rejects(log.propose(put("key", "3")), {
       failure: "dataAccess",
       message: /store.db cannot be written/,
     });
     other.exec("ROLLBACK");
     assert.equal((await log.propose(put("key", "4"))).index, 3);
+    assert.equal(log.status().storeFailing, undefined);
     await log.close();
     assert.equal((await data.open()).machine.registers.get("key"), "4");
   });

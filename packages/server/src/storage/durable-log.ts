@@ -1,17 +1,18 @@
 import { basename, join } from "node:path";
+import { Applier } from "./applier.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, nodeFiles } from "./files.ts";
 import { type FolderLock, lockFolder } from "./lock.ts";
-import type { LogFile } from "./log-file.ts";
 import { type StorageLogger, silent } from "./logger.ts";
 import { PROPOSAL_LIMITS } from "./memory-log.ts";
-import type { OpenedLog, StateMachine, Writes } from "./port.ts";
-import { Gathered, type Medium, type ProposalLimits, Proposals } from "./proposals.ts";
+import type { OpenedLog, StateMachine } from "./port.ts";
+import { type ProposalLimits, Proposals } from "./proposals.ts";
 import { type Folders, recover } from "./recovery.ts";
 import { bootId, readRunMark, writeRunMark } from "./run-mark.ts";
 import { Snapshots } from "./snapshots.ts";
-import type { Mark, Store } from "./store.ts";
+import type { Mark } from "./store.ts";
+import { StoreSaver } from "./store-saver.ts";
 
 export interface LogLimits extends ProposalLimits {
   /** Bytes after which a segment is closed and the next one started. */
@@ -88,30 +89,26 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
     const snapshots = new Snapshots({ ...recovered, files, folders, limits, logger });
     store.leaveCheckpoints();
     const checkpoints = new Checkpoints(folders.store, () => store.pagesWaiting(), logger);
-    const medium = new FileMedium(log, store, folders, snapshots, checkpoints, logger);
-    const proposals = new Proposals({
-      machine,
-      medium,
-      limits,
-      wallClock: options.wallClock ?? Date.now,
-      appliedIndex: store.mark.index,
-    });
+    const saver = new StoreSaver({ store, path: folders.store, snapshots, checkpoints, logger });
+    const applier = new Applier({ machine, saver, mark: store.mark });
+    const wallClock = options.wallClock ?? Date.now;
+    const proposals = new Proposals({ machine, journal: log, applier, limits, wallClock });
     snapshots.consider();
     return {
       propose: (command) => proposals.propose(command),
       configs: store.configs,
       get appliedIndex() {
-        return proposals.appliedIndex;
+        return applier.appliedIndex;
       },
       status: () => ({
-        appliedIndex: proposals.appliedIndex,
+        appliedIndex: applier.appliedIndex,
         snapshotIndex: snapshots.index,
         logBytes: log.bytes,
         pending: proposals.pending,
-        refusing: proposals.refusing ?? log.refusing,
+        refusing: applier.refusing ?? log.refusing,
         storeFailing:
           distrusted === undefined
-            ? medium.failing
+            ? saver.failing?.message
             : `${folders.store} is damaged; restart this member, which rebuilds it`,
         syncMs: log.syncMs,
       }),
@@ -120,7 +117,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
         await snapshots.stop();
         await checkpoints.stop();
         try {
-          const saved = (await medium.saveLeft()) && proposals.refusing === undefined && distrusted === undefined;
+          const saved = (await saver.saveLeft()) && applier.refusing === undefined && distrusted === undefined;
           // The next start reads it; a stop that was quicker would have that start trust what is damaged.
           await distrusted;
           store.close();
@@ -134,76 +131,6 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
   } catch (thrown) {
     lock.release();
     throw diskFailure(`the data folder ${directory} cannot be opened`, thrown);
-  }
-}
-
-/** Log and store behind the port. */
-class FileMedium implements Medium {
-  readonly #log: LogFile;
-  readonly #store: Store;
-  readonly #folders: Folders;
-  readonly #snapshots: Snapshots;
-  readonly #checkpoints: Checkpoints;
-  readonly #logger: StorageLogger;
-  /** Writes that the store could not take; at most those of one batch, because the next is refused until they are in (L11). */
-  #left = new Gathered();
-  #mark: Mark;
-  /** Why the store did not take the last writes; undefined once it has. */
-  failing: string | undefined;
-
-  constructor(
-    log: LogFile,
-    store: Store,
-    folders: Folders,
-    snapshots: Snapshots,
-    checkpoints: Checkpoints,
-    logger: StorageLogger,
-  ) {
-    this.#log = log;
-    this.#store = store;
-    this.#folders = folders;
-    this.#snapshots = snapshots;
-    this.#checkpoints = checkpoints;
-    this.#logger = logger;
-    this.#mark = store.mark;
-  }
-
-  async append(...[records]: Parameters<Medium["append"]>): ReturnType<Medium["append"]> {
-    if (this.#mark !== this.#store.mark) await this.#writeLeft();
-    return this.#log.append(records);
-  }
-
-  async save(writes: Writes, mark: Mark): Promise<boolean> {
-    this.#left.add(writes);
-    this.#mark = mark;
-    const saved = await this.saveLeft();
-    this.#snapshots.consider();
-    this.#checkpoints.consider();
-    return saved;
-  }
-
-  /** @returns whether the store holds everything that was applied. */
-  async saveLeft(): Promise<boolean> {
-    if (this.#mark === this.#store.mark) return true;
-    try {
-      await this.#writeLeft();
-      return true;
-    } catch (thrown) {
-      this.failing = (thrown as Error).message;
-      // The commands are durable in the log and applied, so they are answered; the next batch tries these writes again.
-      this.#logger.warn({ err: thrown }, "the store could not take what the log holds");
-      return false;
-    }
-  }
-
-  async #writeLeft(): Promise<void> {
-    try {
-      await this.#store.write(this.#left, this.#mark);
-    } catch (thrown) {
-      throw diskFailure(`the store ${this.#folders.store} cannot be written`, thrown);
-    }
-    this.#left = new Gathered();
-    this.failing = undefined;
   }
 }
 

@@ -19,6 +19,8 @@ export interface Files {
   open(path: string): Promise<OpenFile>;
   read(path: string): Promise<Buffer>;
   chunks(path: string): AsyncIterable<Buffer>;
+  /** The bytes from a position on: as many as were asked for, fewer at the end of the file. */
+  readRange(path: string, position: number, bytes: number): Promise<Buffer>;
   /** Bytes of a file. */
   size(path: string): Promise<number>;
   /** The names in a folder, sorted. */
@@ -61,6 +63,21 @@ export const nodeFiles: Files = {
         if (bytesRead === 0) return;
         yield buffer.subarray(0, bytesRead);
       }
+    } finally {
+      await handle.close();
+    }
+  },
+  async readRange(path, position, bytes) {
+    const handle = await open(path, "r");
+    try {
+      const buffer = Buffer.allocUnsafe(bytes);
+      let done = 0;
+      while (done < bytes) {
+        const { bytesRead } = await handle.read(buffer, done, bytes - done, position + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return buffer.subarray(0, done);
     } finally {
       await handle.close();
     }

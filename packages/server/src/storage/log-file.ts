@@ -1,16 +1,19 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
-import { diskFailure, failureCode } from "./disk-failure.ts";
-import type { Files, OpenFile } from "./files.ts";
-import { type LogScan, type Segment, segmentName } from "./log-scan.ts";
+import { DamageError } from "./damage.ts";
+import { diskFailure, failureCode, isFull } from "./disk-failure.ts";
+import type { Files } from "./files.ts";
+import { type LogScan, notePlace, type Segment } from "./log-scan.ts";
 import {
+  decodeRecord,
   encodeBatch,
-  encodeSegmentHeader,
   type LogRecord,
   type NewRecord,
+  RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
   scanSegment,
 } from "./records.ts";
+import { type ActiveSegment, createSegment, prepareSegment, removePrepared, removeSegments } from "./segments.ts";
 import { SyncTimes } from "./sync-times.ts";
 
 /** Where a batch went: the index of its first record, and the checksum of each. */
@@ -19,32 +22,39 @@ export interface Appended {
   readonly checksums: readonly number[];
 }
 
-/** The segment that is written to. */
-interface Active {
-  readonly name: string;
-  readonly firstIndex: number;
-  readonly file: OpenFile;
-  /** End of the last synced record: what lies behind is not part of the log. */
-  goodBytes: number;
-}
-
-/** The append-only log of one member, in segments. One `append` at a time; its caller collects what comes meanwhile. */
+/**
+ * The log of one member, in segments. Whoever writes waits: one `append`, `truncateFrom` or `restartAfter` at a time.
+ * Reading and dropping the start may go on meanwhile.
+ */
 export class LogFile {
   readonly #files: Files;
   readonly #directory: string;
   readonly #segmentBytes: number;
   #closed: Segment[];
-  #active: Active;
+  #active: ActiveSegment;
   #lastIndex: number;
   #appendedBytes = 0;
+  /** Grows with every cut, so that a reading notices one. */
+  #cuts = 0;
+  /** Up to here records may be gone at any moment. */
+  #dropping = 0;
+  /** A failed write is still in the file behind the last good record, because there was no space even to remove it. */
+  #uncut = false;
   #refusing: string | undefined;
+  #full: string | undefined;
   readonly #syncs = new SyncTimes();
 
-  private constructor(files: Files, directory: string, segmentBytes: number, closed: Segment[], active: Active) {
+  private constructor(
+    files: Files,
+    directory: string,
+    segmentBytes: number,
+    closed: readonly Segment[],
+    active: ActiveSegment,
+  ) {
     this.#files = files;
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
-    this.#closed = closed;
+    this.#closed = [...closed];
     this.#active = active;
     this.#lastIndex = active.firstIndex - 1;
   }
@@ -62,6 +72,7 @@ export class LogFile {
     options: { readonly segmentBytes: number; readonly startAfter: number },
   ): Promise<LogFile> {
     try {
+      await removePrepared(files, directory);
       const last = scan.segments.at(-1);
       if (last === undefined || last.bytes < SEGMENT_HEADER_BYTES) {
         const active = await createSegment(files, directory, last?.firstIndex ?? options.startAfter + 1);
@@ -72,7 +83,8 @@ export class LogFile {
         await file.truncate(last.bytes);
         await file.sync();
       }
-      const active = { name: last.name, firstIndex: last.firstIndex, file, goodBytes: last.bytes };
+      const { name, firstIndex, bytes: goodBytes } = last;
+      const active = { name, firstIndex, file, goodBytes, places: [...last.places] };
       const log = new LogFile(files, directory, options.segmentBytes, scan.segments.slice(0, -1), active);
       log.#lastIndex = last.lastIndex;
       return log;
@@ -98,31 +110,38 @@ export class LogFile {
     return this.#appendedBytes;
   }
 
-  /** Why nothing is written until a restart, as a sentence. */
   /** The longest sync of the last few seconds, milliseconds. */
   get syncMs(): number {
     return this.#syncs.longestMs;
   }
 
+  /** Why nothing is written until a restart, as a sentence. */
   get refusing(): string | undefined {
     return this.#refusing;
+  }
+
+  /** Set while the last write failed for want of space, as a sentence; the next that succeeds ends it. */
+  get full(): string | undefined {
+    return this.#full;
   }
 
   /**
    * Writes the batch with one write and one sync; it is durable when this resolves (L1).
    *
+   * @param firstIndex  of the first record: the place behind the last one.
    * @throws RegistryError `dataAccess`: nothing of the batch is in the log, and its indexes are free again (L5).
    */
-  async append(records: readonly NewRecord[]): Promise<Appended> {
-    if (this.#refusing !== undefined) throw new RegistryError("dataAccess", this.#refusing);
-    const firstIndex = this.#lastIndex + 1;
+  async append(records: readonly NewRecord[], firstIndex = this.#lastIndex + 1): Promise<Appended> {
+    this.#mayWrite();
+    if (firstIndex !== this.#lastIndex + 1) throw new Error(`record ${firstIndex} cannot follow ${this.#lastIndex}`);
     const { bytes, checksums } = encodeBatch(firstIndex, records);
     try {
+      if (this.#uncut) await this.#cutFailedWrite();
       if (this.#active.goodBytes >= this.#segmentBytes) await this.#roll(firstIndex);
       await this.#active.file.write(bytes, this.#active.goodBytes);
     } catch (thrown) {
       await this.#cutBack();
-      throw diskFailure(`the log in ${this.#directory} cannot be written`, thrown);
+      throw this.#failure(thrown);
     }
     try {
       await this.#syncs.time(() => this.#active.file.sync());
@@ -131,13 +150,74 @@ export class LogFile {
       await this.#cutBack();
       throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
     }
+    this.#full = undefined;
+    notePlace(this.#active.places, firstIndex, this.#active.goodBytes);
     this.#active.goodBytes += bytes.length;
     this.#appendedBytes += bytes.length;
     this.#lastIndex += records.length;
     return { firstIndex, checksums };
   }
 
-  /** The records after an index, oldest first, read from the files. Not to be mixed with `append`. */
+  /**
+   * Removes the records from `index` on and puts others in their place, all of it on the disk when this resolves.
+   *
+   * The new records are written and synced in a segment of their own before anything is removed, and take their place
+   * after the removal is synced: whenever the process or the machine stops, the log is the old one up to some record, or
+   * the new one.
+   *
+   * @param index  of a record of this log.
+   * @throws RegistryError `dataAccess`: the log is as it was, or takes no writes until a restart.
+   */
+  async truncateFrom(index: number, records: readonly NewRecord[] = []): Promise<Appended> {
+    this.#mayWrite();
+    const segments = this.#segments();
+    if (index < this.firstIndex || index > this.#lastIndex) throw new Error(`there is no record ${index} to be cut`);
+    const keptCount = segments.findLastIndex(({ firstIndex }, at) => firstIndex < index || at === 0) + 1;
+    const shortened = segments[keptCount - 1];
+    const offset =
+      shortened === undefined || shortened.firstIndex >= index ? undefined : await this.#offsetOf(shortened, index);
+    const batch = records.length === 0 ? undefined : encodeBatch(index, records);
+    const next = await prepareSegment(this.#files, this.#directory, index, batch?.bytes).catch((thrown) => {
+      throw this.#failure(thrown);
+    });
+    const closed = segments.slice(0, keptCount - 1);
+    if (shortened !== undefined && offset !== undefined) {
+      const places = shortened.places.filter((place) => place.index < index);
+      closed.push({ ...shortened, lastIndex: index - 1, bytes: offset, places });
+    }
+    this.#hide(closed, index - 1);
+    try {
+      await removeSegments(this.#files, this.#directory, segments.slice(keptCount));
+      // A first segment that begins with the cut gives its name to the new one.
+      if (shortened !== undefined && offset !== undefined) await this.#shorten(shortened, offset);
+      await next.takePlace();
+    } catch (thrown) {
+      this.#refuse("a part of it could not be removed", thrown);
+      await next.giveUp();
+      throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
+    }
+    await this.#begin(next.segment, index - 1 + records.length);
+    this.#appendedBytes += batch?.bytes.length ?? 0;
+    return { firstIndex: index, checksums: batch?.checksums ?? [] };
+  }
+
+  /** Removes all records; the next has the place behind `index`. A crash on the way leaves a beginning of the log, or none. */
+  async restartAfter(index: number): Promise<void> {
+    this.#mayWrite();
+    try {
+      const next = await prepareSegment(this.#files, this.#directory, index + 1, undefined);
+      const segments = this.#segments();
+      this.#hide([], this.#active.firstIndex - 1);
+      await removeSegments(this.#files, this.#directory, segments);
+      await next.takePlace();
+      await this.#begin(next.segment, index);
+    } catch (thrown) {
+      this.#refuse("its records could not be removed", thrown);
+      throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
+    }
+  }
+
+  /** The records after an index, oldest first, read from the files. Not to be mixed with writes. */
   async *recordsAfter(index: number): AsyncGenerator<LogRecord> {
     for (const { name, firstIndex, lastIndex } of this.#segments()) {
       if (lastIndex <= index) continue;
@@ -149,14 +229,39 @@ export class LogFile {
     }
   }
 
+  /**
+   * Some records from `index` on, as they follow each other: at least one, and beyond it as many as fit into `bytesMax`
+   * and lie in the same segment. May be called while others write; a cut is seen as before or after it.
+   *
+   * @returns undefined for an index that the log does not hold, or no more.
+   * @throws DamageError when the file does not hold what was written.
+   */
+  async read(index: number, bytesMax: number): Promise<readonly LogRecord[] | undefined> {
+    for (;;) {
+      const cuts = this.#cuts;
+      const segment = this.#segments().find(({ firstIndex, lastIndex }) => firstIndex <= index && index <= lastIndex);
+      if (segment === undefined) return undefined;
+      try {
+        const records = await this.#readFrom(segment, index, bytesMax);
+        if (cuts === this.#cuts) return records;
+      } catch (thrown) {
+        // What was cut or dropped meanwhile may be gone from under the reading.
+        if (index <= this.#dropping) return undefined;
+        if (cuts === this.#cuts) throw diskFailure(`the log in ${this.#directory} cannot be read`, thrown);
+      }
+    }
+  }
+
   /** Removes the segments that hold nothing after `index`; the one that is written to always stays. */
   async dropThrough(index: number): Promise<void> {
     while (this.#closed[0] !== undefined && this.#closed[0].lastIndex <= index) {
-      // Oldest first, so that a crash in between leaves no gap.
-      await this.#files.remove(join(this.#directory, this.#closed[0].name));
-      this.#closed.shift();
+      // Oldest first, and each on the disk before the next, so that a crash in between leaves no gap.
+      const { name, lastIndex } = this.#closed[0];
+      this.#dropping = lastIndex;
+      await this.#files.remove(join(this.#directory, name));
+      await this.#files.syncDirectory(this.#directory);
+      if (this.#closed[0]?.name === name) this.#closed = this.#closed.slice(1);
     }
-    await this.#files.syncDirectory(this.#directory);
   }
 
   close(): Promise<void> {
@@ -164,8 +269,76 @@ export class LogFile {
   }
 
   #segments(): Segment[] {
-    const { name, firstIndex, goodBytes } = this.#active;
-    return [...this.#closed, { name, firstIndex, lastIndex: this.#lastIndex, bytes: goodBytes }];
+    const { name, firstIndex, goodBytes, places } = this.#active;
+    return [...this.#closed, { name, firstIndex, lastIndex: this.#lastIndex, bytes: goodBytes, places }];
+  }
+
+  async #readFrom(segment: Segment, index: number, bytesMax: number): Promise<readonly LogRecord[]> {
+    const path = join(this.#directory, segment.name);
+    const place = segment.places.findLast((one) => one.index <= index) ?? segment.places[0];
+    const start = place?.offset ?? SEGMENT_HEADER_BYTES;
+    const left = segment.bytes - start;
+    for (let asked = Math.min(left, READ_BYTES + bytesMax); ; asked = Math.min(left, asked * 2)) {
+      const bytes = await this.#files.readRange(path, start, asked);
+      const records: LogRecord[] = [];
+      let taken = 0;
+      let reason = "";
+      for (let offset = 0, expected = place?.index ?? index; offset < bytes.length; expected += 1) {
+        const record = decodeRecord(bytes, offset);
+        if (typeof record === "string") reason = record;
+        else if (record.index !== expected) reason = `record ${record.index} stands where ${expected} belongs`;
+        if (typeof record === "string" || reason !== "") break;
+        taken += record.index < index ? 0 : record.end - offset;
+        if (records.length > 0 && taken > bytesMax) break;
+        if (record.index >= index) records.push(record);
+        offset = record.end;
+      }
+      if (records.length > 0) return records;
+      if (asked < left) continue;
+      throw new DamageError(
+        { part: "log", path, fromIndex: index },
+        `the log is damaged in ${path}, where record ${index} belongs (${reason}): restart this member, which checks all of it`,
+      );
+    }
+  }
+
+  async #offsetOf(segment: Segment, index: number): Promise<number> {
+    const place = segment.places.findLast((one) => one.index <= index);
+    let offset = place?.offset ?? SEGMENT_HEADER_BYTES;
+    const start = place?.index ?? segment.firstIndex;
+    if (start === index) return offset;
+    for (let next = start; next < index; ) {
+      const records = await this.#readFrom(segment, next, READ_BYTES);
+      for (const { payload } of records.slice(0, index - next)) offset += RECORD_HEADER_BYTES + payload.length;
+      next += records.length;
+    }
+    return offset;
+  }
+
+  async #shorten({ name }: Segment, bytes: number): Promise<void> {
+    const file = name === this.#active.name ? this.#active.file : await this.#files.open(join(this.#directory, name));
+    try {
+      await file.truncate(bytes);
+      await file.sync();
+    } finally {
+      if (file !== this.#active.file) await file.close();
+    }
+  }
+
+  /** From now on nobody begins to read what is about to be cut. */
+  #hide(closed: Segment[], lastIndex: number): void {
+    this.#closed = closed;
+    this.#lastIndex = lastIndex;
+    this.#cuts += 1;
+  }
+
+  async #begin(active: ActiveSegment, lastIndex: number): Promise<void> {
+    const { file } = this.#active;
+    this.#active = active;
+    this.#lastIndex = lastIndex;
+    this.#uncut = false;
+    this.#full = undefined;
+    await file.close();
   }
 
   async #roll(firstIndex: number): Promise<void> {
@@ -179,11 +352,32 @@ export class LogFile {
   /** Removes what a failed write left behind the last good record, so that a restart does not find it. */
   async #cutBack(): Promise<void> {
     try {
-      await this.#active.file.truncate(this.#active.goodBytes);
-      await this.#active.file.sync();
+      await this.#cutFailedWrite();
     } catch (thrown) {
-      this.#refuse("a failed write could not be removed from the log", thrown);
+      if (!this.#uncut) this.#refuse("a failed write could not be removed from the log", thrown);
     }
+  }
+
+  async #cutFailedWrite(): Promise<void> {
+    try {
+      await this.#active.file.truncate(this.#active.goodBytes);
+    } catch (thrown) {
+      // Some file systems need space to give some back. No sync has failed, so the cut can be tried again.
+      this.#uncut = isFull(thrown);
+      throw thrown;
+    }
+    this.#uncut = false;
+    await this.#active.file.sync();
+  }
+
+  #mayWrite(): void {
+    if (this.#refusing !== undefined) throw new RegistryError("dataAccess", this.#refusing);
+  }
+
+  #failure(thrown: unknown): RegistryError {
+    const failure = diskFailure(`the log in ${this.#directory} cannot be written`, thrown);
+    this.#full = isFull(thrown) ? failure.message : undefined;
+    return failure;
   }
 
   #refuse(reason: string, thrown: unknown): void {
@@ -193,19 +387,5 @@ export class LogFile {
   }
 }
 
-async function createSegment(files: Files, directory: string, firstIndex: number): Promise<Active> {
-  const name = segmentName(firstIndex);
-  const path = join(directory, name);
-  const file = await files.create(path);
-  try {
-    await file.write(encodeSegmentHeader(firstIndex), 0);
-    await file.sync();
-    await files.syncDirectory(directory);
-  } catch (thrown) {
-    await file.close().catch(() => {});
-    // A header that stays is harmless: the next try empties the file, and a restart takes it for a torn one.
-    await files.remove(path).catch(() => {});
-    throw thrown;
-  }
-  return { name, firstIndex, file, goodBytes: SEGMENT_HEADER_BYTES };
-}
+/** Read beyond what was asked for, because a reading begins at a place that is kept. */
+const READ_BYTES = 128 * 1024;

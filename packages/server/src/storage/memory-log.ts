@@ -1,7 +1,8 @@
+import { Applier } from "./applier.ts";
 import type { OpenedLog, StateMachine } from "./port.ts";
 import { type ProposalLimits, Proposals } from "./proposals.ts";
 import { lazyConfigs } from "./sql/lazy-configs.ts";
-import { openMemoryStore, type Store } from "./store.ts";
+import { EMPTY, openMemoryStore, type Store } from "./store.ts";
 
 export interface MemoryLogOptions<C, R> {
   readonly machine: StateMachine<C, R>;
@@ -26,34 +27,41 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
     opened ??= openMemoryStore();
     return opened;
   }
+  const applier = new Applier({
+    machine: options.machine,
+    saver: {
+      async save({ configs = [] }, mark) {
+        if (configs.length > 0) await store().write({ rows: [], configs }, mark);
+        return true;
+      },
+      failing: undefined,
+    },
+    mark: EMPTY,
+  });
   const proposals = new Proposals({
     machine: options.machine,
-    medium: {
+    journal: {
       async append(records) {
         const firstIndex = lastIndex + 1;
         lastIndex += records.length;
         return { firstIndex, checksums: [] };
       },
-      async save({ configs = [] }, mark) {
-        if (configs.length > 0) await store().write({ rows: [], configs }, mark);
-        return true;
-      },
     },
+    applier,
     limits: { ...PROPOSAL_LIMITS, ...options.limits },
     wallClock: options.wallClock ?? Date.now,
-    appliedIndex: 0,
   });
   return {
     propose: (command) => proposals.propose(command),
     get appliedIndex() {
-      return proposals.appliedIndex;
+      return applier.appliedIndex;
     },
     status: () => ({
-      appliedIndex: proposals.appliedIndex,
+      appliedIndex: applier.appliedIndex,
       snapshotIndex: 0,
       logBytes: 0,
       pending: proposals.pending,
-      refusing: proposals.refusing,
+      refusing: applier.refusing,
       storeFailing: undefined,
       syncMs: 0,
     }),

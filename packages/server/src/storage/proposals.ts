@@ -1,9 +1,8 @@
-import type { ConfigWrite } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
+import type { Applier } from "./applier.ts";
 import type { Appended } from "./log-file.ts";
-import type { Applied, RowWrite, StateMachine, Writes } from "./port.ts";
+import type { Applied, StateMachine } from "./port.ts";
 import { type NewRecord, PAYLOAD_BYTES_MAX } from "./records.ts";
-import type { Mark } from "./store.ts";
 import { turn } from "./turn.ts";
 
 /** Bounds of what waits (L11) and of what goes to the disk at once. */
@@ -18,79 +17,59 @@ export interface ProposalLimits {
   readonly batchBytesMax: number;
 }
 
-/** Where batches go: a file and SQLite, or nowhere. */
-export interface Medium {
+/** Where batches become durable: a file, or nowhere. */
+export interface Journal {
   /** @throws RegistryError when the batch is not durable; none of it may then be in the log. */
   append(records: readonly NewRecord[]): Promise<Appended>;
-  /** Takes what the entries up to the mark write. Never fails. @returns whether the store now holds all of it. */
-  save(writes: Writes, mark: Mark): Promise<boolean>;
 }
 
+/** A command on its way; it is an entry once it has been appended. */
 interface Pending<R> extends NewRecord {
+  index: number;
+  checksum: number;
   resolve(result: R): void;
   reject(error: RegistryError): void;
 }
 
-/** How long entries are applied before they are stored, and of how many rows and bytes at most. */
-const SLICE_MS = 5;
-const SLICE_ROWS_MAX = 512;
-const SLICE_BYTES_MAX = 1024 * 1024;
-/** How soon a store that failed is tried again when nobody writes; each time twice as late, up to the maximum. */
-const CATCH_UP_MS = 500;
-const CATCH_UP_MS_MAX = 60_000;
-
 /**
- * The order in which commands become state, the same for every medium: collect, append, apply, save, answer (L1). One
- * batch is under way at a time; what is proposed meanwhile forms the next.
+ * The order in which commands of a member by itself become state, the same for every journal: collect, append, and what
+ * is appended is applied (L1). One batch is under way at a time; what is proposed meanwhile forms the next.
  */
 export class Proposals<C, R> {
   readonly #machine: StateMachine<C, R>;
-  readonly #medium: Medium;
+  readonly #journal: Journal;
+  readonly #applier: Applier<C, R>;
   readonly #limits: ProposalLimits;
   readonly #wallClock: () => number;
   readonly #waiting: Pending<R>[] = [];
   #batchLength = 0;
   #pendingBytes = 0;
-  #appliedIndex: number;
-  #refusing: string | undefined;
   #closing = false;
   #running: Promise<void> | undefined;
-  /** What the store could not take reaches to here. */
-  #behind: Mark | undefined;
-  #catchUp: NodeJS.Timeout | undefined;
-  #catchUpMs = CATCH_UP_MS;
 
   constructor(options: {
     readonly machine: StateMachine<C, R>;
-    readonly medium: Medium;
+    readonly journal: Journal;
+    readonly applier: Applier<C, R>;
     readonly limits: ProposalLimits;
     readonly wallClock: () => number;
-    readonly appliedIndex: number;
   }) {
     this.#machine = options.machine;
-    this.#medium = options.medium;
+    this.#journal = options.journal;
+    this.#applier = options.applier;
     this.#limits = options.limits;
     this.#wallClock = options.wallClock;
-    this.#appliedIndex = options.appliedIndex;
-  }
-
-  get appliedIndex(): number {
-    return this.#appliedIndex;
   }
 
   get pending(): number {
     return this.#waiting.length + this.#batchLength;
   }
 
-  /** Set once the state machine has failed. */
-  get refusing(): string | undefined {
-    return this.#refusing;
-  }
-
   /** Not `async`: a refusal and the order of proposals are decided before this returns. */
   propose(command: C): Promise<R> {
     if (this.#closing) return refusal("unavailable", "the log takes no more commands, because the server is stopping");
-    if (this.#refusing !== undefined) return refusal("dataAccess", this.#refusing);
+    const { refusing } = this.#applier;
+    if (refusing !== undefined) return refusal("dataAccess", refusing);
     const { pendingMax, pendingBytesMax } = this.#limits;
     if (this.pending >= pendingMax) {
       return refusal(
@@ -118,7 +97,9 @@ export class Proposals<C, R> {
     }
     this.#pendingBytes += payload.length;
     const at = Math.max(0, Math.floor(this.#wallClock()));
-    const answer = new Promise<R>((resolve, reject) => this.#waiting.push({ at, payload, resolve, reject }));
+    const answer = new Promise<R>((resolve, reject) =>
+      this.#waiting.push({ term: 0, kind: "command", at, payload, index: 0, checksum: 0, resolve, reject }),
+    );
     this.#running ??= this.#run();
     return answer;
   }
@@ -126,14 +107,13 @@ export class Proposals<C, R> {
   /** Lets accepted proposals finish and refuses later ones. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#catchUp);
     await this.#running;
+    await this.#applier.close();
   }
 
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop joins the first batch, instead of waiting for its sync.
     await turn();
-    if (this.#behind !== undefined) await this.#save({ rows: [] }, this.#behind);
     while (this.#waiting.length > 0) {
       const batch = this.#take();
       try {
@@ -141,30 +121,10 @@ export class Proposals<C, R> {
       } catch (thrown) {
         const error = RegistryError.from(thrown);
         // Answers are given in order: what is left of the batch is its end.
-        for (const pending of batch.slice(batch.length - this.#batchLength))
-          this.#answer(pending, () => pending.reject(error));
+        for (const pending of batch.slice(batch.length - this.#batchLength)) this.#answer(pending, error);
       }
     }
     this.#running = undefined;
-    this.#planCatchUp();
-  }
-
-  /** Who reads what an import wrote waits until the store has it (L12), also on a server where nobody writes. */
-  #planCatchUp(): void {
-    clearTimeout(this.#catchUp);
-    if (this.#behind === undefined || this.#closing) return;
-    this.#catchUp = setTimeout(() => {
-      this.#running ??= this.#run();
-    }, this.#catchUpMs).unref();
-    this.#catchUpMs = Math.min(CATCH_UP_MS_MAX, this.#catchUpMs * 2);
-  }
-
-  async #save(writes: Writes, mark: Mark): Promise<void> {
-    const saved = await this.#medium.save(writes, mark);
-    this.#behind = saved ? undefined : mark;
-    if (!saved) return;
-    this.#catchUpMs = CATCH_UP_MS;
-    this.#machine.saved?.(mark.index);
   }
 
   #take(): Pending<R>[] {
@@ -181,81 +141,27 @@ export class Proposals<C, R> {
   }
 
   async #commit(batch: readonly Pending<R>[]): Promise<void> {
-    if (this.#refusing !== undefined) throw new RegistryError("dataAccess", this.#refusing);
-    const { firstIndex, checksums } = await this.#medium.append(batch);
-    for (let next = 0; next < batch.length; ) {
-      if (next > 0) await turn();
-      next = await this.#applySlice(batch, next, firstIndex, checksums);
+    const { refusing } = this.#applier;
+    if (refusing !== undefined) throw new RegistryError("dataAccess", refusing);
+    await this.#applier.catchUp();
+    const { firstIndex, checksums } = await this.#journal.append(batch);
+    for (const [place, pending] of batch.entries()) {
+      pending.index = firstIndex + place;
+      pending.checksum = checksums[place] ?? 0;
     }
-  }
-
-  /** Applies entries until time, rows or bytes are used up, saves them together, then answers. */
-  async #applySlice(
-    batch: readonly Pending<R>[],
-    from: number,
-    firstIndex: number,
-    checksums: readonly number[],
-  ): Promise<number> {
-    const outcomes: (() => void)[] = [];
-    const writes = new Gathered();
-    const sliceEndsAt = performance.now() + SLICE_MS;
-    let bytes = 0;
-    let next = from;
-    let broken: RegistryError | undefined;
-    while (next < batch.length && (next === from || (performance.now() < sliceEndsAt && bytes < SLICE_BYTES_MAX))) {
-      const pending = batch[next];
-      if (pending === undefined || writes.count >= SLICE_ROWS_MAX) break;
-      try {
-        const applied = applyRecord(this.#machine, firstIndex + next, pending);
-        writes.add(applied);
-        outcomes.push(() => this.#answer(pending, () => settle(pending, applied)));
-      } catch (thrown) {
-        broken = this.#break(firstIndex + next, thrown);
-        break;
-      }
-      bytes += pending.payload.length;
-      next += 1;
-    }
-    if (next > from) {
-      const index = firstIndex + next - 1;
-      this.#appliedIndex = index;
-      // To decode and apply a content of megabytes has taken a slice already; to store it takes the next.
-      if (bytes >= SLICE_BYTES_MAX) await turn();
-      await this.#save(writes, { index, checksum: checksums[next - 1] ?? 0 });
-    }
-    for (const outcome of outcomes) outcome();
-    if (broken !== undefined) throw broken;
-    return next;
+    await this.#applier.apply(batch, (place, applied) => {
+      const pending = batch[place];
+      if (pending !== undefined && applied !== undefined) this.#answer(pending, applied);
+    });
   }
 
   /** Makes room first: whoever is answered may propose again. */
-  #answer({ payload }: Pending<R>, settle: () => void): void {
+  #answer(pending: Pending<R>, outcome: Applied<R> | RegistryError): void {
     this.#batchLength -= 1;
-    this.#pendingBytes -= payload.length;
-    settle();
-  }
-
-  /** A state machine that throws has a broken invariant, and its state may be half changed: nothing follows (L10). */
-  #break(index: number, thrown: unknown): RegistryError {
-    this.#refusing = `the log stopped, because applying its record ${index} failed: report this as a bug and restart`;
-    const outcome = `record ${index} is in the log, but applying it failed, so that this command's outcome is unknown`;
-    return new RegistryError("serverError", outcome, { cause: thrown });
-  }
-}
-
-/** What several entries write, in their order. */
-export class Gathered implements Writes {
-  readonly rows: RowWrite[] = [];
-  readonly configs: ConfigWrite[] = [];
-
-  get count(): number {
-    return this.rows.length + this.configs.length;
-  }
-
-  add({ rows, configs = [] }: Writes): void {
-    // One by one: an edit of many instances has more rows than a call takes as arguments.
-    for (const row of rows) this.rows.push(row);
-    for (const write of configs) this.configs.push(write);
+    this.#pendingBytes -= pending.payload.length;
+    if (outcome instanceof RegistryError) pending.reject(outcome);
+    else if (outcome.ok) pending.resolve(outcome.result);
+    else pending.reject(new RegistryError(outcome.failure, outcome.message));
   }
 }
 
@@ -265,18 +171,6 @@ function encodeCommand<C>({ codec }: Pick<StateMachine<C, unknown>, "codec">, co
   const payload = Buffer.from(buffer, byteOffset, length);
   if (length === 0 || payload.includes(0)) throw new Error("a command's payload is empty or has a zero byte");
   return payload;
-}
-
-/** Gives the machine what a replay would give it: the command as the log holds it, not the caller's object (L3). */
-export function applyRecord<C, R>(machine: StateMachine<C, R>, index: number, record: NewRecord): Applied<R> {
-  const { at, payload } = record;
-  const command = machine.codec === undefined ? JSON.parse(payload.toString()) : machine.codec.decode(payload);
-  return machine.apply({ index, at, command: command as C });
-}
-
-function settle<R>(pending: Pending<R>, applied: Applied<R>): void {
-  if (applied.ok) pending.resolve(applied.result);
-  else pending.reject(new RegistryError(applied.failure, applied.message));
 }
 
 function refusal(...[failure, message]: ConstructorParameters<typeof RegistryError>): Promise<never> {

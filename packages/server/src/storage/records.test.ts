@@ -8,18 +8,24 @@ import {
   encodeBatch,
   encodeSegmentHeader,
   type LogRecord,
+  type NewRecord,
   RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
   scanSegment,
 } from "./records.ts";
 
-const command = (text: string) => ({ at: 1_700_000_000_000, payload: Buffer.from(JSON.stringify({ text })) });
+const command = (text: string, term = 1): NewRecord => ({
+  term,
+  kind: "command",
+  at: 1_700_000_000_000,
+  payload: Buffer.from(JSON.stringify({ text })),
+});
 
 /** A segment from index 5: a batch of one, one of three, and one of one. */
 function segment(): { bytes: Buffer; ends: number[] } {
   const batches = [
     encodeBatch(5, [command("a")]),
-    encodeBatch(6, ["b", "c", "d"].map(command)),
+    encodeBatch(6, ["b", "c", "d"].map((text) => command(text))),
     encodeBatch(9, [command("e")]),
   ];
   const bytes = Buffer.concat([encodeSegmentHeader(5), ...batches.map((batch) => batch.bytes)]);
@@ -39,9 +45,20 @@ describe("the records of a segment", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 2 ** 40 }),
-        fc.array(fc.record({ at: fc.integer({ min: 0, max: 2 ** 45 }), value: fc.json() }), { minLength: 1 }),
+        fc.array(
+          fc.record({
+            at: fc.integer({ min: 0, max: 2 ** 45 }),
+            term: fc.integer({ min: 0, max: 2 ** 40 }),
+            kind: fc.constantFrom("command", "configuration", "noop"),
+            value: fc.json(),
+          }),
+          { minLength: 1 },
+        ),
         (first, entries) => {
-          const written = entries.map(({ at, value }) => ({ at, payload: Buffer.from(value) }));
+          entries.sort((a, b) => a.term - b.term);
+          const written = entries.map(({ at, term, kind, value }) => {
+            return { at, term, kind, payload: Buffer.from(kind === "noop" ? "" : value) };
+          });
           const { bytes, checksums } = encodeBatch(first, written);
           const read: LogRecord[] = [];
           const whole = Buffer.concat([encodeSegmentHeader(first), bytes]);
@@ -49,11 +66,10 @@ describe("the records of a segment", () => {
           assert.equal(damage, undefined);
           assert.equal(lastIndex, first + entries.length - 1);
           assert.deepEqual(
-            read.map(({ index, at, payload, checksum, batchFirst }) => ({ index, at, payload, checksum, batchFirst })),
-            written.map(({ at, payload }, i) => ({
+            read.map(({ end, ...record }) => record),
+            written.map((record, i) => ({
+              ...record,
               index: first + i,
-              at,
-              payload,
               checksum: checksums[i],
               batchFirst: first,
             })),
@@ -98,6 +114,19 @@ describe("the records of a segment", () => {
         assert.equal(bytes.readUInt32BE(start), crc32(bytes.subarray(start + 4, record.end)));
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test("end before one of an earlier term, which no log has behind a later one", () => {
+    const records = [command("a", 3), command("b", 2)];
+    const bytes = Buffer.concat([encodeSegmentHeader(5), encodeBatch(5, records).bytes]);
+    const { indexes, damage } = scan(bytes);
+    assert.deepEqual(indexes, [5]);
+    assert.equal(damage?.reason, "term 2 follows term 3");
+    assert.equal(
+      scanSegment(bytes, 5, () => {}, 4).damage?.reason,
+      "term 3 follows term 4",
+      "also of a segment before",
     );
   });
 

@@ -4,21 +4,32 @@ import { crc32 } from "./crc32.ts";
  * The bytes of the log. All numbers are big endian.
  *
  *     segment: "nacrelog" | version u32 | first index u48 | 0 u16 | crc u32, then records
- *     record:  crc u32 | payload bytes u32 | index u48 | at u48 | place u32 | payload (no zero byte)
+ *     record:  crc u32 | payload bytes u32 | index u48 | at u48 | term u48 | place u32 | kind u8 | 0 u8 | payload
  *
- * A record's checksum covers everything after it (L2). `place` is the record's position in its group commit: since a
- * batch is written only when the one before it is on the disk, it tells whether an earlier record had been synced (L4).
+ * A record's checksum covers everything after it (L2), and a payload has no zero byte (L3). `place` is the record's
+ * position in its group commit: since a batch is written only when the one before it is on the disk, it tells whether an
+ * earlier record had been synced (L4).
  */
 export const SEGMENT_HEADER_BYTES = 24;
-export const RECORD_HEADER_BYTES = 24;
+export const RECORD_HEADER_BYTES = 32;
 /** Also bounds what the decoder believes of a length field. */
 export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 
 const MAGIC = Buffer.from("nacrelog");
-const VERSION = 1;
+const VERSION = 2;
+
+/** What a record is for: the machine, the group's list of members, or nothing but the begin of a term. */
+export type RecordKind = "command" | "configuration" | "noop";
+
+const KINDS: readonly (RecordKind | undefined)[] = [undefined, "command", "configuration", "noop"];
+const KIND_BYTES: Readonly<Record<RecordKind, number>> = { command: 1, configuration: 2, noop: 3 };
 
 export interface NewRecord {
+  /** Of the leader that gave the record its place; 0 in a log that never had one. */
+  readonly term: number;
+  readonly kind: RecordKind;
   readonly at: number;
+  /** Without a zero byte (L3); empty for a `noop` only. */
   readonly payload: Buffer;
 }
 
@@ -53,12 +64,14 @@ export function encodeBatch(firstIndex: number, records: readonly NewRecord[]): 
   const bytes = Buffer.allocUnsafe(total);
   const checksums: number[] = [];
   let offset = 0;
-  for (const [place, { at, payload }] of records.entries()) {
+  for (const [place, { at, term, kind, payload }] of records.entries()) {
     const end = offset + RECORD_HEADER_BYTES + payload.length;
     bytes.writeUInt32BE(payload.length, offset + 4);
     bytes.writeUIntBE(firstIndex + place, offset + 8, 6);
     bytes.writeUIntBE(at, offset + 14, 6);
-    bytes.writeUInt32BE(place, offset + 20);
+    bytes.writeUIntBE(term, offset + 20, 6);
+    bytes.writeUInt32BE(place, offset + 26);
+    bytes.writeUInt16BE(KIND_BYTES[kind] << 8, offset + 30);
     payload.copy(bytes, offset + RECORD_HEADER_BYTES);
     const checksum = crc32(bytes.subarray(offset + 4, end));
     bytes.writeUInt32BE(checksum, offset);
@@ -72,18 +85,27 @@ export function encodeBatch(firstIndex: number, records: readonly NewRecord[]): 
 export function decodeRecord(bytes: Buffer, offset: number): LogRecord | string {
   if (bytes.length - offset < RECORD_HEADER_BYTES) return "the record is incomplete";
   const length = bytes.readUInt32BE(offset + 4);
-  if (length === 0 || length > PAYLOAD_BYTES_MAX) return `the record claims ${length} bytes`;
+  if (length > PAYLOAD_BYTES_MAX) return `the record claims ${length} bytes`;
   const end = offset + RECORD_HEADER_BYTES + length;
   if (end > bytes.length) return "the record is incomplete";
   const checksum = bytes.readUInt32BE(offset);
   if (checksum !== crc32(bytes.subarray(offset + 4, end))) return "the checksum is wrong";
+  const kind = KINDS[bytes[offset + 30] ?? 0];
+  if (kind === undefined || (length === 0) !== (kind === "noop")) return "the record is of no known kind";
   const index = bytes.readUIntBE(offset + 8, 6);
-  const batchFirst = index - bytes.readUInt32BE(offset + 20);
-  const payload = bytes.subarray(offset + RECORD_HEADER_BYTES, end);
-  return { index, at: bytes.readUIntBE(offset + 14, 6), batchFirst, checksum, payload, end };
+  return {
+    index,
+    at: bytes.readUIntBE(offset + 14, 6),
+    term: bytes.readUIntBE(offset + 20, 6),
+    kind,
+    batchFirst: index - bytes.readUInt32BE(offset + 26),
+    checksum,
+    payload: bytes.subarray(offset + RECORD_HEADER_BYTES, end),
+    end,
+  };
 }
 
-export interface Damage {
+export interface RecordDamage {
   readonly offset: number;
   readonly reason: string;
   /** The index that belongs at this offset. */
@@ -96,14 +118,20 @@ export interface SegmentScan {
   readonly lastIndex: number;
   /** Bytes up to the end of the last good record. */
   readonly goodBytes: number;
-  readonly damage: Damage | undefined;
+  readonly damage: RecordDamage | undefined;
 }
 
-/** Walks the records of one segment, which must follow each other from `firstIndex` without gaps. Never throws. */
+/**
+ * Walks the records of one segment, which must follow each other from `firstIndex` without gaps, and whose terms never
+ * decrease. Never throws.
+ *
+ * @param termBefore  of the record before the segment, 0 when it is not known.
+ */
 export function scanSegment(
   bytes: Buffer,
   firstIndex: number,
   visit: (record: LogRecord) => void = () => {},
+  termBefore = 0,
 ): SegmentScan {
   const damaged = (offset: number, index: number, reason: string): SegmentScan => ({
     lastIndex: index - 1,
@@ -113,11 +141,14 @@ export function scanSegment(
   if (decodeSegmentHeader(bytes) !== firstIndex) return damaged(0, firstIndex, "the segment's header is damaged");
   let offset = SEGMENT_HEADER_BYTES;
   let index = firstIndex;
+  let term = termBefore;
   while (offset < bytes.length) {
     const record = decodeRecord(bytes, offset);
     if (typeof record === "string") return damaged(offset, index, record);
     if (record.index !== index) return damaged(offset, index, `record ${record.index} stands where ${index} belongs`);
+    if (record.term < term) return damaged(offset, index, `term ${record.term} follows term ${term}`);
     visit(record);
+    term = record.term;
     offset = record.end;
     index += 1;
   }

@@ -1,17 +1,18 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
+import { applyRecord, Gathered, markOf } from "./applier.ts";
+import { DamageError } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
 import type { Files } from "./files.ts";
 import { LogFile } from "./log-file.ts";
 import { type LogScan, scanLog } from "./log-scan.ts";
 import type { StorageLogger } from "./logger.ts";
 import type { StateMachine } from "./port.ts";
-import { applyRecord, Gathered } from "./proposals.ts";
 import { scanSegment } from "./records.ts";
 import type { RunMark } from "./run-mark.ts";
 import { bytesOfSnapshot, checkSnapshot, listSnapshots, noSnapshot, snapshotRows } from "./snapshot.ts";
 import type { SnapshotRow } from "./sql/snapshot-rows.ts";
-import { inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
+import { EMPTY, inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
 import { turn } from "./turn.ts";
 
 export interface Folders {
@@ -45,7 +46,7 @@ const SAVE_ROWS = 1000;
 const SAVE_BYTES = 8 * 1024 * 1024;
 
 /** The mark of a store that does not yet hold all rows of a snapshot. No log fits it: an interrupted rebuild starts over. */
-const REBUILDING: Mark = { index: -1, checksum: 0 };
+const REBUILDING: Mark = { ...EMPTY, index: -1 };
 
 /**
  * Brings the machine to the state of the whole log: from the store if it can be trusted, else from a snapshot, and then
@@ -105,8 +106,8 @@ function refuseLoss(
   const { lastIndex, snapshotIndex, storeIndex, cleanAt } = seen;
   const reached = Math.max(snapshotIndex, storeIndex, cleanAt);
   if (reached <= lastIndex) return;
-  throw new RegistryError(
-    "dataAccess",
+  throw new DamageError(
+    { part: "log", path: folders.log, fromIndex: lastIndex + 1 },
     `the log in ${folders.log} ends at record ${lastIndex}, but records up to ${reached} had been acknowledged: restore ` +
       "the data folder from a backup",
   );
@@ -147,11 +148,12 @@ async function chooseSnapshot(
     // Without a log behind it, an older snapshot would silently be an older state.
     if (firstIndex === undefined) break;
   }
-  if (firstIndex === 1 || (firstIndex === undefined && snapshots.length === 0)) return { index: 0, checksum: 0 };
+  if (firstIndex === 1 || (firstIndex === undefined && snapshots.length === 0)) return EMPTY;
   throw noSnapshot(folders.snapshots, firstIndex ?? (snapshots[0] ?? 0) + 1, reasons);
 }
 
-async function rebuild(files: Files, folders: Folders, store: Store, { index, checksum }: Mark): Promise<void> {
+async function rebuild(files: Files, folders: Folders, store: Store, mark: Mark): Promise<void> {
+  const { index } = mark;
   if (index === 0) return;
   let rows: SnapshotRow[] = [];
   let bytes = 0;
@@ -164,7 +166,7 @@ async function rebuild(files: Files, folders: Folders, store: Store, { index, ch
     bytes = 0;
     await turn();
   }
-  store.restore(rows, { index, checksum });
+  store.restore(rows, mark);
 }
 
 function bytesOf({ value }: SnapshotRow): number {
@@ -186,12 +188,13 @@ async function replay<C, R>(log: LogFile, machine: StateMachine<C, R>, store: St
   let count = 0;
   for await (const record of log.recordsAfter(store.mark.index)) {
     try {
-      writes.add(applyRecord(machine, record.index, record));
+      const applied = applyRecord(machine, record);
+      if (applied !== undefined) writes.add(applied);
     } catch (thrown) {
       const sentence = `record ${record.index} of the log cannot be applied: report this as a bug`;
       throw new RegistryError("dataAccess", sentence, { cause: thrown });
     }
-    mark = { index: record.index, checksum: record.checksum };
+    mark = markOf(record, mark);
     count += 1;
     bytes += record.payload.length;
     if (writes.count < SAVE_ROWS && bytes < SAVE_BYTES) continue;

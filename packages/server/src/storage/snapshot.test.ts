@@ -17,7 +17,7 @@ test("a snapshot writes a content of megabytes piece by piece, and in the same b
     { kind: "config_info", key: "7", value: [7, "a", null, '{"a": "é😀"}\n'.repeat(200_000)] },
     { kind: "config_info", key: "8", value: [8, "b", null, "short"] },
   ];
-  const view = { mark: { index: 9, checksum: 1 }, rows: rows.values(), close: () => {} };
+  const view = { mark: { index: 9, term: 2, checksum: 1, configuration: "" }, rows: rows.values(), close: () => {} };
   await writeSnapshot(files, "folder", view, () => false);
   const lines = written.join("").split("\n");
   assert.deepEqual(

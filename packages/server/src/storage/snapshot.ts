@@ -1,29 +1,28 @@
 import { join } from "node:path";
-import { RegistryError } from "@nacre/protocol";
 import { isLarge, piecesOf } from "../large-text.ts";
 import { crc32 } from "./crc32.ts";
+import { DamageError } from "./damage.ts";
 import type { Files } from "./files.ts";
 import type { ColumnValue, SnapshotRow } from "./sql/snapshot-rows.ts";
-import type { View } from "./store.ts";
+import { EMPTY, type Mark, type View } from "./store.ts";
 import { turn } from "./turn.ts";
 
 /**
  * A snapshot is a text file of JSON lines: a head with format and mark, one `[kind, key, value]` per row, and a foot with
- * the number of rows and the checksum of all bytes before it (L8). Format 1 had keyed rows only.
+ * the number of rows and the checksum of all bytes before it (L8). Format 1 had keyed rows only, 2 neither term nor
+ * configuration.
  */
-const FORMAT = "nacre-snapshot-2";
-const READABLE = [FORMAT, "nacre-snapshot-1"];
+const FORMAT = "nacre-snapshot-3";
+const READABLE = [FORMAT, "nacre-snapshot-2", "nacre-snapshot-1"];
 const NAME = /^(\d{16})\.snapshot$/;
 const SLICE_MS = 5;
 const SLICE_BYTES = 256 * 1024;
 
-export interface SnapshotHead {
+export interface SnapshotHead extends Mark {
   readonly format: string;
-  readonly index: number;
-  readonly checksum: number;
 }
 
-const snapshotName = (index: number): string => `${String(index).padStart(16, "0")}.snapshot`;
+export const snapshotName = (index: number): string => `${String(index).padStart(16, "0")}.snapshot`;
 
 /** The indexes of the snapshots in a folder, newest first. */
 export async function listSnapshots(files: Files, directory: string): Promise<number[]> {
@@ -170,10 +169,10 @@ export async function* snapshotRows(files: Files, directory: string, index: numb
   }
 }
 
-export function noSnapshot(directory: string, firstIndex: number, reasons: readonly string[]): RegistryError {
+export function noSnapshot(directory: string, firstIndex: number, reasons: readonly string[]): DamageError {
   const why = reasons.length === 0 ? "there is none" : reasons.join("; ");
-  return new RegistryError(
-    "dataAccess",
+  return new DamageError(
+    { part: "snapshots", path: directory, fromIndex: 1 },
     `the state cannot be rebuilt, because no snapshot in ${directory} can be used (${why}) and the log starts at record ` +
       `${firstIndex}: restore the data folder from a backup`,
   );
@@ -182,7 +181,7 @@ export function noSnapshot(directory: string, firstIndex: number, reasons: reado
 function readHead(line: string): SnapshotHead | undefined {
   try {
     const head = JSON.parse(line) as SnapshotHead;
-    return READABLE.includes(head.format) ? head : undefined;
+    return READABLE.includes(head.format) ? { ...EMPTY, ...head } : undefined;
   } catch {
     return undefined;
   }

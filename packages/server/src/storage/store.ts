@@ -6,7 +6,7 @@ import type { StagedRow, Writes } from "./port.ts";
 import type { ConfigTables } from "./sql/config-tables.ts";
 import { lazyConfigs } from "./sql/lazy-configs.ts";
 import { sqliteSchema } from "./sql/schema.ts";
-import { holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
+import { emptyTables, holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
 import { Sqlite } from "./sql/sqlite.ts";
 import { turn } from "./turn.ts";
 
@@ -19,14 +19,35 @@ export interface Row {
 /** The last entry whose rows the store holds, with that record's checksum: it ties the store to one log. */
 export interface Mark {
   readonly index: number;
+  readonly term: number;
   readonly checksum: number;
+  /** The members of the group as of this entry, as a `configuration` record had them; empty before the first one. */
+  readonly configuration: string;
 }
+
+/** The state before the first entry. */
+export const EMPTY: Mark = { index: 0, term: 0, checksum: 0, configuration: "" };
 
 /** A reading of the whole store as of one applied index, while writes go on. */
 export interface View {
   readonly mark: Mark;
   readonly rows: IterableIterator<SnapshotRow>;
   close(): void;
+}
+
+/**
+ * Another state on its way into a store in use: readers of `configs` and views see the old one until `commit`, which
+ * takes no longer than any other. Nothing else is written meanwhile.
+ */
+export interface Replacement {
+  put(rows: readonly SnapshotRow[]): void;
+  /** What the new state holds so far, as a start would read it. */
+  rows(): IterableIterator<Row>;
+  heads(): AsyncIterable<ConfigHead>;
+  staged(): AsyncIterable<StagedRow>;
+  commit(mark: Mark): void;
+  /** More than once, or after a commit, does no harm. */
+  giveUp(): void;
 }
 
 /**
@@ -43,6 +64,8 @@ export interface Store {
   write(writes: Writes, mark: Mark): Promise<void>;
   /** Puts rows of a snapshot back into a store that holds none of them, in one transaction with the mark. */
   restore(rows: readonly SnapshotRow[], mark: Mark): void;
+  /** Begins by removing, in slices, what the store holds. */
+  replace(): Promise<Replacement>;
   rows(): IterableIterator<Row>;
   /** Formal versions first, by ascending id. */
   heads(): AsyncIterable<ConfigHead>;
@@ -56,11 +79,12 @@ export interface Store {
   close(): void;
 }
 
-const FORMAT = 2;
+const FORMAT = 3;
 const SCHEMA = `
   CREATE TABLE rows (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
-  CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, checksum INTEGER NOT NULL);
-  INSERT INTO mark VALUES (1, 0, 0);
+  CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, term INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, configuration TEXT NOT NULL);
+  INSERT INTO mark VALUES (1, 0, 0, 0, '');
   ${sqliteSchema()}
   PRAGMA user_version = ${FORMAT};
 `;
@@ -145,7 +169,9 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
     "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
   );
   const remove = database.prepare<[string, string]>("DELETE FROM rows WHERE kind = ? AND key = ?");
-  const setMark = database.prepare<[number, number]>("UPDATE mark SET position = ?, checksum = ?");
+  const setMark = database.prepare<[Mark]>(
+    "UPDATE mark SET position = @index, term = @term, checksum = @checksum, configuration = @configuration",
+  );
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
   const sqlite = new Sqlite(database);
@@ -161,13 +187,26 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
     });
     return loading;
   }
-  const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
+  function putAll(rows: readonly SnapshotRow[]): void {
     for (const { kind, key, value } of rows) {
       if (typeof value === "string") put.run(kind, key, value);
       else restoreRow(sqlite, kind, value);
     }
-    setMark.run(next.index, next.checksum);
+  }
+  const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
+    putAll(rows);
+    setMark.run(next);
   });
+  function rollBack(): void {
+    // A full disk has ended the transaction already.
+    if (database.inTransaction) database.exec("ROLLBACK");
+  }
+  async function* heads(): AsyncIterable<ConfigHead> {
+    if (holdsAny(database, "config_info") || holdsAny(database, "config_info_gray")) yield* (await tables()).heads();
+  }
+  async function* staged(): AsyncIterable<StagedRow> {
+    if (holdsAny(database, "staged_config")) yield* (await tables()).staged();
+  }
 
   function* perform({ rows }: Writes, configs: Generator<undefined, void> | undefined): Generator<undefined, void> {
     for (const { kind, key, value } of rows) {
@@ -200,26 +239,47 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
         }
         // The last step may have been a long content.
         if (performance.now() >= sliceEndsAt) await turn();
-        setMark.run(next.index, next.checksum);
+        setMark.run(next);
         commit.run();
       } catch (thrown) {
-        // A full disk has ended the transaction already.
-        if (database.inTransaction) database.exec("ROLLBACK");
+        rollBack();
         throw failed(thrown);
       }
       mark = next;
+    },
+    async replace() {
+      begin.run();
+      try {
+        for (const done of emptyTables(database)) if (!done) await turn();
+      } catch (thrown) {
+        rollBack();
+        throw failed(thrown);
+      }
+      let isOpen = true;
+      return {
+        put: putAll,
+        rows: () => keyedRows(database),
+        heads,
+        staged,
+        commit(next) {
+          setMark.run(next);
+          commit.run();
+          isOpen = false;
+          mark = next;
+        },
+        giveUp() {
+          if (isOpen) rollBack();
+          isOpen = false;
+        },
+      };
     },
     restore(rows, next) {
       restoreRows(rows, next);
       mark = next;
     },
     rows: () => keyedRows(database),
-    async *heads() {
-      if (holdsAny(database, "config_info") || holdsAny(database, "config_info_gray")) yield* (await tables()).heads();
-    },
-    async *staged() {
-      if (holdsAny(database, "staged_config")) yield* (await tables()).staged();
-    },
+    heads,
+    staged,
     view,
     leaveCheckpoints: () => void database.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`),
     pagesWaiting() {
@@ -252,7 +312,7 @@ function openView(path: string): View {
 }
 
 function readMark(database: Database.Database): Mark {
-  const mark = database.prepare<[], Mark>('SELECT position AS "index", checksum FROM mark').get();
+  const mark = database.prepare<[], Mark>('SELECT position AS "index", term, checksum, configuration FROM mark').get();
   if (mark === undefined) throw new Error("the store has no mark");
   return mark;
 }

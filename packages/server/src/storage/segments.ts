@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import type { Files, OpenFile } from "./files.ts";
+import { type Place, type Segment, segmentName } from "./log-scan.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./records.ts";
+
+/** The segment that is written to. */
+export interface ActiveSegment {
+  readonly name: string;
+  readonly firstIndex: number;
+  readonly file: OpenFile;
+  /** End of the last synced record: what lies behind is not part of the log. */
+  goodBytes: number;
+  readonly places: Place[];
+}
+
+/** Makes an empty segment whose name and header are on the disk when this resolves. */
+export async function createSegment(files: Files, directory: string, firstIndex: number): Promise<ActiveSegment> {
+  const segment = await writeSegment(files, join(directory, segmentName(firstIndex)), firstIndex, undefined);
+  try {
+    await files.syncDirectory(directory);
+  } catch (thrown) {
+    await segment.file.close().catch(() => {});
+    throw thrown;
+  }
+  return segment;
+}
+
+/** A segment under a name that no start looks at, until `NewSegment.takePlace` is called. */
+export interface NewSegment {
+  readonly segment: ActiveSegment;
+  /** Gives the segment its name. What it follows must be on the disk as it is to stay. */
+  takePlace(): Promise<void>;
+  giveUp(): Promise<void>;
+}
+
+/** @param bytes  records, encoded; in the file and synced when this resolves. */
+export async function prepareSegment(
+  files: Files,
+  directory: string,
+  firstIndex: number,
+  bytes: Buffer | undefined,
+): Promise<NewSegment> {
+  const path = join(directory, segmentName(firstIndex));
+  const segment = await writeSegment(files, path + TEMPORARY, firstIndex, bytes);
+  return {
+    segment,
+    async takePlace() {
+      await files.rename(path + TEMPORARY, path);
+      await files.syncDirectory(directory);
+    },
+    async giveUp() {
+      await segment.file.close().catch(() => {});
+      await files.remove(path + TEMPORARY).catch(() => {});
+    },
+  };
+}
+
+/** Removes what a process left that ended before a segment took its place. */
+export async function removePrepared(files: Files, directory: string): Promise<void> {
+  for (const name of await files.list(directory)) {
+    if (name.endsWith(TEMPORARY)) await files.remove(join(directory, name));
+  }
+}
+
+/**
+ * Removes segments, newest first, and each removal is on the disk before the next: whenever the machine stops, what is
+ * left has no gap.
+ */
+export async function removeSegments(files: Files, directory: string, segments: readonly Segment[]): Promise<void> {
+  for (const { name } of segments.toReversed()) {
+    await files.remove(join(directory, name));
+    await files.syncDirectory(directory);
+  }
+}
+
+const TEMPORARY = ".tmp";
+
+async function writeSegment(
+  files: Files,
+  path: string,
+  firstIndex: number,
+  records: Buffer | undefined,
+): Promise<ActiveSegment> {
+  const file = await files.create(path);
+  try {
+    await file.write(encodeSegmentHeader(firstIndex), 0);
+    if (records !== undefined) await file.write(records, SEGMENT_HEADER_BYTES);
+    await file.sync();
+  } catch (thrown) {
+    await file.close().catch(() => {});
+    // A header that stays is harmless: the next try empties the file, and a restart takes it for a torn one.
+    await files.remove(path).catch(() => {});
+    throw thrown;
+  }
+  const goodBytes = SEGMENT_HEADER_BYTES + (records?.length ?? 0);
+  const places = records === undefined ? [] : [{ index: firstIndex, offset: SEGMENT_HEADER_BYTES }];
+  return { name: segmentName(firstIndex), firstIndex, file, goodBytes, places };
+}
