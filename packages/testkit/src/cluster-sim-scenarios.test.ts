@@ -147,6 +147,27 @@ describe("members that die", () => {
     },
   );
 
+  scenario(
+    "S08: a client that deregisters before it has said again what its dead member had of it is gone once that is known to be dead",
+    async (seed) => {
+      const stage = await ClusterStage.of(3, seed);
+      const { sdk, addresses } = await stage.provider(stage.at(0), "orders");
+      const [stock] = [stage.address()];
+      stage.world.publish(sdk, "stock", [{ address: stock, zone: "a" }]);
+      await stage.run(1000);
+      stage.world.kill(stage.at(0));
+      await stage.world.until(3000, "it has moved", () => sdk.heldBy !== undefined && sdk.heldBy !== stage.at(0).ip);
+      assert.equal(await stage.deregister(sdk, "orders"), true);
+      await stage.shows(4500, "orders", addresses, false);
+      await stage.run(30_000);
+      for (const at of [1, 2]) assert.equal(stage.shown(stage.at(at), "stock").get(stock), true);
+      stage.world.start(stage.at(0));
+      await stage.run(20_000);
+      for (const machine of stage.machines) assert.equal(stage.shown(machine, "orders").size, 0);
+      stage.world.rest();
+    },
+  );
+
   scenario("S14: a member that stands still for 10 s loses nobody its clients, and the others serve", async (seed) => {
     const stage = await ClusterStage.of(3, seed);
     const { addresses } = await stage.provider(stage.at(0), "orders", 3);

@@ -97,8 +97,8 @@ export class NamingBench {
     return this.send({ type: "publish", clientId, service, instances, caller: CALLER });
   }
 
-  withdraw(clientId: string, service: ServiceName): Effect[] {
-    return this.send({ type: "withdraw", clientId, service, caller: CALLER });
+  withdraw(clientId: string, service: ServiceName, instance?: InstanceInput): Effect[] {
+    return this.send({ type: "withdraw", clientId, service, ...(instance && { instance }), caller: CALLER });
   }
 
   publishAddress(service: ServiceName, instance: InstanceInput): Effect[] {

@@ -43,6 +43,7 @@ export class NamingModel {
   readonly beatsAt = new Map<string, "here" | "elsewhere">();
   /** Clients whose connection ended because of a pause, and until when they are kept. */
   readonly ended = new Map<string, number>();
+  readonly #wereCovered = new Set<string>();
   readonly metadata = new Map<string, ServiceMetadata>();
   readonly overrides = new Map<string, Override>();
   readonly instancesMax: number;
@@ -166,6 +167,7 @@ export class NamingModel {
   connect(client: string, now: number): void {
     if (this.connections.has(client)) return;
     this.connections.add(client);
+    this.#wereCovered.delete(client);
     if (!this.ended.delete(client)) this.createdAt.set(client, now);
   }
 
@@ -176,11 +178,13 @@ export class NamingModel {
     else this.ended.set(client, now + ENDED_GRACE_MS);
   }
 
-  /** Those go whose grace is over, and those of which newer clients publish everything as soon as that is seen. */
+  /** Those go whose grace is over, and may go earlier when newer clients published all of it. */
   endGrace(now: number, isKept: (client: string) => boolean): void {
     for (const [client, until] of this.ended) {
-      if (until > now && (isKept(client) || !this.isCovered(client))) continue;
+      if (this.isCovered(client)) this.#wereCovered.add(client);
+      if (until > now && (isKept(client) || !this.#wereCovered.has(client))) continue;
       this.ended.delete(client);
+      this.#wereCovered.delete(client);
       this.published = this.published.filter((one) => one.client !== client);
     }
   }

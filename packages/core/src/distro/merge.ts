@@ -40,6 +40,8 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, ba
   }
   if (order === 0 && head.answers) answered(turn, head.id);
   if (isOwnLive(state, entry)) {
+    // Others gave it up, perhaps for a newer client that has not come here yet: nobody has to say anything.
+    if (order > 0 && head.gone === "lost" && isLeft(state, entry)) return false;
     if (order > 0 && yields(turn, entry, head)) return take(turn, from, head, entry, contents, base);
     if (order > 0) renumber(turn, entry, head.version.counter + 1, head.gone === "removed" ? head.version.counter : 0);
     else if (order < 0 || head.contentHash !== entry.contentHash) enqueue(turn, from, head.id);
@@ -144,13 +146,18 @@ export function entryOf({ id, kind, version, contentHash, gone, answers, after, 
   };
 }
 
+/** Whether its connection ended and what it left is kept for now. */
+function isLeft({ naming }: Turn["state"], { id, kind }: Entry): boolean {
+  return kind === "connection" && naming.isLeft?.(id) === true;
+}
+
 /**
- * Whether a client that is owned here is given away: only an address client, which may have been heard elsewhere since
- * (the ring differs between members for a while, and between the sides of a partition for long). Where it was heard
- * last, it is owned.
+ * Whether a client that is owned here is given away: one of a connection if that is not open here, and an address client
+ * that was heard elsewhere since (the ring differs between members for a while, and between the sides of a partition for
+ * long). Where it was heard last, it is owned.
  */
 function yields({ state, now }: Turn, entry: Entry, head: Head): boolean {
-  if (entry.kind !== "address") return false;
+  if (entry.kind !== "address") return isLeft(state, entry);
   if (head.gone === "lost") return state.orphans.has(entry.id);
   const heardAt = state.naming.heardAt(entry.id);
   return heardAt === undefined || now - heardAt > head.ageMs;

@@ -61,6 +61,8 @@ export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
 export interface NamingFacts {
   /** When an address client was last heard here: a registration or a heartbeat. Undefined: never. */
   heardAt(clientId: ClientId): Millis | undefined;
+  /** Whether this member owns a client of a connection that is not open here: what another one has of it is newer. */
+  isLeft?(clientId: ClientId): boolean;
 }
 
 /** A batch on its way. */

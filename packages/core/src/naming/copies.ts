@@ -11,7 +11,7 @@ import type { Client, ClientId, Entry, Instance, InstanceKey, Life, MemberId, Se
 import { entriesByKey, note, publicationOf, type Removal, record, replaceEntries, takeBack } from "./publish.ts";
 import { touch } from "./push.ts";
 import { link, shownOf, shows, unlink } from "./stack.ts";
-import { findService, forgetIdle, type NamingState, type Turn } from "./state.ts";
+import { findService, forgetClient, forgetIdle, type NamingState, type Turn } from "./state.ts";
 
 /** Clients that other members own, or that this one owned in an earlier life: held as they are told. */
 
@@ -38,6 +38,7 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
     return partDiffers(turn, clientId, held);
   const touched = new Set<Service>();
   const client = held ?? newCopy(event, life);
+  state.ended.delete(client);
   state.clients.set(clientId, client);
   const newer = held === undefined || isOwn(state, client) || version.counter > client.counter;
   const removal: Removal = { cause: "toldByMember", from: "", detail: shownMember(state, version.owner) };
@@ -146,7 +147,8 @@ export function forgetCopy(turn: Turn, { clientId, cause, owner }: Extract<Event
   const removal: Removal = { cause: FORGOTTEN[cause], from: "", detail: shownMember(state, owner) };
   for (const [service, publication] of [...client.publications])
     if (takeBack(turn, publication, removal, cause === "deregistered")) touch(turn, service);
-  forgetIdle(state, client);
+  if (state.ended.delete(client)) forgetClient(state, client);
+  else forgetIdle(state, client);
 }
 
 /** Shows copies in another way; what they publish, their hashes and versions stay. */
@@ -257,7 +259,7 @@ function rankAgain(
 
 /** Connections end here and nowhere else, and what is said of them elsewhere is not heard. */
 function isOpenHere(state: NamingState, client: Client): boolean {
-  return client.kind === "connection" && isOwn(state, client);
+  return client.kind === "connection" && isOwn(state, client) && !state.ended.has(client);
 }
 
 function newCopy({ clientId, kind, contents }: Extract<Event, { type: "copy" }>, life: Life): Client {
@@ -310,6 +312,13 @@ export function contentsOf(
     }
   }
   return { ip, port, app, agent, createdAt, publications };
+}
+
+/** The services of a client that publishes for more than so many: for whoever takes its contents in pieces. */
+export function servicesOf(state: NamingState, clientId: ClientId, moreThan: number): ServiceName[] | undefined {
+  const publications = state.clients.get(clientId)?.publications;
+  if (publications === undefined || publications.size <= moreThan) return undefined;
+  return [...publications.keys()].map(({ name }) => name);
 }
 
 function publishedOf({ instance: { hash: _, ephemeral: __, ...published } }: Entry): PublishedInstance {

@@ -39,8 +39,17 @@ export type Event =
   | { type: "disconnected"; clientId: ClientId; cause: string; leaving?: true }
   /** Replaces what the client publishes for the service: one instance, or a batch. */
   | { type: "publish"; clientId: ClientId; service: ServiceName; instances: readonly InstanceInput[]; caller: Caller }
-  /** Takes back what the client publishes for the service; nothing published is a success. */
-  | { type: "withdraw"; clientId: ClientId; service: ServiceName; caller: Caller }
+  /**
+   * Takes back what the client publishes for the service. When that is nothing, it is a success, and of `instance` goes
+   * what nobody speaks for: the client may have published it over a connection to a member that is lost.
+   */
+  | {
+      type: "withdraw";
+      clientId: ClientId;
+      service: ServiceName;
+      instance?: Pick<InstanceInput, "ip" | "port" | "clusterName">;
+      caller: Caller;
+    }
   /** An ephemeral instance of an address client, over HTTP. */
   | { type: "publishAddress"; service: ServiceName; instance: InstanceInput; caller: Caller }
   | { type: "withdrawAddress"; service: ServiceName; ip: string; port: number; caller: Caller }
@@ -63,6 +72,12 @@ export type Event =
   | { type: "pushSettled"; clientId: ClientId; requestId: number; outcome: PushOutcome }
   /** An entry of the durable log, in log order. `at` is its epoch milliseconds. */
   | { type: "apply"; index: number; at: number; command: Command }
+  /**
+   * What a snapshot has of one service in another way than this member, or not at all: as much of it as one step does.
+   * Nothing of the service is pushed before its `last` one.
+   */
+  | { type: "replaceService"; service: ServiceName; rows: readonly ServiceRow[]; last: boolean }
+  | { type: "replaceSwitches"; switches: Switches }
   /** CMDB labels of addresses, for label selectors. */
   | { type: "labels"; byIp: ReadonlyMap<string, TextMap> }
   /** From now on effects tell what clients that are owned here publish, beginning with all that there are. */
@@ -72,12 +87,6 @@ export type Event =
       type: "copy";
       clientId: ClientId;
       kind: "connection" | "address";
-  /**
-   * What a snapshot has of one service in another way than this member, or not at all: as much of it as one step does.
-   * Nothing of the service is pushed before its `last` one.
-   */
-  | { type: "replaceService"; service: ServiceName; rows: readonly ServiceRow[]; last: boolean }
-  | { type: "replaceSwitches"; switches: Switches }
       version: Version;
       contents: Contents;
       /** `contents` is a part: in place of what was there for its services. The whole has this hash then. */

@@ -32,7 +32,7 @@ export function instanceKey(instance: { ip: string; port: number; cluster: strin
 }
 
 /** The key that an instance will have once it is published. */
-export function inputKey(input: InstanceInput): InstanceKey {
+export function inputKey(input: Pick<InstanceInput, "ip" | "port" | "clusterName">): InstanceKey {
   return `${input.ip.trim()}:${input.port}:${clusterOf(input.clusterName)}`;
 }
 

@@ -1,5 +1,5 @@
 import type { Millis } from "../lib/units.ts";
-import type { Client } from "./model.ts";
+import type { Client, ClientId } from "./model.ts";
 import { isReplaced } from "./news.ts";
 import { removeClient } from "./publish.ts";
 import type { NamingState, Turn } from "./state.ts";
@@ -13,6 +13,8 @@ const HOLD_MAX_MS = 30_000;
  * member. They say elsewhere what they publish, in rounds of 3 s once they are connected.
  */
 const GRACE_MS = 15_000;
+
+const REPLACED_MS = 1_000;
 
 /** Called with every tick: after a pause of the process nobody is judged until what came meanwhile has been read. */
 export function notePause(state: NamingState, now: Millis): void {
@@ -28,14 +30,27 @@ export function notePause(state: NamingState, now: Millis): void {
  *
  * @returns whether what it publishes stays for now: until it is published elsewhere, or the grace is over.
  */
-export function keepEnded({ state, now }: Turn, client: Client, cause: string): boolean {
+export function keepEnded(turn: Turn, client: Client, cause: string): boolean {
+  const { state, now } = turn;
   // What waits in the sockets may be read before the clock is looked at.
   if (now >= state.holdExpiryUntil && pauseBefore(state, now) <= PAUSE_MS) return false;
   if (client.publications.size === 0 || isReplaced(state, client)) return false;
+  keepFor(turn, client, cause);
+  return true;
+}
+
+/** What it publishes stays for the grace, or until newer clients publish all of it. */
+export function keepFor({ state, now }: Turn, client: Client, cause: string): void {
+  if (state.ended.has(client)) return;
   const until = now + GRACE_MS;
   state.ended.set(client, { until, cause });
   state.tasks.add(until, { type: "ended", client });
-  return true;
+}
+
+/** Whether the client's connection ended and what it left is kept for now. */
+export function isLeft(state: NamingState, clientId: ClientId): boolean {
+  const client = state.ended.size === 0 ? undefined : state.clients.get(clientId);
+  return client !== undefined && state.ended.has(client);
 }
 
 /** Its grace may be over. */
@@ -44,11 +59,13 @@ export function endGrace(turn: Turn, client: Client): void {
   if (ended !== undefined && ended.until <= turn.now) remove(turn, client, ended.cause);
 }
 
-/** Those go of which newer clients publish everything, as nobody can see it. */
-export function removeReplaced(turn: Turn): void {
-  for (const client of turn.covered ?? []) {
-    const ended = turn.state.ended.get(client);
-    if (ended !== undefined && isReplaced(turn.state, client)) remove(turn, client, ended.cause);
+/** Those go soon of which newer clients publish everything: when peers that are slow have these newer ones too. */
+export function endReplaced({ state, now, covered }: Turn): void {
+  for (const client of covered ?? []) {
+    const ended = state.ended.get(client);
+    if (ended === undefined || ended.until <= now + REPLACED_MS || !isReplaced(state, client)) continue;
+    state.ended.set(client, { ...ended, until: now + REPLACED_MS });
+    state.tasks.add(now + REPLACED_MS, { type: "ended", client });
   }
 }
 

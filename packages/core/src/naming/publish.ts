@@ -9,7 +9,16 @@ import { isOwn } from "./lives.ts";
 import type { Client, Entry, Instance, InstanceKey, Publication, Service } from "./model.ts";
 import { touch } from "./push.ts";
 import { list, setInstance, uncount, unlist } from "./stack.ts";
-import { CHANGED_SERVICES_MAX, ensureService, forgetClient, forgetIdle, type NamingState, noteEmpty, type Turn, wallAt } from "./state.ts";
+import {
+  CHANGED_SERVICES_MAX,
+  ensureService,
+  forgetClient,
+  forgetIdle,
+  type NamingState,
+  noteEmpty,
+  type Turn,
+  wallAt,
+} from "./state.ts";
 
 /** Why something goes away: for the journal, and whether older copies under it go too. */
 export interface Removal {

@@ -6,6 +6,7 @@ import type { SortedNames } from "../lib/sorted-names.ts";
 import type { Millis } from "../lib/units.ts";
 import { CauseJournal } from "./causes.ts";
 import type { Effect } from "./events.ts";
+import type { Asked } from "./left-behind.ts";
 import { isOwn } from "./lives.ts";
 import type { Client, ClientId, Entry, InstanceKey, Life, Publication, Service, Subscription } from "./model.ts";
 import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
@@ -80,6 +81,8 @@ export interface NamingState {
   readonly uncovered: Map<Client, Entry>;
   /** Clients of connections that ended because of a pause of this process: kept for the grace. */
   readonly ended: Map<Client, { readonly until: Millis; readonly cause: string }>;
+  /** Of copies of which somebody deregistered an instance that their owner has: done when that is lost. */
+  readonly asked: Map<Client, readonly Asked[]>;
   switches: Switches;
   labels: ReadonlyMap<string, TextMap>;
   readonly services: Map<ServiceKey, Service>;
@@ -125,6 +128,7 @@ export function newNaming(
     beatsAt: new Map(),
     uncovered: new Map(),
     ended: new Map(),
+    asked: new Map(),
     switches: DEFAULT_SWITCHES,
     labels: new Map(),
     services: new Map(),
@@ -267,6 +271,7 @@ export function forgetIdle(state: NamingState, client: Client): void {
 export function forgetClient(state: NamingState, client: Client): void {
   state.beatsAt.delete(client);
   state.uncovered.delete(client);
+  state.asked.delete(client);
   // An old heartbeat check may still hold a client that was forgotten before and has come back as another since.
   if (state.clients.get(client.id) === client) state.clients.delete(client.id);
 }

@@ -15,16 +15,18 @@ import { adopt, forgetCopy, holdCopy, markCopies, renumber } from "./copies.ts";
 import { apply, assumeSwitches, loadRow } from "./durable.ts";
 import type { Caller, Effect, Event } from "./events.ts";
 import { fuzzySettled, retryFuzzy, unwatch, unwatchAll, watch } from "./fuzzy.ts";
+import { inputKey } from "./instance.ts";
+import { takeBackAsked, takeBackLeft } from "./left-behind.ts";
 import { isOwn } from "./lives.ts";
 import type { Client, ClientId, Publication } from "./model.ts";
 import { tellAll, tellPeers } from "./news.ts";
 import { expireOverride } from "./overrides.ts";
-import { endGrace, keepEnded, notePause, removeReplaced } from "./pauses.ts";
+import { endGrace, endReplaced, keepEnded, notePause } from "./pauses.ts";
 import { publish, publishRefused, removeClient, withdraw } from "./publish.ts";
 import { fanOut, pushDue, schedule, settled, touch } from "./push.ts";
+import { replaceService } from "./replace.ts";
 import {
   findService,
-import { replaceService } from "./replace.ts";
   forgetIdle,
   type NamingState,
   newTurn,
@@ -42,7 +44,7 @@ const BEAT_CHECKS_MAX = 2_000;
 export function step(state: NamingState, event: Event, now: Millis): Effect[] {
   const turn = newTurn(state, now);
   handle(turn, event);
-  if (state.ended.size > 0) removeReplaced(turn);
+  if (state.ended.size > 0) endReplaced(turn);
   if (turn.ready !== undefined) for (const service of turn.ready) fanOut(turn, service);
   if (state.tellsPeers) tellPeers(turn, event);
   return turn.effects;
@@ -95,7 +97,10 @@ function handle(turn: Turn, event: Event): void {
       const service = findService(state, event.service);
       const client = state.clients.get(event.clientId);
       if (service === undefined || client === undefined || !isHere(state, client)) return;
-      withdraw(turn, client, service, { cause: "deregistered", from: event.caller.ip, detail: "" });
+      const { instance, caller } = event;
+      if (client.publications.has(service))
+        withdraw(turn, client, service, { cause: "deregistered", from: caller.ip, detail: "" });
+      else if (instance !== undefined) takeBackLeft(turn, client, service, inputKey(instance), caller.ip);
       return;
     }
     case "publishAddress": {
@@ -173,15 +178,15 @@ function handle(turn: Turn, event: Event): void {
     case "apply":
       apply(turn, event);
       return;
+    case "replaceService":
+      return replaceService(turn, event);
+    case "replaceSwitches":
+      return assumeSwitches(turn, event.switches);
     case "labels":
       state.labels = event.byIp;
       for (const service of state.services.values())
         if (service.metadata?.selector.type === "label") touch(turn, service);
       return;
-    case "replaceService":
-      return replaceService(turn, event);
-    case "replaceSwitches":
-      return assumeSwitches(turn, event.switches);
     case "tellPeers":
       return tellAll(turn);
     case "copy":
@@ -192,7 +197,8 @@ function handle(turn: Turn, event: Event): void {
     case "renumber":
       return renumber(turn, event);
     case "mark":
-      return markCopies(turn, event);
+      markCopies(turn, event);
+      return takeBackAsked(turn, event.clientIds);
     case "takeOver":
       return takeOver(turn, event.clientIds);
     case "handOver":

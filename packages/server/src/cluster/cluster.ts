@@ -7,7 +7,7 @@ import {
   type MembershipOptions,
   ownerIn,
 } from "@nacre/core/membership";
-import { type ClientNews, contentsOf, heardAt } from "@nacre/core/naming";
+import { type ClientNews, contentsOf, heardAt, isLeft, servicesOf } from "@nacre/core/naming";
 import { RegistryError, type ServiceName } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
@@ -26,6 +26,7 @@ import {
   noteForwarded,
   readForwarded,
 } from "./forwarding.ts";
+import { refuseForwarded } from "./forwarded-rules.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
@@ -192,6 +193,7 @@ export class Cluster {
       naming: {
         contentsOf: (id, services) => contentsOf(naming.state, id, services),
         heardAt: (id) => heardAt(naming.state, id),
+        isLeft: (id) => isLeft(naming.state, id),
         perform: (effect) => this.#tellNaming(effect),
       },
       send: (to, message) => {
@@ -227,6 +229,7 @@ export class Cluster {
         tombstoneMs: this.distro.state.options.tombstoneMs,
         ...(outside && { files: outside.files }),
         keptOf: (id, services) => this.#keptOf(id, services),
+        servicesOf: (id, moreThan) => servicesOf(naming.state, id, moreThan),
         restore: (kept) => {
           const { contents, ...head } = kept;
           const { id: clientId, kind, version } = head;
@@ -392,6 +395,7 @@ export class Cluster {
   }
 
   #forwarded(event: AddressEvent): Forwarded {
+    refuseForwarded(event, this.#setup.naming.state.options);
     const answer = this.#setup.naming.submit(event);
     return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
   }

@@ -29,6 +29,7 @@ const REST_MAX_MS = 2_000;
 export interface DistroNaming {
   readonly contentsOf: ContentsOf;
   heardAt(clientId: ClientId): number | undefined;
+  isLeft(clientId: ClientId): boolean;
   perform(effect: NamingEffect): void;
 }
 
@@ -76,7 +77,12 @@ export class DistroRunner {
   constructor(setup: DistroRunnerSetup) {
     this.#setup = setup;
     const { memberId, incarnation, naming, options } = setup;
-    this.state = newDistro(memberId, incarnation, { heardAt: (id) => naming.heardAt(id) }, options);
+    this.state = newDistro(
+      memberId,
+      incarnation,
+      { heardAt: (id) => naming.heardAt(id), isLeft: (id) => naming.isLeft(id) },
+      options,
+    );
   }
 
   feed(event: Event): void {

@@ -85,7 +85,7 @@ export function namingFeature(naming: Naming): Feature {
         }
         if (type !== "deregisterInstance")
           throw new RegistryError("invalidParameter", `Unsupported request type ${type}`);
-        naming.submit({ type: "withdraw", service, ...clientOf(context) });
+        naming.submit({ type: "withdraw", service, instance, ...clientOf(context) });
         return DEREGISTERED;
       },
     },
