@@ -14,6 +14,8 @@ export interface Kept extends Head {
   readonly contents?: Contents;
   /** `contents` is what changed since this state, which the records before it give. Undefined: the whole. */
   readonly base?: Base;
+  /** It counts only together with newer records, of which the last one makes it a state. */
+  readonly isUnfinished?: true;
 }
 
 /**
@@ -29,6 +31,8 @@ const PREFIX_BYTES = 8;
 const TIME_BYTES = 8;
 /** Of one client; records of several are cut long before. */
 const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+/** Nobody acknowledges a record: its number says whether what is in it counts by itself. */
+const UNFINISHED = 1;
 
 export function fileHeader(): Uint8Array {
   return MAGIC;
@@ -38,28 +42,30 @@ export function fileHeader(): Uint8Array {
 export interface Batch {
   readonly wholes: readonly Kept[];
   readonly parts: readonly Kept[];
+  /** Unfinished. */
+  readonly slices: readonly Kept[];
   /** Clients that are not this member's any more. */
   readonly forgotten: readonly ClientId[];
 }
 
 /** @returns the records of some clients, one after the other, and how many of their bytes are those of wholes. */
 export function encodeRecords(
-  { wholes, parts, forgotten }: Batch,
+  { wholes, parts, slices, forgotten }: Batch,
   wall: number,
 ): { readonly bytes: Uint8Array; readonly wholeBytes: number } {
   const ofWholes = framesOf(wholes);
-  const bodies = [...ofWholes, ...framesOf(parts)];
+  const bodies = [...ofWholes, ...framesOf(parts), ...framesOf(slices, UNFINISHED)];
   // The frame that asks for clients carries nothing but ids: here it says that they are to be forgotten.
   if (forgotten.length > 0) bodies.push(...frames({ type: "fetch", ids: forgotten }, FRAME_BYTES_MAX));
   const wholeBytes = lengthOf(ofWholes);
   return { bytes: recordsOf(bodies, wall), wholeBytes };
 }
 
-function framesOf(kept: readonly Kept[]): Uint8Array[] {
+function framesOf(kept: readonly Kept[], seq = 0): Uint8Array[] {
   if (kept.length === 0) return [];
   const changes = kept.filter((one): one is Change => one.contents !== undefined);
   const removals = kept.filter(({ contents }) => contents === undefined);
-  return frames({ type: "sync", seq: 0, changes, removals }, FRAME_BYTES_MAX);
+  return frames({ type: "sync", seq, changes, removals }, FRAME_BYTES_MAX);
 }
 
 function lengthOf(bodies: readonly Uint8Array[]): number {
@@ -130,7 +136,10 @@ function readRecord(body: Buffer, wall: number, take: (batch: ReadBatch) => void
     const kept: Kept[] = [...message.changes, ...message.removals];
     const elapsedMs = Math.max(0, Math.round(wall - body.readDoubleBE(0)));
     // In place: nobody else has what was just read, and there may be hundreds of thousands.
-    for (const one of kept as { ageMs: number }[]) one.ageMs += elapsedMs;
+    for (const one of kept as { ageMs: number; isUnfinished?: true }[]) {
+      one.ageMs += elapsedMs;
+      if (message.seq === UNFINISHED) one.isUnfinished = true;
+    }
     take({ kept, forgotten: [], bytes });
   } else return message?.type === "malformed" ? `a record cannot be read: ${message.reason}` : "a record is unknown";
   return undefined;

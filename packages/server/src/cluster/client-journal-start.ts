@@ -5,6 +5,7 @@ import { failureCode, mend } from "../storage/disk-failure.ts";
 import type { Files } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { type Kept, readRecords } from "./client-journal-records.ts";
+import { NOTHING } from "./client-journal-slices.ts";
 
 const NAME = /^clients-(\d+)\.journal$/;
 
@@ -43,23 +44,20 @@ class Joining {
     // What is between the two is missing. The older state has an older version, so that whoever knows more wins.
     if (!builds) this.#parts.delete(one.id);
     const { base, contents } = one;
-    if (base !== undefined && contents !== undefined) {
-      const { publications } = contents;
-      if (!builds)
-        this.#parts.set(one.id, { newest: one, contents, oldest: one, publications: byService(publications) });
-      else {
-        parts.oldest = one;
-        for (const [key, publication] of byService(publications))
-          if (!parts.publications.has(key)) parts.publications.set(key, publication);
-      }
+    if (!builds && one.isUnfinished) return undefined;
+    if (contents === undefined || (!builds && base === undefined)) return one;
+    const joined = builds ? parts : { newest: one, contents, oldest: one, publications: new Map() };
+    joined.oldest = one;
+    for (const [key, publication] of byService(contents.publications))
+      if (!joined.publications.has(key)) joined.publications.set(key, publication);
+    if (base !== undefined && base.counter !== NOTHING.counter) {
+      this.#parts.set(one.id, joined);
       return undefined;
     }
-    if (!builds || contents === undefined) return one;
     this.#parts.delete(one.id);
-    const all = new Map([...byService(contents.publications), ...parts.publications]);
-    const publications = [...all.values()].filter(({ instances }) => instances.length > 0);
-    const { base: _, ...newest } = parts.newest;
-    return { ...newest, contents: { ...parts.contents, publications } };
+    const publications = [...joined.publications.values()].filter(({ instances }) => instances.length > 0);
+    const { base: _, ...newest } = joined.newest;
+    return { ...newest, contents: { ...joined.contents, publications } };
   }
 
   /** Something newer is known, or nothing is to be. */

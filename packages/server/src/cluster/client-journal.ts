@@ -7,6 +7,7 @@ import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { turn } from "../storage/turn.ts";
 import { type Batch, encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
+import { SLICE_SERVICES_MAX, Slices } from "./client-journal-slices.ts";
 import { ASIDE, type Found, journalName, readJournal } from "./client-journal-start.ts";
 
 export type { Kept };
@@ -28,6 +29,8 @@ export interface ClientJournalOptions {
    * @param services  of what it publishes, what it does for these is enough; undefined: all of it.
    */
   readonly keptOf: (clientId: ClientId, services?: readonly ServiceName[]) => Kept | undefined;
+  /** The services of a client that has more than so many. */
+  readonly servicesOf: (clientId: ClientId, moreThan: number) => readonly ServiceName[] | undefined;
   /**
    * Called for each client that an earlier life left, before the journal is opened, in no order: what it was last, with
    * an age that went on while the member did not run. What it is given is not kept here, so that contents which are not
@@ -127,6 +130,8 @@ class Journal implements ClientJournal {
   #waiting = new ChangedClients<never>();
   /** Taken from `#waiting` and not written yet. */
   #taken = new ChangedClients<never>();
+  /** One that is written in slices: it is neither waiting nor taken. */
+  #sliced: Slices | undefined;
   /** All clients, while the files are written anew. */
   #rewriting: Iterator<ClientId> | undefined;
   /** Numbers of the files that hold what is known, oldest first; the last one is written to once `#file` is open. */
@@ -163,18 +168,20 @@ class Journal implements ClientJournal {
 
   note(clientId: ClientId, services?: readonly ServiceName[]): void {
     if (this.#ended) return;
+    if (this.#sliced?.id === clientId) return this.#sliced.note(services);
     this.#waiting.add(clientId, services);
     if (this.#waiting.size + this.#taken.size > this.#limits.waitingMax) this.#giveUp();
     else this.#scheduleBatch();
   }
 
   facts(): { bytes: number; liveBytes: number; waiting: number } {
-    return { bytes: this.#bytes, liveBytes: this.#liveBytes, waiting: this.#waiting.size + this.#taken.size };
+    const waiting = this.#waiting.size + this.#taken.size + (this.#sliced === undefined ? 0 : 1);
+    return { bytes: this.#bytes, liveBytes: this.#liveBytes, waiting };
   }
 
   async flush(): Promise<void> {
     await this.#running;
-    if (this.#waiting.size + this.#taken.size > 0) await this.#run();
+    if (this.facts().waiting > 0) await this.#run();
   }
 
   async close(): Promise<void> {
@@ -222,15 +229,17 @@ class Journal implements ClientJournal {
     try {
       this.#expire();
       if (this.#isDue()) await this.#rewrite();
-      while (this.#rewriting !== undefined || this.#taken.size > 0) {
-        const batch = this.#slice();
-        const { wholes, parts, forgotten } = batch;
+      while (this.#rewriting !== undefined || this.#taken.size > 0 || this.#sliced !== undefined) {
+        const batch = this.#sliced === undefined ? this.#next() : this.#nextSlice(this.#sliced);
+        const { wholes, parts, slices, forgotten } = batch;
         try {
-          if (wholes.length + parts.length + forgotten.length > 0) await this.#write(batch);
+          if (wholes.length + parts.length + slices.length + forgotten.length > 0) await this.#write(batch);
           else await turn();
         } catch (thrown) {
-          for (const { id } of [...wholes, ...parts]) this.#taken.add(id);
+          for (const { id } of [...wholes, ...parts, ...slices]) this.#taken.add(id);
           for (const id of forgotten) this.#taken.add(id);
+          if (this.#sliced !== undefined) this.#taken.add(this.#sliced.id);
+          this.#sliced = undefined;
           throw thrown;
         }
       }
@@ -242,7 +251,7 @@ class Journal implements ClientJournal {
   }
 
   /** What comes next, as it is now: all clients while they are written anew, then those that changed. */
-  #slice(): Batch {
+  #next(): Batch {
     const { keptOf, self, clock } = this.#options;
     const beganAt = clock.now();
     const wholes: Kept[] = [];
@@ -252,18 +261,26 @@ class Journal implements ClientJournal {
     let instances = 0;
     let looks = 0;
     const isFull = (): boolean =>
-      items >= RECORD_CLIENTS_MAX || instances >= RECORD_INSTANCES_MAX || looks >= LOOKS_MAX;
+      items >= RECORD_CLIENTS_MAX ||
+      instances >= RECORD_INSTANCES_MAX ||
+      looks >= LOOKS_MAX ||
+      this.#sliced !== undefined;
     const take = (id: ClientId, changed?: Changed<never>): void => {
       looks++;
-      const one = this.#part(id, changed) ?? keptOf(id);
-      if (one === undefined || one.version.owner !== self) {
+      const head = keptOf(id, []);
+      if (head === undefined || head.version.owner !== self) {
         // Most are clients of others, of which nothing is written.
         if (!this.#live.has(id) && !this.#gone.has(id)) return;
         forgotten.push(id);
         items++;
         return;
       }
-      (one.base === undefined ? wholes : parts).push(one);
+      const base = this.#baseOf(head, changed);
+      if (this.#startSlices(head, base && changed?.services, base)) return;
+      const one = head.contents === undefined ? head : keptOf(id, base && [...(changed?.services ?? [])]);
+      if (one === undefined) return;
+      if (base === undefined) wholes.push(one);
+      else parts.push({ ...one, base });
       items++;
       for (const publication of one.contents?.publications ?? []) instances += publication.instances.length + 1;
     };
@@ -272,25 +289,55 @@ class Journal implements ClientJournal {
       if (next.done === true) this.#rewriting = undefined;
       else {
         // A part would build on what is about to be removed.
-        this.#taken.take(next.value);
+        this.#claim(next.value);
         take(next.value);
       }
     }
     for (const id of this.#taken.ids()) {
       if (isFull()) break;
-      take(id, this.#taken.take(id));
+      take(id, this.#claim(id));
     }
     this.#noteDear(clock.now() - beganAt);
-    return { wholes, parts, forgotten };
+    return { wholes, parts, slices: [], forgotten };
   }
 
-  /** What changed since the last record of a client; undefined when the whole of it has to be written. */
-  #part(id: ClientId, changed: Changed<never> | undefined): Kept | undefined {
+  /** All that changed of a client up to now: what is written of it is what it is now. */
+  #claim(id: ClientId): Changed<never> | undefined {
+    const later = this.#waiting.take(id);
+    if (later !== undefined) this.#taken.add(id, later.services);
+    return this.#taken.take(id);
+  }
+
+  /** What a part of a client builds on; undefined when the whole of it has to be written. */
+  #baseOf({ id, version, contents }: Kept, changed: Changed<never> | undefined): Written | undefined {
     const written = this.#written.get(id);
-    if (written === undefined || changed?.services === undefined) return undefined;
-    const kept = this.#options.keptOf(id, [...changed.services]);
-    if (kept?.contents === undefined || kept.version.incarnation !== written.incarnation) return undefined;
-    return { ...kept, base: written };
+    if (changed?.services === undefined || contents === undefined) return undefined;
+    return written?.incarnation === version.incarnation ? written : undefined;
+  }
+
+  /** @returns whether there is so much to write that it is written in slices. */
+  #startSlices(
+    { id, version, contents }: Kept,
+    part: Set<ServiceName> | undefined,
+    base: Written | undefined,
+  ): boolean {
+    if (contents === undefined || (part !== undefined && part.size <= SLICE_SERVICES_MAX)) return false;
+    const services = part ?? this.#options.servicesOf(id, SLICE_SERVICES_MAX);
+    if (services === undefined) return false;
+    this.#sliced = new Slices(id, version.incarnation, services, base);
+    return true;
+  }
+
+  #nextSlice(sliced: Slices): Batch {
+    const nothing: Batch = { wholes: [], parts: [], slices: [], forgotten: [] };
+    const beganAt = this.#options.clock.now();
+    const kept = sliced.next(this.#options.keptOf);
+    this.#noteDear(this.#options.clock.now() - beganAt);
+    if (kept !== undefined) return sliced.isDone ? { ...nothing, parts: [kept] } : { ...nothing, slices: [kept] };
+    this.#sliced = undefined;
+    // Before files go in which it stands.
+    this.#taken.add(sliced.id);
+    return nothing;
   }
 
   #noteDear(tookMs: number): void {
@@ -316,6 +363,14 @@ class Journal implements ClientJournal {
     for (const id of batch.forgotten) this.#uncount(id);
     for (const one of batch.wholes) this.#count(one, share);
     for (const one of [...batch.wholes, ...batch.parts]) this.#remember(one);
+    if (this.#sliced !== undefined) this.#countSlice(this.#sliced, bytes.length, batch);
+  }
+
+  #countSlice(sliced: Slices, bytes: number, { parts: [last], slices }: Batch): void {
+    if (slices.length > 0 || sliced.isDone) sliced.bytes += bytes;
+    if (!sliced.isDone || last === undefined) return;
+    this.#sliced = undefined;
+    if (sliced.isWhole) this.#count(last, sliced.bytes);
   }
 
   #remember({ id, version: { incarnation, counter }, contentHash, contents, base }: Kept): void {
@@ -432,6 +487,7 @@ class Journal implements ClientJournal {
     this.#waiting.clear();
     this.#taken.clear();
     this.#rewriting = undefined;
+    this.#sliced = undefined;
     log.warn(
       {},
       `the journal of clients in ${directory} ends until the next start, because its disk takes nothing and more than ` +
