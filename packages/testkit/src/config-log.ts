@@ -13,6 +13,7 @@ import {
   newConfig,
   type Operator,
   step,
+  withCapacity,
 } from "@nacre/core/config";
 import { type ConfigName, configKey } from "@nacre/protocol";
 import { CONFIG_START, md5, refusalOf } from "./config-bench.ts";
@@ -43,7 +44,8 @@ export class ConfigLog {
 
   apply(command: ConfigCommand, at = CONFIG_START + this.index + 1): Applied {
     this.index += 1;
-    const effects = step(this.state, { type: "apply", index: this.index, at, command }, at);
+    const entry = { index: this.index, at, command: withCapacity(this.state.options, command) };
+    const effects = step(this.state, { type: "apply", ...entry }, at);
     const writes = effects.flatMap((effect) => (effect.type === "write" ? [effect.write] : []));
     if (this.#checked) {
       this.store.keep(effects);

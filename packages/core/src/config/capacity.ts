@@ -1,10 +1,10 @@
 import type { ConfigName } from "@nacre/protocol";
 import { type Refusal, refusal } from "../lib/refusal.ts";
-import type { ConfigCommand } from "./commands.ts";
+import type { CapacityDefaults, ConfigCommand } from "./commands.ts";
 import { answer, type Entry, store } from "./entry.ts";
 import type { Capacity, CapacityScope } from "./model.ts";
 import { ROW } from "./rows.ts";
-import type { ConfigState, Turn } from "./state.ts";
+import type { ConfigOptions, ConfigState, Turn } from "./state.ts";
 
 type SetCapacity = Extract<ConfigCommand, { type: "setCapacity" }>;
 
@@ -31,16 +31,31 @@ export function scopeKey(scope: CapacityScope): string {
   return "namespace" in scope ? `namespace:${scope.namespace}` : `group:${scope.group}`;
 }
 
-export function capacityOf(state: ConfigState, scope: CapacityScope): EffectiveCapacity {
-  const { counts, options } = state;
+/**
+ * The command with the defaults that this member enforces, where it does: members may be started with other options, and
+ * have to decide alike (G13).
+ */
+export function withCapacity(options: ConfigOptions, command: ConfigCommand): ConfigCommand {
+  const { enforceCapacity, namespaceQuota, groupQuota, clusterQuota, capacityBytesMax } = options;
+  if (!enforceCapacity || (command.type !== "publishConfig" && command.type !== "commitConfigs")) return command;
+  return { ...command, capacity: { namespaceQuota, groupQuota, clusterQuota, capacityBytesMax } };
+}
+
+/** @param defaults  of this member, or those that a command brings. */
+export function capacityOf(
+  state: ConfigState,
+  scope: CapacityScope,
+  defaults: CapacityDefaults = state.options,
+): EffectiveCapacity {
+  const { counts } = state;
   const set = state.capacities.get(scopeKey(scope));
   const [usage, quota] =
     "namespace" in scope
-      ? [counts.byNamespace.get(scope.namespace), options.namespaceQuota]
-      : [counts.byGroup.get(scope.group), options.groupQuota];
+      ? [counts.byNamespace.get(scope.namespace), defaults.namespaceQuota]
+      : [counts.byGroup.get(scope.group), defaults.groupQuota];
   return {
     quota: set?.quota || quota,
-    maxBytes: set?.maxBytes || options.capacityBytesMax,
+    maxBytes: set?.maxBytes || defaults.capacityBytesMax,
     maxAggrCount: set?.maxAggrCount || AGGR_COUNT_MAX,
     maxAggrSize: set?.maxAggrSize || AGGR_SIZE_MAX,
     createdAt: set?.createdAt ?? 0,
@@ -52,12 +67,17 @@ export function capacityOf(state: ConfigState, scope: CapacityScope): EffectiveC
 /**
  * Whether these contents fit, together. The limits of a group hold only where an operator has set some: a group such as
  * `DEFAULT_GROUP` is shared by all namespaces, and each of those has limits already.
+ *
+ * @param defaults  of `withCapacity`; undefined when nothing is enforced.
  */
-export function capacityRefused(state: ConfigState, loads: Iterable<Load>): Refusal | undefined {
-  const { counts, options } = state;
-  if (!options.enforceCapacity) return undefined;
-  const rooms = new Rooms(state);
-  let total = counts.total;
+export function capacityRefused(
+  state: ConfigState,
+  defaults: CapacityDefaults | undefined,
+  loads: Iterable<Load>,
+): Refusal | undefined {
+  if (defaults === undefined) return undefined;
+  const rooms = new Rooms(state, defaults);
+  let { total } = state.counts;
   for (const { name, bytes, added } of loads) {
     const namespace = rooms.ofNamespace(name.namespace);
     const group = rooms.ofGroup(name.group);
@@ -65,10 +85,10 @@ export function capacityRefused(state: ConfigState, loads: Iterable<Load>): Refu
     if (refused !== undefined) return refused;
     if (!added) continue;
     total += 1;
-    if (total > options.clusterQuota)
+    if (total > defaults.clusterQuota)
       return refusal(
         "clusterQuota",
-        `all namespaces together may hold ${options.clusterQuota} configurations (defaultClusterQuota)`,
+        `all namespaces together may hold ${defaults.clusterQuota} configurations (defaultClusterQuota)`,
       );
     const full = quotaRefused(namespace) ?? (group && quotaRefused(group));
     if (full !== undefined) return full;
@@ -87,12 +107,14 @@ interface Room {
 /** Each scope is looked up once: an import of ten thousand items is asked about in one step. */
 class Rooms {
   readonly #state: ConfigState;
+  readonly #defaults: CapacityDefaults;
   readonly #namespaces = new Map<string, Room>();
   /** Undefined for a group without limits of its own. */
   readonly #groups = new Map<string, Room | undefined>();
 
-  constructor(state: ConfigState) {
+  constructor(state: ConfigState, defaults: CapacityDefaults) {
     this.#state = state;
+    this.#defaults = defaults;
   }
 
   ofNamespace(namespace: string): Room {
@@ -112,7 +134,7 @@ class Rooms {
   }
 
   #room(scope: CapacityScope): Room {
-    const { maxBytes, quota, usage } = capacityOf(this.#state, scope);
+    const { maxBytes, quota, usage } = capacityOf(this.#state, scope, this.#defaults);
     return { scope, maxBytes, quota, usage };
   }
 }

@@ -1,6 +1,7 @@
 import type { ConfigName, ConfigType } from "@nacre/protocol";
 import type { GrayRule } from "./gray-rule.ts";
 import type { CapacityScope, Revision } from "./model.ts";
+import type { ConfigOptions } from "./state.ts";
 
 /** Who changes something, for history and lists. Blank where unknown. */
 export interface Operator {
@@ -61,6 +62,12 @@ export const IMPORT_ITEMS_MAX = 10_000;
 /** History rows that one entry prunes. */
 export const PRUNE_ROWS_MAX = 1_000;
 
+/** Limits of capacities for which an operator set none. */
+export type CapacityDefaults = Pick<
+  ConfigOptions,
+  "namespaceQuota" | "groupQuota" | "clusterQuota" | "capacityBytesMax"
+>;
+
 /** Changes of durable state: each is one entry of the log. */
 export type ConfigCommand =
   | {
@@ -71,6 +78,8 @@ export type ConfigCommand =
       readonly fields: ConfigFields;
       readonly terms: PublishTerms;
       readonly by: Operator;
+      /** Of the member that proposes; absent when it enforces no capacities. */
+      readonly capacity?: CapacityDefaults;
     }
   /** Absent ones are left out silently. `gray`: only that gray version of each; else the formal version. */
   | {
@@ -84,7 +93,14 @@ export type ConfigCommand =
   /** Items of an import that wait for their commit: nobody sees them before it. */
   | { readonly type: "stageConfigs"; readonly importId: string; readonly items: readonly StagedItem[] }
   /** All that was staged becomes visible at once, as the policy says; or nothing does (G7). */
-  | { readonly type: "commitConfigs"; readonly importId: string; readonly policy: ImportPolicy; readonly by: Operator }
+  | {
+      readonly type: "commitConfigs";
+      readonly importId: string;
+      readonly policy: ImportPolicy;
+      readonly by: Operator;
+      /** As of `publishConfig`. */
+      readonly capacity?: CapacityDefaults;
+    }
   | { readonly type: "dropStaged"; readonly importId: string }
   /** Drops the oldest history rows from before `before` (epoch ms), at most `PRUNE_ROWS_MAX`. */
   | { readonly type: "pruneHistory"; readonly before: number }

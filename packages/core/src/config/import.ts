@@ -55,13 +55,12 @@ export function addStaged(state: ConfigState, importId: string, head: StagedHead
   });
 }
 
-export function commitRefused(state: ConfigState, { importId, policy }: Commit): Refusal | undefined {
+export function commitRefused(state: ConfigState, { importId, policy, capacity }: Commit): Refusal | undefined {
   const heads = state.staged.get(importId)?.heads;
   if (heads === undefined)
     return refusal("illegalState", `import '${importId}' is not staged: it was committed or dropped before`);
-  if (!state.options.enforceCapacity || (policy === "ABORT" && firstExisting(state, heads) !== undefined))
-    return undefined;
-  return capacityRefused(state, loadsOf(state, heads, policy));
+  if (capacity === undefined || (policy === "ABORT" && firstExisting(state, heads) !== undefined)) return undefined;
+  return capacityRefused(state, capacity, loadsOf(state, heads, policy));
 }
 
 function* loadsOf(state: ConfigState, heads: readonly StagedItemHead[], policy: ImportPolicy): Generator<Load> {

@@ -1,5 +1,5 @@
 export { refuses } from "./apply.ts";
-export { capacityOf, type EffectiveCapacity } from "./capacity.ts";
+export { capacityOf, type EffectiveCapacity, withCapacity } from "./capacity.ts";
 export * from "./commands.ts";
 export type * from "./events.ts";
 export * from "./gray.ts";

@@ -21,7 +21,10 @@ function heldBy(item: Item | undefined, gray: string | undefined): Version | und
   return gray === undefined ? item?.formal : item?.grays.find(({ name }) => name === gray);
 }
 
-export function publishRefused(state: ConfigState, { name, gray, content, terms }: Publish): Refusal | undefined {
+export function publishRefused(
+  state: ConfigState,
+  { name, gray, content, terms, capacity }: Publish,
+): Refusal | undefined {
   if (gray !== undefined) {
     const rule = compileRule(gray.rule, "");
     const refused = grayNameRefused(gray) ?? (rule.type === "refuse" ? rule : undefined);
@@ -32,7 +35,7 @@ export function publishRefused(state: ConfigState, { name, gray, content, terms 
   if (terms.insertOnly === true && held !== undefined) return configExists(name);
   return (
     casLost(terms.expectedMd5, held) ??
-    capacityRefused(state, [{ name, bytes: content.bytes, added: gray === undefined && held === undefined }])
+    capacityRefused(state, capacity, [{ name, bytes: content.bytes, added: gray === undefined && held === undefined }])
   );
 }
 

@@ -15,6 +15,7 @@ import {
   type Operator,
   refuses,
   step,
+  withCapacity,
 } from "@nacre/core/config";
 import { type ConfigName, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
@@ -186,7 +187,8 @@ export class Configs implements ConfigService {
     return this.#polls.wait(event, gone);
   }
 
-  readonly propose: ProposeConfig = async (command, type) => {
+  readonly propose: ProposeConfig = async (given, type) => {
+    const command = withCapacity(this.state.options, given);
     if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
     // Asked before it goes into the log: megabytes that change nothing need not be there.
     const refused = refuses(this.state, command);
