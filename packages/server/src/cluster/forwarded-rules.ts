@@ -1,0 +1,30 @@
+import type { NamingState } from "@nacre/core/naming";
+import { clustersBroken, portBroken, RegistryError, refuseBroken, ruleBroken } from "@nacre/protocol";
+import type { AddressEvent } from "./forwarding.ts";
+
+/**
+ * Holds a write that another member forwarded against the rules for clients of this member, as it is made here: the
+ * member that took it may have other options, or be broken. What naming checks of an instance is not repeated.
+ *
+ * @throws RegistryError as for a client, which the member that forwarded it tells its client.
+ */
+export function refuseForwarded(event: AddressEvent, { checkParams }: NamingState["options"]): void {
+  const { service } = event;
+  const { ip, port } = event.type === "publishAddress" ? event.instance : event;
+  if (service.namespace.trim() === "" || service.group.trim() === "" || service.name.trim() === "")
+    throw new RegistryError("parameterMissing", "a member forwarded a write for a service without a name");
+  if (ip.trim() === "") throw new RegistryError("parameterMissing", "Param 'ip' is required.");
+  refuseBroken(portBroken(port));
+  const { instance } = event.type === "withdrawAddress" ? {} : event;
+  // A heartbeat that brings what it is of is kept under the address of the heartbeat.
+  if (instance !== undefined && (instance.ip.trim() !== ip.trim() || instance.port !== port))
+    throw new RegistryError("invalidParameter", "a member forwarded a heartbeat of one address with another instance");
+  if (!checkParams) return;
+  refuseBroken(
+    ruleBroken("namespace", service.namespace),
+    ruleBroken("group", service.group),
+    ruleBroken("serviceName", service.name),
+    ruleBroken("ip", ip),
+    instance && clustersBroken(instance.clusterName),
+  );
+}
