@@ -16,6 +16,7 @@ import type { Files } from "../storage/files.ts";
 import { VERSION } from "../version.ts";
 import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
 import { DistroRunner, type NamingEffect } from "./distro-runner.ts";
+import { refuseForwarded } from "./forwarded-rules.ts";
 import {
   type AddressEvent,
   type BeatAnswer,
@@ -26,7 +27,6 @@ import {
   noteForwarded,
   readForwarded,
 } from "./forwarding.ts";
-import { refuseForwarded } from "./forwarded-rules.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";

@@ -8,7 +8,10 @@ import type { AddressEvent } from "./forwarding.ts";
  *
  * @throws RegistryError as for a client, which the member that forwarded it tells its client.
  */
-export function refuseForwarded(event: AddressEvent, { checkParams }: NamingState["options"]): void {
+export function refuseForwarded(
+  event: AddressEvent,
+  { checkParams }: Pick<NamingState["options"], "checkParams">,
+): void {
   const { service } = event;
   const { ip, port } = event.type === "publishAddress" ? event.instance : event;
   if (service.namespace.trim() === "" || service.group.trim() === "" || service.name.trim() === "")

@@ -65,6 +65,7 @@ describe("who a member is", () => {
       whole.replace(memberId, "member a"),
       whole.replace(memberId, "a".repeat(201)),
       whole.replace(String(incarnation), "-1"),
+      whole.replace(String(incarnation), String(2 ** 52)),
       whole.replace(String(incarnation), String(Number.MAX_SAFE_INTEGER)),
     ]) {
       await writeFile(path, text);

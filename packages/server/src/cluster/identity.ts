@@ -3,6 +3,7 @@ import { nodeCrypto } from "../node-crypto.ts";
 import { StartError } from "../running.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
+import { COUNT_MAX } from "./links/limits.ts";
 
 /** What a member is, beyond one run of it. Addresses are no part of that: they may change. */
 export interface Identity {
@@ -107,5 +108,6 @@ function isId(given: unknown): given is string {
 }
 
 function isIncarnation(given: unknown): given is number {
-  return Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) < Number.MAX_SAFE_INTEGER / 2;
+  const max = COUNT_MAX - INCARNATION_STEP_MAX;
+  return Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) <= max;
 }

@@ -9,6 +9,7 @@ import {
   type Sight,
 } from "@nacre/core/membership";
 import { Malformed } from "./envelopes.ts";
+import { COUNT_MAX } from "./limits.ts";
 
 /** More members than any cluster has; `membersMax` of membership is the bound that operators see. */
 const ROW_MAX = 2_000;
@@ -195,8 +196,9 @@ function number(from: Fields, key: string, min: number, max: number): number {
   return given;
 }
 
+/** Sequence numbers, incarnations and beats all grow from 0 in small steps. */
 function count(from: Fields, key: string, min = 0): number {
-  const given = number(from, key, min, Number.MAX_SAFE_INTEGER);
+  const given = number(from, key, min, COUNT_MAX);
   if (!Number.isInteger(given)) throw new Malformed(`'${key}' of a frame is ${given}, not a whole number`);
   return given;
 }

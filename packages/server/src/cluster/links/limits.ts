@@ -49,3 +49,9 @@ export const LINK_LIMITS: LinkLimits = {
 
 /** The body of one envelope: a whole frame of Distro, a frame of membership of some thousand members, a call. Bytes. */
 export const BODY_BYTES_MAX: number = MEBIBYTE;
+
+/**
+ * Incarnations, counters, beats and sequence numbers grow from 0 in steps of at most a million: none comes near this. What
+ * is counted on from the greatest that a peer may tell has as much room again.
+ */
+export const COUNT_MAX = 2 ** 52;

@@ -18,6 +18,7 @@ import {
 import { readFrame, writeFrame } from "./frames.ts";
 import { Inbox, isPartial } from "./inbox.ts";
 import { BODY_BYTES_MAX, type LinkLimits } from "./limits.ts";
+import { messageBroken } from "./message-rules.ts";
 import { batchOf, Outgoing } from "./outgoing.ts";
 import type { Turns, Worker } from "./turns.ts";
 import type { LinkFacts, LinksSetup } from "./types.ts";
@@ -267,6 +268,8 @@ export class Link implements Worker {
     const message = this.#reader.push(frame);
     if (message === undefined) return;
     if (message.type === "malformed") throw new Malformed(`a Distro message is malformed: ${message.reason}`);
+    const broken = messageBroken(message);
+    if (broken !== undefined) throw new Malformed(`a Distro message breaks a rule: ${broken}`);
     this.#in.messages++;
     handlers.message(this.id, message);
   }

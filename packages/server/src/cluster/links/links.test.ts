@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
+import { frames, type Message } from "@nacre/core/distro";
 import { GrpcServer } from "@nacre/grpc";
 import { RegistryError } from "@nacre/protocol";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { ack, batch, CARD, HOST, idOf, large, member, pair, probeFor, rawPeer, rawSocket } from "./links.fixture.ts";
 
+const TOO_MANY_OWNERS: Message = {
+  type: "digest",
+  loaded: true,
+  owners: Array.from({ length: 1_001 }, (_, at) => ({ owner: `m${at}`, count: 1, hash: 1 })),
+};
 const probe = { type: "probe", seq: 1, card: CARD, row: [], list: undefined } as const;
 
 describe("a link", () => {
@@ -360,6 +366,16 @@ describe("what no member sends", () => {
       /'target' of a frame is a number/,
     ],
     ["a Distro message that is none", batch(["message", Buffer.from([0, 255])]), /a Distro message is malformed/],
+    [
+      "a Distro message that breaks a rule",
+      batch(["message", Buffer.concat(frames(TOO_MANY_OWNERS))]),
+      /a Distro message breaks a rule: a digest names 1001 owners/,
+    ],
+    [
+      "a frame with a number at the end of numbers",
+      batch(["frame", '{"type":"probe","seq":9007199254740991}']),
+      /'seq' of a frame is 9007199254740991/,
+    ],
     ["an answer without a number", batch(["answer", "{}"]), /an answer has no number/],
     ["a call without a name", batch(["call", '{"number":1}']), /a call has no name/],
     ["a short credit", batch(["credit", "xyz"]), /a credit has 3 bytes/],

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { refuseForwarded } from "./forwarded-rules.ts";
+import type { AddressEvent } from "./forwarding.ts";
+
+const instance = {
+  ip: "10.0.0.1",
+  port: 80,
+  weight: 1,
+  healthy: true,
+  enabled: true,
+  clusterName: "",
+  metadata: {},
+  instanceId: "",
+};
+const caller = { ip: "10.0.0.1", app: "", agent: "" };
+const service = { namespace: "public", group: "DEFAULT_GROUP", name: "orders" };
+const publish: AddressEvent = { type: "publishAddress", service, caller, instance };
+const beat: AddressEvent = { type: "beat", service, caller, ip: "10.0.0.1", port: 80, instance };
+
+function refusal(event: AddressEvent, checkParams = true): string | undefined {
+  try {
+    refuseForwarded(event, { checkParams });
+    return undefined;
+  } catch (thrown) {
+    return `${(thrown as { failure?: string }).failure}: ${(thrown as Error).message}`;
+  }
+}
+
+describe("a write that a member forwards", () => {
+  test("is made when it keeps to the rules for clients", () => {
+    const withdraw: AddressEvent = { type: "withdrawAddress", service, caller, ip: "10.0.0.1", port: 80 };
+    for (const event of [publish, beat, { ...beat, instance: undefined }, withdraw])
+      assert.equal(refusal(event), undefined);
+  });
+
+  const broken: readonly (readonly [string, AddressEvent, RegExp])[] = [
+    ["a blank service", { ...publish, service: { ...service, name: " " } }, /^parameterMissing: .*without a name/],
+    ["a blank address", { ...beat, ip: "", instance: undefined }, /^parameterMissing: Param 'ip'/],
+    ["a port above 65535", { ...beat, port: 70_000, instance: undefined }, /^invalidParameter: Param 'port'/],
+    ["a heartbeat of something else", { ...beat, port: 81 }, /^invalidParameter: .*with another instance/],
+  ];
+  for (const [what, event, message] of broken)
+    test(`is refused with ${what}, whatever the options are`, () => {
+      assert.match(refusal(event) ?? "", message);
+      assert.match(refusal(event, false) ?? "", message);
+    });
+
+  const named: readonly (readonly [string, AddressEvent, RegExp])[] = [
+    ["group", { ...publish, service: { ...service, group: "a b" } }, /'group'/],
+    ["namespace", { ...publish, service: { ...service, namespace: "a@b" } }, /'namespaceId/],
+    ["service", { ...beat, service: { ...service, name: "@orders" } }, /'serviceName'/],
+    ["cluster", { ...publish, instance: { ...instance, clusterName: "a/b" } }, /'cluster'/],
+    ["address", { ...publish, instance: { ...instance, ip: "10.0.0 .1" } }, /'ip'/],
+  ];
+  for (const [what, event, message] of named)
+    test(`is held against this member's rule for the name of a ${what}, unless it has none`, () => {
+      assert.match(refusal(event) ?? "", message);
+      assert.equal(refusal(event, false), undefined);
+    });
+});
