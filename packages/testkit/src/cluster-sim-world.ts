@@ -225,11 +225,9 @@ export class ClusterWorld implements SimHost {
     const truths = this.#of(sdk, service).filter(({ state }) => state === "wanted");
     for (const truth of truths) this.#unwanted(truth, "unknown");
     const taker = this.memberAt(sdk.connection?.ip);
-    // Nothing tells a member that has not heard of it which older connection is meant.
-    const isKnown = sdk.wanted.get(service)?.acked === true;
     const done = await sdk.deregister(service);
     this.log(`${sdk.name}: ${service} is deregistered: ${done}`);
-    if (!done || !isKnown || !sdk.process.isAlive) return done;
+    if (!done || !sdk.process.isAlive) return done;
     for (const truth of truths) {
       if (truth.state !== "unknown") continue;
       this.#unwanted(truth, "asked");
