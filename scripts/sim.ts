@@ -6,13 +6,13 @@
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { runClusterSim } from "@nacre/testkit/cluster-sim";
 import { runConfigSim } from "@nacre/testkit/config-sim";
 import { runDistroSeed } from "@nacre/testkit/distro-sim";
 import { runMembershipSim } from "@nacre/testkit/membership-sim";
 import { runNamingSim } from "@nacre/testkit/naming-sim";
 import { say } from "./lib/steps.ts";
+import { optionsIn, UsageError, withUsage } from "./lib/usage.ts";
 
 const SIMULATORS: Record<string, (seed: number, steps: number) => unknown> = {
   naming: runNamingSim,
@@ -22,28 +22,34 @@ const SIMULATORS: Record<string, (seed: number, steps: number) => unknown> = {
   cluster: (seed) => runClusterSim(seed),
 };
 
-const { values } = parseArgs({
-  options: {
+let steps = 0;
+let workers = 1;
+let from: number | undefined;
+let runs = Infinity;
+let names: readonly string[] = [];
+
+await withUsage(import.meta.url, async () => {
+  const values = optionsIn(process.argv.slice(2), {
     seed: { type: "string" },
     seeds: { type: "string" },
     from: { type: "string" },
     only: { type: "string" },
     workers: { type: "string", default: "1" },
     steps: { type: "string", default: "400" },
-  },
+  });
+  steps = whole("steps", values.steps);
+  workers = Math.max(1, whole("workers", values.workers));
+  const first = values.seed ?? values.from;
+  from = first === undefined ? undefined : whole(values.seed === undefined ? "from" : "seed", first);
+  if (values.seed !== undefined) runs = 1;
+  else if (values.seeds !== undefined) runs = whole("seeds", values.seeds);
+  names = values.only?.split(",") ?? Object.keys(SIMULATORS);
+  for (const name of names)
+    if (SIMULATORS[name] === undefined)
+      throw new UsageError(`--only takes ${Object.keys(SIMULATORS).join(", ")}, and not '${name}'.`);
+  const isShared = workers > 1 && runs > 1;
+  if (!(isShared ? await share() : await run())) process.exitCode = 1;
 });
-const steps = whole("steps", values.steps);
-const workers = Math.max(1, whole("workers", values.workers));
-const first = values.seed ?? values.from;
-const from = first === undefined ? undefined : whole(values.seed === undefined ? "from" : "seed", first);
-const runs = values.seed !== undefined ? 1 : values.seeds === undefined ? Infinity : whole("seeds", values.seeds);
-const names = values.only?.split(",") ?? Object.keys(SIMULATORS);
-for (const name of names)
-  if (SIMULATORS[name] === undefined)
-    throw new Error(`--only takes ${Object.keys(SIMULATORS).join(", ")}, and not '${name}'`);
-
-const ok = workers > 1 && runs > 1 ? await share() : await run();
-if (!ok) process.exitCode = 1;
 
 async function run(): Promise<boolean> {
   const startedAt = performance.now();
@@ -81,6 +87,7 @@ async function share(): Promise<boolean> {
 
 function whole(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number, not '${text}'`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new UsageError(`--${name} must be a whole number, not '${text}'.`);
   return value;
 }
