@@ -21,14 +21,26 @@ export function dialTick(state: Membership, now: Millis, out: Out): void {
   for (const dial of [...state.dials.values()])
     if (!wanted.has(dial.address) && dial.phase !== "connecting") dropDial(state, dial, out);
   for (const address of wanted) {
-    if (!state.dials.has(address) && state.dials.size < 2 * state.options.membersMax)
-      state.dials.set(address, newDial(address, now));
+    if (!state.dials.has(address) && hasRoom(state, address, out)) state.dials.set(address, newDial(address, now));
     const dial = state.dials.get(address);
     if (dial === undefined || dial.phase !== "idle" || now < dial.nextAt) continue;
     if (dial.memberId !== undefined && state.members.get(dial.memberId)?.out !== undefined) continue;
     dial.phase = "connecting";
     out.push({ type: "connect", address });
   }
+}
+
+/** An address that is named takes the place of one that a member only says it has. */
+function hasRoom(state: Membership, address: Address, out: Out): boolean {
+  if (state.dials.size < 2 * state.options.membersMax) return true;
+  const named = targets(state);
+  if (!named.has(address)) return false;
+  for (const dial of state.dials.values()) {
+    if (dial.phase !== "idle" || named.has(dial.address)) continue;
+    dropDial(state, dial, out);
+    return true;
+  }
+  return false;
 }
 
 function newDial(address: Address, now: Millis): Dial {

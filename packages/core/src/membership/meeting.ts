@@ -4,6 +4,7 @@ import { joinMade, joinRefused, persist } from "./joining.ts";
 import { closeLink, foundAt, foundSelf } from "./links.ts";
 import { isListed } from "./list.ts";
 import { hear, probedFor, probeFor, rowOf, settleFavours } from "./probes.ts";
+import { leastBelow, type Standing, standingOver } from "./room.ts";
 import { cardOf, listOf, targets } from "./self.ts";
 import { type Link, type Member, type Membership, newMember, type Out } from "./state.ts";
 import { runsOn, weighStart, weighTwin } from "./twins.ts";
@@ -122,7 +123,8 @@ function meet(
   if (start === "unclear") return "unclear";
   state.refused.delete(card.id);
   if (known !== undefined && start === "instead") forget(state, known, "it was taken for another start of it", out);
-  const member = state.members.get(card.id) ?? welcome(state, card.id, "it showed itself", now, out);
+  const member =
+    state.members.get(card.id) ?? welcome(state, card.id, "it showed itself", standingOver(state, link), now, out);
   if (member === undefined) {
     closeLink(state, link, `the limit of ${state.options.membersMax} members is reached`, out, now + 60_000);
     return "refused";
@@ -218,8 +220,19 @@ function note(
   state.refused.set(key, { id, addresses, code: why.code, sentence: why.sentence, since, at: now, givesWay });
 }
 
-function welcome(state: Membership, id: MemberId, cause: string, now: Millis, out: Out): Member | undefined {
-  if (state.members.size >= state.options.membersMax) return undefined;
+function welcome(
+  state: Membership,
+  id: MemberId,
+  cause: string,
+  standing: Standing,
+  now: Millis,
+  out: Out,
+): Member | undefined {
+  if (state.members.size >= state.options.membersMax) {
+    const least = leastBelow(state, standing);
+    if (least === undefined) return undefined;
+    forget(state, least, "there is no room for all, and less is known of it than of others", out);
+  }
   const member = newMember(id, now);
   member.cause = cause;
   state.members.set(id, member);
@@ -283,7 +296,7 @@ function takeRow(state: Membership, from: Member, row: readonly Sight[], now: Mi
     // The dead are not spread: they would come back from whoever has not forgotten them yet.
     const isAlive = sight.state === "UP" || sight.state === "SUSPICIOUS";
     const known = state.members.get(sight.id);
-    const member = known ?? (isAlive ? welcome(state, sight.id, `${from.id} told of it`, now, out) : undefined);
+    const member = known ?? (isAlive ? welcome(state, sight.id, `${from.id} told of it`, 0, now, out) : undefined);
     if (member === undefined || sight.incarnation < member.incarnation) continue;
     if (sight.incarnation > member.incarnation) {
       if (runsOn(state, member, now)) continue;

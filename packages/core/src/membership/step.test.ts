@@ -440,6 +440,49 @@ describe("two processes under one member id (M17)", () => {
   });
 });
 
+describe("members that are made up (M18)", () => {
+  const few = { membersMax: 4 };
+
+  test("make room for one that answers at a listed address, by their own calls and by word of another", () => {
+    for (const how of ["calls", "word"] as const) {
+      const bench = new Bench(THREE, {}, few);
+      const b = bench.peer("b", "10.0.0.2");
+      bench.run(seconds(4));
+      if (how === "word") b.row = Array.from({ length: 20 }, (_, at) => sight(`fake${at}`, 1));
+      else for (let at = 0; at < 20; at++) bench.peer(`fake${at}`, `10.0.9.${at}`).door = "refuses";
+      bench.run(seconds(2));
+      assert.equal(bench.core.members.size, 4);
+      const c = bench.peer("c", "10.0.0.3");
+      c.probes = false;
+      bench.run(seconds(2));
+      assert.deepEqual([bench.core.members.size, bench.core.members.has("c"), bench.state("b")], [4, true, "UP"], how);
+      c.probes = true;
+      bench.run(seconds(20));
+      assert.deepEqual([bench.state("b"), bench.state("c")], ["UP", "UP"], `${how}: and they stay`);
+    }
+  });
+
+  test("do not make room for more of them", () => {
+    const bench = new Bench(THREE, {}, few);
+    bench.peer("b", "10.0.0.2");
+    bench.peer("c", "10.0.0.3");
+    for (let at = 0; at < 5; at++) bench.peer(`fake${at}`, `10.0.9.${at}`).door = "refuses";
+    bench.run(seconds(5));
+    assert.deepEqual([...bench.core.members.keys()].sort(), ["b", "c", "fake0", "fake1"]);
+  });
+
+  test("keep no listed address from being called, however many addresses they say they have", () => {
+    const bench = new Bench("10.0.0.1\n10.0.0.2", {}, few);
+    const addresses = Array.from({ length: 60 }, (_, at) => `10.0.9.${at}:8848`);
+    bench.peer("fake", "10.0.9.99", { addresses }).door = "refuses";
+    bench.run(seconds(3));
+    bench.peer("c", "10.0.0.3");
+    bench.feed({ type: "listRead", text: THREE, source: "cluster.conf" });
+    bench.run(seconds(4));
+    assert.equal(bench.state("c"), "UP");
+  });
+});
+
 describe("who does not belong here", () => {
   const strangers: readonly [string, Parameters<Bench["peer"]>[2], string][] = [
     ["a member of another cluster (S37)", { clusterId: "stage" }, "foreignCluster"],
