@@ -8,10 +8,15 @@ export interface Faults {
   sync: string | undefined;
   truncate: string | undefined;
   makeDirectory: string | undefined;
+  rename: string | undefined;
   /** Holds every sync until the promise resolves: a disk that is slow for as long as the test likes. */
   syncGate: Promise<void> | undefined;
   /** Holds every write likewise. */
   writeGate: Promise<void> | undefined;
+  /** Flips a bit of what is read in parts. */
+  flipReads: boolean;
+  /** Bytes that were read in parts. */
+  readBytes: number;
   /** Bytes of each write, in order. */
   readonly writes: number[];
   syncs: number;
@@ -25,8 +30,11 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
     sync: undefined,
     truncate: undefined,
     makeDirectory: undefined,
+    rename: undefined,
     syncGate: undefined,
     writeGate: undefined,
+    flipReads: false,
+    readBytes: 0,
     writes: [],
     syncs: 0,
   };
@@ -60,6 +68,18 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
       ...files,
       create: async (path) => wrap(path, await files.create(path)),
       open: async (path) => wrap(path, await files.open(path)),
+      async readRange(path, position, bytes) {
+        const read = await files.readRange(path, position, bytes);
+        if (!path.includes(faults.where)) return read;
+        faults.readBytes += read.length;
+        const middle = read.length >> 1;
+        if (faults.flipReads) read[middle] = (read[middle] ?? 0) ^ 1;
+        return read;
+      },
+      async rename(from, to) {
+        if (from.includes(faults.where) && faults.rename !== undefined) throw diskError(faults.rename);
+        await files.rename(from, to);
+      },
       async makeDirectory(path) {
         if (faults.makeDirectory !== undefined) throw diskError(faults.makeDirectory);
         await files.makeDirectory(path);

@@ -13,7 +13,14 @@ import {
   SEGMENT_HEADER_BYTES,
   scanSegment,
 } from "./records.ts";
-import { type ActiveSegment, createSegment, prepareSegment, removePrepared, removeSegments } from "./segments.ts";
+import {
+  type ActiveSegment,
+  createSegment,
+  type NewSegment,
+  prepareSegment,
+  removePrepared,
+  removeSegments,
+} from "./segments.ts";
 import { SyncTimes } from "./sync-times.ts";
 
 /** Where a batch went: the index of its first record, and the checksum of each. */
@@ -36,6 +43,8 @@ export class LogFile {
   #appendedBytes = 0;
   /** Grows with every cut, so that a reading notices one. */
   #cuts = 0;
+  /** Under way; whoever reads waits for it. */
+  #cutting: Promise<void> | undefined;
   /** Up to here records may be gone at any moment. */
   #dropping = 0;
   /** A failed write is still in the file behind the last good record, because there was no space even to remove it. */
@@ -60,7 +69,7 @@ export class LogFile {
   }
 
   /**
-   * Cuts the torn tail that the scan found and opens the last segment for writing.
+   * Cuts the torn tail that the scan found, makes sure of what is left, and opens the last segment for writing.
    *
    * @param startAfter  index that a log without any segment continues.
    * @throws RegistryError `dataAccess`
@@ -79,10 +88,11 @@ export class LogFile {
         return new LogFile(files, directory, options.segmentBytes, scan.segments.slice(0, -1), active);
       }
       const file = await files.open(join(directory, last.name));
-      if (scan.torn !== undefined) {
-        await file.truncate(last.bytes);
-        await file.sync();
-      }
+      if (scan.torn !== undefined) await file.truncate(last.bytes);
+      // What a killed process wrote may be in the page cache alone, and its segment's name too: without these, a loss of
+      // power would take records from between others.
+      await file.sync();
+      await files.syncDirectory(directory);
       const { name, firstIndex, bytes: goodBytes } = last;
       const active = { name, firstIndex, file, goodBytes, places: [...last.places] };
       const log = new LogFile(files, directory, options.segmentBytes, scan.segments.slice(0, -1), active);
@@ -161,60 +171,53 @@ export class LogFile {
   /**
    * Removes the records from `index` on and puts others in their place, all of it on the disk when this resolves.
    *
-   * The new records are written and synced in a segment of their own before anything is removed, and take their place
-   * after the removal is synced: whenever the process or the machine stops, the log is the old one up to some record, or
-   * the new one.
+   * The segment that holds the cut is written anew, as it is to be, and takes its place in one step when the segments
+   * behind it are gone: whenever process or machine stop, the log is the old one up to some record, or the new one.
    *
    * @param index  of a record of this log.
    * @throws RegistryError `dataAccess`: the log is as it was, or takes no writes until a restart.
    */
   async truncateFrom(index: number, records: readonly NewRecord[] = []): Promise<Appended> {
     this.#mayWrite();
-    const segments = this.#segments();
     if (index < this.firstIndex || index > this.#lastIndex) throw new Error(`there is no record ${index} to be cut`);
-    const keptCount = segments.findLastIndex(({ firstIndex }, at) => firstIndex < index || at === 0) + 1;
-    const shortened = segments[keptCount - 1];
-    const offset =
-      shortened === undefined || shortened.firstIndex >= index ? undefined : await this.#offsetOf(shortened, index);
-    const batch = records.length === 0 ? undefined : encodeBatch(index, records);
-    const next = await prepareSegment(this.#files, this.#directory, index, batch?.bytes).catch((thrown) => {
+    const segments = this.#segments();
+    const at = segments.findLastIndex(({ firstIndex }) => firstIndex < index);
+    const shortened = segments[at];
+    const { bytes, checksums } = encodeBatch(index, records);
+    const next = await this.#prepare(shortened, index, bytes).catch((thrown) => {
       throw this.#failure(thrown);
     });
-    const closed = segments.slice(0, keptCount - 1);
-    if (shortened !== undefined && offset !== undefined) {
-      const places = shortened.places.filter((place) => place.index < index);
-      closed.push({ ...shortened, lastIndex: index - 1, bytes: offset, places });
+    const closed = segments.slice(0, Math.max(0, at));
+    // Where the first segment begins with the cut, the new one takes its name.
+    await this.#replace(segments.slice(closed.length + 1), next, closed, index - 1 + records.length);
+    this.#appendedBytes += bytes.length;
+    return { firstIndex: index, checksums };
+  }
+
+  /** A segment of what stays of another one, and what comes behind it. */
+  async #prepare(shortened: Segment | undefined, index: number, bytes: Buffer): Promise<NewSegment> {
+    const placesIn = (start: number) => (bytes.length === 0 ? [] : [{ index, offset: start }]);
+    if (shortened === undefined) {
+      const next = await prepareSegment(this.#files, this.#directory, index, bytes);
+      next.segment.places.push(...placesIn(SEGMENT_HEADER_BYTES));
+      return next;
     }
-    this.#hide(closed, index - 1);
-    try {
-      await removeSegments(this.#files, this.#directory, segments.slice(keptCount));
-      // A first segment that begins with the cut gives its name to the new one.
-      if (shortened !== undefined && offset !== undefined) await this.#shorten(shortened, offset);
-      await next.takePlace();
-    } catch (thrown) {
-      this.#refuse("a part of it could not be removed", thrown);
-      await next.giveUp();
-      throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
-    }
-    await this.#begin(next.segment, index - 1 + records.length);
-    this.#appendedBytes += batch?.bytes.length ?? 0;
-    return { firstIndex: index, checksums: batch?.checksums ?? [] };
+    const { name, firstIndex, places } = shortened;
+    const end = await this.#offsetOf(shortened, index);
+    const path = join(this.#directory, name);
+    const kept = await this.#files.readRange(path, SEGMENT_HEADER_BYTES, end - SEGMENT_HEADER_BYTES);
+    const next = await prepareSegment(this.#files, this.#directory, firstIndex, Buffer.concat([kept, bytes]));
+    next.segment.places.push(...places.filter((place) => place.index < index), ...placesIn(end));
+    return next;
   }
 
   /** Removes all records; the next has the place behind `index`. A crash on the way leaves a beginning of the log, or none. */
   async restartAfter(index: number): Promise<void> {
     this.#mayWrite();
-    try {
-      const next = await prepareSegment(this.#files, this.#directory, index + 1, undefined);
-      const segments = this.#segments();
-      this.#hide([], this.#active.firstIndex - 1);
-      await removeSegments(this.#files, this.#directory, segments);
-      await next.takePlace();
-      await this.#begin(next.segment, index);
-    } catch (thrown) {
-      this.#refuse("its records could not be removed", thrown);
-      throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
-    }
+    const next = await prepareSegment(this.#files, this.#directory, index + 1, Buffer.alloc(0)).catch((thrown) => {
+      throw this.#failure(thrown);
+    });
+    await this.#replace(this.#segments(), next, [], index);
   }
 
   /** The records after an index, oldest first, read from the files. Not to be mixed with writes. */
@@ -238,6 +241,7 @@ export class LogFile {
    */
   async read(index: number, bytesMax: number): Promise<readonly LogRecord[] | undefined> {
     for (;;) {
+      await this.#cutting;
       const cuts = this.#cuts;
       const segment = this.#segments().find(({ firstIndex, lastIndex }) => firstIndex <= index && index <= lastIndex);
       if (segment === undefined) return undefined;
@@ -315,30 +319,34 @@ export class LogFile {
     return offset;
   }
 
-  async #shorten({ name }: Segment, bytes: number): Promise<void> {
-    const file = name === this.#active.name ? this.#active.file : await this.#files.open(join(this.#directory, name));
-    try {
-      await file.truncate(bytes);
-      await file.sync();
-    } finally {
-      if (file !== this.#active.file) await file.close();
-    }
-  }
-
-  /** From now on nobody begins to read what is about to be cut. */
-  #hide(closed: Segment[], lastIndex: number): void {
-    this.#closed = closed;
-    this.#lastIndex = lastIndex;
+  /** Removes segments, and writes to the next one from now on, which may have the name of one that is left. */
+  async #replace(
+    removed: readonly Segment[],
+    next: NewSegment,
+    closed: readonly Segment[],
+    lastIndex: number,
+  ): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#cutting = done.promise;
     this.#cuts += 1;
-  }
-
-  async #begin(active: ActiveSegment, lastIndex: number): Promise<void> {
-    const { file } = this.#active;
-    this.#active = active;
+    try {
+      await removeSegments(this.#files, this.#directory, removed);
+      await next.takePlace();
+      await this.#active.file.close();
+    } catch (thrown) {
+      this.#refuse("a part of it could not be removed", thrown);
+      await next.giveUp();
+      throw new RegistryError("dataAccess", this.#refusing ?? "", { cause: thrown });
+    } finally {
+      this.#cutting = undefined;
+      done.resolve();
+    }
+    // The start of the log may have been dropped meanwhile.
+    this.#closed = closed.filter((segment) => segment.lastIndex > this.#dropping);
+    this.#active = next.segment;
     this.#lastIndex = lastIndex;
     this.#uncut = false;
     this.#full = undefined;
-    await file.close();
   }
 
   async #roll(firstIndex: number): Promise<void> {

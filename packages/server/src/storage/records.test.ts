@@ -25,7 +25,10 @@ const command = (text: string, term = 1): NewRecord => ({
 function segment(): { bytes: Buffer; ends: number[] } {
   const batches = [
     encodeBatch(5, [command("a")]),
-    encodeBatch(6, ["b", "c", "d"].map((text) => command(text))),
+    encodeBatch(
+      6,
+      ["b", "c", "d"].map((text) => command(text)),
+    ),
     encodeBatch(9, [command("e")]),
   ];
   const bytes = Buffer.concat([encodeSegmentHeader(5), ...batches.map((batch) => batch.bytes)]);

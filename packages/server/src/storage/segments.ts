@@ -15,7 +15,7 @@ export interface ActiveSegment {
 
 /** Makes an empty segment whose name and header are on the disk when this resolves. */
 export async function createSegment(files: Files, directory: string, firstIndex: number): Promise<ActiveSegment> {
-  const segment = await writeSegment(files, join(directory, segmentName(firstIndex)), firstIndex, undefined);
+  const segment = await writeSegment(files, join(directory, segmentName(firstIndex)), firstIndex, NOTHING);
   try {
     await files.syncDirectory(directory);
   } catch (thrown) {
@@ -25,23 +25,23 @@ export async function createSegment(files: Files, directory: string, firstIndex:
   return segment;
 }
 
-/** A segment under a name that no start looks at, until `NewSegment.takePlace` is called. */
+/** A segment under a name that no start looks at, until `takePlace` is called. */
 export interface NewSegment {
   readonly segment: ActiveSegment;
-  /** Gives the segment its name. What it follows must be on the disk as it is to stay. */
+  /** Gives the segment its name, in the place of one that has it. */
   takePlace(): Promise<void>;
   giveUp(): Promise<void>;
 }
 
-/** @param bytes  records, encoded; in the file and synced when this resolves. */
+/** Writes a segment that takes the place of others: it is on the disk when this resolves, but is none yet. */
 export async function prepareSegment(
   files: Files,
   directory: string,
   firstIndex: number,
-  bytes: Buffer | undefined,
+  records: Buffer,
 ): Promise<NewSegment> {
   const path = join(directory, segmentName(firstIndex));
-  const segment = await writeSegment(files, path + TEMPORARY, firstIndex, bytes);
+  const segment = await writeSegment(files, path + TEMPORARY, firstIndex, records);
   return {
     segment,
     async takePlace() {
@@ -74,17 +74,13 @@ export async function removeSegments(files: Files, directory: string, segments: 
 }
 
 const TEMPORARY = ".tmp";
+const NOTHING = Buffer.alloc(0);
 
-async function writeSegment(
-  files: Files,
-  path: string,
-  firstIndex: number,
-  records: Buffer | undefined,
-): Promise<ActiveSegment> {
+async function writeSegment(files: Files, path: string, firstIndex: number, records: Buffer): Promise<ActiveSegment> {
   const file = await files.create(path);
   try {
     await file.write(encodeSegmentHeader(firstIndex), 0);
-    if (records !== undefined) await file.write(records, SEGMENT_HEADER_BYTES);
+    if (records.length > 0) await file.write(records, SEGMENT_HEADER_BYTES);
     await file.sync();
   } catch (thrown) {
     await file.close().catch(() => {});
@@ -92,7 +88,6 @@ async function writeSegment(
     await files.remove(path).catch(() => {});
     throw thrown;
   }
-  const goodBytes = SEGMENT_HEADER_BYTES + (records?.length ?? 0);
-  const places = records === undefined ? [] : [{ index: firstIndex, offset: SEGMENT_HEADER_BYTES }];
-  return { name: segmentName(firstIndex), firstIndex, file, goodBytes, places };
+  const goodBytes = SEGMENT_HEADER_BYTES + records.length;
+  return { name: segmentName(firstIndex), firstIndex, file, goodBytes, places: [] };
 }
