@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -182,6 +182,12 @@ export class MemberProcess {
   /** Before a start: as on a new disk. */
   async emptyFolder(): Promise<void> {
     await rm(join(this.#folder, "data"), { recursive: true, force: true });
+  }
+
+  /** Before its first start: as an image of the other one's machine has it. */
+  async copyIdentityOf(other: MemberProcess): Promise<void> {
+    await mkdir(join(this.#folder, "data"), { recursive: true });
+    await copyFile(join(other.#folder, "data/member.json"), join(this.#folder, "data/member.json"));
   }
 
   /** Ends it, however it is, and removes its folder. */

@@ -5,7 +5,7 @@ import { Cluster, getJson, shownBy } from "../lib/cluster.ts";
 import { freePorts } from "../lib/free-ports.ts";
 import { type Finding, findingsOf, readinessOf } from "../lib/looks.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
-import { type Act, bound, ms } from "../lib/scenario.ts";
+import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
 import type { Stage } from "../lib/stage.ts";
 
 const CLOCK_WRONG_MS = 600_000;
@@ -192,6 +192,39 @@ export const lists: Act = {
       },
     },
     {
+      id: "S37b",
+      fault: "a member starts with a copy of another one's data folder",
+      required: "the one that was there stays; the copy is refused, is not ready, and both name both",
+      reference: "no ids, so nothing is noticed",
+      async run(stage) {
+        const [a, b, c] = stage.cluster.members as [MemberProcess, MemberProcess, MemberProcess];
+        const copy = await stage.cluster.add(addressesOf([a, b, c]));
+        try {
+          await copy.copyIdentityOf(c);
+          const from = performance.now();
+          await copy.start("started");
+          const sentences = new Set<string>();
+          for (const member of [a, b, c, copy])
+            sentences.add((await finding(stage, member, "DATA_FOLDER_COPIED")).sentence);
+          const [sentence = "", ...others] = sentences;
+          assert.deepEqual(others, [], "all say the same");
+          assert.ok(sentence.startsWith(`${c.address} and ${copy.address} run under one member id`), sentence);
+          await pause(bound(5000));
+          for (const member of [a, b])
+            assert.equal((await shownBy(member)).find(({ address }) => address === c.address)?.state, "UP");
+          const why = await readinessOf(copy);
+          assert.ok(typeof why === "string" && why.includes(c.address), `the copy says ${why}`);
+          assert.equal(copy.isReady, false);
+          const scope = { from, services: ["beats"], viewers: [a, b, c].map(({ name }) => name) };
+          assert.deepEqual(stage.history.faults({ missingMaxMs: 0, ghostMaxMs: 0 }, performance.now(), scope), []);
+          return sentence;
+        } finally {
+          await ends(stage, copy);
+          await quiet(stage, stage.cluster.members, "DATA_FOLDER_COPIED");
+        }
+      },
+    },
+    {
       id: "S34",
       fault: "a member of a later release that does not speak this protocol any more",
       required: "mixed operation or clear refusal on both sides",
@@ -284,6 +317,34 @@ export const lists: Act = {
       },
     },
     {
+      id: "none",
+      fault: "nothing is wrong: three members and a lone one start and run",
+      required: "no finding within 30 s",
+      reference: "lines of errors while members start",
+      async run() {
+        const [three, one] = await Promise.all([Cluster.create(), Cluster.create({ size: 1 })]);
+        const all = [...three.members, ...one.members];
+        const found: string[] = [];
+        const until = performance.now() + (isLong ? 30_000 : 15_000);
+        try {
+          const starts = Promise.all(all.map((member) => member.start()));
+          while (performance.now() < until) {
+            const answers = await Promise.all(all.map((member) => findingsOf(member).catch(() => [])));
+            answers.forEach((findings, i) => {
+              for (const { code, sentence } of findings) found.push(`${all[i]?.name}: ${code}: ${sentence}`);
+            });
+            await pause(1_000);
+          }
+          await starts;
+          assert.ok((await Promise.all(all.map(findingsOf))).length === all.length, "all of them answer");
+        } finally {
+          await Promise.all([three.dispose(), one.dispose()]);
+        }
+        assert.deepEqual(found, []);
+        return `no finding in ${isLong ? 30 : 15} s of looking each second`;
+      },
+    },
+    {
       id: "S38",
       fault: "a cluster of one, joined by two",
       required: "the first is ready at once; joining keeps its data",
@@ -295,6 +356,9 @@ export const lists: Act = {
           const all = first.setup.list;
           first.setup = { ...first.setup, list: [first.address] };
           const readyMs = await first.start();
+          const held = new URLSearchParams({ dataId: "held", groupName: "DEFAULT_GROUP", content: "x" });
+          const kept = await fetch(`${first.url}/v3/admin/cs/config`, { method: "POST", body: held });
+          assert.equal(kept.status, 200, await kept.text());
           const address = stage.openAddress();
           const client = await stage.lightAt("s38", [first.grpc]);
           const from = performance.now();
@@ -314,6 +378,9 @@ export const lists: Act = {
             );
           });
           const tookMs = performance.now() - from;
+          // Until durable data is replicated.
+          const { sentence } = await finding(stage, first, "DURABLE_DATA_APART");
+          assert.match(sentence, /holds 1 configuration, /);
           await client.deregister("joined", address);
           client.kill();
           return `the first was ready in ${ms(readyMs)}; all three UP ${ms(formedMs)} after the others were ready, with its data (${ms(tookMs)} after the registration)`;
