@@ -1,8 +1,8 @@
 import type { Effect } from "./events.ts";
 import { type Base, type Change, type Contents, compareVersions, type Entry, type Head } from "./model.ts";
-import { answered, bury, overdue, settle } from "./orphans.ts";
+import { answered, bury, overdue, restart, settle } from "./orphans.ts";
 import { announce, enqueue } from "./queues.ts";
-import { inReach, isOwn, isOwnLive, type Peer, type Turn } from "./state.ts";
+import { inReach, isOwn, isOwnLive, type Peer, speaks, type Turn } from "./state.ts";
 
 /**
  * A peer sends a client, or a part of what it publishes. A part that builds on something else than what is held here is
@@ -124,8 +124,11 @@ function take(
   effects.push(base === undefined ? apply : { ...apply, base });
   const before = state.orphans.get(id);
   settle(turn, entry);
-  // Naming goes on showing a copy as it did.
-  if (before?.stage === "unhealthy" && state.orphans.has(id)) turn.marks.set(id, answers ? "trusted" : "unhealthy");
+  if (before !== undefined && state.orphans.has(id)) {
+    if (speaks(state, version)) restart(turn, entry);
+    // Naming goes on showing a copy as it did.
+    else if (before.stage === "unhealthy") turn.marks.set(id, answers ? "trusted" : "unhealthy");
+  }
   if (kind === "address" && state.ownerOf(id) === state.self) effects.push({ type: "takeOver", clientIds: [id] });
   return false;
 }

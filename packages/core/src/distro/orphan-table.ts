@@ -24,7 +24,7 @@ export interface LifeCounts {
 
 interface Held {
   readonly entry: Entry;
-  readonly since: Millis;
+  since: Millis;
   stage: OrphanStage;
   life: LifeCounts;
   answers: boolean;
@@ -80,6 +80,14 @@ export class OrphanTable {
     held.stage = stage ?? held.stage;
     held.answers = held.entry.answers;
     count(held, 1);
+  }
+
+  /** Its time begins anew. */
+  restart(id: ClientId, since: Millis): void {
+    const held = this.#all.get(id);
+    if (held === undefined) return;
+    held.since = since;
+    this.update(id, "grace");
   }
 
   delete(id: ClientId): void {

@@ -1,10 +1,10 @@
 import type { Millis } from "../lib/units.ts";
-import { entryOf } from "./merge.ts";
+import { entryOf, renumber } from "./merge.ts";
 import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
 import { lifeOf, type Orphan } from "./orphan-table.ts";
 import { announce } from "./queues.ts";
 import { begin } from "./reviews.ts";
-import { type DistroState, type LostOwner, speaks, type Turn } from "./state.ts";
+import { type DistroState, isOwnLive, type LostOwner, speaks, type Turn } from "./state.ts";
 
 /** Orphans whose times differ by less are moved on together, because all are looked at for it. */
 const SWEEP_MS = 100;
@@ -61,6 +61,19 @@ export function settle(turn: Turn, entry: Entry): void {
     state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
     marks.set(entry.id, "unconfirmed");
   } else state.orphans.update(entry.id);
+}
+
+/**
+ * An owner that the ring does not name, and that speaks, was heard of again: the time of its client begins anew. The
+ * member that the ring names may be out of reach for whoever hears the client.
+ */
+export function restart(turn: Turn, entry: Entry): void {
+  const { state, now, marks } = turn;
+  state.orphans.restart(entry.id, now);
+  const orphan = state.orphans.get(entry.id);
+  if (orphan === undefined) return;
+  state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
+  marks.set(entry.id, "unconfirmed");
 }
 
 /** What this member published before it started again: served, but nobody speaks for it until its client is back. */
@@ -183,6 +196,12 @@ function moveOn(turn: Turn, { entry, since, stage: before }: Orphan, probes: Cli
   const { state, now, marks } = turn;
   const { graceMs, probeMs, expiryMs } = state.options;
   const ageMs = now - since;
+  if (isHeard(state, entry, since)) {
+    // With a version that others take, so that they count anew as well.
+    renumber(turn, entry, entry.version.counter + 1);
+    restart(turn, entry);
+    return true;
+  }
   let stage = before;
   if (stage === "grace" && ageMs >= graceMs - probeMs) {
     stage = "probing";
@@ -197,6 +216,11 @@ function moveOn(turn: Turn, { entry, since, stage: before }: Orphan, probes: Cli
   if (isOver) giveUp(turn, entry, "lost");
   else if (stage !== before) state.orphans.update(entry.id, stage);
   return isOver || stage !== before;
+}
+
+/** Whether it speaks here, although the ring wants it elsewhere. */
+function isHeard(state: DistroState, entry: Entry, since: Millis): boolean {
+  return isOwnLive(state, entry) && (state.naming.heardAt(entry.id) ?? since) > since;
 }
 
 /** Ends holds that have nothing left to hold, and drops lives so old that no tombstone remembers them either. */

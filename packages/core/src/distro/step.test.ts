@@ -204,6 +204,52 @@ describe("an own address client", () => {
   });
 });
 
+describe("an address client that is heard where the ring does not want it", () => {
+  const displaced = () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b", "c");
+    a.changed(0, "x#true", 1);
+    a.at(1, { type: "ring", ownerOf: () => "b" });
+    return a;
+  };
+
+  test("gets a new version before anybody counts its grace to an end, for as long as it is heard", () => {
+    const a = displaced();
+    const told = [10_001, 20_001, 30_001, 40_001, 50_001].map((until) => {
+      a.heard.set("x#true", until - 4_000);
+      return a
+        .ticks(until - 10_000, until)
+        .flatMap(([, ...what]) => what.filter((each) => each.startsWith("renumber")));
+    });
+    assert.deepEqual(
+      told.flat(),
+      [2, 3, 4, 5, 6].map((counter) => `renumber x#true a/1/${counter}`),
+    );
+  });
+
+  test("is given up when it is not heard any more", () => {
+    const a = displaced();
+    a.heard.set("x#true", 6_000);
+    const happened = a.ticks(1, 60_000).map(([at, what]) => [at, what]);
+    const judged = happened.filter(([, what]) => !String(what).startsWith("sync"));
+    assert.deepEqual(judged, [
+      [10_001, "renumber x#true a/1/2"],
+      [25_001, "unhealthy x#true"],
+      [51_001, "forget x#true: lost"],
+    ]);
+  });
+
+  test("is shown by others as its owner says, which begins to count anew with each version", () => {
+    const c = newMember({ digestMs: 1e9 }).ready("b");
+    c.at(1, { type: "ring", ownerOf: () => "b2" });
+    c.tell(1_000, "b", sync([head("x#true", version("b", 1))]));
+    assert.deepEqual(c.ticks(1_000, 17_000), [[16_000, "unhealthy x#true"]]);
+    const again = c.tell(20_000, "b", sync([head("x#true", version("b", 2))]));
+    assert.deepEqual(again, ["apply x#true b/1/2", "unconfirmed x#true"]);
+    assert.deepEqual(c.ticks(20_001, 60_000), [[35_000, "unhealthy x#true"]]);
+    assert.equal(c.ticks(60_000, 61_000)[0]?.[1], "forget x#true: lost");
+  });
+});
+
 describe("clients whose owner is lost", () => {
   function orphaned() {
     const a = newMember({ digestMs: 1e9 }).ready("b", "c");
