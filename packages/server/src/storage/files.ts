@@ -29,7 +29,7 @@ export interface Files {
   /** Makes created, renamed and removed names in this folder durable. */
   syncDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file; one that does not exist is no failure. */
+  /** Removes a file, or a folder with what is in it; one that does not exist is no failure. */
   remove(path: string): Promise<void>;
 }
 
@@ -96,11 +96,16 @@ export const nodeFiles: Files = {
     }
   },
   rename,
-  remove: (path) => rm(path, { force: true }),
+  remove: (path) => rm(path, { force: true, recursive: true }),
 };
 
 /** Writes a small file so that a reader, also after a crash, sees the old content or the new, never a mixture. */
-export async function replaceFile(files: Files, directory: string, name: string, content: string): Promise<void> {
+export async function replaceFile(
+  files: Files,
+  directory: string,
+  name: string,
+  content: string | Buffer,
+): Promise<void> {
   const path = `${directory}/${name}`;
   const temporary = `${path}.tmp`;
   const file = await files.create(temporary);
