@@ -33,8 +33,7 @@ function stateOf(state: Membership, member: Member, now: Millis): Judgement {
   const found = foundDead(state, member, now);
   if (found !== undefined) return { to: "DOWN", cause: found };
   const silent = silence(state, member, now);
-  // Nobody is judged by what this process could not hear while it stood still (M8).
-  if (now < state.holdUntil && (silent !== undefined || member.state === "UP")) return leaves(member) ?? stay;
+  if (isExcused(state, member, now) && (silent !== undefined || member.state === "UP")) return leaves(member) ?? stay;
   if (silent !== undefined) return { to: "DOWN", cause: silent };
   // A hearing that comes after a death must repeat before it counts.
   if (member.state === "DOWN" && member.beatsInRow < state.options.answersForUp) return stay;
@@ -71,6 +70,11 @@ function foundDead(state: Membership, member: Member, now: Millis): string | und
 function silence(state: Membership, member: Member, now: Millis): string | undefined {
   if (now - member.heardAt < state.options.downMs) return undefined;
   return `${farewell(member)}nobody in reach has heard it for ${state.options.downMs / 1000} s (${member.lastError ?? "no answer"})`;
+}
+
+/** Nobody is judged by what this process could not hear while it stood still; who was heard after it is (M8). */
+function isExcused({ holdUntil, pause }: Membership, { heardAt }: Member, now: Millis): boolean {
+  return now < holdUntil && pause !== undefined && heardAt <= pause.at;
 }
 
 function farewell(member: Member): string {

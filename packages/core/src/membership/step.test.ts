@@ -260,6 +260,16 @@ describe("a pause of this process", () => {
     assert.equal(bench.state("b"), "DOWN");
   });
 
+  test("is no excuse for who was heard after it (M8, seed 1072168)", () => {
+    const { bench, b } = threeUp();
+    bench.now += seconds(8);
+    bench.feed({ type: "tick", clockAt: bench.now });
+    bench.run(seconds(1));
+    bench.cutOff(b);
+    bench.run(seconds(4));
+    assert.equal(bench.state("b"), "DOWN");
+  });
+
   test("does not keep anybody UP whose machine refuses after it (M8, seed 1023491)", () => {
     const { bench, b } = threeUp();
     bench.now += seconds(8);
