@@ -44,6 +44,18 @@ describe("a member that starts", () => {
     assert.deepEqual(a.tell(100_003, "b", chunk(FIRST, "x", undefined))[1], "ready: loaded");
   });
 
+  test("does not take it that it is alone when those that refused it are away, and waits as long as a load may take", () => {
+    const a = starting();
+    a.at(1, { type: "refused", reason: "other identity tokens" });
+    a.at(2, { type: "membersKnown" });
+    const away = "not ready: those that refused it are not in reach";
+    assert.deepEqual(a.at(20_000, { type: "refused", reason: undefined }), [away]);
+    assert.deepEqual(a.ticks(20_000, 49_900), [], "they start anew");
+    a.at(49_900, { type: "refused", reason: "other identity tokens" });
+    assert.deepEqual(a.at(60_000, { type: "refused", reason: undefined }), [away]);
+    assert.deepEqual(a.ticks(60_000, 90_001), [[90_000, "ready: late"]]);
+  });
+
   test("is ready as soon as all others say that they have not loaded", () => {
     const a = starting("b", "c");
     assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);

@@ -17,6 +17,7 @@ export function startLoad({ state, now }: Turn): void {
     source: undefined,
     cursor: FIRST,
     wholly: true,
+    wasRefused: false,
     retryAt: now,
     retryMs: loadRetryMs,
     chunks: 0,
@@ -33,11 +34,16 @@ export function advanceLoad(turn: Turn): void {
   const peers = [...state.peers.values()];
   const present = peers.filter(reachable);
   // They stand without this member, which has nothing of theirs: whoever asked it would be shown an empty list.
-  if (state.refused !== undefined) return say(turn, load, state.refused);
+  if (state.refused !== undefined) {
+    load.wasRefused = true;
+    return say(turn, load, state.refused);
+  }
   if (now - load.startedAt >= state.options.loadMaxMs)
     return finish(turn, "late", `not loaded in time: ${why(load, peers)}`);
   if (state.reviews.has("restore")) return say(turn, load, "the journal of clients is being read");
   if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
+  // Who refused it may only be starting again: that nobody is in reach does not say that nobody stands.
+  if (load.wasRefused && present.length === 0) return say(turn, load, "those that refused it are not in reach");
   if (peers.length === 0) return finish(turn, "alone", "nobody else was found");
   ask(turn, present);
   const undecided = peers.some(({ state: peerState }) => peerState === "unknown");

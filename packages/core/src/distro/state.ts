@@ -112,6 +112,8 @@ export interface Load {
   cursor: Cursor | undefined;
   /** Whether the present source gave everything from the first chunk on. */
   wholly: boolean;
+  /** Most of the listed members refused this one since it began. */
+  wasRefused: boolean;
   retryAt: Millis;
   retryMs: Millis;
   chunks: number;
@@ -202,12 +204,15 @@ export function newDistro(
   };
 }
 
+/** A part with more services is no small message any more. */
+const PART_SERVICES_MAX = 1_000;
+
 export function newPeer(id: MemberId): Peer {
   return {
     id,
     state: "unknown",
     incarnation: 0,
-    pending: new ChangedClients(),
+    pending: new ChangedClients(PART_SERVICES_MAX),
     inFlight: new Map(),
     credit: 0,
     backoffMs: 0,
