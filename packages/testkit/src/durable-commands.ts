@@ -11,7 +11,13 @@ export const DURABLE_SERVICES = [service(), service("mail"), service("orders", "
 export const DURABLE_ADDRESSES = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"];
 export const DURABLE_CONFIGS = [config("app"), config("log"), config("app", "OTHER"), config("app", "G", "dev")];
 
-const METADATA = [{}, { a: "1", b: "2" }, { b: "2", a: "1" }, { "preserved.instance.id.generator": "snowflake" }];
+const METADATA = [
+  {},
+  { enableHealthCheck: "true" },
+  { a: "1", b: "2" },
+  { b: "2", a: "1" },
+  { "preserved.instance.id.generator": "snowflake" },
+];
 
 export function namingCommand(random: Random): Command {
   const name = random.pick(DURABLE_SERVICES);

@@ -1,5 +1,6 @@
 import type { Contents } from "@nacre/core/distro";
 import {
+  beginReplacement,
   type Caller,
   type Command,
   type Effect,
@@ -11,6 +12,8 @@ import {
   type NamingState,
   newNaming,
   nextWakeAt,
+  readRow,
+  replacements,
   step,
   viewOf,
 } from "@nacre/core/naming";
@@ -173,6 +176,16 @@ export class NamingBench {
 
   apply(command: Command): Effect[] {
     return this.send({ type: "apply", index: ++this.#logIndex, at: this.now, command });
+  }
+
+  /** Another durable state in the place of the present one. */
+  replace(rows: Iterable<{ kind: string; key: string; value: string }>, rowsPerStep?: number): Effect[] {
+    const replacement = beginReplacement();
+    for (const row of rows) readRow(this.state, replacement, row);
+    const effects: Effect[] = [];
+    for (const event of replacements(this.state, replacement, rowsPerStep))
+      if (event !== undefined) effects.push(...this.send(event));
+    return effects;
   }
 
   view(service: ServiceName, query: { clusters?: string; healthyOnly?: boolean; consumerIp?: string } = {}) {

@@ -4,6 +4,7 @@ import { CALLER, instance, NamingBench, service } from "@nacre/testkit/naming-be
 import { seconds } from "../lib/units.ts";
 import { type Cause, CauseJournal, type CauseRecord, causeSentence, memberIn } from "./causes.ts";
 import { type CauseQuery, causesOf } from "./listing.ts";
+import { rowsOf } from "./rows.ts";
 
 const orders = service();
 const a = instance("10.0.0.1:80");
@@ -107,6 +108,15 @@ const CAUSES: Record<Exclude<Cause, "serviceDeleted">, [(bench: NamingBench) => 
       bench.mark("trusted", "x");
     },
     ["unhealthy: memberLost", "healthy: memberBack"],
+  ],
+  caughtUp: [
+    (bench) => {
+      const registered = rowsOf(bench.apply(register)).flatMap(({ kind, key, value = "" }) => ({ kind, key, value }));
+      bench.apply(health(false, "healthCheck"));
+      bench.replace(registered);
+      bench.replace([]);
+    },
+    ["unhealthy: healthCheck", "healthy: caughtUp", "removed: caughtUp"],
   ],
 };
 

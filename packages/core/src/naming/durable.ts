@@ -12,6 +12,7 @@ import {
   putPersistent,
   registerPersistent,
   setHealth,
+  trackAgain,
 } from "./persistent.ts";
 import { publishRefused, snowflakeOf } from "./publish.ts";
 import { schedule } from "./push.ts";
@@ -156,8 +157,11 @@ export function loadRow(turn: Turn, kind: string, key: string, value: string): v
       return assumeSwitches(turn, storedSwitches(held));
     case ROW.service:
       return putMetadata(turn, ensureService(turn, name, true), held as ServiceMetadata);
-    case ROW.override:
-      return putOverride(turn, ensureService(turn, name, true), part, held as Override);
+    case ROW.override: {
+      const service = ensureService(turn, name, true);
+      putOverride(turn, service, part, held as Override);
+      return trackAgain(turn, service.hosts.get(part));
+    }
     case ROW.persistent:
       putPersistent(turn, name, held as InstanceInput, "", noId);
   }

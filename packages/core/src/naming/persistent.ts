@@ -114,7 +114,7 @@ export function setHealth(turn: Turn, change: HealthChange): void {
 }
 
 /** Tells health checking of a persistent instance, and how its cluster is checked. */
-export function track(turn: Turn, { instance, publication }: Entry): void {
+function track(turn: Turn, { instance, publication }: Entry): void {
   const { ip, port, cluster, healthy } = instance;
   const { metadata, key, overrides } = publication.service;
   const described = Object.hasOwn(metadata?.clusters ?? {}, cluster) ? metadata?.clusters[cluster] : undefined;
@@ -124,6 +124,11 @@ export function track(turn: Turn, { instance, publication }: Entry): void {
   const skipped = checkSkipped(shown.metadata, metadata?.metadata ?? {});
   const target = { service: key, clientId: publication.client.id, ip, port, cluster, check, skipped };
   turn.effects.push({ type: "track", target, healthy });
+}
+
+/** How the instance is checked may have changed, if it is a persistent one. */
+export function trackAgain(turn: Turn, entry: Entry | undefined): void {
+  if (entry?.publication.client.kind === "persistent") track(turn, entry);
 }
 
 /** How the persistent instances of a service are checked may have changed. */

@@ -2,12 +2,12 @@ import { type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
 import { noId, storedSwitches } from "./durable.ts";
 import type { Event, InstanceInput } from "./events.ts";
 import { instanceKey } from "./instance.ts";
-import type { Override, Publication, Service, ServiceMetadata } from "./model.ts";
+import type { Entry, Override, Service, ServiceMetadata } from "./model.ts";
 import { changeOverride } from "./overrides.ts";
-import { dropPersistent, persistentRow, putPersistent, track } from "./persistent.ts";
+import { dropPersistent, persistentRow, putPersistent, trackAgain } from "./persistent.ts";
 import { type Removal, record } from "./publish.ts";
 import { schedule, touch } from "./push.ts";
-import { ROW, readRowKey, type ServiceRow } from "./rows.ts";
+import { ROW, readRowKey, rowKey, type ServiceRow } from "./rows.ts";
 import { assumeMetadata } from "./service-records.ts";
 import { ensureService, type NamingState, noteEmpty, type Turn } from "./state.ts";
 import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
@@ -17,11 +17,12 @@ import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
  * compared as they come; what differs is then changed service by service, and what is ephemeral is not looked at.
  */
 
+type Kind = Exclude<keyof typeof ROW, "switch">;
 type ReplaceEvent = Extract<Event, { type: "replaceService" | "replaceSwitches" }>;
 
 export interface Replacement {
-  /** What the present state holds and the next one too, equal or not: all else goes. */
-  readonly kept: Set<Publication | ServiceMetadata | Override>;
+  /** Keys of the rows of the next state, by kind: what the present one holds beside them goes. */
+  readonly keys: { readonly [K in Kind]: Set<string> };
   readonly changes: Map<ServiceKey, { readonly name: ServiceName; readonly rows: ServiceRow[] }>;
   /** Of the next state; the defaults when it has no row of them. */
   switches: Switches;
@@ -36,7 +37,8 @@ const HELD_BACK = Number.POSITIVE_INFINITY;
 const CAUGHT_UP: Removal = { cause: "caughtUp", from: "", detail: "" };
 
 export function beginReplacement(): Replacement {
-  return { kept: new Set(), changes: new Map(), switches: DEFAULT_SWITCHES };
+  const keys = { service: new Set<string>(), override: new Set<string>(), persistent: new Set<string>() };
+  return { keys, changes: new Map(), switches: DEFAULT_SWITCHES };
 }
 
 /** One row of the next state, in any order. Changes nothing of the present one. */
@@ -45,7 +47,7 @@ export function readRow(
   replacement: Replacement,
   { kind, key, value }: { kind: string; key: string; value: string },
 ): void {
-  const { kept } = replacement;
+  const { keys } = replacement;
   const { service: name, part } = readRowKey(key);
   const service = state.services.get(serviceKey(name));
   switch (kind) {
@@ -54,23 +56,22 @@ export function readRow(
       return;
     case ROW.service: {
       const held = service?.metadata;
-      if (held !== undefined) kept.add(held);
+      keys.service.add(key);
       if (held === undefined || JSON.stringify(held) !== value)
         change(replacement, name, { kind: "service", metadata: JSON.parse(value) as ServiceMetadata });
       return;
     }
     case ROW.override: {
       const held = service?.overrides?.get(part);
-      if (held !== undefined) kept.add(held);
+      keys.override.add(key);
       if (held === undefined || JSON.stringify(held) !== value)
         change(replacement, name, { kind: "override", instance: part, override: JSON.parse(value) as Override });
       return;
     }
     case ROW.persistent: {
       const client = state.clients.get(part);
-      const held = client && service?.publications.get(client);
-      const [entry] = held?.entries ?? [];
-      if (held !== undefined) kept.add(held);
+      const [entry] = (client && service?.publications.get(client)?.entries) ?? [];
+      keys.persistent.add(key);
       if (entry === undefined || JSON.stringify(persistentRow(entry.instance)) !== value)
         change(replacement, name, { kind: "persistent", clientId: part, input: JSON.parse(value) as InstanceInput });
     }
@@ -88,68 +89,73 @@ function change({ changes }: Replacement, name: ServiceName, row: ServiceRow): v
  * Events that change what differs, once all rows were read; each is to be fed before the next is asked for. Undefined
  * now and then, so that the caller may let others have their turn. Clients may come and go meanwhile, but no entry is
  * applied.
+ *
+ * @param rowsPerStep  how much of a service one event changes.
  */
-export function* replacements(state: NamingState, replacement: Replacement): Generator<ReplaceEvent | undefined, void> {
+export function* replacements(
+  state: NamingState,
+  replacement: Replacement,
+  rowsPerStep = ROWS_PER_STEP,
+): Generator<ReplaceEvent | undefined, void> {
+  yield* findMissing(state, replacement);
+  for (const { name, rows } of replacement.changes.values()) yield* changesOf(state, name, rows, rowsPerStep);
+  // Last, because to switch pushes on is to push what changed.
   const { switches } = replacement;
   if (JSON.stringify(switches) !== JSON.stringify(state.switches)) yield { type: "replaceSwitches", switches };
-  yield* findMissing(state, replacement);
-  for (const { name, rows } of replacement.changes.values()) yield* changesOf(state, name, rows);
 }
 
-/** What the next state does not have goes, behind what else changes of its service. */
+/**
+ * What the next state does not have goes, behind what else changes of its service: which does not look empty, or as if it
+ * were gone, on its way from one state to the other.
+ */
 function* findMissing(state: NamingState, replacement: Replacement): Generator<undefined, void> {
-  const { kept } = replacement;
+  const { keys } = replacement;
   for (const client of state.clients.values()) {
     if (client.kind === "persistent")
-      for (const [service, publication] of client.publications)
-        if (!kept.has(publication))
+      for (const service of client.publications.keys())
+        if (!keys.persistent.has(rowKey(service.key, client.id)))
           change(replacement, service.name, { kind: "persistent", clientId: client.id, input: undefined });
     yield;
   }
-  for (const { name, metadata, overrides } of state.services.values()) {
-    for (const [instance, override] of overrides ?? [])
-      if (!kept.has(override)) change(replacement, name, { kind: "override", instance, override: undefined });
-    if (metadata !== undefined && !kept.has(metadata))
+  for (const { key, name, metadata, overrides } of state.services.values()) {
+    for (const instance of overrides?.keys() ?? [])
+      if (!keys.override.has(rowKey(key, instance)))
+        change(replacement, name, { kind: "override", instance, override: undefined });
+    if (metadata !== undefined && !keys.service.has(key))
       change(replacement, name, { kind: "service", metadata: undefined });
     yield;
   }
 }
 
-function* changesOf(state: NamingState, name: ServiceName, rows: readonly ServiceRow[]): Generator<ReplaceEvent, void> {
-  const ordered = [...rows].sort((a, b) => rank(a) - rank(b));
+function* changesOf(
+  state: NamingState,
+  name: ServiceName,
+  rows: readonly ServiceRow[],
+  rowsPerStep: number,
+): Generator<ReplaceEvent, void> {
   const describes = rows.some(({ kind }) => kind === "service");
-  for (let from = 0; from < ordered.length; from += ROWS_PER_STEP) {
-    const some = ordered.slice(from, from + ROWS_PER_STEP);
-    const last = from + ROWS_PER_STEP >= ordered.length && !describes;
-    yield { type: "replaceService", service: name, rows: some, last };
-  }
-  if (describes) yield* recheck(state, name);
+  yield* inParts(name, rows, rowsPerStep, !describes);
+  if (describes) yield* inParts(name, checksOf(state, name), rowsPerStep, true);
 }
 
-/** What comes first keeps a service from looking empty, or as if it were gone, on its way from one state to the other. */
-function rank(row: ServiceRow): number {
-  switch (row.kind) {
-    case "service":
-      return row.metadata === undefined ? 5 : 0;
-    case "override":
-      return row.override === undefined ? 4 : 1;
-    case "persistent":
-      return row.input === undefined ? 3 : 2;
-    case "check":
-      return 6;
+function* inParts(
+  service: ServiceName,
+  rows: readonly ServiceRow[],
+  rowsPerStep: number,
+  isLast: boolean,
+): Generator<ReplaceEvent, void> {
+  for (let from = 0; from === 0 || from < rows.length; from += rowsPerStep) {
+    const end = from + rowsPerStep;
+    yield { type: "replaceService", service, rows: rows.slice(from, end), last: isLast && end >= rows.length };
   }
 }
 
 /** How the instances of a service are checked may have changed with what is said about its clusters. */
-function* recheck(state: NamingState, name: ServiceName): Generator<ReplaceEvent, void> {
-  const service = state.services.get(serviceKey(name));
+function checksOf(state: NamingState, name: ServiceName): ServiceRow[] {
   const rows: ServiceRow[] = [];
-  for (const { kind, id } of service?.publications.keys() ?? [])
+  for (const { kind, id } of state.services.get(serviceKey(name))?.publications.keys() ?? [])
     if (kind === "persistent") rows.push({ kind: "check", clientId: id });
-  for (let from = 0; from === 0 || from < rows.length; from += ROWS_PER_STEP) {
-    const last = from + ROWS_PER_STEP >= rows.length;
-    yield { type: "replaceService", service: name, rows: rows.slice(from, from + ROWS_PER_STEP), last };
-  }
+  return rows;
 }
 
 export function replaceService(turn: Turn, event: Extract<Event, { type: "replaceService" }>): void {
@@ -169,19 +175,19 @@ function replaceRow(turn: Turn, service: Service, row: ServiceRow): void {
       return touch(turn, service);
     case "override":
       changeOverride(turn, service, row.instance, row.override, CAUGHT_UP);
-      checkAgain(turn, service.hosts.get(row.instance)?.publication);
+      trackAgain(turn, service.hosts.get(row.instance));
       return touch(turn, service);
     case "persistent":
       if (row.input === undefined) dropPersistent(turn, service, row.clientId, CAUGHT_UP);
       else replaceInstance(turn, service, row.clientId, row.input);
       return;
     case "check":
-      return checkAgain(turn, publicationOf(turn, service, row.clientId));
+      return trackAgain(turn, entryOf(turn, service, row.clientId));
   }
 }
 
 function replaceInstance(turn: Turn, service: Service, clientId: string, input: InstanceInput): void {
-  const [held] = publicationOf(turn, service, clientId)?.entries ?? [];
+  const held = entryOf(turn, service, clientId);
   const before = held?.instance;
   const entry = putPersistent(turn, service.name, input, "", noId);
   if (entry === undefined || before === undefined || entry !== held) return;
@@ -190,11 +196,7 @@ function replaceInstance(turn: Turn, service: Service, clientId: string, input: 
     record(turn, service, instanceKey(entry.instance), entry, healthy ? "healthy" : "unhealthy", CAUGHT_UP);
 }
 
-function publicationOf({ state }: Turn, { publications }: Service, clientId: string): Publication | undefined {
+function entryOf({ state }: Turn, { publications }: Service, clientId: string): Entry | undefined {
   const client = state.clients.get(clientId);
-  return client && publications.get(client);
-}
-
-function checkAgain(turn: Turn, publication: Publication | undefined): void {
-  if (publication?.client.kind === "persistent") for (const entry of publication.entries) track(turn, entry);
+  return client && publications.get(client)?.entries[0];
 }
