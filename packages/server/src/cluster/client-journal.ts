@@ -194,8 +194,9 @@ class Journal implements ClientJournal {
     this.#file = undefined;
   }
 
+  /** What changes first after quiet is written at once: a removal that a killed process did not write comes back. */
   #scheduleBatch(): void {
-    this.#schedule(Math.max(this.#limits.batchMs, this.#restUntil - this.#options.clock.now()));
+    this.#schedule(Math.max(0, this.#restUntil - this.#options.clock.now()));
   }
 
   #schedule(delayMs: number): void {
@@ -212,7 +213,8 @@ class Journal implements ClientJournal {
     this.#dearMs = 0;
     this.#running = this.#flush().finally(() => {
       this.#running = undefined;
-      this.#restUntil = clock.now() + Math.min(REST_MAX_MS, REST_FACTOR * this.#dearMs);
+      const restMs = Math.min(REST_MAX_MS, REST_FACTOR * this.#dearMs);
+      this.#restUntil = clock.now() + Math.max(this.#limits.batchMs, restMs);
       if (this.#failing) this.#schedule(this.#limits.retryMs);
       else if (this.#waiting.size > 0) this.#scheduleBatch();
     });
