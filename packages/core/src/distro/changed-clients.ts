@@ -7,8 +7,6 @@ export interface Changed<Base> {
   readonly services: Set<ServiceName> | undefined;
 }
 
-/** Of one client. A part with more of them saves little over the whole, and is no small message any more. */
-const SERVICES_OF_CLIENT_MAX = 1_000;
 /** Of all of them. Beyond, clients wait as wholes, which take no memory here. */
 const SERVICES_MAX = 100_000;
 
@@ -20,7 +18,13 @@ const ANYTHING: Changed<never> = { base: undefined, services: undefined };
  */
 export class ChangedClients<Base> {
   readonly #all = new Map<ClientId, Changed<Base>>();
+  readonly #servicesOfClientMax: number;
   #services = 0;
+
+  /** @param servicesOfClientMax  with more of them than this a client waits as a whole. */
+  constructor(servicesOfClientMax = SERVICES_MAX) {
+    this.#servicesOfClientMax = servicesOfClientMax;
+  }
 
   get size(): number {
     return this.#all.size;
@@ -44,7 +48,7 @@ export class ChangedClients<Base> {
     for (const service of services) all.add(service);
     this.#services += all.size - before;
     if (held === undefined) this.#all.set(id, { base, services: all });
-    if (all.size > SERVICES_OF_CLIENT_MAX || this.#services > SERVICES_MAX) this.add(id);
+    if (all.size > this.#servicesOfClientMax || this.#services > SERVICES_MAX) this.add(id);
   }
 
   /** Takes one out that waits. */

@@ -40,8 +40,11 @@ export function newMember(options: Partial<DistroOptions> = {}) {
   return {
     state,
     heard,
+    effects(ms: number, event: Event): Effect[] {
+      return step(state, event, ms);
+    },
     at(ms: number, event: Event): string[] {
-      return step(state, event, ms).map(brief);
+      return this.effects(ms, event).map(brief);
     },
     tell(ms: number, from: string, message: Message): string[] {
       return this.at(ms, { type: "received", from, message });

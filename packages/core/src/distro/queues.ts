@@ -90,6 +90,8 @@ function isOwnersTo({ version, gone }: Entry, { id, incarnation }: Peer): boolea
 /** A batch without an answer: its ids wait again, and what goes out then is what is held then, as a whole. */
 function retry(turn: Turn, peer: Peer): void {
   const { options } = turn.state;
+  // It could not leave; and a huge client that is on its way for seconds would be sent again for ever.
+  if (peer.credit <= 0) return;
   let overdue = false;
   for (const [seq, batch] of peer.inFlight) {
     if (batch.retryAt > turn.now) continue;

@@ -47,7 +47,7 @@ export function nextAt(state: DistroState): Millis {
   let at = state.orphansAt;
   for (const peer of state.peers.values()) {
     at = Math.min(at, flushAt({ state }, peer));
-    for (const { retryAt } of peer.inFlight.values()) at = Math.min(at, retryAt);
+    if (peer.credit > 0) for (const { retryAt } of peer.inFlight.values()) at = Math.min(at, retryAt);
     if (state.readyHow !== undefined && reachable(peer)) at = Math.min(at, peer.digestAt);
   }
   if (state.load !== undefined && state.refused === undefined)

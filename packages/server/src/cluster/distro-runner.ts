@@ -1,4 +1,5 @@
 import {
+  type Change,
   type ClientId,
   type ContentsOf,
   type DistroOptions,
@@ -18,10 +19,10 @@ import { EffectQueue } from "../effect-queue.ts";
 /** A tick that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
 /**
- * A client travels as a whole whenever it changes. What took long to write is followed by a rest of so many times that: a
- * client with thousands of services that changes all the time must not take the processor from everybody.
+ * The whole of a client with so many instances is followed by a rest of so many times what it took to write: one that has
+ * to be sent as a whole all the time must not take the processor from everybody.
  */
-const DEAR_MS = 5;
+const HUGE_INSTANCES = 2_000;
 const REST_FACTOR = 9;
 const REST_MAX_MS = 2_000;
 
@@ -68,7 +69,7 @@ export class DistroRunner {
     (effect, err) => this.#setup.log.error({ err, effect: effect.type }, "Distro failed to do what it had decided"),
   );
   readonly #credits = new Map<string, number>();
-  /** Peers for which a dear message was just made. */
+  /** Peers to which a huge client was just sent. */
   readonly #resting = new Map<string, Timer>();
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -134,9 +135,12 @@ export class DistroRunner {
   #send({ to, message }: Extract<Effect, { type: "send" }>): void {
     const { clock, naming, send } = this.#setup;
     const beganAt = clock.now();
-    for (const part of fill(message, naming.contentsOf)) send(to, frames(part));
-    const tookMs = clock.now() - beganAt;
-    if (message.type === "sync" && tookMs >= DEAR_MS) this.#rest(to, Math.min(REST_MAX_MS, REST_FACTOR * tookMs));
+    let isHuge = false;
+    for (const part of fill(message, naming.contentsOf)) {
+      send(to, frames(part));
+      isHuge ||= part.type === "sync" && part.changes.some(isHugeWhole);
+    }
+    if (isHuge) this.#rest(to, Math.min(REST_MAX_MS, REST_FACTOR * (clock.now() - beganAt)));
   }
 
   /** Ids of what changes meanwhile wait, one entry per client. */
@@ -166,4 +170,13 @@ export class DistroRunner {
       this.feed({ type: "tick" });
     });
   }
+}
+
+function isHugeWhole({ base, contents }: Change): boolean {
+  if (base !== undefined) return false;
+  let left = HUGE_INSTANCES;
+  return contents.publications.some(({ instances }) => {
+    left -= instances.length;
+    return left < 0;
+  });
 }
