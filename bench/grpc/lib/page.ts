@@ -11,6 +11,10 @@ export interface Versions {
   readonly h2load: string;
 }
 
+/** What the engine is to be, in calls for each CPU second of the server: so many times the others. */
+const AIMS = { "grpc-js": 5, http2: 3 } as const;
+const AIMED = "Calls per CPU second of the server";
+
 export type GrpcSections = Readonly<Record<string, GrpcSection>>;
 
 /** The performance page of the engine, from what was measured. */
@@ -38,9 +42,47 @@ same machine and everything over the loopback.
 Figures are medians over the rounds. The spread is the distance of the lowest and the highest round in percent of the
 median, for the server where it is widest. The last two columns say how many times the other server's figure the
 engine's is: more is better for rates, less for times and memory.
-
+${aimsText(sections.unary?.rows ?? [])}
 ${parts.join("\n\n")}
 `;
+}
+
+/** At which loads the aims are reached on all versions of Node, and at which they are not. */
+function aimsText(rows: readonly Row[]): string {
+  if (rows.length === 0) return "";
+  const loads = [...Map.groupBy(rows, ({ load }) => load)].map(([load, some]) => {
+    const reached = Object.entries(AIMS).map(([server, aim]) => ({ aim, server, ratios: ratiosTo(server, some) }));
+    const texts = reached.map(
+      ({ server, ratios }) => `${ratios.map((ratio) => ratio.toFixed(1)).join(" to ")} times ${server}`,
+    );
+    return {
+      all: reached.every(({ aim, ratios: [least = 0] }) => least >= aim),
+      text: `- ${load}: ${texts.join(", ")}`,
+    };
+  });
+  const those = (all: boolean): string[] => loads.filter((load) => load.all === all).map(({ text }) => text);
+  return `
+The engine is to make ${AIMS["grpc-js"]} times the unary calls of grpc-js for each CPU second of the server, and ${AIMS.http2} times those of http2. From the
+least to the most over the versions of Node it makes
+
+${those(true).join("\n")}
+
+and fewer than it is to with
+
+${those(false).join("\n") || "- none"}
+
+One connection with one call at a time is bound by waking the process for each call, not by HTTP/2: most of what the
+engine takes for it, a socket of \`node:net\` takes as well that looks at nothing and answers with constant bytes.
+`;
+}
+
+/** How many times the calls of another server the engine makes, at the least and at the most over versions of Node. */
+function ratiosTo(server: string, rows: readonly Row[]): [least: number, most: number] {
+  const ratios = [...Map.groupBy(rows, ({ node }) => node).values()].map((line) => {
+    const calls = (name: string): number => middle(line.find((row) => row.server === name)?.values[AIMED] ?? []);
+    return calls("engine") / calls(server);
+  });
+  return [Math.min(...ratios), Math.max(...ratios)];
 }
 
 function sectionText(name: string, section: GrpcSection): string {
