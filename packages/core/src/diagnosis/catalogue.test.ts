@@ -588,7 +588,11 @@ describe("a member port that its own member keeps closed", () => {
   });
 
   test("is told by that member of itself, under the same key, and not of the others", () => {
-    const facts = withMembers({ portOpen: false, peers: [peer("b", { state: "SUSPICIOUS", direction: "out" })] });
+    const facts = {
+      ...withMembers({ portOpen: false, peers: [peer("b", { state: "SUSPICIOUS", direction: "out" })] }),
+      // What follows: it could not be given all that the other one holds.
+      distro: withDistro({ ready: "late", peers: [distroPeer("b", { loadStage: "unasked" })] }).distro,
+    };
     assert.deepEqual(found(facts), [
       [
         "PORT_CLOSED",

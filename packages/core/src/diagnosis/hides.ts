@@ -107,6 +107,12 @@ export const HIDING: readonly Hiding[] = [
     why: "what has to go round a broken link is late; and of two members the deaf one takes the other for dead",
   },
   {
+    by: ["PORT_CLOSED"],
+    hides: DISTANT.filter((code) => code !== "PORT_CLOSED"),
+    where: "sameMember",
+    why: "what a member cannot be asked for comes late, or not at all",
+  },
+  {
     by: ["LINK_ONE_WAY"],
     hides: ["LINK_BROKEN"],
     where: "samePair",

@@ -223,9 +223,10 @@ export const REACH_ROWS = {
         const sentence = `${named(peer).address} is up, but from ${self.address} its port ${ports} does not answer; open it.`;
         return [{ key: peer.id, members: [named(peer)], sentence }];
       });
-      if (view.facts.members?.portOpen !== false || !peersOf(view).some(isPresent)) return others;
+      const present = peersOf(view).filter(isPresent).map(named);
+      if (view.facts.members?.portOpen !== false || present.length === 0) return others;
       const sentence = `${self.address} does not open its member port ${memberPortOf(view, self.address)}, so the others cannot reach it; set nacre.cluster.port.enabled=true there.`;
-      return [...others, { key: self.id, members: [self], sentence }];
+      return [...others, { key: self.id, members: [self, ...present], sentence }];
     },
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
