@@ -591,7 +591,7 @@ describe("a member port that its own member keeps closed", () => {
     const facts = {
       ...withMembers({ portOpen: false, peers: [peer("b", { state: "SUSPICIOUS", direction: "out" })] }),
       // What follows: it could not be given all that the other one holds.
-      distro: withDistro({ ready: "late", peers: [distroPeer("b", { loadStage: "unasked" })] }).distro,
+      distro: withDistro({ ready: "late", peers: [distroPeer("b", { equalForMs: undefined })] }).distro,
     };
     assert.deepEqual(found(facts), [
       [
