@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import type { Contents, Version } from "@nacre/core/distro";
-import { addressId, contentsOf, type Effect, type Event, type InstanceInput, isOwn } from "@nacre/core/naming";
+import {
+  addressId,
+  contentsOf,
+  type Effect,
+  type Event,
+  type InstanceInput,
+  isOwn,
+  newNaming,
+  step,
+} from "@nacre/core/naming";
 import type { ServiceName } from "@nacre/protocol";
 import { instance, type NamingBench, service } from "./naming-bench.ts";
 import { HEARTBEATS, type NamingModel } from "./naming-model.ts";
@@ -44,7 +53,8 @@ export class SimDistro {
 
   next(): Told {
     const draw = this.#random.next();
-    if (draw < 0.5) return this.#copy();
+    if (draw < 0.25) return this.#copy();
+    if (draw < 0.5) return this.#part();
     if (draw < 0.65) return this.#forget();
     if (draw < 0.8) return this.#mark();
     if (draw < 0.9) return this.#expect();
@@ -110,21 +120,7 @@ export class SimDistro {
     const counter = Math.max(before?.version.counter ?? 0, held?.counter ?? 0) + 1;
     const version = again ? before.version : { owner: random.pick(OWNERS), incarnation: 0, counter };
     const createdAt = again ? before.contents.createdAt : now + random.below(20_000) - 10_000;
-    const contents: Contents = {
-      ip: "10.9.0.3",
-      port: 3,
-      app: "",
-      agent: "",
-      createdAt,
-      publications: published.map(([name, inputs]) => ({
-        service: name,
-        instances: inputs.map(({ clusterName, instanceId: _, ...rest }) => ({
-          ...rest,
-          cluster: clusterName === "" ? "DEFAULT" : clusterName,
-          instanceId: undefined,
-        })),
-      })),
-    };
+    const contents = toContents(published, createdAt);
     const kind = address ? "address" : "connection";
     return {
       event: { type: "copy", clientId, kind, version, contents },
@@ -135,6 +131,48 @@ export class SimDistro {
         // Who gives a client away knows it.
         this.#told.delete(clientId);
         this.#model.copy(clientId, createdAt, published, !again, now);
+      },
+    };
+  }
+
+  /** A copy changes for some services. What comes of it is what the whole would have led to. */
+  #part(): Told {
+    const random = this.#random;
+    const { state, now } = this.#bench;
+    const clientId = this.#anyCopy();
+    const before = this.#given.get(clientId);
+    const held = state.clients.get(clientId);
+    const whole = before && hashOf(before);
+    // A bound kept something out, or it is owned here by now: Distro would not give a part.
+    if (before === undefined || held === undefined || isOwn(state, held) || held.contentHash !== whole)
+      return this.#copy();
+    const { createdAt } = before.contents;
+    const changed = random.some(SERVICES).map((name): readonly [ServiceName, readonly InstanceInput[]] => {
+      const at = held.kind === "address" ? [clientId.split("#")[0] as string] : random.some(ADDRESSES);
+      return [name, random.chance(0.3) ? [] : at.map((one) => this.#input(one))];
+    });
+    const others = before.published.filter(([name]) => !changed.some(([other]) => other === name));
+    const published = [...others, ...changed.filter(([, inputs]) => inputs.length > 0)];
+    if (published.length === 0) return this.#copy();
+    const fits = random.chance(0.9);
+    const version = { ...before.version, counter: before.version.counter + 1 };
+    const given = { version, contents: toContents(published, createdAt), published };
+    const base = { counter: before.version.counter - (fits ? 0 : 1), contentHash: whole };
+    // What makes room first, as a whole does.
+    const parts = changed.toSorted(([, a], [, b]) => Math.sign(a.length) - Math.sign(b.length));
+    return {
+      event: {
+        type: "copy",
+        clientId,
+        kind: held.kind === "address" ? "address" : "connection",
+        version,
+        contents: toContents(parts, createdAt),
+        part: { base, contentHash: hashOf(given) ?? 0 },
+      },
+      act: () => {
+        if (!fits) return;
+        this.#given.set(clientId, given);
+        this.#model.copy(clientId, createdAt, published, true, now);
       },
     };
   }
@@ -199,4 +237,29 @@ export class SimDistro {
       act: () => this.#told.set(id, { counter: version.counter, contentHash }),
     };
   }
+}
+
+function toContents(published: Published, createdAt: number): Contents {
+  return {
+    ip: "10.9.0.3",
+    port: 3,
+    app: "",
+    agent: "",
+    createdAt,
+    publications: published.map(([service, inputs]) => ({
+      service,
+      instances: inputs.map(({ clusterName, instanceId: _, ...rest }) => ({
+        ...rest,
+        cluster: clusterName === "" ? "DEFAULT" : clusterName,
+        instanceId: undefined,
+      })),
+    })),
+  };
+}
+
+/** The hash that these contents have where nothing is in their way. */
+function hashOf({ version, contents }: { readonly version: Version; readonly contents: Contents }): number | undefined {
+  const state = newNaming({}, 1, 0, "elsewhere");
+  step(state, { type: "copy", clientId: "x", kind: "connection", version, contents }, 0);
+  return state.clients.get("x")?.contentHash;
 }
