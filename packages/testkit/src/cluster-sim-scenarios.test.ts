@@ -46,7 +46,12 @@ describe("restarts", () => {
       for (const machine of stage.machines) stage.world.kill(machine);
       await stage.run(500);
       for (const machine of stage.machines) stage.world.start(machine);
-      await stage.ready(10_000);
+      // Whoever is ready first shows what the others' journals have, too.
+      await stage.world.until(10_000, "all members are ready", () => {
+        for (const { machine } of stage.world.ready)
+          assert.equal(stage.shown(machine, "orders").size, 9, machine.place);
+        return stage.world.ready.length === 3;
+      });
       await stage.shows(6000, "orders", all, true);
       await stage.run(60_000);
       for (const machine of stage.machines)

@@ -72,6 +72,7 @@ export function newMember(options: Partial<DistroOptions> = {}) {
       for (const id of peers) this.at(0, { type: "credit", peer: id, batches: 100 });
       this.at(0, { type: "membersKnown" });
       for (const id of peers) this.tell(0, id, { type: "loadOffer", loaded: false, clients: 0 });
+      for (const id of peers) this.tell(0, id, { type: "digest", loaded: false, owners: [] });
       return this;
     },
   };

@@ -56,11 +56,30 @@ describe("a member that starts", () => {
     assert.deepEqual(a.ticks(60_000, 90_001), [[90_000, "ready: late"]]);
   });
 
-  test("is ready as soon as all others say that they have not loaded", () => {
+  test("is ready as soon as it holds what others hold that have not loaded either", () => {
     const a = starting("b", "c");
     assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);
     a.tell(2, "b", notLoaded);
-    assert.deepEqual(a.tell(3, "c", notLoaded).slice(0, 1), ["ready: cold"]);
+    assert.deepEqual(a.tell(3, "c", notLoaded).slice(0, 2), ["digestAsk to b", "digestAsk to c"]);
+    assert.deepEqual(a.tell(4, "b", { type: "digest", loaded: false, owners: [] }).slice(0, 1), [
+      "not ready: b is done, comparing with c",
+    ]);
+    const theirs = { owner: "c", count: 1, hash: 1 };
+    assert.ok(a.tell(5, "c", { type: "digest", loaded: false, owners: [theirs] }).includes("buckets to c"));
+    const heads = [head("z", version("c", 1))];
+    a.tell(6, "c", { type: "listing", owner: "c", buckets: [], heads, next: undefined });
+    assert.deepEqual(a.tell(7, "c", sync(heads, [], 4)).slice(0, 3), ["apply z c/1/1", "ack to c", "ready: cold"]);
+  });
+
+  test("loads from whoever has loaded while it was compared with others that have not", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", notLoaded);
+    a.tell(3, "c", notLoaded);
+    a.peer(4, "c", "down");
+    a.peer(5, "c", "up");
+    assert.deepEqual(a.tell(6, "c", loaded)[0], "loadRequest to c");
+    assert.ok(a.tell(7, "c", chunk(FIRST, "x", undefined)).length > 0);
   });
 
   test("says meanwhile that it is no source", () => {
@@ -144,7 +163,9 @@ describe("a member that starts again with a journal", () => {
     a.peer(0, "b", "up");
     a.at(0, { type: "credit", peer: "b", batches: 99 });
     a.at(1, { type: "membersKnown" });
-    assert.deepEqual(a.tell(2, "b", notLoaded), ["ready: cold", "marks to b", "digest to b"]);
+    a.tell(2, "b", notLoaded);
+    const same: Message = { type: "digest", loaded: false, owners: a.state.table.digest() };
+    assert.deepEqual(a.tell(2, "b", same), ["ready: cold", "marks to b", "digest to b"]);
     assert.deepEqual(a.tell(3, "b", sync([head("y", version("a", 3, 0))])), ["sync y a/0/4 removed to b"]);
     const what = a.ticks(4, 42_000).flatMap(([, ...effects]) => effects);
     assert.deepEqual(

@@ -17,6 +17,7 @@ export function startLoad({ state, now }: Turn): void {
     source: undefined,
     cursor: FIRST,
     wholly: true,
+    cold: false,
     wasRefused: false,
     retryAt: now,
     retryMs: loadRetryMs,
@@ -48,20 +49,25 @@ export function advanceLoad(turn: Turn): void {
   ask(turn, present);
   const undecided = peers.some(({ state: peerState }) => peerState === "unknown");
   const source = chooseSource(turn, load, present);
-  if (
-    source === undefined &&
-    !undecided &&
-    load.cursor !== undefined &&
-    present.every(({ loadStage }) => loadStage === "notLoaded")
-  )
-    return finish(turn, "cold", present.length === 0 ? "no other member is up" : "no member holds data");
+  load.cold = source === undefined && load.cursor !== undefined && !undecided && present.every(isCold);
   if (source !== undefined) request(turn, load, source);
+  if (load.cold) {
+    // All of them have just started, and each has only what its own clients published: a list that is shown has to
+    // have the others' too.
+    compareRest(turn, present);
+    if (present.every(({ loadStage }) => loadStage === "compared"))
+      return finish(turn, "cold", present.length === 0 ? "no other member is up" : "no member has loaded");
+  }
   if (load.cursor === undefined) {
     compareRest(turn, present);
     const compared = present.every(({ loadStage }) => loadStage === "compared" || loadStage === "notLoaded");
     if (compared && !undecided) return finish(turn, "loaded", `${load.clients} clients in ${load.chunks} chunks`);
   }
   say(turn, load, why(load, peers));
+}
+
+function isCold({ loadStage }: Peer): boolean {
+  return loadStage === "notLoaded" || loadStage === "comparing" || loadStage === "compared";
 }
 
 /** When the load has something to do by itself. */
@@ -107,8 +113,9 @@ function request(turn: Turn, load: Load, source: Peer): void {
 
 /** Everything is here that one peer had: what the others have beyond it is found by digests. */
 function compareRest(turn: Turn, present: readonly Peer[]): void {
+  const isCompared = turn.state.load?.cold === true ? "notLoaded" : "offered";
   for (const peer of present) {
-    if (peer.loadStage !== "offered" && (peer.loadStage !== "comparing" || peer.loadAskAt > turn.now)) continue;
+    if (peer.loadStage !== isCompared && (peer.loadStage !== "comparing" || peer.loadAskAt > turn.now)) continue;
     peer.loadStage = "comparing";
     peer.listing.clear();
     peer.fetching.clear();

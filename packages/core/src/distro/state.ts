@@ -112,6 +112,8 @@ export interface Load {
   cursor: Cursor | undefined;
   /** Whether the present source gave everything from the first chunk on. */
   wholly: boolean;
+  /** Nobody in reach has loaded: they are compared with all the same. */
+  cold: boolean;
   /** Most of the listed members refused this one since it began. */
   wasRefused: boolean;
   retryAt: Millis;

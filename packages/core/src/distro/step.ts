@@ -236,7 +236,7 @@ function received(turn: Turn, peer: Peer, message: Message): void {
     case "ack":
       return acknowledged(peer, message.seq);
     case "digest":
-      if (!message.loaded || (state.readyHow === undefined && peer.loadStage !== "comparing")) return;
+      if (!isExpected(state, peer, message.loaded)) return;
       return differences(turn, peer, compareDigest(turn, peer, message.owners));
     case "digestAsk":
       return sendDigest(turn, peer);
@@ -270,6 +270,12 @@ function received(turn: Turn, peer: Peer, message: Message): void {
       for (const head of message.heads) hear(turn, peer, head);
       return;
   }
+}
+
+/** Who has not loaded says nothing that differs, but to others that have not: together they have what there is. */
+function isExpected({ readyHow, load }: DistroState, { loadStage }: Peer, loaded: boolean): boolean {
+  const isCompared = loadStage === "comparing";
+  return loaded ? readyHow !== undefined || isCompared : load?.cold === true && isCompared;
 }
 
 function differences(turn: Turn, peer: Peer, unequal: readonly string[]): void {
