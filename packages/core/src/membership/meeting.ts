@@ -7,7 +7,7 @@ import { hear, probedFor, probeFor, rowOf, settleFavours } from "./probes.ts";
 import { leastBelow, type Standing, standingOver } from "./room.ts";
 import { cardOf, listOf, targets } from "./self.ts";
 import { type Link, type Member, type Membership, newMember, type Out } from "./state.ts";
-import { runsOn, weighStart, weighTwin } from "./twins.ts";
+import { isYoung, runsOn, weighStart, weighTwin } from "./twins.ts";
 import { foreign, name, type Verdict, verdict } from "./verdict.ts";
 
 const OFFSET_SAMPLES_MAX = 8;
@@ -184,10 +184,8 @@ function takeRefusal(
   now: Millis,
   out: Out,
 ): void {
-  // Of a process that shows this one's own id the cards tell which of the two gives way.
-  const isOwn = frame.id === state.start.id;
-  const givesWay = frame.code === "twin" && !isOwn;
-  if (!isOwn) note(state, frame.id, frame.id, addressOfLink(link), frame, now, givesWay);
+  const givesWay = frame.code === "twin" && (frame.id !== state.start.id || isYoung(state, now));
+  note(state, frame.id, frame.id, addressOfLink(link), frame, now, givesWay);
   endRefused(state, link, frame.sentence, now, out);
 }
 

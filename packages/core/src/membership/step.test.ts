@@ -409,6 +409,26 @@ describe("two processes under one member id (M17)", () => {
     assert.equal(refusedByMost(bench.core), undefined);
   });
 
+  test("are this one and one that refuses it and does not call it: so does the one that came later give way", () => {
+    for (const [afterMs, gives] of [
+      [0, true],
+      [seconds(11), false],
+    ] as const) {
+      const bench = new Bench("10.0.0.1\n10.0.0.2");
+      bench.run(afterMs);
+      const first = bench.peer("a", "10.0.0.2", { incarnation: 7 });
+      first.probes = false;
+      first.refuses = "10.0.0.2:8848 and 10.0.0.1:8848 run under one member id";
+      bench.run(seconds(15));
+      assert.equal(refusedByMost(bench.core), gives ? first.refuses : undefined);
+      assert.deepEqual(
+        refusals(bench.core).map(({ sentence }) => sentence),
+        [first.refuses],
+        "it is told in any case",
+      );
+    }
+  });
+
   test("are this one, which runs for longer, and another: that one is refused, and is none of most", () => {
     for (const beat of [0, minutes(1)]) {
       const bench = new Bench("10.0.0.1\n10.0.0.2");

@@ -55,8 +55,12 @@ export function weighTwin(
 ): { readonly verdict: Verdict; readonly givesWay: boolean } {
   // Beats are about as many as milliseconds since the start.
   const wasHere = own.beat > card.beat || (own.beat === card.beat && own.incarnation < card.incarnation);
-  const isYoung = now - state.startedAt < YOUNG_MS || givesWay(state);
-  return { verdict: wasHere ? twin(own, card) : twin(card, own), givesWay: !wasHere && isYoung };
+  return { verdict: wasHere ? twin(own, card) : twin(card, own), givesWay: !wasHere && isYoung(state, now) };
+}
+
+/** Whoever refuses this process for its own id was there before, unless both have run for long. */
+export function isYoung(state: Membership, now: Millis): boolean {
+  return now - state.startedAt < YOUNG_MS || givesWay(state);
 }
 
 /** Whether this process is refused because its data folder is a copy: it is no member for as long as it is. */
