@@ -10,7 +10,8 @@ import {
   pushedTo,
   service,
 } from "@nacre/testkit/naming-bench";
-import { addressId, contentsOf, findService, heardAt, load, shownAs } from "./index.ts";
+import { Random } from "@nacre/testkit/random";
+import { addressId, contentsOf, findService, heardAt, load, servicesOf, shownAs } from "./index.ts";
 
 const orders = service();
 const stock = service("stock");
@@ -84,6 +85,113 @@ describe("a client that is owned here", () => {
     assert.deepEqual(gone, [{ type: "clientRemoved", clientId: "c", cause: "leaving" }]);
     assert.deepEqual(bench.addresses(orders), ["10.0.0.1:80"]);
     assert.deepEqual(pushedTo(bench.publishAddress(orders, b)), []);
+  });
+});
+
+describe("what changed of a client for some services (N18, N20)", () => {
+  const users = service("users");
+
+  test("is told by name when there are others, up to 64 in a step", () => {
+    const bench = shared();
+    bench.connect("c");
+    const services = (effects: ReturnType<NamingBench["send"]>) =>
+      effects.flatMap((effect) => (effect.type === "clientChanged" ? [effect.services?.map(({ name }) => name)] : []));
+    assert.deepEqual(services(bench.publish("c", orders, a)), [undefined]);
+    assert.deepEqual(services(bench.publish("c", stock, a)), [["stock"]]);
+    assert.deepEqual(services(bench.publish("c", users, a)), [["users"]]);
+    assert.deepEqual(services(bench.withdraw("c", users)), [["users"]]);
+    assert.deepEqual(services(bench.withdraw("c", stock)), [undefined], "nothing but that");
+    const unhealthy = (silent: number) => {
+      for (let at = 0; at < 100; at++) bench.publishAddress(service(`s${at}`), a);
+      bench.forward(10_000);
+      for (let at = silent; at < 100; at++) bench.publishAddress(service(`s${at}`), a);
+      return services(bench.forward(6_000)).map((names) => names?.length);
+    };
+    assert.deepEqual([unhealthy(64), unhealthy(65)], [[64], [undefined]], "too many at once");
+  });
+
+  test("is given by its services, of which those without instances are gone", () => {
+    const bench = shared();
+    bench.connect("c");
+    bench.publish("c", orders, a, b);
+    bench.publish("c", stock, a);
+    const { publications } = contentsOf(bench.state, "c", [users, stock]) ?? assert.fail();
+    assert.deepEqual(
+      publications.map(({ service: { name }, instances }) => [name, instances.length]),
+      [
+        ["users", 0],
+        ["stock", 1],
+      ],
+    );
+    assert.equal(contentsOf(bench.state, "nobody", [stock]), undefined);
+    assert.equal(servicesOf(bench.state, "c", 2), undefined);
+    assert.deepEqual(servicesOf(bench.state, "c", 1), [orders, stock]);
+  });
+
+  test("makes of a copy what the whole would, and touches nothing else", () => {
+    const [owner, parts, wholes] = [shared(), shared(), shared()];
+    const random = new Random(7);
+    owner.connect("x");
+    let base = { counter: 0, contentHash: 0 };
+    for (let step = 0; step < 300; step++) {
+      const name = random.pick([orders, stock, users]);
+      const effects = random.chance(0.3)
+        ? owner.withdraw("x", name)
+        : owner.publish("x", name, ...random.some([a, b]).map((one) => ({ ...one, weight: 1 + random.below(3) })));
+      for (const effect of effects) {
+        if (effect.type === "clientRemoved") {
+          for (const bench of [parts, wholes]) bench.forget("x", "deregistered");
+          base = { counter: 0, contentHash: 0 };
+        }
+        if (effect.type !== "clientChanged") continue;
+        const { counter, contentHash, services } = effect;
+        const version = { owner: "there", incarnation: 1, counter };
+        const copy = { type: "copy", clientId: "x", kind: "connection", version } as const;
+        const whole = contentsOf(owner.state, "x") ?? assert.fail();
+        wholes.send({ ...copy, contents: whole });
+        const isPart = services !== undefined && base.counter > 0;
+        const contents = isPart ? (contentsOf(owner.state, "x", services) ?? assert.fail()) : whole;
+        assert.deepEqual(parts.send({ ...copy, contents, ...(isPart && { part: { base, contentHash } }) }), []);
+        base = { counter, contentHash };
+      }
+      for (const other of [orders, stock, users])
+        assert.equal(parts.view(other).checksum, wholes.view(other).checksum, `step ${step}`);
+      assert.equal(parts.state.clients.get("x")?.contentHash, wholes.state.clients.get("x")?.contentHash);
+    }
+  });
+
+  test("is not taken on another version, by the connection itself, or of what is not here", () => {
+    const bench = shared();
+    const contents = {
+      ip: "",
+      port: 0,
+      app: "",
+      agent: "",
+      createdAt: 0,
+      publications: [{ service: stock, instances: [] }],
+    };
+    const give = (clientId: string, base: number, incarnation = 1) =>
+      newsOf(
+        bench.send({
+          type: "copy",
+          clientId,
+          kind: "connection",
+          version: { owner: "there", incarnation, counter: 9 },
+          contents,
+          part: { base: { counter: base, contentHash: 0 }, contentHash: 0 },
+        }),
+      );
+    bench.copy("x", 7, [
+      [orders, a],
+      [stock, a],
+    ]);
+    for (const told of [give("x", 6), give("x", 7, 2), give("y", 7)]) assert.match(told.join(), /^differs/);
+    assert.deepEqual([versionOf(bench, "x"), bench.addresses(stock)], ["there/1/7", ["10.0.0.1:80"]]);
+    bench.connect("c");
+    bench.publish("c", orders, b);
+    assert.deepEqual(give("c", 1), ["changed c 1"]);
+    assert.match(give("x", 7).join(), /^differs/, "the hash is another one");
+    assert.deepEqual(bench.addresses(stock), []);
   });
 });
 
