@@ -4,7 +4,7 @@ import { decodeCommand, encodeCommand } from "./config/command-codec.ts";
 import type { Configs } from "./config/configs.ts";
 import type { Naming } from "./naming/naming.ts";
 import type { LogEntry, Replacing, StateMachine } from "./storage/port.ts";
-import { inTurns } from "./storage/turn.ts";
+import { inTurns, turn } from "./storage/turn.ts";
 
 /** What the durable log of a server carries. */
 export type AnyCommand = Command | ConfigCommand;
@@ -42,9 +42,11 @@ function replacing(...[naming, configs]: Machines): Replacing {
     staged: items.loadStaged,
     async finish(index, switchStore) {
       await inTurns(items.compare());
-      // One turn: a content that is read from here on is that of the heads from here on (G2).
+      await turn();
+      // One turn, and the longest: a content that is read from here on is that of the heads from here on (G2).
       switchStore();
       items.switchOver(index);
+      await turn();
       await inTurns(items.tell());
       // Naming reads nothing from the store, and is changed row by row behind it.
       await inTurns(names.change());

@@ -126,14 +126,16 @@ describe("a state that takes the place of the present one (G14)", () => {
     cluster.remove([a]);
     for (const name of [b, c]) cluster.publish(name, "new");
     const replacement = loaded(bench, cluster);
+    let compared = 0;
     for (const _ of compare(bench.state, replacement)) {
+      if (++compared < 2) continue;
       bench.disconnect("gone");
-      bench.listen("come", holding(c), holding(a, "old"));
+      bench.listen("come", holding(c), holding(a, "old"), holding(b));
     }
     switchOver(bench.state, replacement);
     bench.listen("late", holding(b));
     for (const _ of noteReplaced(bench.state, replacement));
-    assert.deepEqual(told(bench.send({ type: "tick" })).sort(), ["a to come", "b to late", "c to come"]);
+    assert.deepEqual(told(bench.send({ type: "tick" })).sort(), ["a to come", "b to come late", "c to come"]);
     assert.deepEqual(told(catchUp()), [], "a second time there is nothing to tell");
   });
 });

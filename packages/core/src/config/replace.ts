@@ -1,7 +1,7 @@
 import { NO_GRAYS } from "./gray.ts";
 import type { GrayVersion, Item, Version } from "./model.ts";
 import { noteChange } from "./notify.ts";
-import { type ConfigState, newConfig } from "./state.ts";
+import { type ConfigState, forgetIfUnused, newConfig } from "./state.ts";
 
 /**
  * Another durable state takes the place of the present one while clients listen. It is loaded aside, compared, and then
@@ -9,7 +9,7 @@ import { type ConfigState, newConfig } from "./state.ts";
  * objects stay and are given other versions.
  */
 
-/** What an item that has a version is to hold in its place. */
+/** What an item that is there is to hold. */
 interface Differing {
   readonly item: Item;
   /** Whether it has a formal version before. */
@@ -22,9 +22,9 @@ interface Differing {
 export interface Replacement {
   /** Loaded by `load`, `loadConfig` and `loadStaged`. Nobody reads it before `switchOver`. */
   readonly next: ConfigState;
-  /** Items of the present state that hold something else, or nothing, in the next one. */
+  /** Items of the present state that hold something else in the next one. */
   readonly differing: Differing[];
-  /** Items that hold a version only in the next state. */
+  /** Items of the next state that the present one does not have. */
   readonly added: Item[];
 }
 
@@ -38,7 +38,7 @@ export function beginReplacement({ options, receiversMax, words }: ConfigState):
  */
 export function* compare(state: ConfigState, { next, differing, added }: Replacement): Generator<undefined, void> {
   for (const item of state.items.values()) {
-    if (hasVersion(item)) compareItem(item, next, differing);
+    compareItem(item, next, differing);
     yield;
   }
   for (const item of next.items.values()) {
@@ -50,31 +50,29 @@ export function* compare(state: ConfigState, { next, differing, added }: Replace
 function compareItem(item: Item, { items }: ConfigState, differing: Differing[]): void {
   const existed = item.formal !== undefined;
   const wanted = items.get(item.key);
-  if (wanted === undefined) {
+  if (wanted !== undefined) {
+    items.set(item.key, item);
+    if (sameItem(item, wanted)) return;
+    // A version that stays is the same object: who reads it just now goes on.
+    const formal = same(item.formal, wanted.formal) ? item.formal : wanted.formal;
+    differing.push({ item, existed, id: wanted.id, formal, grays: wanted.grays });
+  } else if (hasVersion(item)) {
+    if (isAwaited(item)) items.set(item.key, item);
     differing.push({ item, existed, id: 0, formal: undefined, grays: NO_GRAYS });
-    return;
   }
-  items.set(item.key, item);
-  if (sameItem(item, wanted)) return;
-  // A version that stays is the same object: who reads it just now goes on.
-  const formal = same(item.formal, wanted.formal) ? item.formal : wanted.formal;
-  differing.push({ item, existed, id: wanted.id, formal, grays: wanted.grays });
 }
 
 /** Puts the next state in place, at once: some milliseconds for 100,000 items that all differ. Nobody is told yet. */
 export function switchOver(state: ConfigState, { next, differing }: Replacement): void {
   const { items } = next;
+  for (const versions of differing) setVersions(versions.item, versions);
   for (const item of state.items.values()) {
-    // Somebody waits for it to appear.
-    if (hasVersion(item)) continue;
-    const wanted = items.get(item.key);
-    if (wanted !== undefined) setVersions(item, wanted);
+    // Somebody waits for it to appear, perhaps only since it was compared.
+    if (hasVersion(item) || !isAwaited(item)) continue;
+    const held = items.get(item.key);
+    if (held === item) continue;
+    if (held !== undefined) setVersions(item, held);
     items.set(item.key, item);
-  }
-  for (const wanted of differing) {
-    const { item } = wanted;
-    setVersions(item, wanted);
-    if (item.listeners !== undefined || item.polls !== undefined) items.set(item.key, item);
   }
   state.items = items;
   state.counts = next.counts;
@@ -89,7 +87,9 @@ export function switchOver(state: ConfigState, { next, differing }: Replacement)
  */
 export function* noteReplaced(state: ConfigState, { differing, added }: Replacement): Generator<undefined, void> {
   for (const { item, existed } of differing) {
-    noteChange(state, item, existed);
+    // Whoever waited for it may have gone since it was compared, and others may have come, to another object.
+    noteChange(state, state.items.get(item.key) ?? item, existed);
+    forgetIfUnused(state, item);
     yield;
   }
   for (const { key } of added) {
@@ -108,6 +108,10 @@ function setVersions(item: Item, { id, formal, grays }: Pick<Item, "id" | "forma
 
 function hasVersion({ formal, grays }: Item): boolean {
   return formal !== undefined || grays.length > 0;
+}
+
+function isAwaited({ listeners, polls }: Item): boolean {
+  return listeners !== undefined || polls !== undefined;
 }
 
 function sameItem(a: Item, b: Item): boolean {
