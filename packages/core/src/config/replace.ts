@@ -9,7 +9,7 @@ import { type ConfigState, forgetIfUnused, newConfig } from "./state.ts";
  * objects stay and are given other versions.
  */
 
-/** What an item that is there is to hold. */
+/** What an item that has a version is to hold in its place. */
 interface Differing {
   readonly item: Item;
   /** Whether it has a formal version before. */
@@ -24,7 +24,7 @@ export interface Replacement {
   readonly next: ConfigState;
   /** Items of the present state that hold something else in the next one. */
   readonly differing: Differing[];
-  /** Items of the next state that the present one does not have. */
+  /** Items that hold a version only in the next state. */
   readonly added: Item[];
 }
 
@@ -38,7 +38,7 @@ export function beginReplacement({ options, receiversMax, words }: ConfigState):
  */
 export function* compare(state: ConfigState, { next, differing, added }: Replacement): Generator<undefined, void> {
   for (const item of state.items.values()) {
-    compareItem(item, next, differing);
+    if (hasVersion(item)) compareItem(item, next, differing);
     yield;
   }
   for (const item of next.items.values()) {
@@ -47,6 +47,7 @@ export function* compare(state: ConfigState, { next, differing, added }: Replace
   }
 }
 
+/** Only for items with a version: others are forgotten, and made anew, as clients go and come. */
 function compareItem(item: Item, { items }: ConfigState, differing: Differing[]): void {
   const existed = item.formal !== undefined;
   const wanted = items.get(item.key);
@@ -56,7 +57,7 @@ function compareItem(item: Item, { items }: ConfigState, differing: Differing[])
     // A version that stays is the same object: who reads it just now goes on.
     const formal = same(item.formal, wanted.formal) ? item.formal : wanted.formal;
     differing.push({ item, existed, id: wanted.id, formal, grays: wanted.grays });
-  } else if (hasVersion(item)) {
+  } else {
     if (isAwaited(item)) items.set(item.key, item);
     differing.push({ item, existed, id: 0, formal: undefined, grays: NO_GRAYS });
   }
@@ -87,8 +88,8 @@ export function switchOver(state: ConfigState, { next, differing }: Replacement)
  */
 export function* noteReplaced(state: ConfigState, { differing, added }: Replacement): Generator<undefined, void> {
   for (const { item, existed } of differing) {
-    // Whoever waited for it may have gone since it was compared, and others may have come, to another object.
-    noteChange(state, state.items.get(item.key) ?? item, existed);
+    noteChange(state, item, existed);
+    // Whoever waited for it may have gone since it was compared.
     forgetIfUnused(state, item);
     yield;
   }
