@@ -13,6 +13,8 @@ export interface Faults {
   syncGate: Promise<void> | undefined;
   /** Holds every write likewise. */
   writeGate: Promise<void> | undefined;
+  /** Changes of any file or folder before the process ends: the one behind them, and all later ones, fail. */
+  changesLeft: number;
   /** Flips a bit of what is read in parts. */
   flipReads: boolean;
   /** Bytes that were read in parts. */
@@ -33,14 +35,19 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
     rename: undefined,
     syncGate: undefined,
     writeGate: undefined,
+    changesLeft: Number.POSITIVE_INFINITY,
     flipReads: false,
     readBytes: 0,
     writes: [],
     syncs: 0,
   };
+  const ended = async () => {
+    faults.changesLeft -= 1;
+    if (faults.changesLeft < 0) throw new Error("the process has ended");
+  };
   const wrap = (path: string, file: OpenFile): OpenFile => {
-    if (!path.includes(faults.where)) return file;
-    return {
+    if (!path.includes(faults.where)) return mortal(file);
+    return mortal({
       async write(bytes, position) {
         faults.writes.push(bytes.length);
         await faults.writeGate;
@@ -60,14 +67,22 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
         await file.truncate(bytes);
       },
       close: () => file.close(),
-    };
+    });
   };
+  const mortal = (file: OpenFile): OpenFile => ({
+    write: (bytes, position) => ended().then(() => file.write(bytes, position)),
+    sync: () => ended().then(() => file.sync()),
+    truncate: (bytes) => ended().then(() => file.truncate(bytes)),
+    close: () => file.close(),
+  });
   return {
     faults,
     files: {
       ...files,
-      create: async (path) => wrap(path, await files.create(path)),
+      create: (path) => ended().then(async () => wrap(path, await files.create(path))),
       open: async (path) => wrap(path, await files.open(path)),
+      syncDirectory: (path) => ended().then(() => files.syncDirectory(path)),
+      remove: (path) => ended().then(() => files.remove(path)),
       async readRange(path, position, bytes) {
         const read = await files.readRange(path, position, bytes);
         if (!path.includes(faults.where)) return read;
@@ -77,10 +92,12 @@ export function faultyFiles(files: Files, where = "/log/"): { readonly files: Fi
         return read;
       },
       async rename(from, to) {
+        await ended();
         if (from.includes(faults.where) && faults.rename !== undefined) throw diskError(faults.rename);
         await files.rename(from, to);
       },
       async makeDirectory(path) {
+        await ended();
         if (faults.makeDirectory !== undefined) throw diskError(faults.makeDirectory);
         await files.makeDirectory(path);
       },

@@ -97,6 +97,17 @@ export class Applier<C, R> {
     });
   }
 
+  /**
+   * Lets another state take the place of what was applied so far; nothing is applied meanwhile.
+   * @param work  resolves with the last entry of the new state.
+   */
+  async replace(work: () => Promise<Mark>): Promise<void> {
+    await this.#exclusively(async () => {
+      this.#mark = await work();
+      this.#behind = undefined;
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -18,3 +18,6 @@ export class DamageError extends RegistryError {
     this.damage = damage;
   }
 }
+
+/** A file of this name in a data folder says what is to be set aside, until all of it is (see `quarantine.ts`). */
+export const QUARANTINE_MARKER = "quarantine.json";

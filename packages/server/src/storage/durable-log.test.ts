@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -418,32 +418,31 @@ describe("snapshots", () => {
     const { machine, log } = await data.open();
     assert.deepEqual(machine.registers, expected(100));
     await log.close();
+    assert.deepEqual(await data.snapshots(), [older, `${newest}.damaged`], "the damaged one is set aside");
 
-    await rm(data.path("store.db"));
-    await flip(data.path("snapshots", older), 100);
+    for (const name of ["store.db", "run.json"]) await rm(data.path(name));
+    await rename(data.path("snapshots", `${newest}.damaged`), data.path("snapshots", newest));
+    await flip(data.path("snapshots", older), 300);
     await assert.rejects(data.open(), {
       failure: "dataAccess",
+      damage: { part: "snapshots", path: data.path("snapshots"), fromIndex: 1 },
       message: /no snapshot in .* can be used \(snapshot \d+: .*; snapshot \d+: .*\) .* restore/,
     });
+    assert.deepEqual(await data.snapshots(), [older, newest], "nothing was changed");
   });
 
   test("are seen as damaged for any flipped or missing byte (L8)", async (t) => {
     const data = await folder(t);
     await filled(data);
     const [name = ""] = await data.snapshots();
-    const index = Number.parseInt(name, 10);
     const path = data.path("snapshots", name);
     const bytes = await readFile(path);
-    assert.equal(typeof (await checkSnapshot(nodeFiles, data.path("snapshots"), index)), "object");
+    assert.equal(typeof (await checkSnapshot(nodeFiles, path)), "object");
     for (let offset = 0; offset < bytes.length; offset += 7) {
       await flip(path, offset);
-      assert.equal(typeof (await checkSnapshot(nodeFiles, data.path("snapshots"), index)), "string", `byte ${offset}`);
+      assert.equal(typeof (await checkSnapshot(nodeFiles, path)), "string", `byte ${offset}`);
       await writeFile(path, bytes.subarray(0, offset));
-      assert.equal(
-        typeof (await checkSnapshot(nodeFiles, data.path("snapshots"), index)),
-        "string",
-        `cut at ${offset}`,
-      );
+      assert.equal(typeof (await checkSnapshot(nodeFiles, path)), "string", `cut at ${offset}`);
       await writeFile(path, bytes);
     }
   });

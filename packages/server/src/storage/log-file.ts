@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
 import { DamageError } from "./damage.ts";
 import { diskFailure, failureCode, isFull } from "./disk-failure.ts";
-import type { Files } from "./files.ts";
+import type { Files, OpenFile } from "./files.ts";
 import { type LogScan, notePlace, type Segment } from "./log-scan.ts";
 import {
   decodeRecord,
@@ -80,6 +80,7 @@ export class LogFile {
     scan: LogScan,
     options: { readonly segmentBytes: number; readonly startAfter: number },
   ): Promise<LogFile> {
+    let file: OpenFile | undefined;
     try {
       await removePrepared(files, directory);
       const last = scan.segments.at(-1);
@@ -87,7 +88,7 @@ export class LogFile {
         const active = await createSegment(files, directory, last?.firstIndex ?? options.startAfter + 1);
         return new LogFile(files, directory, options.segmentBytes, scan.segments.slice(0, -1), active);
       }
-      const file = await files.open(join(directory, last.name));
+      file = await files.open(join(directory, last.name));
       if (scan.torn !== undefined) await file.truncate(last.bytes);
       // What a killed process wrote may be in the page cache alone, and its segment's name too: without these, a loss of
       // power would take records from between others.
@@ -99,6 +100,7 @@ export class LogFile {
       log.#lastIndex = last.lastIndex;
       return log;
     } catch (thrown) {
+      await file?.close();
       throw diskFailure(`the log in ${directory} cannot be opened`, thrown);
     }
   }
@@ -266,6 +268,11 @@ export class LogFile {
       await this.#files.syncDirectory(this.#directory);
       if (this.#closed[0]?.name === name) this.#closed = this.#closed.slice(1);
     }
+  }
+
+  /** Writes nothing from now on until a restart. @param reason  a clause. */
+  stop(reason: string, thrown: unknown): void {
+    this.#refuse(reason, thrown);
   }
 
   close(): Promise<void> {

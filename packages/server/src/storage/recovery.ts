@@ -1,6 +1,4 @@
 import { join } from "node:path";
-import { RegistryError } from "@nacre/protocol";
-import { applyRecord, Gathered, markOf } from "./applier.ts";
 import { DamageError } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
 import type { Files } from "./files.ts";
@@ -9,25 +7,37 @@ import { type LogScan, scanLog } from "./log-scan.ts";
 import type { StorageLogger } from "./logger.ts";
 import type { StateMachine } from "./port.ts";
 import { scanSegment } from "./records.ts";
+import { load, rebuild, replay } from "./restore.ts";
 import type { RunMark } from "./run-mark.ts";
-import { bytesOfSnapshot, checkSnapshot, listSnapshots, noSnapshot, snapshotRows } from "./snapshot.ts";
-import type { SnapshotRow } from "./sql/snapshot-rows.ts";
+import { removeLog } from "./segments.ts";
+import {
+  checkSnapshot,
+  inspectSnapshot,
+  listSnapshots,
+  noSnapshot,
+  type SnapshotInfo,
+  setAsideSnapshot,
+  snapshotPath,
+  unfinishedInstall,
+} from "./snapshot.ts";
 import { EMPTY, inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
-import { turn } from "./turn.ts";
+import { VoteFile } from "./vote-file.ts";
 
 export interface Folders {
   readonly log: string;
   readonly snapshots: string;
   readonly store: string;
+  readonly vote: string;
 }
 
 export interface Recovered {
   readonly log: LogFile;
   readonly store: Store;
-  /** Index of the newest snapshot, 0 without one. */
-  readonly snapshotIndex: number;
-  readonly snapshotBytes: number;
-  readonly bytesSinceSnapshot: number;
+  readonly vote: VoteFile;
+  /** The log as it was found. */
+  readonly scan: LogScan;
+  /** The newest one. */
+  readonly snapshot: SnapshotInfo | undefined;
 }
 
 export interface RecoveryOptions<C, R> {
@@ -37,65 +47,108 @@ export interface RecoveryOptions<C, R> {
   readonly lastRun: RunMark | undefined;
   readonly boot: string | null;
   readonly segmentBytes: number;
+  /** Whether all of the log counts, or only what a group will say is committed. */
+  readonly replays: boolean;
   readonly logger: StorageLogger;
   readonly onDamage: () => void;
 }
 
-/** Rows and bytes of one transaction of a rebuild or a replay. */
-const SAVE_ROWS = 1000;
-const SAVE_BYTES = 8 * 1024 * 1024;
-
-/** The mark of a store that does not yet hold all rows of a snapshot. No log fits it: an interrupted rebuild starts over. */
-const REBUILDING: Mark = { ...EMPTY, index: -1 };
-
 /**
- * Brings the machine to the state of the whole log: from the store if it can be trusted, else from a snapshot, and then
- * from the records behind it. Nothing on the disk changes before everything that speaks against it has been checked.
+ * Opens log, store and vote, and brings the machine to the state of the store: what that is if it can be trusted, else
+ * from a snapshot, and then, where the whole log counts, from the records behind it. Nothing on the disk changes before
+ * everything that speaks against it has been checked.
  *
- * @throws RegistryError `dataAccess` when acknowledged records are missing or damaged.
+ * @throws DamageError when acknowledged records are missing or damaged; RegistryError `dataAccess` otherwise.
  */
 export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Recovered> {
   const { files, folders, machine, lastRun, boot, logger } = options;
+  await finishInstall(files, folders, logger);
   const snapshots = await listSnapshots(files, folders.snapshots);
   const snapshotIndex = snapshots[0] ?? 0;
   const sameBoot = lastRun !== undefined && lastRun.boot !== null && lastRun.boot === boot;
   const clean = lastRun !== undefined && lastRun.cleanAt !== null;
-  const scan = await scanLog(files, folders.log, { powerLoss: !sameBoot && !clean, countAfter: snapshotIndex });
+  const powerLoss = !sameBoot && !clean;
+  const scan = await scanLog(files, folders.log, { powerLoss, countAfter: snapshotIndex });
   const segmentsEnd = scan.segments.at(-1)?.lastIndex;
   const lastIndex = segmentsEnd ?? snapshotIndex;
   const found = inspectStore(folders.store);
   refuseLoss(folders, { lastIndex, snapshotIndex, storeIndex: found?.mark.index ?? 0, cleanAt: lastRun?.cleanAt ?? 0 });
-
-  const trusted =
-    found !== undefined &&
-    (sameBoot || lastRun?.cleanAt === found.mark.index) &&
-    found.intact &&
-    (await belongsTo(files, folders, scan, found.mark));
-  const from = trusted ? undefined : await chooseSnapshot(files, folders, snapshots, scan, logger);
-
-  const log = await LogFile.open(files, folders.log, scan, {
-    segmentBytes: options.segmentBytes,
-    startAfter: snapshotIndex,
-  });
-  if (scan.torn !== undefined) {
-    const { offset, reason } = scan.torn;
-    logger.warn({ offset, reason }, "cut the end of the log, which was being written when the last run stopped");
-  }
+  const vote = await openVote(files, folders, scan, powerLoss);
+  let log: LogFile | undefined;
   let store: Store | undefined;
   try {
+    const trusted =
+      found !== undefined &&
+      (sameBoot || lastRun?.cleanAt === found.mark.index) &&
+      found.intact &&
+      (await belongsTo(files, folders, scan, found.mark));
+    const from = trusted ? undefined : await chooseSnapshot(files, folders, snapshots, scan, logger);
+    log = await LogFile.open(files, folders.log, scan, {
+      segmentBytes: options.segmentBytes,
+      startAfter: snapshotIndex,
+    });
+    if (scan.torn !== undefined) {
+      const { offset, reason } = scan.torn;
+      logger.warn({ offset, reason }, "cut the end of the log, which was being written when the last run stopped");
+    }
     if (!trusted) removeStore(folders.store);
     store = openStore(folders.store, options.onDamage);
-    if (from !== undefined) await rebuild(files, folders, store, from);
+    if (from !== undefined) {
+      for (const index of snapshots) if (index > from.index) await setAsideSnapshot(files, folders.snapshots, index);
+      if (from.index > 0) await rebuild(files, snapshotPath(folders.snapshots, from.index), store, from);
+    }
     await load(machine, store);
-    const replayed = await replay(log, machine, store);
+    const replayed = options.replays ? await replay(log, machine, store) : 0;
     logger.info({ appliedIndex: store.mark.index, replayed, trusted }, "opened the log");
-    const snapshotBytes = await bytesOfSnapshot(files, folders.snapshots, snapshotIndex);
-    return { log, store, snapshotIndex, snapshotBytes, bytesSinceSnapshot: scan.bytesAfter };
+    const snapshot = await newestSnapshot(files, folders, logger);
+    return { log, store, vote, scan, snapshot };
   } catch (thrown) {
     store?.close();
-    await log.close();
+    await log?.close();
+    await vote.close();
     throw diskFailure(`the store ${folders.store} cannot be opened`, thrown);
   }
+}
+
+/**
+ * A snapshot that was received whole takes the place of log and store: what a process could not finish is begun again,
+ * since nothing was appended before the end (L13).
+ */
+async function finishInstall(files: Files, folders: Folders, logger: StorageLogger): Promise<void> {
+  const install = await unfinishedInstall(files, folders.snapshots);
+  if (install === undefined) return;
+  logger.info({ index: install.index }, "finishing to put a snapshot that was received in the place of log and store");
+  await removeLog(files, folders.log);
+  removeStore(folders.store);
+  await install.finish();
+}
+
+/** A term that the log knows and the vote does not was begun here: then the vote that was given in it is forgotten. */
+async function openVote(files: Files, folders: Folders, { terms }: LogScan, powerLoss: boolean): Promise<VoteFile> {
+  const vote = await VoteFile.open(files, folders.vote, { powerLoss });
+  const { term } = vote.state;
+  const logTerm = terms.at(-1)?.term ?? 0;
+  if (logTerm <= term) return vote;
+  await vote.close();
+  throw new DamageError(
+    { part: "vote", path: folders.vote, fromIndex: 1 },
+    `the vote in ${folders.vote} is of term ${term}, but the log has come to term ${logTerm}: restore the data folder from ` +
+      "a backup, or let this member join its group anew",
+  );
+}
+
+async function newestSnapshot(
+  files: Files,
+  folders: Folders,
+  logger: StorageLogger,
+): Promise<SnapshotInfo | undefined> {
+  for (const index of await listSnapshots(files, folders.snapshots)) {
+    const snapshot = await inspectSnapshot(files, snapshotPath(folders.snapshots, index));
+    if (snapshot !== undefined) return snapshot;
+    logger.warn({ index }, "a snapshot is damaged, and set aside");
+    await setAsideSnapshot(files, folders.snapshots, index);
+  }
+  return undefined;
 }
 
 /** The store, a clean stop and a snapshot each witness how far the log had come: an earlier end means lost records. */
@@ -141,69 +194,14 @@ async function chooseSnapshot(
   const reasons: string[] = [];
   for (const index of snapshots) {
     if (firstIndex !== undefined && index < firstIndex - 1) break;
-    const head = await checkSnapshot(files, folders.snapshots, index);
-    if (typeof head !== "string") return head;
-    reasons.push(`snapshot ${index}: ${head}`);
-    logger.warn({ index, reason: head }, "a snapshot is damaged; an older one and the log stand in for it");
+    const head = await checkSnapshot(files, snapshotPath(folders.snapshots, index));
+    if (typeof head !== "string" && head.index === index) return head;
+    const reason = typeof head === "string" ? head : "its first line is that of another";
+    reasons.push(`snapshot ${index}: ${reason}`);
+    logger.warn({ index, reason }, "a snapshot is damaged; an older one and the log stand in for it");
     // Without a log behind it, an older snapshot would silently be an older state.
     if (firstIndex === undefined) break;
   }
   if (firstIndex === 1 || (firstIndex === undefined && snapshots.length === 0)) return EMPTY;
   throw noSnapshot(folders.snapshots, firstIndex ?? (snapshots[0] ?? 0) + 1, reasons);
-}
-
-async function rebuild(files: Files, folders: Folders, store: Store, mark: Mark): Promise<void> {
-  const { index } = mark;
-  if (index === 0) return;
-  let rows: SnapshotRow[] = [];
-  let bytes = 0;
-  for await (const row of snapshotRows(files, folders.snapshots, index)) {
-    rows.push(row);
-    bytes += bytesOf(row);
-    if (rows.length < SAVE_ROWS && bytes < SAVE_BYTES) continue;
-    store.restore(rows, REBUILDING);
-    rows = [];
-    bytes = 0;
-    await turn();
-  }
-  store.restore(rows, mark);
-}
-
-function bytesOf({ value }: SnapshotRow): number {
-  if (typeof value === "string") return value.length;
-  return value.reduce<number>((sum, column) => sum + (typeof column === "string" ? column.length : 8), 0);
-}
-
-/** Gives the machine what the store holds: rows, then configurations, then what waits for the commit of an import. */
-async function load<C, R>(machine: StateMachine<C, R>, store: Store): Promise<void> {
-  for (const row of store.rows()) machine.load(row);
-  if (machine.loadConfig !== undefined) for await (const head of store.heads()) machine.loadConfig(head);
-  if (machine.loadStaged !== undefined) for await (const staged of store.staged()) machine.loadStaged(staged);
-}
-
-async function replay<C, R>(log: LogFile, machine: StateMachine<C, R>, store: Store): Promise<number> {
-  let writes = new Gathered();
-  let bytes = 0;
-  let mark = store.mark;
-  let count = 0;
-  for await (const record of log.recordsAfter(store.mark.index)) {
-    try {
-      const applied = applyRecord(machine, record);
-      if (applied !== undefined) writes.add(applied);
-    } catch (thrown) {
-      const sentence = `record ${record.index} of the log cannot be applied: report this as a bug`;
-      throw new RegistryError("dataAccess", sentence, { cause: thrown });
-    }
-    mark = markOf(record, mark);
-    count += 1;
-    bytes += record.payload.length;
-    if (writes.count < SAVE_ROWS && bytes < SAVE_BYTES) continue;
-    await store.write(writes, mark);
-    writes = new Gathered();
-    bytes = 0;
-    await turn();
-  }
-  if (mark !== store.mark) await store.write(writes, mark);
-  if (count > 0) machine.saved?.(mark.index);
-  return count;
 }

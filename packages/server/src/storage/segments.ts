@@ -73,6 +73,15 @@ export async function removeSegments(files: Files, directory: string, segments: 
   }
 }
 
+/** Removes the whole log of a process that has ended. */
+export async function removeLog(files: Files, directory: string): Promise<void> {
+  const names = await files.list(directory);
+  for (const name of names.toReversed()) {
+    await files.remove(join(directory, name));
+    await files.syncDirectory(directory);
+  }
+}
+
 const TEMPORARY = ".tmp";
 const NOTHING = Buffer.alloc(0);
 

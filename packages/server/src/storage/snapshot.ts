@@ -4,11 +4,11 @@ import { crc32 } from "./crc32.ts";
 import { DamageError } from "./damage.ts";
 import type { Files } from "./files.ts";
 import type { ColumnValue, SnapshotRow } from "./sql/snapshot-rows.ts";
-import { EMPTY, type Mark, type View } from "./store.ts";
+import type { Mark, View } from "./store.ts";
 import { turn } from "./turn.ts";
 
 /**
- * A snapshot is a text file of JSON lines: a head with format and mark, one `[kind, key, value]` per row, and a foot with
+ * A snapshot is a text file of JSON lines: a head with format, mark and a checksum of its own, one `[kind, key, value]` per row, and a foot with
  * the number of rows and the checksum of all bytes before it (L8). Format 1 had keyed rows only, 2 neither term nor
  * configuration.
  */
@@ -18,11 +18,20 @@ const NAME = /^(\d{16})\.snapshot$/;
 const SLICE_MS = 5;
 const SLICE_BYTES = 256 * 1024;
 
-export interface SnapshotHead extends Mark {
-  readonly format: string;
+/** What a snapshot says of itself. */
+export interface SnapshotInfo extends Mark {
+  /** Of the whole file. */
+  readonly bytes: number;
 }
 
-export const snapshotName = (index: number): string => `${String(index).padStart(16, "0")}.snapshot`;
+/** More than a head has: it holds the ids of members, and they are few. */
+const HEAD_BYTES_MAX = 64 * 1024;
+
+const numbered = (index: number): string => String(index).padStart(16, "0");
+
+export function snapshotPath(directory: string, index: number): string {
+  return join(directory, `${numbered(index)}.snapshot`);
+}
 
 /** The indexes of the snapshots in a folder, newest first. */
 export async function listSnapshots(files: Files, directory: string): Promise<number[]> {
@@ -33,14 +42,39 @@ export async function listSnapshots(files: Files, directory: string): Promise<nu
     .reverse();
 }
 
-/** Removes what interrupted snapshots left, and all but the newest `keep`; returns the oldest index that is kept. */
-export async function pruneSnapshots(files: Files, directory: string, keep: number): Promise<number | undefined> {
+/**
+ * Removes what interrupted snapshots left, what was set aside before the newest one that was, and all snapshots but the
+ * newest `keep` and those in use.
+ *
+ * @returns the oldest index that the log has to continue; undefined with fewer than `keep`.
+ */
+export async function pruneSnapshots(
+  files: Files,
+  directory: string,
+  keep: number,
+  inUse: readonly number[] = [],
+): Promise<number | undefined> {
   const indexes = await listSnapshots(files, directory);
-  for (const index of indexes.slice(keep)) await files.remove(join(directory, snapshotName(index)));
-  for (const name of await files.list(directory)) {
-    if (name.endsWith(".tmp")) await files.remove(join(directory, name));
+  for (const index of indexes.slice(keep)) {
+    if (!inUse.includes(index)) await files.remove(snapshotPath(directory, index));
+  }
+  const names = await files.list(directory);
+  const damaged = names.filter((name) => name.endsWith(DAMAGED)).slice(0, -1);
+  for (const name of [...names.filter((name) => name.endsWith(".tmp")), ...damaged]) {
+    await files.remove(join(directory, name));
   }
   return indexes.length < keep ? undefined : indexes[keep - 1];
+}
+
+const DAMAGED = ".damaged";
+/** Ends the name of a snapshot that is being put in the place of log and store. */
+export const INSTALL = ".install";
+
+/** Keeps a damaged snapshot for whoever wants to know, under a name by which it is none. */
+export async function setAsideSnapshot(files: Files, directory: string, index: number): Promise<void> {
+  const path = snapshotPath(directory, index);
+  await files.rename(path, path + DAMAGED);
+  await files.syncDirectory(directory);
 }
 
 /**
@@ -56,7 +90,7 @@ export async function writeSnapshot(
   view: View,
   stopped: () => boolean,
 ): Promise<number | undefined> {
-  const path = join(directory, snapshotName(view.mark.index));
+  const path = snapshotPath(directory, view.mark.index);
   const file = await files.create(`${path}.tmp`);
   let complete = false;
   let position = 0;
@@ -68,8 +102,7 @@ export async function writeSnapshot(
       await file.write(bytes, position);
       position += bytes.length;
     };
-    const head: SnapshotHead = { format: FORMAT, ...view.mark };
-    await write(`${JSON.stringify(head)}\n`);
+    await write(`${headLine(view.mark)}\n`);
     let count = 0;
     for (let done = false; !done; ) {
       if (stopped()) return undefined;
@@ -126,20 +159,20 @@ function* longLine(kind: string, key: string, columns: readonly ColumnValue[]): 
 
 /**
  * Whether a snapshot is complete and undamaged.
- * @returns its head, or what is wrong with it, as a clause.
+ * @returns its mark, or what is wrong with it, as a clause.
  */
-export async function checkSnapshot(files: Files, directory: string, index: number): Promise<SnapshotHead | string> {
-  let head: SnapshotHead | undefined;
+export async function checkSnapshot(files: Files, path: string): Promise<Mark | string> {
+  let head: Mark | undefined;
   let foot: string | undefined;
   let checksum = 0;
   let rows = 0;
   try {
-    for await (const line of lines(files.chunks(join(directory, snapshotName(index))))) {
+    for await (const line of lines(files.chunks(path))) {
       if (foot !== undefined) {
         checksum = crc32(`${foot}\n`, checksum);
         if (head === undefined) head = readHead(foot);
         else rows += 1;
-        if (head === undefined || head.index !== index) return "its first line is damaged";
+        if (head === undefined) return "its first line is damaged";
       }
       foot = line;
     }
@@ -150,15 +183,17 @@ export async function checkSnapshot(files: Files, directory: string, index: numb
   return head;
 }
 
-/** The size of a snapshot; 0 when there is none of this index. */
-export async function bytesOfSnapshot(files: Files, directory: string, index: number): Promise<number> {
-  return index === 0 ? 0 : files.size(join(directory, snapshotName(index)));
+/** What a snapshot says of itself in its first line; undefined when that is damaged. The rest is not looked at. */
+export async function inspectSnapshot(files: Files, path: string): Promise<SnapshotInfo | undefined> {
+  const start = await files.readRange(path, 0, HEAD_BYTES_MAX);
+  const head = readHead(start.toString("utf8", 0, Math.max(0, start.indexOf(10))));
+  return head && { ...head, bytes: await files.size(path) };
 }
 
 /** The rows of a snapshot that `checkSnapshot` found good. */
-export async function* snapshotRows(files: Files, directory: string, index: number): AsyncGenerator<SnapshotRow> {
+export async function* snapshotRows(files: Files, path: string): AsyncGenerator<SnapshotRow> {
   let head = true;
-  for await (const line of lines(files.chunks(join(directory, snapshotName(index))))) {
+  for await (const line of lines(files.chunks(path))) {
     if (line.startsWith("[")) {
       const [kind, key, value] = JSON.parse(line) as [string, string, SnapshotRow["value"]];
       yield { kind, key, value };
@@ -167,6 +202,25 @@ export async function* snapshotRows(files: Files, directory: string, index: numb
     }
     head = false;
   }
+}
+
+/** The snapshot that a process began to put in the place of log and store, and did not finish. */
+export async function unfinishedInstall(
+  files: Files,
+  directory: string,
+): Promise<{ readonly index: number; finish(): Promise<void> } | undefined> {
+  for (const name of await files.list(directory)) {
+    if (!name.endsWith(INSTALL)) continue;
+    const index = Number.parseInt(name, 10);
+    return {
+      index,
+      async finish() {
+        await files.rename(join(directory, name), snapshotPath(directory, index));
+        await files.syncDirectory(directory);
+      },
+    };
+  }
+  return undefined;
 }
 
 export function noSnapshot(directory: string, firstIndex: number, reasons: readonly string[]): DamageError {
@@ -178,10 +232,18 @@ export function noSnapshot(directory: string, firstIndex: number, reasons: reado
   );
 }
 
-function readHead(line: string): SnapshotHead | undefined {
+function headLine({ index, term, checksum, configuration }: Mark): string {
+  const head = { format: FORMAT, index, term, checksum, configuration };
+  return JSON.stringify({ ...head, sum: crc32(JSON.stringify(head)) });
+}
+
+function readHead(line: string): Mark | undefined {
   try {
-    const head = JSON.parse(line) as SnapshotHead;
-    return READABLE.includes(head.format) ? { ...EMPTY, ...head } : undefined;
+    const { sum, ...head } = JSON.parse(line);
+    if (head.format === FORMAT ? sum !== crc32(JSON.stringify(head)) : !READABLE.includes(head.format))
+      return undefined;
+    const { index, term = 0, checksum, configuration = "" } = head;
+    return { index, term, checksum, configuration };
   } catch {
     return undefined;
   }

@@ -55,13 +55,15 @@ export class VoteFile {
   static async open(files: Files, path: string, options: { readonly powerLoss: boolean }): Promise<VoteFile> {
     const found = await readVote(files, path, options);
     if (found === undefined) return new VoteFile(files, path, undefined, undefined);
+    let file: OpenFile | undefined;
     try {
-      const file = await files.open(path);
+      file = await files.open(path);
       // What a killed process wrote may be in the page cache alone, and its name too; the next write goes over the other.
       await file.sync();
       await files.syncDirectory(dirname(path));
       return new VoteFile(files, path, file, found);
     } catch (thrown) {
+      await file?.close();
       throw diskFailure(`the vote in ${path} cannot be opened`, thrown);
     }
   }

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { type Damage, DamageError, QUARANTINE_MARKER } from "./damage.ts";
+import { diskFailure } from "./disk-failure.ts";
+import { type Files, replaceFile } from "./files.ts";
+import { type HardState, NEW_MEMBER, readVote, VoteFile } from "./vote-file.ts";
+
+/** What was set aside, and what is left. */
+export interface Quarantine {
+  /** The folder with the files, and with `reason.json`. */
+  readonly folder: string;
+  readonly reason: string;
+  readonly damage: Damage;
+  /** What the member goes on with, on the disk. */
+  readonly hard: HardState;
+}
+
+const FOLDER = "damaged";
+/** Folders that are kept, the newest. */
+const KEEP = 2;
+const NAMES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
+
+/**
+ * Sets everything aside that the damage makes doubtful, so that a start finds an empty member which knows that it has
+ * lost something, and whether it still knows its vote. A file says first what is to be done: a crash on the way is
+ * finished by the next start, before that looks at anything.
+ *
+ * @throws RegistryError `dataAccess`
+ */
+export async function setAside(files: Files, directory: string, { message, damage }: DamageError): Promise<Quarantine> {
+  try {
+    await files.makeDirectory(join(directory, FOLDER));
+    const number = 1 + Math.max(0, ...(await files.list(join(directory, FOLDER))).map(Number));
+    const folder = join(directory, FOLDER, String(number));
+    const quarantine: Quarantine = {
+      folder,
+      reason: message,
+      damage,
+      hard: await leftOfVote(files, directory, damage),
+    };
+    await replaceFile(files, directory, QUARANTINE_MARKER, JSON.stringify(quarantine));
+    await finish(files, directory, quarantine);
+    return quarantine;
+  } catch (thrown) {
+    throw diskFailure(`damaged files in ${directory} cannot be set aside`, thrown);
+  }
+}
+
+/** What a process that ended in `setAside` left to be done. */
+export async function finishQuarantine(files: Files, directory: string): Promise<Quarantine> {
+  try {
+    const quarantine = JSON.parse((await files.read(join(directory, QUARANTINE_MARKER))).toString()) as Quarantine;
+    await finish(files, directory, quarantine);
+    return quarantine;
+  } catch (thrown) {
+    throw diskFailure(`damaged files in ${directory} cannot be set aside`, thrown);
+  }
+}
+
+async function finish(files: Files, directory: string, { folder, hard }: Quarantine): Promise<void> {
+  await files.makeDirectory(folder);
+  const [present, moved] = [await files.list(directory), await files.list(folder)];
+  for (const name of NAMES) {
+    // One that is there twice is the new vote, of a start that ended behind this loop.
+    if (present.includes(name) && !moved.includes(name)) await files.rename(join(directory, name), join(folder, name));
+  }
+  await files.syncDirectory(folder);
+  await files.syncDirectory(directory);
+  const vote = await VoteFile.open(files, join(directory, "vote"), { powerLoss: true });
+  try {
+    await vote.write(hard);
+  } finally {
+    await vote.close();
+  }
+  await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
+  await files.syncDirectory(folder);
+  await files.syncDirectory(directory);
+  const folders = (await files.list(join(directory, FOLDER))).toSorted((a, b) => Number(b) - Number(a));
+  for (const old of folders.slice(KEEP)) await files.remove(join(directory, FOLDER, old));
+}
+
+/** Whether the vote can be relied on. */
+async function leftOfVote(files: Files, directory: string, { part }: Damage): Promise<HardState> {
+  const lost: HardState = { term: 0, vote: undefined, trust: "allLost" };
+  if (part === "vote") return lost;
+  try {
+    const found = await readVote(files, join(directory, "vote"), { powerLoss: false });
+    const state = found?.state ?? NEW_MEMBER;
+    return { ...state, trust: state.trust === "allLost" ? "allLost" : "logLost" };
+  } catch (thrown) {
+    if (thrown instanceof DamageError) return lost;
+    throw thrown;
+  }
+}
