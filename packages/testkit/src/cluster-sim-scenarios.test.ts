@@ -88,6 +88,53 @@ describe("restarts", () => {
   );
 
   scenario(
+    "a client with hundreds of services is told and kept in parts: a peer and the journal have what it says last",
+    async (seed) => {
+      let parts = 0;
+      let wholes = 0;
+      const stage = await ClusterStage.of(2, seed, undefined, {
+        message: (message) => {
+          if (message.type === "sync")
+            for (const { base } of message.changes)
+              if (base === undefined) wholes++;
+              else parts++;
+          return message;
+        },
+      });
+      const { world } = stage;
+      const sdk = await stage.sdk(stage.at(0));
+      const services = Array.from({ length: 300 }, (_, at) => `s${at}`);
+      for (const service of services) world.publish(sdk, service, [{ address: stage.address(), zone: "a" }]);
+      await stage.run(1000);
+      [parts, wholes] = [0, 0];
+      const last = new Map<string, string>();
+      for (let at = 0; at < 40; at++) {
+        const address = stage.address();
+        last.set(`s${at * 7}`, address);
+        world.publish(sdk, `s${at * 7}`, [{ address, zone: "b" }]);
+        await stage.run(20);
+      }
+      assert.equal(await stage.deregister(sdk, "s299"), true);
+      await stage.run(100);
+      assert.ok(parts > 20 && wholes === 0, `${parts} parts, ${wholes} wholes`);
+      const shown = (machine: SimMachine) => {
+        for (const service of services.slice(0, -1)) {
+          const addresses = [...stage.shown(machine, service).keys()];
+          assert.equal(addresses.length, 1, service);
+          if (last.has(service)) assert.deepEqual(addresses, [last.get(service)], service);
+        }
+        assert.equal(stage.shown(machine, "s299").size, 0);
+      };
+      shown(stage.at(1));
+      for (const machine of stage.machines) world.kill(machine);
+      sdk.die("off");
+      world.start(stage.at(0));
+      await world.until(10_000, "it is ready", () => world.ready.length === 1);
+      shown(stage.at(0));
+    },
+  );
+
+  scenario(
     "what a moved client deregistered does not come back with the journal of its former member",
     async (seed) => {
       const stage = await ClusterStage.of(2, seed);

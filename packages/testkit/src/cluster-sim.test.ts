@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Change, Message } from "@nacre/core/distro";
+import type { ClientNews } from "@nacre/core/naming";
+import type { Cluster } from "@nacre/server/cluster";
 import type { Push } from "@nacre/server/connections";
 import { agreement, hashes } from "./cluster-checks/ap1-agreement.ts";
 import { gone } from "./cluster-checks/ap3-gone.ts";
@@ -206,6 +209,11 @@ const BROKEN: readonly {
   },
 ];
 
+function onWhatIsHeld(change: Change, { distro }: Cluster): Change {
+  const { version, contentHash } = distro.state.table.get(change.id) ?? change;
+  return change.base === undefined ? change : { ...change, base: { counter: version.counter, contentHash } };
+}
+
 interface ServiceInfo {
   readonly lastRefTime: number;
   readonly hosts: readonly object[];
@@ -252,5 +260,40 @@ describe("the checks find", () => {
     const frame: Breakage["frame"] = (sent) =>
       "card" in sent ? { ...sent, card: { ...sent.card, clusterId: "prod" } } : sent;
     await assert.rejects(foreigners({ frame }), /MB-3/);
+  });
+
+  test("parts that are taken whatever is held", async () => {
+    const lost = async (
+      breakage: Breakage,
+      message: (message: Message, cluster: Cluster) => Message,
+    ): Promise<void> => {
+      let isLost = false;
+      const stage = await ClusterStage.of(2, 1, [hashes(), agreement()], {
+        ...breakage,
+        message: (received, { cluster }) => {
+          if (!isLost || received.type !== "sync") return message(received, cluster);
+          isLost = false;
+          return undefined;
+        },
+      });
+      const { world } = stage;
+      const sdk = await stage.sdk(stage.at(0));
+      const say = (service: string, zone: string) => world.publish(sdk, service, [{ address: "10.1.0.1:80", zone }]);
+      for (const service of ["orders", "stock", "users"]) say(service, "a");
+      await stage.run(3000);
+      isLost = true;
+      say("orders", "b");
+      await stage.run(50);
+      say("stock", "b");
+      await stage.run(5000);
+      world.rest();
+    };
+    await lost({}, (message) => message);
+    const news = without<ClientNews>(({ type }) => type === "copyDiffers");
+    const taken = (message: Message, cluster: Cluster): Message =>
+      message.type === "sync"
+        ? { ...message, changes: message.changes.map((change) => onWhatIsHeld(change, cluster)) }
+        : message;
+    await assert.rejects(lost({ news }, taken), /hashes/);
   });
 });
