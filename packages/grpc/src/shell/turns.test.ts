@@ -191,6 +191,16 @@ describe("those that cost much", () => {
     assert.deepEqual(next.workedAt, [1000 + 3 + 4 * 3]);
   });
 
+  test("are not begun all at once because beginning is short", (t) => {
+    const loop = new EventLoop(t);
+    const all = Array.from({ length: 3 }, () => new Work(loop, 1, 0.0625, true, { asideMs: 0.125 }).waits());
+    loop.turn();
+    assert.deepEqual(
+      all.map(({ left }) => left),
+      [0, 0, 1],
+    );
+  });
+
   test("do not rest when nobody else is there", (t) => {
     const loop = new EventLoop(t);
     const work = new Work(loop, 100, 0.25, true).waits();

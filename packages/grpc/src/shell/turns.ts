@@ -107,7 +107,6 @@ export class Turns {
     const pass = (): void => {
       this.#costlyPlanned = false;
       const startedAt = performance.now();
-      this.#asideMs = 0;
       const endedAt = this.#pass(this.#costly, this.endsAt(startedAt));
       const tookMs = endedAt - startedAt + this.#asideMs;
       this.#restsUntil = Math.max(this.#restsUntil, startedAt) + tookMs * (1 + REST_TIMES);
@@ -124,13 +123,14 @@ export class Turns {
   /** Those that have waited longest go first, and go behind the others when they have more. @returns when it ended. */
   #pass(lane: Set<Reader>, until: number): number {
     let now = performance.now();
+    this.#asideMs = 0;
     for (const reader of lane) {
       lane.delete(reader);
       const more = reader.work(until);
       this.#asideMs += reader.asideMs ?? 0;
       now = performance.now();
       if (more) this.wait(reader, now);
-      if (now >= until) break;
+      if (now + this.#asideMs >= until) break;
     }
     return now;
   }

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Flag, Setting } from "@nacre/grpc/machine";
 import { headers, lastData, message, PREFACE, request } from "../../../../packages/grpc/src/http2/wire.fixture.ts";
 import type { RawOptions } from "./raw-connection.ts";
@@ -8,6 +9,17 @@ export interface Attack {
   readonly answer: RegExp | string;
   /** Where it has to differ from what all attacks may take. */
   readonly rssGrowthMaxBytes?: number;
+}
+
+/**
+ * Attacks, and checks the answer. An attacker who is not given the processor for a quarter of a second loses the reason for
+ * which its connection has ended, and attacks again.
+ */
+export async function provoke({ run, answer }: Attack, server: RawOptions): Promise<void> {
+  let words = await run(server);
+  for (let left = 5; left > 0 && words === "closed" && answer !== "closed"; left--) words = await run(server);
+  if (typeof answer === "string") assert.equal(words, answer);
+  else assert.match(words, answer);
 }
 
 export type Attacks = Readonly<Record<string, Attack>>;
