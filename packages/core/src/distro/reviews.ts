@@ -1,6 +1,6 @@
 import type { ClientId, Entry, Head, MemberId } from "./model.ts";
-import { hold, restore, settle } from "./orphans.ts";
-import { headOf, isOwnLive, type Review, reachable, send, type Turn } from "./state.ts";
+import { hold, restart, restore, settle } from "./orphans.ts";
+import { headOf, isOwnLive, type Review, reachable, send, speaks, type Turn } from "./state.ts";
 import { BUCKETS } from "./wide-map.ts";
 
 /**
@@ -58,10 +58,16 @@ function reviewNext(turn: Turn, review: Exclude<Review, { type: "restore" }>, it
     if (entries.length > 0 && entries.length + clients > itemsMax) break;
     for (const owner of owners) entries.push(...table.bucket(owner, review.at));
   }
-  if (review.type === "owner") for (const entry of entries) settle(turn, entry);
+  if (review.type === "owner") for (const entry of entries) settleAnew(turn, entry);
   if (review.type === "ring") displace(turn, entries);
   if (review.type === "unconfirmed") tellUnconfirmed(turn, entries);
   return entries.length;
+}
+
+/** An owner came or went. When it is back, what it owns is as it says, although the ring wants it elsewhere. */
+function settleAnew(turn: Turn, entry: Entry): void {
+  settle(turn, entry);
+  if (turn.state.orphans.has(entry.id) && speaks(turn.state, entry.version)) restart(turn, entry);
 }
 
 /** The ring changed: who takes over, who hands over. */
@@ -73,9 +79,11 @@ function displace(turn: Turn, entries: readonly Entry[]): void {
   const released = new Map<MemberId, ClientId[]>();
   for (const entry of entries) {
     if (entry.kind !== "address") continue;
+    const wasDisplaced = state.orphans.has(entry.id);
     settle(turn, entry);
     const owner = state.ownerOf(entry.id);
-    if (owner === state.self && !isOwnLive(state, entry)) taken.push(entry.id);
+    // One that was owned here all along may have been silent since it was to beat elsewhere.
+    if (owner === state.self && (wasDisplaced || !isOwnLive(state, entry))) taken.push(entry.id);
     if (owner === undefined || owner === state.self) continue;
     if (!isOwnLive(state, entry)) {
       const ids = released.get(owner) ?? [];

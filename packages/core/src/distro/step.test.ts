@@ -238,6 +238,25 @@ describe("an address client that is heard where the ring does not want it", () =
     ]);
   });
 
+  test("is expected to beat here again when the ring comes back before anybody else heard it", () => {
+    const a = displaced();
+    const again = { type: "ring", ownerOf: () => "a" } as const;
+    assert.deepEqual(a.at(5_000, again).slice(0, 2), ["takeOver x#true", "trusted x#true"]);
+    assert.ok(!a.at(6_000, again).includes("takeOver x#true"), "said once");
+  });
+
+  test("is shown as before when its owner is back, although the ring has gone on without it", () => {
+    const c = newMember({ digestMs: 1e9 }).ready("b");
+    c.tell(0, "b", sync([head("x#true", version("b", 1))]));
+    c.peer(1_000, "b", "down");
+    c.at(4_000, { type: "ring", ownerOf: () => "a" });
+    assert.deepEqual(c.ticks(4_001, 20_000).at(-1), [16_000, "unhealthy x#true"]);
+    assert.ok(c.peer(21_000, "b", "up").includes("unconfirmed x#true"));
+    const [unhealthy] = c.ticks(21_001, 40_000).filter(([, what]) => String(what).startsWith("unhealthy"));
+    assert.deepEqual(unhealthy, [36_000, "unhealthy x#true"], "should nobody hear it until then");
+    assert.ok(c.at(40_000, { type: "ring", ownerOf: () => "b" }).includes("trusted x#true"));
+  });
+
   test("is shown by others as its owner says, which begins to count anew with each version", () => {
     const c = newMember({ digestMs: 1e9 }).ready("b");
     c.at(1, { type: "ring", ownerOf: () => "b2" });

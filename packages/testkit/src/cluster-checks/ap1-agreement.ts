@@ -1,5 +1,5 @@
 import { stateHash } from "@nacre/core/distro";
-import { contentsOf } from "@nacre/core/naming";
+import { contentsOf, shownAs } from "@nacre/core/naming";
 import type { SimMember } from "../cluster-sim-member.ts";
 import type { ClusterCheck, ClusterWorld } from "../cluster-sim-world.ts";
 
@@ -24,7 +24,10 @@ export function agreement(): ClusterCheck {
     rest(world) {
       const told = disagreement(world);
       if (told !== undefined) throw new Error(`AP-1: at rest: ${told}`);
-      for (const member of world.ready) assertTrue(world, member);
+      for (const member of world.ready) {
+        assertTrue(world, member);
+        assertTrusted(world, member);
+      }
     },
   };
 }
@@ -67,6 +70,16 @@ function assertTrue(world: ClusterWorld, member: SimMember): void {
     for (const address of shown.keys())
       if (!expected.has(address)) throw new Error(`AP-1: at rest ${member.machine.place} shows ${name} ${address}`);
   }
+}
+
+/** At rest everything is shown on the word of an owner that is there. */
+function assertTrusted({ foreign }: ClusterWorld, { machine, naming }: SimMember): void {
+  if (foreign.has(machine)) return;
+  for (const service of naming.state.services.values())
+    for (const key of service.hosts.keys()) {
+      const as = shownAs(service, key);
+      if (as !== "asPublished") throw new Error(`AP-1: at rest ${machine.place} shows ${service.key} ${key} as ${as}`);
+    }
 }
 
 /** D8 and N12 joined: what naming holds of each client is what Distro's table says, and neither holds more. */
