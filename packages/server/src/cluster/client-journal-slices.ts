@@ -3,7 +3,7 @@ import type { ServiceName } from "@nacre/protocol";
 import type { Kept } from "./client-journal-records.ts";
 
 /** What so many services take to be read and written holds the event loop for a few milliseconds. */
-export const SLICE_SERVICES_MAX = 250;
+export const SLICE_SERVICES_MAX = 100;
 /** What the first slice of a whole builds on. */
 export const NOTHING: Base = { counter: 0, contentHash: 0 };
 

@@ -390,7 +390,7 @@ describe("the journal of clients", () => {
         });
         set(journal, "s1", 2);
         await journal.flush();
-        assert.equal(servicesMax, 250);
+        assert.equal(servicesMax, 100);
         assert.equal(journal.facts().liveBytes, (await bytesOf(directory)) - 16);
         set(journal, "s2", undefined);
         await journal.close();

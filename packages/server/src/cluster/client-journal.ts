@@ -65,10 +65,10 @@ export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
 /** Each start begins a file; with so many at a start all are written anew. */
 const FILES_MAX = 4;
 /**
- * After a slice that took so long, which only a huge client does that is written as a whole, nothing is written for so
- * many times as long: one that changes all over all the time must not take the processor from everybody.
+ * After a record that took so long, which only a service with thousands of instances does, nothing is written for so many
+ * times as long: one that changes all the time must not take the processor from everybody.
  */
-const DEAR_MS = 5;
+const DEAR_MS = 20;
 const REST_FACTOR = 9;
 const REST_MAX_MS = 5_000;
 /** Clients with so few services are always written as wholes, so that nothing has to be remembered of what was written. */
