@@ -11,6 +11,7 @@ import { runConfigSim } from "@nacre/testkit/config-sim";
 import { runDistroSeed } from "@nacre/testkit/distro-sim";
 import { runMembershipSim } from "@nacre/testkit/membership-sim";
 import { runNamingSim } from "@nacre/testkit/naming-sim";
+import { runRaftSim } from "@nacre/testkit/raft-sim";
 import { say } from "./lib/steps.ts";
 import { optionsIn, UsageError, withUsage } from "./lib/usage.ts";
 
@@ -19,6 +20,7 @@ const SIMULATORS: Record<string, (seed: number, steps: number) => unknown> = {
   config: runConfigSim,
   membership: (seed) => runMembershipSim(seed),
   distro: (seed) => runDistroSeed(seed),
+  raft: (seed) => runRaftSim(seed),
   cluster: (seed) => runClusterSim(seed),
 };
 

@@ -23,7 +23,10 @@ const results: StepResult[] = [];
 if (everything) results.push(...check());
 results.push(await testStep("tests", named.length > 0 ? named : testFiles(), inCi));
 if (everything) {
-  results.push(simStep("simulators", "membership,distro", 2000), simStep("simulator of whole members", "cluster", 150));
+  results.push(
+    simStep("simulators", "membership,distro,raft", 2000),
+    simStep("simulator of whole members", "cluster", 150),
+  );
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
   results.push(commandStep("clusters", process.execPath, ["test/cluster/run.ts"], true));

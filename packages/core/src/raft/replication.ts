@@ -1,0 +1,174 @@
+import type { Millis } from "../lib/units.ts";
+import { handOver, quorum } from "./leading.ts";
+import type { Append, Message } from "./messages.ts";
+import type { MemberId, Trust } from "./model.ts";
+import { type Peer, probe } from "./peer.ts";
+import { confirmReads } from "./reads.ts";
+import { sendChunks } from "./snapshots.ts";
+import type { Out, Raft } from "./state.ts";
+
+type Of<Type extends Message["type"]> = Extract<Message, { readonly type: Type }>;
+
+/** Sends a peer what it can take now: one probe, or entries up to its window, or parts of a snapshot. */
+export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void {
+  const { log, options } = state;
+  const { catchUp } = peer;
+  if (catchUp.startedAt === undefined && peer.match < log.last) {
+    catchUp.startedAt = now;
+    catchUp.target = log.last;
+  }
+  if (peer.mode !== "snapshot" && log.termOf(peer.next - 1) === undefined) beginSnapshot(state, peer);
+  if (peer.mode === "snapshot") return sendChunks(state, peer, now, out);
+  if (peer.mode === "probe") {
+    if (peer.isWaiting) return;
+    peer.isWaiting = true;
+    peer.sentAt = now;
+    sendAppend(state, peer, out);
+    return;
+  }
+  while (peer.next <= log.last) {
+    const { messagesInFlightMax, bytesInFlightMax } = options;
+    const isFull = peer.flight.length >= messagesInFlightMax || peer.flightBytes >= bytesInFlightMax;
+    if (isFull) break;
+    if (peer.flight.length === 0) peer.sentAt = now;
+    const { lastIndex: last, bytes } = sendAppend(state, peer, out);
+    peer.flight.push({ last, bytes });
+    peer.flightBytes += bytes;
+    peer.next = last + 1;
+  }
+  const commit = Math.min(peer.match, state.commit);
+  if (commit <= peer.toldCommit) return;
+  peer.toldCommit = commit;
+  out.send(peer.id, { type: "commit", term: state.term, commit });
+}
+
+function sendAppend(state: Raft, peer: Peer, out: Out): Append {
+  const { log, commit, term } = state;
+  const first = peer.next;
+  const last = first > log.last ? log.last : Math.min(log.pieceEnd(first), log.last);
+  const message: Append = {
+    type: "append",
+    term,
+    prevIndex: first - 1,
+    prevTerm: log.termOf(first - 1) ?? 0,
+    lastIndex: last,
+    runs: log.runsIn(first, last),
+    configurations: log.configurationsIn(first, last),
+    bytes: first > last ? 0 : log.bytes(first, last),
+    commit,
+  };
+  peer.toldCommit = Math.max(peer.toldCommit, Math.min(commit, last));
+  out.send(peer.id, message);
+  return message;
+}
+
+function beginSnapshot(state: Raft, peer: Peer): void {
+  const { index, term, configuration, bytes } = state.snapshot;
+  probe(peer, peer.next);
+  peer.mode = "snapshot";
+  peer.transfer = { index, term, configuration, total: Math.max(1, bytes), acked: 0, sent: 0 };
+}
+
+/** What was not answered in time is sent again. */
+export function retry(state: Raft, peer: Peer, now: Millis): void {
+  if (now - peer.sentAt < state.options.retryMs) return;
+  if (peer.mode === "probe") peer.isWaiting = false;
+  else if (peer.mode === "pipeline") {
+    if (peer.flight.length > 0) probe(peer, peer.match + 1);
+  } else if (peer.transfer !== undefined) peer.transfer.sent = peer.transfer.acked;
+}
+
+export function unreachable(state: Raft, id: MemberId, now: Millis): void {
+  const peer = state.leading?.peers.get(id);
+  if (peer === undefined) return;
+  if (peer.mode === "pipeline") probe(peer, peer.match + 1);
+  // The next try is when it is found again, or in a while.
+  peer.isWaiting = true;
+  peer.sentAt = now;
+  const { chunkBytes, chunksInFlightMax } = state.options;
+  if (peer.transfer !== undefined) peer.transfer.sent = peer.transfer.acked + chunkBytes * chunksInFlightMax;
+}
+
+export function reachable(state: Raft, id: MemberId): void {
+  const peer = state.leading?.peers.get(id);
+  if (peer === undefined) return;
+  peer.isWaiting = false;
+  if (peer.transfer !== undefined) peer.transfer.sent = peer.transfer.acked;
+}
+
+export function takeAppended(state: Raft, peer: Peer, message: Of<"appended">, now: Millis): void {
+  if (message.match > peer.match) {
+    peer.match = message.match;
+    peer.sentAt = now;
+  }
+  let done = 0;
+  for (const { last, bytes } of peer.flight) {
+    if (last > peer.match) break;
+    peer.flightBytes -= bytes;
+    done++;
+  }
+  if (done > 0) peer.flight.splice(0, done);
+  if (peer.mode === "snapshot" && peer.match < (peer.transfer?.index ?? 0)) return;
+  if (peer.mode !== "pipeline") probe(peer, peer.match + 1);
+  peer.mode = "pipeline";
+  peer.next = Math.max(peer.next, peer.match + 1);
+  const { catchUp } = peer;
+  if (catchUp.startedAt === undefined || peer.match < catchUp.target) return;
+  catchUp.lastMs = peer.match === state.log.last ? 0 : now - catchUp.startedAt;
+  catchUp.startedAt = undefined;
+}
+
+/** 5.3, with the shortcut of a whole term per rejection on both sides. */
+export function takeRejected(state: Raft, peer: Peer, message: Of<"rejected">): void {
+  // Late, or of a probe before this one.
+  if (message.prevIndex <= peer.match || peer.mode === "snapshot") return;
+  if (peer.mode === "probe" && message.prevIndex !== peer.next - 1) return;
+  const agree = state.log.lastUpTo(message.hintIndex, message.hintTerm);
+  probe(peer, Math.max(peer.match, Math.min(agree, message.prevIndex - 1)) + 1);
+}
+
+export function takeHeartbeatAnswer(state: Raft, peer: Peer, message: Of<"heartbeatAnswer">, out: Out): void {
+  if (message.round > peer.round) {
+    peer.round = message.round;
+    peer.roundAt = message.at;
+  }
+  if (peer.leaving?.round !== undefined && peer.round >= peer.leaving.round) state.leading?.peers.delete(peer.id);
+  confirmReads(state, out);
+}
+
+/** What a peer that lost its log had said before counts no more, and it begins again (R12). */
+export function takeTrust(state: Raft, peer: Peer, trust: Trust, out: Out): void {
+  if (trust !== "whole" && peer.trust === "whole") {
+    peer.match = 0;
+    peer.toldCommit = 0;
+    peer.round = 0;
+    peer.roundAt = -Infinity;
+    probe(peer, state.log.last + 1);
+    peer.sure = undefined;
+    out.effects.push({ type: "peerDamaged", id: peer.id, trust });
+  }
+  peer.trust = trust;
+  if (trust === "whole") peer.sure = undefined;
+  else if (peer.sure === undefined) peer.sure = sureFor(state, peer);
+}
+
+function sureFor({ leading, commit, configuration, configurationIndex }: Raft, peer: Peer): number | undefined {
+  if (leading === undefined || commit < leading.first) return undefined;
+  const isSettled = configurationIndex <= commit && !configuration.voters.includes(peer.id);
+  return peer.trust === "logLost" || isSettled ? commit : undefined;
+}
+
+/** 5.3, 5.4.2: what a majority has on disk is committed, once something of this term is among it. */
+export function settleCommit(state: Raft): void {
+  const { leading } = state;
+  if (leading === undefined) return;
+  const index = quorum(state, state.durable, (peer) => peer.match);
+  if (index > state.commit && index >= leading.first) state.commit = Math.min(index, state.log.last);
+}
+
+/** Dissertation 4.2.2: a leader that was removed leads until that is committed. */
+export function settleRemoval(state: Raft, now: Millis, out: Out): void {
+  const { configuration, configurationIndex, commit, self, leading } = state;
+  if (leading === undefined || commit < configurationIndex || configuration.voters.includes(self)) return;
+  handOver(state, now, out);
+}

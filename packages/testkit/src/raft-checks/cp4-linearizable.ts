@@ -1,0 +1,21 @@
+import { checkLinearizable, type LinearModel } from "../linearizability.ts";
+import { applyTo, type Operation } from "../raft-sim-model.ts";
+import type { RaftChecker } from "../raft-sim-world.ts";
+
+const REGISTERS: LinearModel<number, Operation, number> = {
+  initial: 0,
+  partition: ({ key }) => key,
+  apply: applyTo,
+  accepts: (output, seen) => output === seen,
+  keyOf: String,
+};
+
+/** CP-4: one order explains what all clients saw, with writes that are unknown done once at most. */
+export function linearizable(): RaftChecker {
+  return {
+    ended({ history }) {
+      const verdict = checkLinearizable(REGISTERS, history);
+      if (!verdict.ok) throw new Error(`CP-4: ${verdict.explanation}`);
+    },
+  };
+}
