@@ -222,8 +222,22 @@ describe("a log with a damaged file", () => {
       failure: "dataAccess",
       message:
         `the log is damaged in ${data.path("log", FIRST)} at byte 24, where record 1 belongs (the checksum is wrong): ` +
-        "restore the data folder from a backup, because records behind this place had been acknowledged",
+        "restore the data folder from a backup, because what stood here had been acknowledged",
     });
+  });
+
+  test("refuses to start over a last record that is whole and wrong, unless the machine lost power (L4)", async (t) => {
+    const data = await folder(t);
+    await fill(data, 5, { boot: "one" });
+    await rm(data.path("store.db"));
+    const { length } = await readFile(data.path("log", FIRST));
+    await flip(data.path("log", FIRST), length - 1);
+    await writeFile(data.path("run.json"), JSON.stringify({ boot: "one", cleanAt: null }));
+    await assert.rejects(data.open({ boot: "one" }), {
+      damage: { part: "log", path: data.path("log", FIRST), fromIndex: 5 },
+      message: /where record 5 belongs \(the checksum is wrong\)/,
+    });
+    assert.equal((await data.open({ boot: "two" })).log.appliedIndex, 4);
   });
 
   test("loses a batch that a power loss tore in its middle, but not within one boot (L4)", async (t) => {

@@ -72,13 +72,14 @@ export class LogFile {
    * Cuts the torn tail that the scan found, makes sure of what is left, and opens the last segment for writing.
    *
    * @param startAfter  index that a log without any segment continues.
+   * @param isSynced    whether the last run ended in order, so that all of the log is on the disk.
    * @throws RegistryError `dataAccess`
    */
   static async open(
     files: Files,
     directory: string,
     scan: LogScan,
-    options: { readonly segmentBytes: number; readonly startAfter: number },
+    options: { readonly segmentBytes: number; readonly startAfter: number; readonly isSynced: boolean },
   ): Promise<LogFile> {
     let file: OpenFile | undefined;
     try {
@@ -92,8 +93,10 @@ export class LogFile {
       if (scan.torn !== undefined) await file.truncate(last.bytes);
       // What a killed process wrote may be in the page cache alone, and its segment's name too: without these, a loss of
       // power would take records from between others.
-      await file.sync();
-      await files.syncDirectory(directory);
+      if (!options.isSynced) {
+        await file.sync();
+        await files.syncDirectory(directory);
+      }
       const { name, firstIndex, bytes: goodBytes } = last;
       const active = { name, firstIndex, file, goodBytes, places: [...last.places] };
       const log = new LogFile(files, directory, options.segmentBytes, scan.segments.slice(0, -1), active);

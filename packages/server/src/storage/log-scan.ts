@@ -96,17 +96,20 @@ export async function scanLog(
   return { segments, torn: undefined, bytesAfter, terms, configurations };
 }
 
-/** L4: a batch is written only after the one before it was synced, so a later batch proves that this one was. */
-function isTorn(damage: RecordDamage, powerLoss: boolean): boolean {
-  if (damage.laterBatch === undefined) return true;
-  return powerLoss && damage.laterBatch <= damage.index;
+/**
+ * L4: a batch is written only after the one before it was synced, so a later batch proves that this one was. A process
+ * that was killed leaves a write from its first byte on, so that nothing but the end of the file can be damaged by it.
+ */
+function isTorn({ laterBatch, index, isCutOff }: RecordDamage, powerLoss: boolean): boolean {
+  if (!powerLoss) return isCutOff && laterBatch === undefined;
+  return laterBatch === undefined || laterBatch <= index;
 }
 
 function damaged(path: string, { offset, reason, index }: RecordDamage): DamageError {
   return new DamageError(
     { part: "log", path, fromIndex: index },
     `the log is damaged in ${path} at byte ${offset}, where record ${index} belongs (${reason}): ` +
-      "restore the data folder from a backup, because records behind this place had been acknowledged",
+      "restore the data folder from a backup, because what stood here had been acknowledged",
   );
 }
 

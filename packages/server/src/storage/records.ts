@@ -15,6 +15,8 @@ export const RECORD_HEADER_BYTES = 32;
 /** Also bounds what the decoder believes of a length field. */
 export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Why a record cannot be read that the end of the file cuts off. */
+const INCOMPLETE = "the record is incomplete";
 const MAGIC = Buffer.from("nacrelog");
 const VERSION = 2;
 
@@ -83,11 +85,11 @@ export function encodeBatch(firstIndex: number, records: readonly NewRecord[]): 
 
 /** The record at an offset, or why there is none, as a clause. Never throws. */
 export function decodeRecord(bytes: Buffer, offset: number): LogRecord | string {
-  if (bytes.length - offset < RECORD_HEADER_BYTES) return "the record is incomplete";
+  if (bytes.length - offset < RECORD_HEADER_BYTES) return INCOMPLETE;
   const length = bytes.readUInt32BE(offset + 4);
   if (length > PAYLOAD_BYTES_MAX) return `the record claims ${length} bytes`;
   const end = offset + RECORD_HEADER_BYTES + length;
-  if (end > bytes.length) return "the record is incomplete";
+  if (end > bytes.length) return INCOMPLETE;
   const checksum = bytes.readUInt32BE(offset);
   if (checksum !== crc32(bytes.subarray(offset + 4, end))) return "the checksum is wrong";
   const kind = KINDS[bytes[offset + 30] ?? 0];
@@ -107,6 +109,8 @@ export function decodeRecord(bytes: Buffer, offset: number): LogRecord | string 
 
 export interface RecordDamage {
   readonly offset: number;
+  /** Whether the file ends before the record does, as after a write that was begun. */
+  readonly isCutOff: boolean;
   readonly reason: string;
   /** The index that belongs at this offset. */
   readonly index: number;
@@ -136,7 +140,13 @@ export function scanSegment(
   const damaged = (offset: number, index: number, reason: string): SegmentScan => ({
     lastIndex: index - 1,
     goodBytes: offset,
-    damage: { offset, reason, index, laterBatch: newestBatchAfter(bytes, offset, firstIndex) },
+    damage: {
+      offset,
+      isCutOff: reason === INCOMPLETE || bytes.length < SEGMENT_HEADER_BYTES,
+      reason,
+      index,
+      laterBatch: newestBatchAfter(bytes, offset, firstIndex),
+    },
   });
   if (decodeSegmentHeader(bytes) !== firstIndex) return damaged(0, firstIndex, "the segment's header is damaged");
   let offset = SEGMENT_HEADER_BYTES;

@@ -86,6 +86,7 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
     log = await LogFile.open(files, folders.log, scan, {
       segmentBytes: options.segmentBytes,
       startAfter: snapshotIndex,
+      isSynced: clean && scan.torn === undefined,
     });
     if (scan.torn !== undefined) {
       const { offset, reason } = scan.torn;
