@@ -54,6 +54,8 @@ import { VERSION } from "./version.ts";
 export const IN_MEMORY = ":memory:";
 /** Of the time of a stop, what is kept for closing files and ports. */
 const LAST_MS = 3_000;
+/** For calls over HTTP that are under way when clients have moved: those that take longer are answered 503. */
+const RETIRE_MS = 500;
 /** Between an order to stop over HTTP and the stop. */
 const ORDER_MS = 50;
 
@@ -268,6 +270,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       { clock, cluster, connections, naming, forever },
       Math.min(until - LAST_MS, clock.now() + options.drainMs),
     );
+    // What is under way is answered as before; whoever comes now is refused, and goes to another member.
+    await http.retire(Math.min(RETIRE_MS, Math.max(0, until - clock.now())));
     readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();

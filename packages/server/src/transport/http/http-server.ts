@@ -46,6 +46,8 @@ export interface HttpServer {
   readonly requests: Timings;
   /** @returns the port. @throws the system's error when the address cannot be used. */
   listen(address: { readonly port: number; readonly host: string }): Promise<number>;
+  /** Takes no connection any more and ends idle ones. Calls go on; resolves when none is left, or after `withinMs`. */
+  retire(withinMs: number): Promise<void>;
   /** Takes nothing new, ends idle connections, lets calls finish for `graceMs`, then ends what is left. */
   close(graceMs: number): Promise<void>;
 }
@@ -61,6 +63,7 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const requests = new Timings(clock, HTTP_LABELS);
   const waiting = new WaitingCalls();
   let over = false;
+  let shut: Promise<void> | undefined;
 
   const server = createServer({
     keepAliveTimeout: setup.keepAliveMs,
@@ -134,6 +137,12 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     return errorObject(status, message, uri, clock.wall());
   }
 
+  /** Shuts the port. A port that never opened says so; it is closed all the same. */
+  function allEnded(): Promise<void> {
+    shut ??= new Promise<void>((resolve) => server.close(() => resolve()));
+    return shut;
+  }
+
   /** A connection that stays open would hold up the close until its idle time is over. */
   function sent(response: ServerResponse, given: Answer): Promise<void> {
     return send(response, given, waiting.closing);
@@ -151,13 +160,19 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
           resolve((server.address() as AddressInfo).port);
         });
       }),
+    async retire(withinMs) {
+      await waiting.cut();
+      const late = Promise.withResolvers<void>();
+      const timer = clock.schedule(withinMs, late.resolve);
+      await Promise.race([allEnded(), late.promise]);
+      timer.cancel();
+    },
     async close(graceMs) {
       const timer = clock.schedule(graceMs, () => server.closeAllConnections());
       try {
         await waiting.cut();
         over = true;
-        // A port that never opened says so; it is closed all the same.
-        await new Promise<void>((resolve) => server.close(() => resolve()));
+        await allEnded();
       } finally {
         timer.cancel();
       }
