@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
 import { diskFailure } from "./disk-failure.ts";
 import type { Files, OpenFile } from "./files.ts";
-import { checkSnapshot, INSTALL, snapshotPath } from "./snapshot.ts";
+import { checkSnapshot, INCOMING, INSTALL, snapshotPath } from "./snapshot.ts";
 import type { Mark } from "./store.ts";
 
 /** Which snapshot it is that comes in pieces. */
@@ -12,8 +12,6 @@ export interface IncomingHead {
   /** Bytes of the whole file. */
   readonly total: number;
 }
-
-const INCOMING = ".incoming";
 
 /**
  * A snapshot of another member on its way into a file, piece by piece and in order. What is there survives a break of the

@@ -43,8 +43,8 @@ export async function listSnapshots(files: Files, directory: string): Promise<nu
 }
 
 /**
- * Removes what interrupted snapshots left, what was set aside before the newest one that was, and all snapshots but the
- * newest `keep` and those in use.
+ * Removes what interrupted snapshots left, what was being received and is older than the newest, what was set aside but
+ * the newest of it, and all snapshots but the newest `keep` and those in use.
  *
  * @returns the oldest index that the log has to continue; undefined with fewer than `keep`.
  */
@@ -60,13 +60,16 @@ export async function pruneSnapshots(
   }
   const names = await files.list(directory);
   const damaged = names.filter((name) => name.endsWith(DAMAGED)).slice(0, -1);
-  for (const name of [...names.filter((name) => name.endsWith(".tmp")), ...damaged]) {
-    await files.remove(join(directory, name));
+  const overtaken = (name: string) => name.endsWith(INCOMING) && Number.parseInt(name, 10) <= (indexes[0] ?? 0);
+  for (const name of names) {
+    if (name.endsWith(".tmp") || damaged.includes(name) || overtaken(name)) await files.remove(join(directory, name));
   }
   return indexes.length < keep ? undefined : indexes[keep - 1];
 }
 
 const DAMAGED = ".damaged";
+/** Ends the name of one of another member that has not come whole; the name begins with the index. */
+export const INCOMING = ".incoming";
 /** Ends the name of a snapshot that is being put in the place of log and store. */
 export const INSTALL = ".install";
 
