@@ -37,6 +37,22 @@ describe("restarts", () => {
     stage.world.rest();
   });
 
+  scenario("S03: five minutes after a rolling restart connections are shared evenly again", async (seed) => {
+    const stage = await ClusterStage.of(3, seed);
+    for (let at = 0; at < 12; at++) await stage.sdk(stage.at(at % 3));
+    for (const machine of stage.machines) {
+      await restart(stage, machine);
+      await stage.ready(10_000);
+      await stage.run(10_000);
+    }
+    const counts = (): number[] => stage.machines.map(({ member }) => member?.connections.count.sdk ?? 0);
+    const before = counts();
+    assert.ok(Math.max(...before) > 5, `uneven, as nobody waits at a restart: ${before}`);
+    await stage.run(300_000);
+    assert.ok(Math.max(...counts()) <= 5, `${before} became ${counts()}`);
+    stage.world.rest();
+  });
+
   scenario(
     "S04: all members restarted together are ready within 10 s, and everything is back 6 s later",
     async (seed) => {

@@ -609,6 +609,17 @@ describe("telling connections to go elsewhere", () => {
     }
   });
 
+  test("SDKs of Go are not told where to go, as they would try it for ever, unless it is one that an operator sends", () => {
+    const on = newTable();
+    const redirect = { ip: "10.0.0.2", port: 8848 };
+    on.connect("go", 1);
+    on.connect("java", 2, { clientVersion: "Nacos-Java-Client:v3.2.1" });
+    on.connect("other-go", 3);
+    const told = on.at(4, { type: "reload", keep: 1, share: 1, redirect });
+    assert.deepEqual(told, ["redirect other-go", "redirect java to 10.0.0.2:8848"]);
+    assert.deepEqual(on.at(5, { type: "reset", id: "go", redirect }), ["redirect go to 10.0.0.2:8848"]);
+  });
+
   test("those that are leaving already are not counted again", () => {
     const on = newTable();
     for (let at = 0; at < 4; at++) on.connect(`c${at}`, at);

@@ -7,6 +7,11 @@ import { type ConnectionId, type ConnectionTable, type Due, type Held, takeReque
 const NOTHING: readonly Effect[] = [];
 /** Connections told in a second of a drain, when a tenth is less: so few are no storm for anybody. */
 const DRAIN_MIN = 20;
+/**
+ * SDKs that try the member that is named for ever, should they not reach it: it may stop, or have an address behind which
+ * clients do not see it. Without one they stay until their connection ends, and choose then.
+ */
+const STUBBORN = /^Nacos-Go-Client:/;
 /** Ticks come more often than this: when they did not, the process stood still, and what was said meanwhile waits unread. */
 const PAUSE_MS = seconds(1);
 
@@ -248,7 +253,9 @@ function reload(
     (held) => held.source === "sdk" && (held.phase === "live" || held.phase === "probed"),
   );
   movable.sort((a, b) => Number(a.pending.size > 0) - Number(b.pending.size > 0) || b.createdAt - a.createdAt);
-  return movable.slice(0, count).flatMap((held) => leave(table, held, redirect, now));
+  return movable
+    .slice(0, count)
+    .flatMap((held) => leave(table, held, STUBBORN.test(held.clientVersion) ? undefined : redirect, now));
 }
 
 function drain(table: ConnectionTable, withinMs: Millis, now: Millis): readonly Effect[] {
@@ -279,8 +286,7 @@ function drainOn(table: ConnectionTable, order: NonNullable<ConnectionTable["dra
   for (const held of table.byId.values()) {
     if (told === order.perSecond) break;
     if (held.phase === "leaving") continue;
-    // Without a target: SDKs of Go would try the member that is named for ever, should it not be there by then. Without
-    // one they stay until their connection ends, and choose then.
+    // Any other member will do, and one that is named may be gone by then.
     append(effects, leave(table, held, undefined, now));
     told++;
   }
