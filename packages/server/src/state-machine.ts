@@ -15,6 +15,7 @@ type Machines = readonly [naming: Pick<Naming, "machine">, configs: Pick<Configs
 /** Naming and configuration behind one log: one sync makes a mixed batch durable, and one index orders everything. */
 export function stateMachine(...[naming, configs]: Machines): StateMachine<AnyCommand, AnyResult> {
   const { loadConfig, loadStaged, saved } = configs.machine;
+  let finishing = false;
   return {
     load: (row) => {
       if (!configs.machine.load(row)) naming.machine.load(row);
@@ -23,11 +24,25 @@ export function stateMachine(...[naming, configs]: Machines): StateMachine<AnyCo
     loadConfig,
     loadStaged,
     saved,
-    apply: ({ index, at, command }: LogEntry<AnyCommand>) =>
-      isConfigCommand(command)
+    apply({ index, at, command }: LogEntry<AnyCommand>) {
+      // What is compared already would be compared with something else.
+      if (finishing) throw new Error(`entry ${index} came while another state took its place`);
+      return isConfigCommand(command)
         ? configs.machine.apply({ index, at, command })
-        : naming.machine.apply({ index, at, command }),
-    replace: () => replacing(naming, configs),
+        : naming.machine.apply({ index, at, command });
+    },
+    replace() {
+      const { finish, ...rest } = replacing(naming, configs);
+      return {
+        ...rest,
+        finish: async (index, switchStore) => {
+          finishing = true;
+          await finish(index, switchStore).finally(() => {
+            finishing = false;
+          });
+        },
+      };
+    },
   };
 }
 

@@ -22,8 +22,9 @@ class Harness {
       bytesMax,
       read: async ({ dataId }) => {
         this.reads++;
+        const text = this.stored.get(dataId);
         await this.gate;
-        return this.stored.get(dataId);
+        return text;
       },
     });
   }
@@ -161,5 +162,50 @@ describe("contents in memory", () => {
     assert.equal(harness.reads, 0);
     harness.save("a", "promoted", index);
     assert.equal(await reading, "promoted");
+  });
+
+  test("are gone when the store is another one, those that it did not hold yet included", async () => {
+    const harness = new Harness();
+    harness.save("a", "saved", harness.publish("a", "saved"));
+    harness.publish("b", "waiting");
+    harness.contents.replaced(2);
+    assert.deepEqual([harness.peek("a"), harness.peek("b")], [undefined, undefined]);
+    assert.deepEqual([harness.contents.bytes, harness.contents.size], [0, 0]);
+    harness.stored.set("b", "of the new store");
+    assert.equal(await harness.read("b"), "of the new store");
+  });
+
+  test("wait for the other store no longer, and for what comes after it anew", async () => {
+    const harness = new Harness();
+    const index = harness.publish("a", "promoted");
+    harness.contents.drop(harness.item("a").key, undefined);
+    const reading = harness.read("a");
+    harness.stored.set("a", "replaced");
+    harness.contents.saved(0);
+    assert.equal(harness.reads, 0);
+    harness.contents.replaced(index - 1);
+    assert.equal(await reading, "replaced");
+    const again = harness.read("a");
+    assert.equal(harness.reads, 1, "an entry behind the new state is not in its store yet");
+    harness.save("a", "promoted", index);
+    assert.equal(await again, "promoted");
+  });
+
+  test("of one revision are read again when they are those of another log", async () => {
+    const harness = new Harness();
+    harness.store("a", "old");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    harness.gate = promise;
+    const reading = harness.read("a");
+    const item = harness.item("a");
+    assert.ok(item.formal);
+    item.formal = { ...item.formal, md5: contentOf("new").md5 };
+    harness.contents.replaced(1);
+    harness.gate = undefined;
+    harness.stored.set("a", "new");
+    assert.equal(await harness.read("a"), "new");
+    resolve();
+    await reading;
+    assert.equal(harness.peek("a"), "new");
   });
 });
