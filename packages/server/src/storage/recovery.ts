@@ -115,7 +115,7 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
  * A snapshot that was received whole takes the place of log and store: what a process could not finish is begun again,
  * since nothing was appended before the end (L13).
  */
-async function finishInstall(files: Files, folders: Folders, logger: StorageLogger): Promise<void> {
+export async function finishInstall(files: Files, folders: Folders, logger: StorageLogger): Promise<void> {
   const install = await unfinishedInstall(files, folders.snapshots);
   if (install === undefined) return;
   logger.info({ index: install.index }, "finishing to put a snapshot that was received in the place of log and store");
