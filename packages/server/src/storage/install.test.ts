@@ -56,7 +56,7 @@ describe("a received snapshot", () => {
       await writeSnapshot(files, "elsewhere", view, () => false);
       const bytes = await files.read(snapshotPath("elsewhere", MARK.index));
       const log = await openLog(files);
-      const record: NewRecord = { term: 1, kind: "command", at: 1, payload: Buffer.from("x".repeat(50)) };
+      const record: NewRecord = { term: 4, kind: "command", at: 1, payload: Buffer.from("x".repeat(50)) };
       for (let index = 1; index <= OLD; index += 1) await log.append([record]);
 
       disk.stopsAfter = disk.operations + random.below(30);
@@ -92,6 +92,10 @@ describe("a received snapshot", () => {
       );
       const next = await openLog(files, MARK.index);
       assert.deepEqual([next.firstIndex, next.lastIndex], [MARK.index + 1, MARK.index], where);
+      await next.append([record]);
+      files = disk.restart(true);
+      await finishInstall(files, folders, silent);
+      assert.equal((await openLog(files)).lastIndex, MARK.index + 1, `${where}: what was appended behind it stays`);
     }
     assert.ok(seen.old > 20 && seen.begun > 20 && seen.done > 20, JSON.stringify(seen));
   });
