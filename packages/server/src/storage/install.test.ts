@@ -82,9 +82,9 @@ describe("a received snapshot", () => {
 
       // A start that is stopped on its way, and one that is not.
       disk.stopsAfter = disk.operations + random.below(12);
-      await finishInstall(files, folders, silent).catch(() => {});
+      await finishInstall(files, folders, false, silent).catch(() => {});
       files = disk.restart(random.chance(0.5));
-      await finishInstall(files, folders, silent);
+      await finishInstall(files, folders, false, silent);
       assert.deepEqual(
         (await files.list(folders.snapshots)).filter((name) => !name.endsWith(".incoming")),
         ["0000000000000030.snapshot"],
@@ -94,7 +94,7 @@ describe("a received snapshot", () => {
       assert.deepEqual([next.firstIndex, next.lastIndex], [MARK.index + 1, MARK.index], where);
       await next.append([record]);
       files = disk.restart(true);
-      await finishInstall(files, folders, silent);
+      await finishInstall(files, folders, false, silent);
       assert.equal((await openLog(files)).lastIndex, MARK.index + 1, `${where}: what was appended behind it stays`);
     }
     assert.ok(seen.old > 20 && seen.begun > 20 && seen.done > 20, JSON.stringify(seen));

@@ -62,12 +62,12 @@ export interface RecoveryOptions<C, R> {
  */
 export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Recovered> {
   const { files, folders, machine, lastRun, boot, logger } = options;
-  await finishInstall(files, folders, logger);
-  const snapshots = await listSnapshots(files, folders.snapshots);
-  const snapshotIndex = snapshots[0] ?? 0;
   const sameBoot = lastRun !== undefined && lastRun.boot !== null && lastRun.boot === boot;
   const clean = lastRun !== undefined && lastRun.cleanAt !== null;
   const powerLoss = !sameBoot && !clean;
+  await finishInstall(files, folders, clean, logger);
+  const snapshots = await listSnapshots(files, folders.snapshots);
+  const snapshotIndex = snapshots[0] ?? 0;
   const scan = await scanLog(files, folders.log, { powerLoss, countAfter: snapshotIndex });
   const segmentsEnd = scan.segments.at(-1)?.lastIndex;
   const lastIndex = segmentsEnd ?? snapshotIndex;
@@ -115,7 +115,14 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
  * A snapshot that was received whole takes the place of log and store: what a process could not finish is begun again,
  * since nothing was appended before the end (L13).
  */
-export async function finishInstall(files: Files, folders: Folders, logger: StorageLogger): Promise<void> {
+export async function finishInstall(
+  files: Files,
+  folders: Folders,
+  isSynced: boolean,
+  logger: StorageLogger,
+): Promise<void> {
+  // A killed process may have renamed a snapshot and not made sure of it (L15).
+  if (!isSynced) await files.syncDirectory(folders.snapshots);
   const install = await unfinishedInstall(files, folders.snapshots);
   if (install === undefined) return;
   logger.info({ index: install.index }, "finishing to put a snapshot that was received in the place of log and store");
