@@ -1,18 +1,10 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
-import { DamageError } from "./damage.ts";
 import { diskFailure, failureCode, isFull } from "./disk-failure.ts";
 import type { Files, OpenFile } from "./files.ts";
+import { offsetOf, readRecords } from "./log-reader.ts";
 import { type LogScan, notePlace, type Segment } from "./log-scan.ts";
-import {
-  decodeRecord,
-  encodeBatch,
-  type LogRecord,
-  type NewRecord,
-  RECORD_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
-  scanSegment,
-} from "./records.ts";
+import { encodeBatch, type LogRecord, type NewRecord, SEGMENT_HEADER_BYTES, scanSegment } from "./records.ts";
 import {
   type ActiveSegment,
   createSegment,
@@ -208,7 +200,7 @@ export class LogFile {
       return next;
     }
     const { name, firstIndex, places } = shortened;
-    const end = await this.#offsetOf(shortened, index);
+    const end = await offsetOf(this.#files, this.#directory, shortened, index);
     const path = join(this.#directory, name);
     const kept = await this.#files.readRange(path, SEGMENT_HEADER_BYTES, end - SEGMENT_HEADER_BYTES);
     const next = await prepareSegment(this.#files, this.#directory, firstIndex, Buffer.concat([kept, bytes]));
@@ -251,7 +243,7 @@ export class LogFile {
       const segment = this.#segments().find(({ firstIndex, lastIndex }) => firstIndex <= index && index <= lastIndex);
       if (segment === undefined) return undefined;
       try {
-        const records = await this.#readFrom(segment, index, bytesMax);
+        const records = await readRecords(this.#files, this.#directory, segment, index, bytesMax);
         if (cuts === this.#cuts) return records;
       } catch (thrown) {
         // What was cut or dropped meanwhile may be gone from under the reading.
@@ -285,48 +277,6 @@ export class LogFile {
   #segments(): Segment[] {
     const { name, firstIndex, goodBytes, places } = this.#active;
     return [...this.#closed, { name, firstIndex, lastIndex: this.#lastIndex, bytes: goodBytes, places }];
-  }
-
-  async #readFrom(segment: Segment, index: number, bytesMax: number): Promise<readonly LogRecord[]> {
-    const path = join(this.#directory, segment.name);
-    const place = segment.places.findLast((one) => one.index <= index) ?? segment.places[0];
-    const start = place?.offset ?? SEGMENT_HEADER_BYTES;
-    const left = segment.bytes - start;
-    for (let asked = Math.min(left, READ_BYTES + bytesMax); ; asked = Math.min(left, asked * 2)) {
-      const bytes = await this.#files.readRange(path, start, asked);
-      const records: LogRecord[] = [];
-      let taken = 0;
-      let reason = "";
-      for (let offset = 0, expected = place?.index ?? index; offset < bytes.length; expected += 1) {
-        const record = decodeRecord(bytes, offset);
-        if (typeof record === "string") reason = record;
-        else if (record.index !== expected) reason = `record ${record.index} stands where ${expected} belongs`;
-        if (typeof record === "string" || reason !== "") break;
-        taken += record.index < index ? 0 : record.end - offset;
-        if (records.length > 0 && taken > bytesMax) break;
-        if (record.index >= index) records.push(record);
-        offset = record.end;
-      }
-      if (records.length > 0) return records;
-      if (asked < left) continue;
-      throw new DamageError(
-        { part: "log", path, fromIndex: index },
-        `the log is damaged in ${path}, where record ${index} belongs (${reason}): restart this member, which checks all of it`,
-      );
-    }
-  }
-
-  async #offsetOf(segment: Segment, index: number): Promise<number> {
-    const place = segment.places.findLast((one) => one.index <= index);
-    let offset = place?.offset ?? SEGMENT_HEADER_BYTES;
-    const start = place?.index ?? segment.firstIndex;
-    if (start === index) return offset;
-    for (let next = start; next < index; ) {
-      const records = await this.#readFrom(segment, next, READ_BYTES);
-      for (const { payload } of records.slice(0, index - next)) offset += RECORD_HEADER_BYTES + payload.length;
-      next += records.length;
-    }
-    return offset;
   }
 
   /** Removes segments, and writes to the next one from now on, which may have the name of one that is left. */
@@ -404,6 +354,3 @@ export class LogFile {
       "check its disk and restart";
   }
 }
-
-/** Read beyond what was asked for, because a reading begins at a place that is kept. */
-const READ_BYTES = 128 * 1024;
