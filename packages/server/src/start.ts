@@ -28,6 +28,7 @@ import { metricSources } from "./observe.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
+import { ALWAYS_RESPONSIBLE } from "./responsibility.ts";
 import type { RunningServer, Stop } from "./running.ts";
 import {
   configOptions,
@@ -110,6 +111,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     options: connectionOptions(options),
     filters: namespaceRefused === undefined ? [] : [namespaceFilter(namespaceRefused)],
   });
+  // Members that are not alone refuse durable changes, so that it does not matter yet who proposes them.
+  const responsibility = ALWAYS_RESPONSIBLE;
   const naming = new Naming({
     clock,
     log,
@@ -130,6 +133,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     options: configOptions(options),
     contentCacheBytes: options.contentCacheBytes,
     retentionDays: options.retentionDays,
+    memberId: identity.identity.memberId,
+    responsibility,
     ciphers,
     checkContent: (type, text, schema) => checks.checkContent(type, text, schema),
     services: {
@@ -149,6 +154,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   const healthChecks = startHealthChecks({
     clock,
     health,
+    responsibility,
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
   stops.push(() => healthChecks.close());
@@ -180,6 +186,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   naming.attach({
     durable: alone,
     health: healthChecks,
+    responsibility,
     forward: (event) => cluster.forward(event),
     ...(udp === undefined ? {} : { udp }),
   });

@@ -1,3 +1,4 @@
+import { ALWAYS_RESPONSIBLE } from "../responsibility.ts";
 import { Configs, type ConfigsSetup } from "./configs.ts";
 
 /** A shell with what tests seldom care about filled in: no ciphers, no services, contents that are never wrong. */
@@ -9,6 +10,8 @@ export function testedConfigs(
     options: {},
     contentCacheBytes: 1024 * 1024,
     retentionDays: 30,
+    memberId: "m",
+    responsibility: ALWAYS_RESPONSIBLE,
     ciphers: [],
     checkContent: async () => undefined,
     services: { count: () => 0, remove: async () => {} },

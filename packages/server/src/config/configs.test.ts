@@ -266,7 +266,7 @@ describe("an import", () => {
       const dying = await Member.open({}, directory);
       const content = contentOf("x");
       const staged = [{ name: named("a"), content, fields: {} }];
-      await dying.configs.propose({ type: "stageConfigs", importId: "i", items: staged }, "done");
+      await dying.configs.propose({ type: "stageConfigs", importId: "m/i", items: staged }, "done");
       await dying.publish("b", "kept");
       await dying.close();
 

@@ -22,10 +22,12 @@ import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/index.ts";
+import type { Responsibility } from "../responsibility.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import type { DurableLog } from "../storage/port.ts";
 import { Contents } from "./contents.ts";
 import { HeldPolls } from "./held-polls.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { Imports } from "./importing.ts";
 import { type ConfigMachine, configMachine } from "./machine.ts";
 import { NamespaceAdmin, type ServicesOfNamespaces } from "./namespace-admin.ts";
@@ -34,7 +36,6 @@ import type { ProposeConfig } from "./propose.ts";
 import { pushOf, receiversOf } from "./pushes.ts";
 import { reachOf } from "./reach.ts";
 import { type Found, type Missing, Reader } from "./reader.ts";
-import { HistoryRetention } from "./retention.ts";
 import { rollback } from "./rollback.ts";
 import { Sealing } from "./sealing.ts";
 import type {
@@ -66,6 +67,8 @@ export interface ConfigsSetup {
   readonly contentCacheBytes: number;
   /** Days that history is kept. */
   readonly retentionDays: number;
+  readonly memberId: string;
+  readonly responsibility: Responsibility;
   readonly ciphers: readonly Cipher[];
   readonly checkContent: CheckContent;
   /** What naming holds of a namespace, which keeps it from being removed. */
@@ -89,7 +92,7 @@ export class Configs implements ConfigService {
   readonly #firstRequestId: number;
   #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose"> | undefined;
   #store: ConfigStore | undefined;
-  #retention: HistoryRetention | undefined;
+  #housekeeping: Housekeeping | undefined;
   readonly #polls = new HeldPolls((event) => this.submit(event));
   readonly #effects = new EffectQueue<Effect>(
     (effect) => this.#do(effect),
@@ -123,7 +126,12 @@ export class Configs implements ConfigService {
       submit: (event) => this.submit(event),
     });
     this.#sealing = new Sealing(setup.ciphers);
-    this.#imports = new Imports({ state: this.state, sealing: this.#sealing, propose: this.propose });
+    this.#imports = new Imports({
+      state: this.state,
+      sealing: this.#sealing,
+      propose: this.propose,
+      memberId: setup.memberId,
+    });
     this.#namespaces = new NamespaceAdmin({ state: this.state, services: setup.services, propose: this.propose });
     this.#firstRequestId = this.state.nextRequestId;
     connections.listen({
@@ -144,15 +152,22 @@ export class Configs implements ConfigService {
     readonly durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "appliedIndex">;
     readonly store: ConfigStore;
   }): void {
-    const { clock, log, retentionDays } = this.#setup;
+    const { clock, log, retentionDays, responsibility } = this.#setup;
     this.#durable = parts.durable;
     this.#store = parts.store;
     this.machine.saved(parts.durable.appliedIndex);
     this.#imports
       .dropLeft()
       .catch((err: unknown) => log.warn({ err }, "items of an unfinished import could not be dropped"));
-    const { store } = parts;
-    this.#retention = new HistoryRetention({ clock, log, store, days: retentionDays, propose: this.propose });
+    this.#housekeeping = new Housekeeping({
+      clock,
+      log,
+      store: parts.store,
+      days: retentionDays,
+      propose: this.propose,
+      imports: this.#imports,
+      responsibility,
+    });
     this.#wake();
   }
 
@@ -160,7 +175,7 @@ export class Configs implements ConfigService {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#retention?.stop();
+    this.#housekeeping?.stop();
     this.#polls.stop();
   }
 

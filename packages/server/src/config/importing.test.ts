@@ -22,7 +22,7 @@ function newImports() {
     return applied.result as never;
   };
   const seal = async (_: unknown, text: string) => contentOf(text);
-  return { log, refused, imports: new Imports({ state: log.state, sealing: { seal }, propose }) };
+  return { log, refused, imports: new Imports({ state: log.state, sealing: { seal }, propose, memberId: "m" }) };
 }
 
 describe("an import that fails", () => {
@@ -57,6 +57,7 @@ describe("an import that fails", () => {
     })();
     await assert.rejects(imports.all(failing, "ABORT", BY), /ends here/);
     assert.equal((await imports.all(items(2), "ABORT", BY)).succeeded, 2);
+    for (let looks = 0; looks < 2; looks++) await imports.dropStalled();
     assert.equal(log.state.staged.size, 1);
     release();
     assert.equal((await long).succeeded, 300);

@@ -17,12 +17,16 @@ export interface ImportsSetup {
   readonly state: Pick<ConfigState, "staged">;
   readonly sealing: Pick<Sealing, "seal">;
   readonly propose: ProposeConfig;
+  /** Begins the ids of imports, so that other members do not take them for left while they are under way. */
+  readonly memberId: string;
 }
 
 /** Imports: staged in batches that nobody sees, then committed at once (G7). */
 export class Imports {
   readonly #setup: ImportsSetup;
   readonly #underWay = new Set<string>();
+  /** Items of other members' imports when they were last looked at. */
+  #lookedAt: ReadonlyMap<string, number> = new Map();
 
   constructor(setup: ImportsSetup) {
     this.#setup = setup;
@@ -36,7 +40,7 @@ export class Imports {
   ): Promise<Imported> {
     // What an earlier one could not drop would count against the number of imports for good.
     await this.dropLeft();
-    const importId = nodeCrypto().randomUUID();
+    const importId = `${this.#setup.memberId}/${nodeCrypto().randomUUID()}`;
     this.#underWay.add(importId);
     try {
       return await this.#all(importId, items, policy, by);
@@ -49,10 +53,25 @@ export class Imports {
     }
   }
 
-  /** Drops what is staged and nobody will commit: of a process that is gone, or of an import that could not drop it. */
+  /** Drops what this member staged and will not commit: its process ended, or the import could not drop it. */
   async dropLeft(): Promise<void> {
     for (const importId of [...this.#setup.state.staged.keys()])
-      if (!this.#underWay.has(importId)) await this.#drop(importId);
+      if (this.#isOwn(importId) && !this.#underWay.has(importId)) await this.#drop(importId);
+  }
+
+  /** Drops what other members staged and will not commit any more: what did not grow since this was last called. */
+  async dropStalled(): Promise<void> {
+    const lookedAt = new Map<string, number>();
+    for (const [importId, { heads }] of [...this.#setup.state.staged]) {
+      if (this.#isOwn(importId)) continue;
+      if (this.#lookedAt.get(importId) === heads.length) await this.#drop(importId);
+      else lookedAt.set(importId, heads.length);
+    }
+    this.#lookedAt = lookedAt;
+  }
+
+  #isOwn(importId: string): boolean {
+    return importId.startsWith(`${this.#setup.memberId}/`);
   }
 
   async #drop(importId: string): Promise<void> {

@@ -51,3 +51,30 @@ describe("a fault in doing what naming has decided", () => {
     naming.stop();
   });
 });
+
+test("a record that outlived its instance is dropped by the member that is responsible", () => {
+  const clock = new FakeClock();
+  const connections = { listen() {} } as unknown as Connections;
+  const log = { ...silent, error() {} };
+  const self = { memberId: "m", incarnation: 1 };
+  const naming = new Naming({ clock, log, connections, options: {}, pushTimeoutMs: 5000, self });
+  const proposed: string[] = [];
+  let isResponsible = false;
+  naming.attach({
+    durable: { propose: async ({ type }) => void proposed.push(type) },
+    responsibility: { isResponsible: () => isResponsible, onChange: () => {} },
+  });
+  const edit = { how: "patch", enabled: false } as const;
+  const instances = ["10.0.0.1:80:DEFAULT"];
+  naming.machine.apply({
+    index: 1,
+    at: 1,
+    command: { type: "setOverrides", service: orders, instances, edit, caller },
+  });
+  clock.advance(3_600_000);
+  assert.deepEqual(proposed, []);
+  isResponsible = true;
+  clock.advance(600_000);
+  assert.deepEqual(proposed, ["setOverrides"]);
+  naming.stop();
+});

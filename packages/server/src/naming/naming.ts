@@ -29,6 +29,7 @@ import { textPayload } from "../connections/answers.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
+import { ALWAYS_RESPONSIBLE, type Responsibility } from "../responsibility.ts";
 import type { Applied, DurableLog, Replacing, StateMachine } from "../storage/port.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
 import { PushTimes } from "./push-times.ts";
@@ -81,6 +82,7 @@ export class Naming {
   readonly #setup: NamingSetup;
   #durable: Pick<DurableLog<Command, unknown>, "propose"> | undefined;
   #udp: UdpPush | undefined;
+  #responsibility: Responsibility = ALWAYS_RESPONSIBLE;
   #forward: ((event: AddressEvent) => Promise<BeatAnswer | undefined>) | undefined;
   #health: HealthChecks | undefined;
   #tellPeers: ((news: ClientNews) => void) | undefined;
@@ -156,11 +158,13 @@ export class Naming {
     durable: Pick<DurableLog<Command, unknown>, "propose">;
     udp?: UdpPush;
     health?: HealthChecks;
+    responsibility?: Responsibility;
     /** Where writes of address clients are made; at this member when absent. */
     forward?: (event: AddressEvent) => Promise<BeatAnswer | undefined>;
   }): void {
     this.#durable = parts.durable;
     this.#forward = parts.forward;
+    this.#responsibility = parts.responsibility ?? ALWAYS_RESPONSIBLE;
     this.#udp = parts.udp;
     this.#health = parts.health;
     parts.udp?.onSettled(({ message, outcome }) => {
@@ -330,6 +334,8 @@ export class Naming {
           changedType: effect.change,
         });
       case "propose":
+        // The core comes back to it, in case that this member is responsible then.
+        if (!this.#responsibility.isResponsible()) return;
         this.propose(effect.command).catch((err: unknown) => {
           this.#setup.log.warn({ err, command: effect.command.type }, "a durable change of naming's own failed");
         });

@@ -3,8 +3,20 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { DEFAULT_CLUSTER_CHECK, newHealth, type Target } from "@nacre/core/health";
+import { FakeClock } from "@nacre/testkit/fake-clock";
 import type { Clock } from "../../clock.ts";
+import { ALWAYS_RESPONSIBLE } from "../../responsibility.ts";
 import { newChecks, type SetHealth, startHealthChecks } from "./runner.ts";
+
+const TARGET: Target = {
+  service: "public@@DEFAULT_GROUP@@orders",
+  clientId: "127.0.0.1:80#false",
+  ip: "127.0.0.1",
+  port: 80,
+  cluster: "DEFAULT",
+  check: DEFAULT_CLUSTER_CHECK,
+  skipped: false,
+};
 
 /** A clock that jumps to whatever is scheduled as soon as the loop is idle. */
 function jumpingClock(): Clock {
@@ -24,19 +36,62 @@ function jumpingClock(): Clock {
 }
 
 describe("the health shell", () => {
+  test("checks while this member is responsible and while the switches say so", async (t) => {
+    const clock = new FakeClock();
+    let isResponsible = false;
+    let changed = (_: boolean): void => {};
+    let asked = 0;
+    const check = async () => {
+      asked++;
+      return { outcome: "ok", rtMs: 1, reason: "" } as const;
+    };
+    const health = newHealth();
+    const shell = startHealthChecks({
+      clock,
+      health,
+      checks: { TCP: check, HTTP: check, MYSQL: check },
+      setHealth: async () => {},
+      responsibility: {
+        isResponsible: () => isResponsible,
+        onChange(listener) {
+          changed = listener;
+        },
+      },
+    });
+    t.after(() => shell.close());
+    const { params } = newHealth();
+    const becomes = (responsible: boolean): void => {
+      isResponsible = responsible;
+      changed(responsible);
+    };
+    /** Whether anything was asked since the last time. */
+    const asks = async (): Promise<boolean> => {
+      clock.advance(10_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      const before = asked;
+      asked = 0;
+      return before > 0;
+    };
+    shell.send({ type: "track", target: TARGET, healthy: true, random: 0 });
+    assert.equal(await asks(), false, "others check");
+    becomes(true);
+    assert.equal(await asks(), true);
+    shell.send({ type: "paramsChanged", params: { ...params, enabled: false } });
+    becomes(false);
+    becomes(true);
+    assert.equal(await asks(), false, "switched off, also for who is responsible");
+    shell.send({ type: "paramsChanged", params });
+    assert.equal(await asks(), true);
+    becomes(false);
+    shell.send({ type: "paramsChanged", params });
+    assert.equal(await asks(), false);
+  });
+
   test("proposes unhealthy when a target goes away and healthy when it is back; a refusal is repeated", async (t) => {
     const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    const target: Target = {
-      service: "public@@DEFAULT_GROUP@@orders",
-      clientId: `127.0.0.1:${port}#false`,
-      ip: "127.0.0.1",
-      port,
-      cluster: "DEFAULT",
-      check: DEFAULT_CLUSTER_CHECK,
-      skipped: false,
-    };
+    const target: Target = { ...TARGET, clientId: `127.0.0.1:${port}#false`, port };
     const health = newHealth();
     const proposed: boolean[] = [];
     let decide: (change: SetHealth) => Promise<void> = async () => {};
@@ -44,6 +99,7 @@ describe("the health shell", () => {
       clock: jumpingClock(),
       health,
       checks: newChecks(),
+      responsibility: ALWAYS_RESPONSIBLE,
       setHealth(change) {
         proposed.push(change.healthy);
         return decide(change);

@@ -7,6 +7,7 @@ import {
   step,
 } from "@nacre/core/health";
 import type { Clock, Timer } from "../../clock.ts";
+import type { Responsibility } from "../../responsibility.ts";
 import { newHttpCheck } from "./http.ts";
 import type { Check } from "./probe.ts";
 import { newTcpCheck } from "./tcp.ts";
@@ -20,6 +21,8 @@ export interface HealthChecksOptions {
   /** Puts the change into the durable log; resolves when it is applied, rejects when it is refused. */
   readonly setHealth: (change: SetHealth) => Promise<unknown>;
   readonly checks?: Checks;
+  /** Whether this member checks; of those that do not, none is ordered and no result counts (H9). */
+  readonly responsibility: Responsibility;
 }
 
 export interface HealthChecks {
@@ -35,10 +38,15 @@ export function startHealthChecks({
   health,
   setHealth,
   checks = newChecks(),
+  responsibility,
 }: HealthChecksOptions): HealthChecks {
   const flying = new Map<number, AbortController>();
   let timer: { at: number; pending: Timer } | undefined;
+  /** As the switches say it, whoever checks. */
+  let { params } = health;
   let closed = false;
+  decideWhoChecks();
+  responsibility.onChange(decideWhoChecks);
 
   function send(event: HealthEvent): void {
     if (closed) return;
@@ -84,8 +92,17 @@ export function startHealthChecks({
           };
   }
 
+  function decideWhoChecks(): void {
+    const enabled = params.enabled && responsibility.isResponsible();
+    send({ type: "paramsChanged", params: { ...params, enabled } });
+  }
+
   return {
-    send,
+    send(event) {
+      if (event.type !== "paramsChanged") return send(event);
+      params = event.params;
+      decideWhoChecks();
+    },
     close() {
       closed = true;
       timer?.pending.cancel();
