@@ -85,11 +85,12 @@ function shares({ cluster }: Stage): Promise<number[]> {
 }
 
 /** Until no member has more than one above the average: two minutes of quiet, one of watching, then one a second. */
-async function even(stage: Stage): Promise<number> {
+async function even(stage: Stage, clients: number): Promise<number> {
   return stage.until(EVEN_MAX_MS, async () => {
     const counts = await shares(stage);
-    const average = counts.reduce((total, count) => total + count, 0) / counts.length;
-    return Math.max(...counts) <= average + 1 ? [] : [`connections are ${counts.join(", ")}`];
+    const isWhole = counts.reduce((total, count) => total + count, 0) >= clients;
+    const isEven = Math.max(...counts) <= clients / counts.length + 1;
+    return isWhole && isEven ? [] : [`connections are ${counts.join(", ")}`];
   });
 }
 
@@ -266,7 +267,8 @@ export const fleet: Act = {
         await pause(LATE_MS);
         const said = [noFailures(stage, from), nothingShrank(stage, from)];
         const before = await shares(stage);
-        const evenMs = isLong ? await even(stage) : undefined;
+        const clients = before.reduce((total, count) => total + count, 0);
+        const evenMs = isLong ? await even(stage, clients) : undefined;
         const evened = evenMs === undefined ? "" : `, even after ${ms(evenMs)}: ${(await shares(stage)).join(", ")}`;
         return `stops took ${stopsMs.map(ms).join(", ")}; ${said.join("; ")}; connections then ${before.join(", ")}${evened}`;
       },
