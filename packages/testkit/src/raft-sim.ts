@@ -62,6 +62,8 @@ class RaftSim {
   #clients = 0;
   #value = 0;
   #isOver = false;
+  /** Nobody asks for anything while the group heals: what it lacks has to come without. */
+  readonly #isQuiet: boolean;
   #damagedAt = -Infinity;
   /** The last term that was cut short. */
   #reigned = 0;
@@ -70,6 +72,7 @@ class RaftSim {
     this.#world = world;
     this.#weather = weather;
     this.#busyMs = busyMs;
+    this.#isQuiet = world.random.chance(0.4);
   }
 
   run(): void {
@@ -107,7 +110,7 @@ class RaftSim {
   #live(client: string): void {
     const world = this.#world;
     const { random } = world;
-    if (this.#isOver) return;
+    if (this.#isOver || (this.#isQuiet && world.now > world.healedAt)) return;
     const running = world.running();
     const thinkMs = 20 + random.below(200);
     const member = random.pick(running);

@@ -9,24 +9,20 @@ type Of<Type extends Message["type"]> = Extract<Message, { readonly type: Type }
 /** 5.3 */
 export function takeAppend(state: Raft, from: MemberId, message: Append, out: Out): void {
   const { log, term, trust } = state;
-  // What is committed here is in the log of every later leader (5.4.3), so that it need not be looked at.
-  const prevIndex = Math.max(message.prevIndex, Math.min(state.commit, message.lastIndex));
-  const prevTerm = prevIndex === message.prevIndex ? message.prevTerm : log.termOf(prevIndex);
   if (message.lastIndex <= log.baseIndex) {
+    // What was forgotten here was committed, and is in the log of every later leader (5.4.3).
     out.send(from, { type: "appended", term, match: state.commit, trust }, barrier(state));
     return;
   }
-  if (log.termOf(prevIndex) !== prevTerm) {
-    const hintIndex = Math.max(state.commit, log.lastUpTo(message.prevIndex, message.prevTerm));
+  const { prevIndex } = message;
+  if (prevIndex >= log.baseIndex && log.termOf(prevIndex) !== message.prevTerm) {
+    assert(prevIndex > state.commit, "what is committed is the same everywhere");
+    const hintIndex = Math.max(state.commit, log.lastUpTo(prevIndex, message.prevTerm));
     const hintTerm = log.termOf(hintIndex) ?? 0;
-    out.send(
-      from,
-      { type: "rejected", term, prevIndex: message.prevIndex, hintIndex, hintTerm, trust },
-      hardBarrier(state),
-    );
+    out.send(from, { type: "rejected", term, prevIndex, hintIndex, hintTerm, trust }, hardBarrier(state));
     return;
   }
-  appendEntries(state, prevIndex + 1, message);
+  appendEntries(state, Math.max(prevIndex, log.baseIndex) + 1, message);
   state.commit = Math.max(state.commit, Math.min(message.commit, message.lastIndex));
   const match = Math.max(message.lastIndex, state.commit);
   out.send(from, { type: "appended", term, match, trust }, barrier(state));

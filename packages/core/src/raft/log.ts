@@ -118,6 +118,7 @@ export class Log {
     const first = this.#last + 1;
     for (let at = lastRunAt(runs, first); at < runs.length; at++) {
       const run = runs[at] as Run;
+      if (run.first > last) break;
       if (this.#runs.at(-1)?.term !== run.term) this.#runs.push({ first: Math.max(run.first, first), term: run.term });
     }
     for (const one of configurations) if (one.index >= first) this.#configurations.push(one);

@@ -38,8 +38,10 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
   }
   const commit = Math.min(peer.match, state.commit);
   if (commit <= peer.toldCommit) return;
+  if (peer.trust === "whole") out.send(peer.id, { type: "commit", term: state.term, commit });
+  // Who has lost something believes in a commit only where the logs are seen to agree (R12).
+  else if (peer.next > log.last) sendAppend(state, peer, out);
   peer.toldCommit = commit;
-  out.send(peer.id, { type: "commit", term: state.term, commit });
 }
 
 function sendAppend(state: Raft, peer: Peer, out: Out): Append {
@@ -133,6 +135,8 @@ export function takeHeartbeatAnswer(state: Raft, peer: Peer, message: Of<"heartb
     peer.roundAt = message.at;
   }
   if (peer.leaving?.round !== undefined && peer.round >= peer.leaving.round) state.leading?.peers.delete(peer.id);
+  // It still waits for its mark: what told it of the commit may have been lost.
+  if (message.trust !== "whole") peer.toldCommit = 0;
   confirmReads(state, out);
 }
 

@@ -241,7 +241,8 @@ export function electionMs(state: Raft): Millis {
   let hash = Math.imul(state.random ^ (state.random >>> 15), state.random | 1);
   hash ^= hash + Math.imul(hash ^ (hash >>> 7), hash | 61);
   const { electionMinMs, electionMaxMs } = state.options;
-  return electionMinMs + (((hash ^ (hash >>> 14)) >>> 0) / 2 ** 32) * (electionMaxMs - electionMinMs);
+  const part = ((hash ^ (hash >>> 14)) >>> 0) / 2 ** 32;
+  return Math.round(electionMinMs + part * (electionMaxMs - electionMinMs));
 }
 
 export function isIn({ voters, learners }: Configuration, id: MemberId): boolean {

@@ -11,15 +11,17 @@ export function liveness(): RaftChecker {
       const waitedMs = world.now - world.healedAt;
       if (waitedMs < LEADER_MS) return;
       if (world.leaders().length === 0) throw new Error(`CP-11: no leader ${waitedMs.toFixed(0)} ms after healing`);
+      if (waitedMs < LEADER_MS + 250) return;
+      for (const { id, core } of world.running())
+        if (world.wanted.has(id) && core?.trust !== "whole") throw new Error(`CP-11: ${id} is not whole again`);
     },
     ended(world) {
       const [leader] = world.leaders();
       const last = leader?.lastIndex() ?? 0;
       const { voters = [], learners = [] } = leader?.core?.configuration ?? {};
-      for (const { id, machine, core } of world.running()) {
+      for (const { id, machine } of world.running()) {
         if (!voters.includes(id) && !learners.includes(id)) continue;
         if (machine.index < last - 1) throw new Error(`CP-11: ${id} is at ${machine.index}, and the log at ${last}`);
-        if (core?.trust !== "whole") throw new Error(`CP-11: ${id} is not whole again`);
       }
       const missing = [...world.wanted].filter((id) => !voters.includes(id));
       if (missing.length > 0) throw new Error(`CP-11: ${missing} of ${[...world.wanted]} are not voters in the end`);
