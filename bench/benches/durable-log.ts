@@ -21,6 +21,10 @@ class Machine implements StateMachine<Command, number> {
     this.rows.set(command.key, command.value);
     return { ok: true, result: index, rows: [{ kind: "k", key: command.key, value: JSON.stringify(command.value) }] };
   }
+
+  replace(): never {
+    throw new Error("the state is not replaced here");
+  }
 }
 
 const value = "x".repeat(370);

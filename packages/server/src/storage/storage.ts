@@ -149,13 +149,15 @@ export async function openStorage<C, R>(options: StorageOptions<C, R>): Promise<
         await snapshots.stop();
         await checkpoints.stop();
         try {
-          const saved = (await saver.saveLeft()) && applier.refusing === undefined && distrusted === undefined;
+          const saved = (await saver.saveLeft()) && distrusted === undefined;
+          // After a failed sync nobody knows what of the log is on the disk: the next start syncs it (L15).
+          const inOrder = saved && applier.refusing === undefined && log.refusing === undefined;
           // The next start reads it; a stop that was quicker would have that start trust what is damaged.
           await distrusted;
           store.close();
           await log.close();
           await vote.close();
-          if (saved) await markClean(files, directory, folders, boot, store.mark, logger);
+          if (inOrder) await markClean(files, directory, folders, boot, store.mark, logger);
         } finally {
           lock.release();
         }
