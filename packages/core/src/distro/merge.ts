@@ -58,7 +58,10 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, ba
   if (order < 0) {
     // Its owner knows better than we do what it wrote before: this is a late message, unless we gave its client up.
     const late = from.id === entry.version.owner && inReach(state, entry.version) && entry.gone !== "lost";
-    if (!late && (entry.gone !== undefined || !inReach(state, entry.version))) enqueue(turn, from, head.id);
+    // What took its place is on its way there.
+    const replaced = entry.superseded && turn.now - entry.madeAt < SILENT_MS;
+    if (!late && !replaced && (entry.gone !== undefined || !inReach(state, entry.version)))
+      enqueue(turn, from, head.id);
     return false;
   }
   if (entry.gone !== undefined) return false;
@@ -69,6 +72,8 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, ba
 }
 
 const SURE_MS = 3_000;
+/** In which a member that is told of a client that took the place of another one gives that up by itself. */
+const SILENT_MS = 3_000;
 
 /**
  * Whether a change was made before a removal that it did not know of, by a member that went on counting meanwhile. The

@@ -117,7 +117,7 @@ export function bury(
     contentHash: 0,
     answers: false,
     madeAt: now - ageMs,
-    superseded: false,
+    superseded: cause === "superseded",
   });
   state.orphans.delete(entry.id);
   marks.delete(entry.id);

@@ -308,6 +308,17 @@ describe("clients whose owner is lost", () => {
     assert.deepEqual(a.at(3_500, { type: "superseded", clientId: "y" }), ["forget y: superseded"], told);
   });
 
+  test("that a newer client stands for are told to be lost only when that had time to come there too", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b", "c");
+    a.tell(1, "b", sync([head("x", version("b", 5))]));
+    a.peer(1_000, "b", "down");
+    a.at(1_100, { type: "superseded", clientId: "x" });
+    const heads = [head("x", version("b", 5))];
+    const listing: Message = { type: "listing", owner: "b", buckets: [], heads, next: undefined };
+    assert.deepEqual(a.tell(4_099, "c", listing), []);
+    assert.deepEqual(a.tell(4_100, "c", listing), ["sync x b/1/5 lost to c"]);
+  });
+
   test("are not given up while this member is isolated", () => {
     const a = orphaned();
     a.at(0, { type: "isolated", isolated: true });
