@@ -65,6 +65,11 @@ describe("what a member tells of clients", () => {
     ],
     ["a blank client id", sync({ ...CHANGE, id: "" }), /blank id/],
     [
+      "a persistent client",
+      sync({ ...CHANGE, id: "10.1.0.1:80#false" }),
+      /is a persistent one, which members have from/,
+    ],
+    [
       "a counter at the end of numbers",
       sync({ ...CHANGE, version }),
       /version of client .* is beyond 4503599627370496$/,

@@ -12,6 +12,7 @@ import { COUNT_MAX } from "./limits.ts";
 /** All that are held, former ones included; each that differs is asked for its buckets. */
 const OWNERS_MAX = 1_000;
 const CLUSTER = /^[0-9a-zA-Z-]+$/;
+const PERSISTENT = "#false";
 const ID = /^[\x21-\x7e]{1,200}$/;
 
 /** @returns what is wrong with the message, naming the client and the rule; undefined when nothing is. */
@@ -47,6 +48,8 @@ function headBroken({ id, version, after }: Head): string | undefined {
   if (!ID.test(version.owner)) return `the owner of client ${shown(id)} is no member id`;
   if (version.incarnation > COUNT_MAX || version.counter > COUNT_MAX || after > COUNT_MAX)
     return `the version of client ${shown(id)} is beyond ${COUNT_MAX}`;
+  // One of that name here would make entries of the log mean something else at this member.
+  if (id.endsWith(PERSISTENT)) return `client ${shown(id)} is a persistent one, which members have from the log`;
   return id.trim() === "" ? "a client has a blank id" : undefined;
 }
 
