@@ -15,6 +15,8 @@ export type RaftWeather =
   | "membership"
   /** Leaders reach few, and end soon: figure 8 of the paper. */
   | "shortReigns"
+  /** Somebody else is elected while the leader still counts on its lease, if that can be. */
+  | "leases"
   | "everything";
 export const RAFT_WEATHERS: readonly RaftWeather[] = [
   "calm",
@@ -24,6 +26,7 @@ export const RAFT_WEATHERS: readonly RaftWeather[] = [
   "disks",
   "membership",
   "shortReigns",
+  "leases",
   "everything",
 ];
 
@@ -79,8 +82,8 @@ class RaftSim {
     const world = this.#world;
     const { random } = world;
     world.snapshotEvery = random.pick([8, 25, 25, 1_000]);
-    const size = random.pick([1, 2, 3, 3, 3, 3, 5]);
-    const isGrown = random.chance(0.25);
+    const size = this.#weather === "leases" ? 3 : random.pick([1, 2, 3, 3, 3, 3, 5]);
+    const isGrown = this.#weather !== "leases" && random.chance(0.25);
     const ids = Array.from({ length: size }, (_, at) => `m${at}`);
     for (const id of ids) {
       world.wanted.add(id);
@@ -112,7 +115,7 @@ class RaftSim {
     const { random } = world;
     if (this.#isOver || (this.#isQuiet && world.now > world.healedAt)) return;
     const running = world.running();
-    const thinkMs = 20 + random.below(200);
+    const thinkMs = this.#weather === "leases" ? random.below(40) : 20 + random.below(200);
     const member = random.pick(running);
     if (member === undefined || member.pausedUntil > world.now) {
       world.at(world.now + thinkMs, () => this.#live(client));
@@ -141,7 +144,7 @@ class RaftSim {
     const { random } = this.#world;
     const key = random.pick(["a", "b"]);
     const kind = random.below(10);
-    if (kind < 4) return { type: "get", key };
+    if (kind < (this.#weather === "leases" ? 6 : 4)) return { type: "get", key };
     if (kind < 7) return { type: "set", key, value: ++this.#value * 1_000 };
     if (kind < 9) return { type: "add", key, value: 1 };
     return { type: "cas", key, expected: this.#value * 1_000, value: ++this.#value * 1_000 };
@@ -171,6 +174,7 @@ class RaftSim {
     if (kind === "partitions") this.#partition();
     if (kind === "crashes") this.#crash();
     if (kind === "disks") this.#disk();
+    if (kind === "leases") this.#lease();
     if (kind === "membership") this.#members();
   }
 
@@ -250,6 +254,42 @@ class RaftSim {
     }
   }
 
+  /** A voter that forgets whom it follows, or that was told to campaign, while the leader cannot hear of it. */
+  #lease(): void {
+    const world = this.#world;
+    const { random } = world;
+    const leader = world.leaders()[0];
+    const others = world.running().filter((one) => one !== leader);
+    const helper = random.pick(others);
+    if (leader === undefined || helper === undefined) return;
+    if (random.chance(0.3)) {
+      leader.feed({ type: "transfer", to: helper.id });
+      world.at(world.now + random.next() * 6, () => this.#isolate(leader, others, 2_500));
+      return;
+    }
+    this.#isolate(
+      leader,
+      others.filter((one) => one !== helper),
+      4_000,
+    );
+    for (let at = 900; at < 3_500; at += 20 + random.below(120))
+      world.at(world.now + at, () => {
+        if (leader.core?.role !== "leader" || helper.core === undefined) return;
+        // Now it does not know that it follows somebody; and once it has told others so, the leader hears nothing more.
+        helper.crash();
+        helper.start();
+      });
+  }
+
+  #isolate(member: RaftMember, from: readonly RaftMember[], ms: number): void {
+    const world = this.#world;
+    for (const { id } of from)
+      for (const way of [`${member.id}>${id}`, `${id}>${member.id}`]) {
+        world.cut.add(way);
+        world.at(world.now + ms, () => world.cut.delete(way));
+      }
+  }
+
   #disk(): void {
     const world = this.#world;
     const { random } = world;
@@ -280,7 +320,10 @@ class RaftSim {
     const world = this.#world;
     const { members, random, wanted } = world;
     if (members.some(({ disk }) => disk.trust !== "whole") || world.now < this.#damagedAt + 3_000) return;
-    const voters = world.leaders()[0]?.core?.configuration.voters ?? [];
+    const core = world.leaders()[0]?.core;
+    // While voters change it may be one of two that cannot do without each other.
+    if (core === undefined || core.configurationIndex > core.commit) return;
+    const { voters } = core.configuration;
     const isSettled = voters.length === wanted.size && voters.every((id) => wanted.has(id));
     if (!isSettled || !wanted.has(member.id) || voters.length < 3) return;
     if (!members.every(({ core, id }) => core !== undefined || !wanted.has(id))) return;

@@ -19,8 +19,12 @@ export function liveness(): RaftChecker {
       const [leader] = world.leaders();
       const last = leader?.lastIndex() ?? 0;
       const { voters = [], learners = [] } = leader?.core?.configuration ?? {};
-      for (const { id, machine } of world.running()) {
+      for (const { id, machine, core } of world.running()) {
         if (!voters.includes(id) && !learners.includes(id)) continue;
+        if (core?.configuration.voters.join() !== voters.join())
+          throw new Error(
+            `CP-11: ${id} knows of the voters ${core?.configuration.voters}, and the leader of ${voters}`,
+          );
         if (machine.index < last - 1) throw new Error(`CP-11: ${id} is at ${machine.index}, and the log at ${last}`);
       }
       const missing = [...world.wanted].filter((id) => !voters.includes(id));
