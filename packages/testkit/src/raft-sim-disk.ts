@@ -51,8 +51,9 @@ export class SimDisk {
     for (const write of writes.slice(0, whole)) this.#take(write, write.entries.length);
     const torn = writes[whole];
     // A snapshot takes its place at once or not at all.
-    if (torn !== undefined && torn.snapshot === undefined && random.chance(0.5))
-      this.#take(torn, random.below(torn.entries.length + 1));
+    if (torn === undefined || torn.snapshot !== undefined) return;
+    if (random.chance(0.6)) this.#takeLog(torn, random.below(torn.entries.length + 1));
+    if (random.chance(0.5)) this.#takeHard(torn);
   }
 
   /** The log, and with `votes` term and vote too, cannot be read any more. */
@@ -85,11 +86,19 @@ export class SimDisk {
     return { self, seed, term, vote, snapshot, baseIndex, baseTerm, lastIndex, runs, configurations, applied, trust };
   }
 
-  #take({ persist, entries, snapshot }: Write, count: number): void {
-    if (persist.hard !== undefined && !this.forgetsVotes) {
-      this.term = persist.hard.term;
-      this.vote = persist.hard.vote;
-    }
+  #take(write: Write, count: number): void {
+    this.#takeHard(write);
+    this.#takeLog(write, count);
+  }
+
+  /** Term and vote have a place of their own. */
+  #takeHard({ persist: { hard } }: Write): void {
+    if (hard === undefined || this.forgetsVotes) return;
+    this.term = hard.term;
+    this.vote = hard.vote;
+  }
+
+  #takeLog({ persist, entries, snapshot }: Write, count: number): void {
     if (snapshot !== undefined) {
       this.snapshot = snapshot;
       this.log = { base: snapshot.index, baseTerm: snapshot.term, entries: [] };

@@ -252,7 +252,7 @@ export class RaftMember {
       // What came of a snapshot is not always what was sent.
       const isSpoilt = disk.writes.some(({ snapshot }) => snapshot !== undefined) && world.random.chance(0.05);
       if (disk.isFull || isSpoilt) return this.#syncFailed(isSpoilt && !disk.isFull);
-      const installed = disk.writes.find(({ snapshot }) => snapshot !== undefined)?.snapshot;
+      const installed = disk.writes.findLast(({ snapshot }) => snapshot !== undefined)?.snapshot;
       const number = disk.sync();
       if (installed !== undefined) this.#install(installed);
       const due = this.#waiting.filter(({ after }) => after <= number);

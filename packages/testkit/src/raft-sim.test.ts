@@ -19,6 +19,10 @@ describe("a group of members under faults", () => {
     for (let seed = 1; seed <= SEEDS; seed++) runRaftSim(seed);
   });
 
+  test("does the same for the same seed", () => {
+    for (const seed of [6, 7, 8]) assert.deepEqual(runRaftSim(seed).trace, runRaftSim(seed).trace);
+  });
+
   for (const [seed, weather, what] of FAILED) test(`seed ${seed}: ${what}`, () => void runRaftSim(seed, { weather }));
 });
 

@@ -174,8 +174,9 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     options: all,
     self: start.self,
     random: start.seed >>> 0,
-    term: start.term,
-    vote: start.vote,
+    // Entries may be on disk when their term is not: then nobody was told of a vote in it.
+    term: Math.max(start.term, log.lastTerm),
+    vote: log.lastTerm > start.term ? undefined : start.vote,
     role: "follower",
     leader: undefined,
     log,
@@ -189,7 +190,7 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     applied: start.applied,
     electionAt: Infinity,
     // Whoever this member followed before may still count on its lease (6.4.1).
-    heardAt: start.term > 0 ? now : -Infinity,
+    heardAt: start.term > 0 || log.last > 0 ? now : -Infinity,
     votes: new Map(),
     leading: undefined,
     displaced: [],

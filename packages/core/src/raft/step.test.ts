@@ -167,6 +167,13 @@ describe("votes", () => {
   });
 });
 
+describe("a start", () => {
+  test("with entries of a term that is not on disk itself begins in that term, without a vote", () => {
+    const { core } = new Member({ terms: [1, 4], term: 3, vote: "b" });
+    assert.deepEqual([core.term, core.vote], [4, undefined]);
+  });
+});
+
 describe("a follower", () => {
   test("takes what fits, and acknowledges it when it is on disk (5.3)", () => {
     const member = new Member({ terms: [1] });
