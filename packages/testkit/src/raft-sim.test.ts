@@ -49,7 +49,7 @@ const BROKEN: readonly Broken[] = [
   {
     promise: "CP-1",
     what: "that forgets for whom it voted (5.2)",
-    weather: "crashes",
+    weather: "shortReigns",
     breakage: { forgetsVotes: true },
   },
   {
