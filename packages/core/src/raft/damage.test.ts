@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { append, Member, of, sent, vote } from "./member.fixture.ts";
+import type { Message } from "./messages.ts";
+
+describe("damage", () => {
+  test("takes the vote from a member until it has everything up to the leader's mark on disk (R12)", () => {
+    const member = new Member({ trust: "logLost", term: 3, configuration: { voters: [], learners: [] } });
+    member.now = 5_000;
+    assert.equal(sent(member.hear("b", vote(4, 9, 3)), "voteAnswer")[0]?.granted, false);
+    const beat: Message = { type: "heartbeat", term: 4, commit: 2, round: 1, at: 0, sure: 2 };
+    assert.deepEqual(of(member.hear("b", beat), "trusted"), []);
+    member.hear("b", append(4, [0, 0], [1, 4], 2));
+    assert.equal(of(member.hear("b", beat), "trusted").length, 1);
+  });
+
+  test("makes a leader forget how far the member had come (R12)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("b", 1);
+    member.propose(1);
+    const effects = member.answer("b", 1, 0, "logLost");
+    assert.deepEqual(
+      of(effects, "peerDamaged").map(({ id, trust }) => [id, trust]),
+      [["b", "logLost"]],
+    );
+    assert.equal(member.core.leading?.peers.get("b")?.match, 0);
+    assert.deepEqual(of(member.acknowledge("b", 2, "logLost"), "commit").length, 1, "what it says from now on is true");
+  });
+
+  test("counts for nothing when the votes are lost too, until the member is no voter (R12)", () => {
+    const member = new Member();
+    member.lead();
+    assert.deepEqual(of(member.acknowledge("b", 1, "allLost"), "commit"), []);
+    member.acknowledge("c", 1);
+    const mark = () => member.core.leading?.peers.get("b")?.sure;
+    member.acknowledge("b", 1, "allLost");
+    assert.equal(mark(), undefined);
+    member.do({ type: "change", token: 9, order: { type: "demote", id: "b" } });
+    member.acknowledge("c", 2);
+    member.acknowledge("b", 2, "allLost");
+    assert.equal(mark(), 2);
+  });
+});

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { append, Member, sent, vote } from "./member.fixture.ts";
+import { nextAt } from "./step.ts";
+
+describe("votes", () => {
+  test("are given once per term, and only when they are on disk (5.2)", () => {
+    const member = new Member();
+    member.isHeld = true;
+    const [given] = sent(member.hear("b", vote(1, 0, 0)), "voteAnswer");
+    assert.deepEqual([given?.granted, given?.after], [true, 1]);
+    assert.equal(sent(member.hear("c", vote(1, 9, 9)), "voteAnswer")[0]?.granted, false);
+    assert.equal(sent(member.hear("b", vote(1, 0, 0)), "voteAnswer")[0]?.granted, true, "asked again");
+  });
+
+  test("are not given again after a restart (5.2)", () => {
+    const member = new Member({ term: 4, vote: "b" });
+    member.now = 5_000;
+    assert.equal(sent(member.hear("c", vote(4, 9, 9)), "voteAnswer")[0]?.granted, false);
+  });
+
+  test("go to nobody whose log is behind (5.4.1)", () => {
+    for (const [lastIndex, lastTerm, granted] of [
+      [3, 2, true],
+      [1, 3, true],
+      [2, 2, false],
+      [9, 1, false],
+    ] as const) {
+      const member = new Member({ terms: [1, 2, 2] });
+      member.now = 5_000;
+      const answers = sent(member.hear("b", vote(7, lastIndex, lastTerm)), "voteAnswer");
+      assert.equal(answers[0]?.granted, granted, `${lastIndex}/${lastTerm}`);
+    }
+  });
+
+  test("go to nobody while a leader is heard, unless the leader asked for it (dissertation 4.2.3, 3.10)", () => {
+    const member = new Member();
+    member.hear("b", append(1, [0, 0], [1]));
+    member.now = 999;
+    assert.equal(sent(member.hear("c", vote(2, 1, 1)), "voteAnswer")[0]?.granted, false);
+    assert.equal(member.core.term, 1, "and its term does not grow");
+    assert.equal(sent(member.hear("c", vote(2, 1, 1, true)), "voteAnswer")[0]?.granted, true);
+  });
+
+  test("go to nobody for a while after a start, because of a lease that may be forgotten (R6)", () => {
+    const member = new Member({ terms: [1] });
+    member.now = 999;
+    assert.equal(sent(member.hear("c", vote(2, 1, 1)), "voteAnswer")[0]?.granted, false);
+    member.now = 1_000;
+    assert.equal(sent(member.hear("c", vote(2, 1, 1)), "voteAnswer")[0]?.granted, true);
+  });
+
+  test("of its own count when they are on disk, too (R1)", () => {
+    const member = new Member({ configuration: { voters: ["a"], learners: [] } });
+    member.isHeld = true;
+    assert.equal(nextAt(member.core), 0, "alone there is nobody to wait for");
+    member.tick();
+    assert.equal(member.core.role, "candidate");
+    member.do({ type: "persisted", number: 1 });
+    assert.equal(member.core.role, "leader");
+  });
+
+  test("are asked for only by those who could win (dissertation 9.6)", () => {
+    const member = new Member({ terms: [1] });
+    const asked = sent(member.tick(), "preVote");
+    assert.deepEqual(
+      asked.map(({ to, term }) => [to, term]),
+      [
+        ["b", 2],
+        ["c", 2],
+      ],
+    );
+    assert.equal(member.core.term, 1);
+    for (const from of ["b", "c"]) member.hear(from, { type: "voteAnswer", term: 1, pre: true, granted: false });
+    assert.deepEqual([member.core.role, member.core.term], ["follower", 1]);
+  });
+});
+
+describe("a start", () => {
+  test("with entries of a term that is not on disk itself begins in that term, without a vote", () => {
+    const { core } = new Member({ terms: [1, 4], term: 3, vote: "b" });
+    assert.deepEqual([core.term, core.vote], [4, undefined]);
+  });
+});
