@@ -14,6 +14,15 @@ describe("damage", () => {
     assert.equal(of(member.hear("b", beat), "trusted").length, 1);
   });
 
+  test("lets a member believe in a commit only with entries that fit (R12)", () => {
+    const member = new Member({ trust: "allLost", configuration: { voters: [], learners: [] } });
+    member.hear("b", append(1, [0, 0], [1, 1]));
+    member.hear("c", { type: "heartbeat", term: 2, commit: 2, round: 1, at: 0, sure: undefined });
+    assert.equal(member.core.commit, 0, "c speaks of what this member had before");
+    member.hear("c", append(2, [0, 0], [2], 1));
+    assert.deepEqual([member.core.commit, member.core.log.lastTerm], [1, 2]);
+  });
+
   test("makes a leader forget how far the member had come (R12)", () => {
     const member = new Member();
     member.lead();

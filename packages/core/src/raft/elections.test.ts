@@ -60,6 +60,15 @@ describe("votes", () => {
     assert.equal(member.core.role, "leader");
   });
 
+  test("are not asked for in spite of leases because anybody but the leader says so (dissertation 3.10)", () => {
+    const member = new Member();
+    member.hear("b", append(1, [0, 0], [1]));
+    member.hear("c", { type: "timeoutNow", term: 1 });
+    assert.equal(member.core.role, "follower");
+    member.hear("b", { type: "timeoutNow", term: 1 });
+    assert.equal(member.core.role, "candidate");
+  });
+
   test("are asked for only by those who could win (dissertation 9.6)", () => {
     const member = new Member({ terms: [1] });
     const asked = sent(member.tick(), "preVote");

@@ -5,7 +5,7 @@ import type { RaftOptions } from "./options.ts";
 import { newRaft, type Raft } from "./state.ts";
 import { nextAt, step } from "./step.ts";
 
-const THREE: Configuration = { voters: ["a", "b", "c"], learners: [] };
+export const THREE: Configuration = { voters: ["a", "b", "c"], learners: [] };
 
 export interface Given {
   readonly terms?: readonly number[];
@@ -13,6 +13,8 @@ export interface Given {
   readonly vote?: string;
   readonly configuration?: Configuration;
   readonly trust?: Trust;
+  /** The first entry holds the configuration, and everything is applied. */
+  readonly isFounded?: boolean;
   readonly options?: Partial<RaftOptions>;
 }
 
@@ -22,12 +24,20 @@ export class Member {
   now = 0;
   isHeld = false;
 
-  constructor({ terms = [], term, vote, configuration = THREE, trust = "whole", options }: Given = {}) {
+  constructor(given: Given = {}) {
+    const { terms = [], term, vote, configuration = THREE, trust = "whole", isFounded = false, options } = given;
     const runs = terms.flatMap((of, at) => (terms[at - 1] === of ? [] : [{ first: at + 1, term: of }]));
     const snapshot = { index: 0, term: 0, configuration, bytes: 1 };
-    const rest = { seed: 1, baseIndex: 0, baseTerm: 0, configurations: [], applied: 0, trust };
+    const rest = {
+      seed: 1,
+      baseIndex: 0,
+      baseTerm: 0,
+      configurations: isFounded ? [{ index: 1, configuration }] : [],
+      trust,
+    };
+    const applied = isFounded ? terms.length : 0;
     const facts = { self: "a", term: term ?? terms.at(-1) ?? 0, vote, snapshot, lastIndex: terms.length, runs };
-    this.core = newRaft({ ...facts, ...rest }, 0, options);
+    this.core = newRaft({ ...facts, ...rest, applied }, 0, options);
   }
 
   do(event: Event): readonly Effect[] {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { append, Member, of, sent } from "./member.fixture.ts";
+import { append, Member, of, sent, THREE } from "./member.fixture.ts";
+import type { Message } from "./messages.ts";
 import { nextAt } from "./step.ts";
 
 describe("a follower", () => {
@@ -64,7 +65,104 @@ describe("a follower", () => {
   });
 });
 
+describe("a disk", () => {
+  test("that fails brings back what was to be cut, and what the term was (R3)", () => {
+    const member = new Member({ terms: [1, 2, 2] });
+    member.isHeld = true;
+    member.hear("b", append(3, [1, 1], [3]));
+    assert.deepEqual([member.core.term, member.core.log.last, member.core.leader], [3, 2, "b"]);
+    member.do({ type: "persistFailed", number: 1 });
+    const { core } = member;
+    assert.deepEqual([core.term, core.log.last, core.log.lastTerm, core.leader], [2, 3, 2, undefined]);
+  });
+
+  test("that is slow holds the second acknowledgement as well as the first (R2)", () => {
+    const member = new Member();
+    member.isHeld = true;
+    for (const after of [1, 1]) {
+      const [answer] = sent(member.hear("b", append(1, [0, 0], [1])), "appended");
+      assert.equal(answer?.after, after);
+    }
+  });
+
+  test("that fails later than it was asked leaves what was written before (R3)", () => {
+    const member = new Member();
+    member.isHeld = true;
+    member.hear("b", append(1, [0, 0], [1]));
+    member.hear("b", append(1, [1, 1], [1, 1]));
+    member.do({ type: "persistFailed", number: 2 });
+    assert.deepEqual([member.core.log.last, member.core.durable], [1, 0]);
+    member.do({ type: "persisted", number: 1 });
+    assert.deepEqual([member.core.log.last, member.core.durable], [1, 1]);
+  });
+});
+
+describe("a snapshot that comes in (7)", () => {
+  function chunk(offset: number, bytes = 100): Message {
+    const of = { index: 9, snapshotTerm: 2, configuration: THREE, total: 250 };
+    return { type: "chunk", term: 3, ...of, offset, bytes };
+  }
+
+  test("is written in order, and asked for from where it broke off", () => {
+    const member = new Member({ terms: [1] });
+    const answers = [0, 200, 0, 100].map((offset) => {
+      const effects = member.hear("b", chunk(offset));
+      return [of(effects, "writeChunk").length, sent(effects, "chunkAnswer")[0]?.offset];
+    });
+    assert.deepEqual(answers, [
+      [1, 100],
+      [0, 100],
+      [0, 100],
+      [1, 200],
+    ]);
+    member.isHeld = true;
+    const effects = member.hear("b", chunk(200, 50));
+    assert.equal(of(effects, "persist")[0]?.snapshot?.index, 9);
+    assert.deepEqual([member.core.log.baseIndex, member.core.told], [9, 0], "nothing is told before it is on disk");
+    assert.equal(sent(effects, "appended")[0]?.match, 9);
+  });
+
+  test("leaves everything as it was when it cannot be written", () => {
+    const member = new Member({ terms: [1, 1] });
+    member.hear("b", chunk(0, 200));
+    member.isHeld = true;
+    member.hear("b", chunk(200, 50));
+    member.do({ type: "persistFailed", number: member.core.issued });
+    const { log, commit, snapshot } = member.core;
+    assert.deepEqual([log.baseIndex, log.last, commit, snapshot.index], [0, 2, 0, 0]);
+  });
+
+  test("is not needed where the log has it already", () => {
+    const member = new Member({ terms: [1, 1, 1, 1, 1, 1, 1, 1, 2, 2] });
+    const effects = member.hear("b", chunk(0));
+    assert.deepEqual([sent(effects, "appended")[0]?.match, member.core.log.last, member.core.commit], [9, 10, 9]);
+  });
+});
+
 describe("a leader", () => {
+  test("changes no voters before something of its own term is committed (dissertation 4.1, and the bug of 2015)", () => {
+    const member = new Member({ terms: [1, 1], isFounded: true });
+    member.lead();
+    const order = { type: "addLearner", id: "d" } as const;
+    assert.deepEqual(of(member.do({ type: "change", token: 1, order }), "refused")[0]?.reason, "changePending");
+    member.acknowledge("b", 3);
+    assert.equal(of(member.do({ type: "change", token: 2, order }), "made").length, 1);
+  });
+
+  test("gives up to hand over when the successor does not come up (dissertation 3.10)", () => {
+    const member = new Member();
+    member.lead();
+    member.do({ type: "transfer", to: "c" });
+    assert.deepEqual(of(member.propose(1), "refused")[0]?.reason, "transferring");
+    const ended: boolean[] = [];
+    while (ended.length === 0) {
+      ended.push(...of(member.tick(), "transferEnded").map(({ done }) => done));
+      member.answer("b", member.core.leading?.round ?? 0);
+    }
+    assert.deepEqual(ended, [false]);
+    assert.equal(of(member.propose(1), "accepted").length, 1);
+  });
+
   test("commits what a majority has, from the first entry of its own term on (5.4.2, figure 8)", () => {
     const member = new Member({ terms: [1, 2] });
     member.lead();
