@@ -66,6 +66,10 @@ export const FAILURES = {
   unavailable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   // Another member could not be asked, or did not answer in time: it is not known whether it did what was asked.
   peerUnreachable: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
+  // A change of durable data: no leader took it, or another one has its place. It will not be done.
+  notApplied: { rpc: 500, api: 30000, http: 503, text: "server error", retry: "otherMember" },
+  // It may be done, now or later, or not. 500 and not 503, so that no proxy repeats it by itself.
+  outcomeUnknown: { rpc: 500, api: 30000, http: 500, text: "server error", retry: "never" },
   starting: { rpc: 300, api: 30000, http: 503, text: "server error", retry: "otherMember" },
   unregistered: { rpc: 301, api: 30000, http: 400, text: "connection not registered", retry: "later" },
   noHandler: { rpc: 302, api: 30000, http: 501, text: "no handler", retry: "never" },

@@ -87,17 +87,19 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
     const machine = new RegisterMachine();
     let now = 1000;
     const log = await open(t, { machine, wallClock: () => now++, limits });
-    return { machine, log };
+    // A log of a group has entries of its own before the first command.
+    const before = log.appliedIndex;
+    return { machine, log, before, startedAt: now };
   };
 
   describe(`${name}, as a durable log`, () => {
     test("answers each command with what apply gave, in the order of the proposals", async (t) => {
-      const { log, machine } = await start(t);
+      const { log, machine, before, startedAt } = await start(t);
       const results = await Promise.all(["a", "b", "c"].map((value) => log.propose(put("key", value))));
       assert.deepEqual(results, [
-        { before: undefined, index: 1, at: 1000 },
-        { before: "a", index: 2, at: 1001 },
-        { before: "b", index: 3, at: 1002 },
+        { before: undefined, index: before + 1, at: startedAt },
+        { before: "a", index: before + 2, at: startedAt + 1 },
+        { before: "b", index: before + 3, at: startedAt + 2 },
       ]);
       assert.deepEqual(
         machine.entries.map(({ command }) => command),
@@ -106,15 +108,15 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
     });
 
     test("keeps indexes without gaps over many batches", async (t) => {
-      const { log, machine } = await start(t);
+      const { log, machine, before } = await start(t);
       for (let round = 0; round < 5; round += 1) {
         await Promise.all(Array.from({ length: 300 }, (_, i) => log.propose(put(`key-${i}`, `${round}`))));
       }
       assert.deepEqual(
         machine.entries.map(({ index }) => index),
-        Array.from({ length: 1500 }, (_, i) => i + 1),
+        Array.from({ length: 1500 }, (_, i) => before + i + 1),
       );
-      assert.equal(log.appliedIndex, 1500);
+      assert.equal(log.appliedIndex, before + 1500);
       assert.equal(log.status().pending, 0);
     });
 
@@ -126,11 +128,11 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
     });
 
     test("rejects with the failure that apply decided, and goes on", async (t) => {
-      const { log, machine } = await start(t);
+      const { log, machine, before, startedAt } = await start(t);
       const refused = log.propose({ type: "refuse", key: "key" });
       const next = log.propose(put("key", "value"));
       await assert.rejects(refused, { name: "RegistryError", failure: "conflict", message: "key is refused" });
-      assert.deepEqual(await next, { before: "refused", index: 2, at: 1001 });
+      assert.deepEqual(await next, { before: "refused", index: before + 2, at: startedAt + 1 });
       assert.equal(machine.entries.length, 2, "a refused command is an entry like any other");
     });
 
@@ -144,27 +146,27 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
     });
 
     test("refuses proposals beyond its bound, and takes them again when there is room (L11)", async (t) => {
-      const { log } = await start(t, { pendingMax: 2 });
+      const { log, before } = await start(t, { pendingMax: 2 });
       const accepted = [log.propose(put("a", "1")), log.propose(put("b", "1"))];
       assert.equal(log.status().pending, 2);
       await assert.rejects(log.propose(put("c", "1")), { failure: "overThreshold" });
       await Promise.all(accepted);
-      assert.equal((await log.propose(put("c", "1"))).index, 3, "the refused one took no index");
+      assert.equal((await log.propose(put("c", "1"))).index, before + 3, "the refused one took no index");
     });
 
     test("lets accepted proposals finish at close, and refuses later ones", async (t) => {
-      const { log, machine } = await start(t);
+      const { log, machine, before } = await start(t);
       const accepted = log.propose(put("key", "value"));
       const closing = log.close();
       await assert.rejects(log.propose(put("key", "late")), { failure: "unavailable" });
       await closing;
-      assert.equal((await accepted).index, 1);
+      assert.equal((await accepted).index, before + 1);
       assert.equal(machine.registers.get("key"), "value");
       await log.close();
     });
 
     test("stops for good when apply throws (L10)", async (t) => {
-      const { log, machine } = await start(t);
+      const { log, machine, before } = await start(t);
       const outcomes = await Promise.allSettled([
         log.propose(put("key", "before")),
         log.propose({ type: "break" }),
@@ -176,10 +178,13 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
         ),
         ["done", "serverError", "serverError"],
       );
-      await assert.rejects(log.propose(put("key", "later")), { failure: "dataAccess", message: /stopped.* record 2/ });
-      assert.match(log.status().refusing ?? "", /record 2/);
+      await assert.rejects(log.propose(put("key", "later")), {
+        failure: "dataAccess",
+        message: new RegExp(`stopped.* record ${before + 2}`),
+      });
+      assert.match(log.status().refusing ?? "", new RegExp(`record ${before + 2}`));
       assert.equal(machine.registers.get("key"), "before");
-      assert.equal(log.appliedIndex, 1);
+      assert.equal(log.appliedIndex, before + 1);
     });
   });
 }

@@ -174,6 +174,7 @@ export class Applier<C, R> {
     }
     if (next > from) {
       this.#mark = mark;
+      writes.add({ rows: this.#machine.sliceRows?.() ?? [] });
       // To decode and apply a content of megabytes has taken a slice already; to store it takes the next.
       if (bytes >= SLICE_BYTES_MAX) await turn();
       await this.#save(writes, mark);

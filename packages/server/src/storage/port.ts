@@ -46,6 +46,8 @@ export interface StateMachine<C, R> {
   loadStaged?(staged: StagedRow): void;
   /** Called once per entry, in log order. Deterministic: the same entries give the same rows on every member. */
   apply(entry: LogEntry<C>): Applied<R>;
+  /** Called after the last entry of several that are saved together: rows that are written once for all of them. */
+  sliceRows?(): readonly RowWrite[];
   /** How a command is written into a record, and read back; JSON when absent. */
   readonly codec?: CommandCodec<C>;
   /** Called after the writes of all entries up to this index are in the store: contents can be read there from now on. */

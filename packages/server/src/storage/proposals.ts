@@ -17,6 +17,10 @@ export interface ProposalLimits {
   readonly batchBytesMax: number;
 }
 
+interface EncodedBy<C> {
+  readonly codec?: StateMachine<C, unknown>["codec"] | undefined;
+}
+
 /** Where batches become durable: a file, or nowhere. */
 export interface Journal {
   /** @throws RegistryError when the batch is not durable; none of it may then be in the log. */
@@ -165,7 +169,8 @@ export class Proposals<C, R> {
   }
 }
 
-function encodeCommand<C>({ codec }: Pick<StateMachine<C, unknown>, "codec">, command: C): Buffer {
+/** @throws Error for a codec that breaks its contract. */
+export function encodeCommand<C>({ codec }: EncodedBy<C>, command: C): Buffer {
   if (codec === undefined) return Buffer.from(JSON.stringify(command));
   const { buffer, byteOffset, length } = codec.encode(command);
   const payload = Buffer.from(buffer, byteOffset, length);

@@ -81,11 +81,13 @@ export async function replay<C, R>(log: LogFile, machine: StateMachine<C, R>, st
     count += 1;
     bytes += record.payload.length;
     if (writes.count < SAVE_ROWS && bytes < SAVE_BYTES) continue;
+    writes.add({ rows: machine.sliceRows?.() ?? [] });
     await store.write(writes, mark);
     writes = new Gathered();
     bytes = 0;
     await turn();
   }
+  writes.add({ rows: machine.sliceRows?.() ?? [] });
   if (mark !== store.mark) await store.write(writes, mark);
   if (count > 0) machine.saved?.(mark.index);
   return count;

@@ -1,0 +1,63 @@
+import type { Configuration, MemberId, Order, PeerStatus, Role, Term, Trust } from "@nacre/core/raft";
+import type { LogStatus } from "../storage/port.ts";
+
+/**
+ * What Raft needs of the links between members. A frame is delivered once and in order, or not at all, and nothing of an
+ * earlier life of its sender comes after something of a later one. Frames to who is out of reach are dropped.
+ */
+export interface Peers {
+  /** At most `FRAME_BYTES_MAX`; the bytes are not changed afterwards. */
+  send(to: MemberId, frame: Uint8Array): void;
+  /** Epoch milliseconds; undefined for a member in reach. */
+  outOfReachSince(id: MemberId): number | undefined;
+  /** For people. */
+  addressOf(id: MemberId): string;
+}
+
+/** What the links tell of the others. */
+export interface FromPeers {
+  /** @returns why the link is to be closed, when a frame is not what any member sends. */
+  received(from: MemberId, frame: Uint8Array): string | undefined;
+  reachable(id: MemberId): void;
+  unreachable(id: MemberId): void;
+}
+
+/** What the group tells whoever composes the server. */
+export interface RaftEvents {
+  /** This member leads, or does not any more. */
+  leading?(isLeading: boolean): void;
+  leaderChanged?(leader: MemberId | undefined, term: Term): void;
+  configurationChanged?(configuration: Configuration, committed: boolean): void;
+  /** This member is in no committed configuration any more. */
+  removed?(): void;
+  peerDamaged?(id: MemberId, trust: Trust): void;
+  /** The same entries led to another state there, or here. */
+  stateDiffers?(id: MemberId, index: number): void;
+}
+
+export interface FollowerStatus extends PeerStatus {
+  readonly role: "voter" | "learner" | "leaving";
+  /** Entries that it lacks. */
+  readonly lag: number;
+}
+
+export interface RaftStatus extends LogStatus {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: MemberId | undefined;
+  readonly configuration: Configuration;
+  readonly commitIndex: number;
+  readonly lastIndex: number;
+  readonly firstIndex: number;
+  /** Epoch milliseconds; undefined without a snapshot, or for one whose time the disk does not say. */
+  readonly snapshotAt: number | undefined;
+  readonly trust: Trust;
+  /** What a leader knows; nobody else knows anything. */
+  readonly followers: readonly FollowerStatus[];
+}
+
+/** What an operator, or who forms the group, can order. A learner is made a voter by the leader when it has caught up. */
+export type GroupOrder =
+  | Pick<Order & { readonly type: "addLearner" | "demote" | "remove" }, "type" | "id">
+  /** To the voter that has most of the log, when nobody is named. */
+  | { readonly type: "transfer"; readonly id: MemberId | undefined };
