@@ -79,7 +79,18 @@ describe("a member that starts", () => {
     a.peer(4, "c", "down");
     a.peer(5, "c", "up");
     assert.deepEqual(a.tell(6, "c", loaded)[0], "loadRequest to c");
-    assert.ok(a.tell(7, "c", chunk(FIRST, "x", undefined)).length > 0);
+    assert.deepEqual(a.tell(7, "c", chunk(FIRST, "x", undefined)).slice(0, 1), ["apply x c/1/1"]);
+    assert.deepEqual(a.tell(8, "b", notLoaded).slice(0, 1), ["ready: loaded"], "it does not wait for b to load");
+  });
+
+  test("asks those it was compared with whether they have loaded, once somebody else is in reach", () => {
+    const a = starting("b");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", notLoaded);
+    assert.ok(a.peer(3, "c", "up").includes("loadAsk to b"));
+    a.tell(4, "b", loaded);
+    a.peer(5, "c", "down");
+    assert.deepEqual(a.tell(6, "b", chunk(FIRST, "x", undefined)).slice(0, 2), ["apply x c/1/1", "ready: loaded"]);
   });
 
   test("says meanwhile that it is no source", () => {

@@ -46,10 +46,13 @@ export function advanceLoad(turn: Turn): void {
   // Who refused it may only be starting again: that nobody is in reach does not say that nobody stands.
   if (load.wasRefused && present.length === 0) return say(turn, load, "those that refused it are not in reach");
   if (peers.length === 0) return finish(turn, "alone", "nobody else was found");
-  ask(turn, present);
   const undecided = peers.some(({ state: peerState }) => peerState === "unknown");
   const source = chooseSource(turn, load, present);
+  const wasCold = load.cold;
   load.cold = source === undefined && load.cursor !== undefined && !undecided && present.every(isCold);
+  // Who was compared may have loaded meanwhile; and nothing is expected any more of who has not.
+  if (wasCold && !load.cold) askAnew(turn, present);
+  ask(turn, present);
   if (source !== undefined) request(turn, load, source);
   if (load.cold) {
     // All of them have just started, and each has only what its own clients published: a list that is shown has to
@@ -85,6 +88,16 @@ function ask(turn: Turn, present: readonly Peer[]): void {
     if ((peer.loadStage !== "unasked" && peer.loadStage !== "notLoaded") || peer.loadAskAt > turn.now) continue;
     peer.loadAskAt = turn.now + turn.state.options.loadRetryMs;
     send(turn, peer.id, { type: "loadAsk" });
+  }
+}
+
+function askAnew({ now }: Turn, present: readonly Peer[]): void {
+  for (const peer of present) {
+    if (peer.loadStage !== "comparing" && peer.loadStage !== "compared") continue;
+    peer.loadStage = "unasked";
+    peer.loadAskAt = now;
+    peer.listing.clear();
+    peer.fetching.clear();
   }
 }
 
