@@ -50,8 +50,11 @@ export type Event =
   | { type: "closed"; id: ConnectionId; cause: string }
   /** Tell one connection to go elsewhere. */
   | { type: "reset"; id: ConnectionId; redirect: Redirect | undefined }
-  /** Tell SDK connections to go elsewhere until `keep` remain, but at most `share` of them (0 to 1). */
-  | { type: "reload"; keep: number; share: number; redirect: Redirect | undefined }
+  /**
+   * Tell SDK connections to go elsewhere until `keep` remain, but at most `share` of them (0 to 1), and none that came
+   * less than `settledMs` ago: who was told and came back knows no other member.
+   */
+  | { type: "reload"; keep: number; share: number; redirect: Redirect | undefined; settledMs?: Millis }
   /** The member stops: refuse what is new, tell a tenth per second to leave, close what is left at `now + withinMs`. */
   | { type: "drain"; withinMs: Millis }
   | { type: "tick" };

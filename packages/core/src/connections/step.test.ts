@@ -620,6 +620,15 @@ describe("telling connections to go elsewhere", () => {
     assert.deepEqual(on.at(5, { type: "reset", id: "go", redirect }), ["redirect go to 10.0.0.2:8848"]);
   });
 
+  test("those that have just come may be left where they are: who was told and came back knows no other member", () => {
+    const on = newTable();
+    on.connect("old", 0);
+    on.connect("new", seconds(50));
+    const order = { type: "reload", keep: 0, share: 1, redirect: undefined, settledMs: seconds(60) } as const;
+    assert.deepEqual(on.at(seconds(61), order), ["redirect old"]);
+    assert.deepEqual(on.at(seconds(110), order), ["redirect new"]);
+  });
+
   test("those that are leaving already are not counted again", () => {
     const on = newTable();
     for (let at = 0; at < 4; at++) on.connect(`c${at}`, at);

@@ -25,7 +25,7 @@ export function step(table: ConnectionTable, event: Event, now: Millis): readonl
     case "push":
       return takePush(table, event, now);
     case "reload":
-      return reload(table, event.keep, event.share, event.redirect, now);
+      return reload(table, event, now);
     case "drain":
       return drain(table, event.withinMs, now);
     case "setup":
@@ -241,16 +241,15 @@ function check(table: ConnectionTable, held: Held, now: Millis, idle: Connection
 /** Moves the newest connections first, those without unacknowledged pushes before the others. */
 function reload(
   table: ConnectionTable,
-  keep: number,
-  share: number,
-  redirect: Redirect | undefined,
+  { keep, share, redirect, settledMs = 0 }: Extract<Event, { type: "reload" }>,
   now: Millis,
 ): readonly Effect[] {
   const floor = Math.floor(table.sdks * (1 - share));
   const count = table.sdks - Math.max(keep, floor, 0);
   if (count <= 0) return NOTHING;
   const movable = [...table.byId.values()].filter(
-    (held) => held.source === "sdk" && (held.phase === "live" || held.phase === "probed"),
+    ({ source, phase, createdAt }) =>
+      source === "sdk" && (phase === "live" || phase === "probed") && now - createdAt >= settledMs,
   );
   movable.sort((a, b) => Number(a.pending.size > 0) - Number(b.pending.size > 0) || b.createdAt - a.createdAt);
   return movable

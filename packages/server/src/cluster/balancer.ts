@@ -15,6 +15,8 @@ const DECIDE_MS = 1_000;
 /** Counts of others are as old as this at most: what moves meanwhile is a few hundredths. */
 const ASK_MS = 5_000;
 const ANSWER_MS = 1_000;
+/** A client that knows this member alone comes back at once, and is not to be sent away each second. */
+const SETTLED_MS = 60_000;
 
 export interface BalancerSetup {
   readonly clock: Clock;
@@ -73,8 +75,10 @@ export class Balancer {
     if (clock.now() - this.#askedAt >= ASK_MS) void this.#ask();
     const order = balance(this.#state, this.#facts(), clock.now());
     if (order === undefined) return;
-    const moved = connections.reload(connections.count.sdk - order.count, redirectTo(order.to));
+    const moved = connections.reload(connections.count.sdk - order.count, redirectTo(order.to), 1, SETTLED_MS);
     if (moved === 0) return;
+    // Until the others are asked again: the next ones go to whoever holds fewer with these.
+    this.#others = this.#others.map((one) => (one?.address === order.to ? { ...one, sdk: one.sdk + moved } : one));
     this.#movedAt = clock.now();
     log.info({ moved, to: order.to }, "connections were sent to a member that holds fewer");
   }

@@ -222,12 +222,13 @@ export class Connections {
   }
 
   /**
-   * Tells SDK connections to go elsewhere until `keep` remain, but at most `share` of them (0 to 1, default all).
+   * Tells SDK connections to go elsewhere until `keep` remain, but at most `share` of them (0 to 1, default all), and none
+   * that came less than `settledMs` ago.
    * @returns how many were told.
    */
-  reload(keep: number, redirect?: Redirect, share = 1): number {
+  reload(keep: number, redirect?: Redirect, share = 1, settledMs = 0): number {
     const before = this.#table.sdks;
-    this.#feed({ type: "reload", keep, share, redirect });
+    this.#feed({ type: "reload", keep, share, redirect, settledMs });
     return before - this.#table.sdks;
   }
 
