@@ -14,6 +14,15 @@ type Saying =
   | { readonly type: "publishAddress"; readonly instance: InstanceInput }
   | { readonly type: "beat"; readonly ip: string; readonly port: number; readonly instance: InstanceInput };
 
+/** A member that answered, and what it knew when it was asked. */
+export interface Answered {
+  readonly beat: BeatAnswer | undefined;
+  readonly by: SimMember;
+  /** When the request came there, and whether that member showed the instance then. */
+  readonly askedAt: number;
+  readonly wasShown: boolean;
+}
+
 /** A process that registers over HTTP and says every 5 s that it is there, each time to whichever member answers. */
 export class SimBeater {
   readonly name: string;
@@ -58,18 +67,18 @@ export class SimBeater {
     this.#sayNow({ type: "publishAddress", instance: this.#instance });
   }
 
-  /** @returns whether a member confirmed it. */
-  async deregister(): Promise<boolean> {
+  /** @returns the answer of the member that confirmed it, if one did. */
+  async deregister(): Promise<Answered | undefined> {
     this.wanted = false;
     this.changedAt = this.host.net.agenda.now;
     // One that is overtaken by the removal would bring the instance back.
     while (this.#saying !== undefined) await this.#saying;
-    if (this.wanted) return false;
+    if (this.wanted) return undefined;
     const [ip = "", port] = this.address.split(":");
     this.isWithdrawing = true;
     const answer = await this.#ask({ type: "withdrawAddress", ip, port: Number(port), ...this.#told });
     this.isWithdrawing = false;
-    return answer !== undefined;
+    return answer;
   }
 
   die(): void {
@@ -116,7 +125,7 @@ export class SimBeater {
   }
 
   /** Undefined: nobody confirmed it. */
-  async #ask(event: AddressEvent): Promise<{ readonly beat: BeatAnswer | undefined } | undefined> {
+  async #ask(event: AddressEvent): Promise<Answered | undefined> {
     for (let left = TRIES; left > 0; left--) {
       const members = this.#members();
       if (members.length === 0) return undefined;
@@ -126,17 +135,17 @@ export class SimBeater {
     return undefined;
   }
 
-  #askOne(member: SimMember, event: AddressEvent): Promise<{ readonly beat: BeatAnswer | undefined } | undefined> {
+  #askOne(member: SimMember, event: AddressEvent): Promise<Answered | undefined> {
     const { net } = this.host;
     const here = this.process.machine.place;
     const there = member.machine.place;
-    const { promise, resolve } = Promise.withResolvers<{ readonly beat: BeatAnswer | undefined } | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Answered | undefined>();
     this.process.schedule(REQUEST_MS, () => {
       if (!isAnswered) this.unansweredAt = net.agenda.now;
       resolve(undefined);
     });
     let isAnswered = false;
-    const answered = (answer: { readonly beat: BeatAnswer | undefined } | undefined): void => {
+    const answered = (answer: Answered | undefined): void => {
       isAnswered = true;
       resolve(answer);
     };
@@ -147,9 +156,11 @@ export class SimBeater {
     arrive(here, there, () => {
       if (!member.isUp) return arrive(there, here, () => this.process.do(() => answered(undefined)));
       member.process.do(async () => {
-        let answer: { readonly beat: BeatAnswer | undefined } | undefined;
+        const askedAt = net.agenda.now;
+        const wasShown = member.shows(event.service).has(this.address);
+        let answer: Answered | undefined;
         try {
-          answer = { beat: await member.write(event) };
+          answer = { beat: await member.write(event), by: member, askedAt, wasShown };
         } catch (thrown) {
           if (!(thrown instanceof RegistryError)) throw thrown;
           this.host.log(`${this.name}: ${member.machine.place} answers ${thrown.message}`);

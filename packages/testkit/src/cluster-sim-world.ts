@@ -1,11 +1,12 @@
 import { RegistryError } from "@nacre/protocol";
 import { Agenda } from "./agenda.ts";
-import { SimBeater } from "./cluster-sim-beats.ts";
+import { type Answered, SimBeater } from "./cluster-sim-beats.ts";
 import { type Breakage, type SimHost, SimMachine } from "./cluster-sim-machine.ts";
 import { SimMember } from "./cluster-sim-member.ts";
 import { SimNet } from "./cluster-sim-net.ts";
 import type { Machine } from "./cluster-sim-process.ts";
 import { type SimInstance, SimSdk } from "./cluster-sim-sdk.ts";
+import { service } from "./naming-bench.ts";
 import { Random } from "./random.ts";
 
 export const SIM_LOOK_MS = 100;
@@ -246,10 +247,21 @@ export class ClusterWorld implements SimHost {
     this.log(`${beater.name} deregisters`);
     const truths = this.#of(beater, beater.serviceName).filter(({ state }) => state === "wanted");
     for (const truth of truths) this.#unwanted(truth, "unknown");
-    const done = await beater.deregister();
-    this.log(`${beater.name} is deregistered: ${done}`);
-    for (const truth of truths) if (done && truth.state === "unknown") this.#unwanted(truth, "asked");
-    return done;
+    const answer = await beater.deregister();
+    this.log(`${beater.name} is deregistered: ${answer !== undefined}`);
+    for (const truth of truths)
+      if (answer !== undefined && truth.state === "unknown" && this.#isHeard(truth, answer))
+        this.#unwanted(truth, "asked");
+    return answer !== undefined;
+  }
+
+  /**
+   * Whether the deregistration reached anybody who knew of the instance: one that was only ever registered on the other
+   * side of a partition shows there until its heartbeats are missed.
+   */
+  #isHeard({ service: name, address }: Truth, { by, askedAt, wasShown }: Answered): boolean {
+    const left = this.ready.filter((member) => member.shows(service(name)).has(address));
+    return wasShown || left.length === 0 || left.some((member) => this.pairSince(member, by) < askedAt);
   }
 
   die(client: SimSdk | SimBeater, power: "on" | "off" = "on"): void {
