@@ -24,7 +24,8 @@ export class Writer {
   }
 
   byte(value: number): void {
-    this.#scratch[this.#room(1)] = value;
+    const at = this.#room(1);
+    this.#scratch[at] = value;
   }
 
   hash(value: number): void {

@@ -13,7 +13,7 @@ const count = fc.nat({ max: 2 ** 40 });
 const trust = fc.constantFrom("whole", "logLost", "allLost");
 const ids = fc.array(fc.string({ maxLength: 8 }), { maxLength: 4 });
 const configuration = record({ voters: ids, learners: ids });
-const payload = fc.uint8Array({ minLength: 1, maxLength: 300, min: 1 }).map((bytes) => Buffer.from(bytes));
+const payload = fc.uint8Array({ minLength: 1, maxLength: 30, min: 1 }).map((bytes) => Buffer.from(bytes));
 const none = Buffer.alloc(0);
 
 const plain = (message: fc.Arbitrary<Message>) =>
@@ -33,8 +33,8 @@ const entry = fc.oneof(
 const append = record({
   prevIndex: count,
   commit: count,
-  terms: fc.array(fc.nat({ max: 2 }), { maxLength: 20 }),
-  entry: fc.array(entry, { minLength: 20, maxLength: 20 }),
+  terms: fc.array(fc.nat({ max: 2 }), { maxLength: 30 }),
+  entry: fc.array(entry, { minLength: 30, maxLength: 30 }),
 }).map(({ prevIndex, commit, terms, entry }): Packet => {
   let term = 5;
   const entries = terms.map((more, at): NewRecord => {

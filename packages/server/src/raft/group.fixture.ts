@@ -7,7 +7,7 @@ import type { Configuration } from "@nacre/core/raft";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Faults, faultyFiles } from "@nacre/testkit/faulty-files";
 import { type RegisterCommand, RegisterMachine, type RegisterResult } from "@nacre/testkit/log-suite";
-import { nodeFiles } from "../storage/files.ts";
+import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
 import type { StateMachine } from "../storage/port.ts";
 import { turn } from "../storage/turn.ts";
 import { openRaftLog, type RaftLog, type RaftLogOptions } from "./raft-log.ts";
@@ -27,6 +27,7 @@ export class TestGroup {
   readonly directory: string;
   readonly founder: Configuration;
   readonly members = new Map<string, TestMember>();
+  readonly #disk = { atWork: 0 };
   /** Both ways. */
   readonly #apart = new Map<string, number>();
   readonly #lives = new Map<string, number>();
@@ -68,7 +69,7 @@ export class TestGroup {
   ): Promise<TestMember> {
     const life = (this.#lives.get(id) ?? 0) + 1;
     this.#lives.set(id, life);
-    const { files, faults } = faultyFiles(nodeFiles);
+    const { files, faults } = faultyFiles(counted(nodeFiles, this.#disk));
     const log = await openRaftLog({
       directory: join(this.directory, id),
       machine,
@@ -110,12 +111,15 @@ export class TestGroup {
     return follower;
   }
 
-  /** Lets time pass, 5 ms after every few turns, until the condition holds. Bounded, so that a failure is no hang. */
+  /**
+   * Lets time pass, 5 ms after every few turns, until the condition holds. While a disk is at work there are more turns,
+   * so that on a slow machine its syncs take no seconds of the group's time. Bounded, so that a failure is no hang.
+   */
   async until(condition: () => boolean, what = "the condition"): Promise<void> {
     for (let round = 0; !condition(); round++) {
       assert.ok(round < 20_000, `${what} did not come`);
       this.clock.advance(5);
-      for (let at = 0; at < 4; at++) await turn();
+      for (let at = 0; at < 4 || (this.#disk.atWork > 0 && at < 60); at++) await turn();
     }
   }
 
@@ -203,4 +207,31 @@ export class TestGroup {
       if (!isLost()) assert.equal(this.get(to).log.received(from, frame), undefined);
     });
   }
+}
+
+/** Files that tell how many changes are under way. */
+function counted(files: Files, disk: { atWork: number }): Files {
+  const during = async <T>(work: Promise<T>): Promise<T> => {
+    disk.atWork++;
+    try {
+      return await work;
+    } finally {
+      disk.atWork--;
+    }
+  };
+  const file = (one: OpenFile): OpenFile => ({
+    write: (bytes, position) => during(one.write(bytes, position)),
+    sync: () => during(one.sync()),
+    truncate: (bytes) => during(one.truncate(bytes)),
+    close: () => during(one.close()),
+  });
+  return {
+    ...files,
+    create: async (path) => file(await during(files.create(path))),
+    open: async (path) => file(await during(files.open(path))),
+    readRange: (path, position, bytes) => during(files.readRange(path, position, bytes)),
+    syncDirectory: (path) => during(files.syncDirectory(path)),
+    rename: (from, to) => during(files.rename(from, to)),
+    remove: (path) => during(files.remove(path)),
+  };
 }
