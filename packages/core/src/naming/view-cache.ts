@@ -25,14 +25,14 @@ interface Kept {
 }
 
 /**
- * Encoded lists of services and the messages around them, so that an unchanged service is encoded once. Bounded by the
- * characters (or bytes) it holds, or by one list when that alone is longer: the service for which nothing was made for
- * the longest time makes room. A service that changed loses everything at once.
+ * Encoded lists of services and the messages around them, so that an unchanged service that is asked for is not encoded
+ * each time. Bounded by the characters (or bytes) it holds, or by one list when that alone is longer: the service for
+ * which nothing was made for the longest time makes room. A service that changed loses everything at once.
  *
- * A full cache takes in something only when its service was asked for so shortly before that a cache of this size would
- * still have held it. Otherwise a member with more services than fit would keep each list for a while and give it up
- * unread, which costs far more than encoding it: it lives long enough to be moved among the old objects, and it takes a
- * full collection to get rid of it there.
+ * It takes in what is made of a revision for the second time, and so soon that a cache of this size would still have held
+ * the first. What is kept at once is mostly given up unread, when its service changes or others need the room, and that
+ * costs far more than encoding it: it lives long enough to be moved among the old objects, and it takes a full collection
+ * to get rid of it there.
  */
 export class ViewCache {
   readonly #charsMax: number;
@@ -64,8 +64,7 @@ export class ViewCache {
 
   putView(service: Service, key: string, view: View): void {
     const { length } = view.hosts;
-    // A message around a long list is kept as well: it must find its room without anybody else making it.
-    const kept = this.#admit(service, length, isLong(view) ? 2 * length : length);
+    const kept = this.#admit(service, length);
     if (kept === undefined) return;
     kept.views ??= new Map();
     kept.views.set(key, view);
@@ -74,19 +73,16 @@ export class ViewCache {
   /** @param around  the list inside, when that is a long one: its message is kept if it is. */
   putMessage(service: Service, key: string, message: Message, around?: View): void {
     const kept =
-      around === undefined
-        ? this.#admit(service, message.length, message.length)
-        : this.#follow(service, message.length, around);
+      around === undefined ? this.#admit(service, message.length) : this.#follow(service, message.length, around);
     if (kept === undefined) return;
     kept.messages ??= new Map();
     kept.messages.set(key, message);
   }
 
-  #admit(service: Service, chars: number, room: number): Kept | undefined {
+  #admit(service: Service, chars: number): Kept | undefined {
     const again = this.#madeAgainSoon(service);
     this.#made += chars;
-    if (!again && this.#chars > 0 && this.#chars + room > this.#charsMax) return undefined;
-    return this.#take(service, chars);
+    return again ? this.#take(service, chars) : undefined;
   }
 
   #follow(service: Service, chars: number, view: View): Kept | undefined {
@@ -99,7 +95,7 @@ export class ViewCache {
   #take(service: Service, chars: number): Kept {
     let kept = this.#byService.get(service);
     if (kept !== undefined && (kept.count >= KEPT_PER_SERVICE_MAX || kept.chars + chars > this.#charsMax)) {
-      this.drop(service);
+      this.#giveUp(service);
       kept = undefined;
     }
     kept ??= { views: undefined, messages: undefined, count: 0, chars: 0 };
@@ -111,7 +107,7 @@ export class ViewCache {
     this.#byService.set(service, kept);
     for (const oldest of this.#byService.keys()) {
       if (this.#chars <= this.#charsMax) break;
-      if (oldest !== service) this.drop(oldest);
+      if (oldest !== service) this.#giveUp(oldest);
     }
     return kept;
   }
@@ -123,9 +119,15 @@ export class ViewCache {
     return before !== undefined && (service.viewMadeAt - before) * CHARS_PER_TICK <= this.#charsMax;
   }
 
+  /** Gives up what was made of a service that has changed. */
   drop(service: Service): void {
     // Of most services of a large member nothing was ever made.
     if (service.viewMadeAt === undefined) return;
+    service.viewMadeAt = undefined;
+    this.#giveUp(service);
+  }
+
+  #giveUp(service: Service): void {
     const kept = this.#byService.get(service);
     if (kept === undefined) return;
     this.#chars -= kept.chars;
