@@ -339,7 +339,8 @@ function segments(): fc.Arbitrary<Uint8Array> {
   return fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), { maxLength: 3 }).map((batches) => {
     let next = 7;
     const parts = batches.map((numbers) => {
-      const records = numbers.map((n) => ({ at: 1, payload: Buffer.from(JSON.stringify({ n })) }));
+      const kind = "command" as const;
+      const records = numbers.map((n) => ({ term: 1, kind, at: 1, payload: Buffer.from(JSON.stringify({ n })) }));
       const { bytes } = encodeBatch(next, records);
       next += records.length;
       return bytes;
