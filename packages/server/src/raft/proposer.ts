@@ -104,7 +104,8 @@ export class Proposer<C, R> {
   #stopped: RegistryError | undefined;
   #timer: Timer | undefined;
   #drained: (() => void) | undefined;
-  /** Why the disk takes nothing: of a group of one that is the answer. */
+  /** Why the log takes nothing for now, and why it did not take the last write. */
+  refusing: () => string | undefined = () => undefined;
   diskFailure: () => string | undefined = () => undefined;
 
   constructor(
@@ -164,6 +165,8 @@ export class Proposer<C, R> {
     // The table of sessions remembers so many numbers above the oldest that is not settled.
     if (this.#nextNumber - this.#low() >= SESSION_BOUNDS.numbersMax)
       return refusal("overThreshold", "a write waits since many others: try again later");
+    const failure = this.#ownDisk();
+    if (failure !== undefined) return refusal("dataAccess", failure);
     const lacks = this.#noMajority();
     if (lacks !== undefined) return refusal("notApplied", lacks);
     this.#pendingBytes += bytes.length;
@@ -460,6 +463,11 @@ export class Proposer<C, R> {
     proposal.resendAt = this.#group.clock.now() + this.#options.retryMs;
   }
 
+  /** Who cannot write cannot apply either, and so not answer, whoever leads (Q4). */
+  #ownDisk(): string | undefined {
+    return this.#isAlone() ? undefined : this.refusing();
+  }
+
   #isAlone(): boolean {
     const { voters } = this.#group.core.configuration;
     return voters.length === 1 && voters[0] === this.#group.self;
@@ -493,9 +501,12 @@ export class Proposer<C, R> {
   #look(): void {
     const now = this.#group.clock.now();
     const lacks = this.#noMajority();
+    const failure = this.#ownDisk();
     for (const proposal of [...this.#pending.values()]) {
       if (now >= proposal.giveUpAt) this.#giveUp(proposal, `${this.#options.deadlineMs / 1000} s have passed`);
-      else if (lacks !== undefined && proposal.copies === 0)
+      else if (proposal.copies === 0 && failure !== undefined)
+        this.#fail(proposal, new RegistryError("dataAccess", failure));
+      else if (proposal.copies === 0 && lacks !== undefined)
         this.#fail(proposal, new RegistryError("notApplied", lacks));
       else if (now >= proposal.resendAt) this.#wait(proposal);
     }

@@ -204,7 +204,8 @@ class Runner<C, R> implements RaftLog<C, R> {
       limits,
       options: proposals,
     });
-    this.#proposer.diskFailure = () => storage.log.refusing ?? storage.log.full ?? this.#diskFailure;
+    this.#proposer.refusing = () => storage.log.refusing ?? storage.log.full;
+    this.#proposer.diskFailure = () => this.#proposer.refusing() ?? this.#diskFailure;
     this.#reads = new Reads(group, storage.applier.appliedIndex, proposals, (token) =>
       this.#feed({ type: "readRequested", token }),
     );
@@ -254,8 +255,7 @@ class Runner<C, R> implements RaftLog<C, R> {
       snapshotIndex: snapshots.index,
       logBytes: log.bytes,
       pending: this.#proposer.pending,
-      refusing:
-        this.#stopped ?? applier.refusing ?? log.refusing ?? (this.#core.diskRefuses ? this.#diskFailure : undefined),
+      refusing: this.#stopped ?? applier.refusing ?? this.#proposer.refusing(),
       storeFailing,
       syncMs: log.syncMs,
       role,

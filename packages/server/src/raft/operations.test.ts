@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { put, type RegisterCommand, RegisterMachine } from "@nacre/testkit/log-suite";
+import { Random } from "@nacre/testkit/random";
+import type { Applied, LogEntry } from "../storage/port.ts";
+import { TestGroup, type TestMember } from "./group.fixture.ts";
+
+const IDS = ["a", "b", "c"];
+/** Few bytes, so that snapshots come soon; the store holds more rows than one part of a snapshot. */
+const SMALL = { limits: { snapshotLogBytes: 4000, segmentBytes: 2000 }, raft: { chunkBytes: 300 } };
+
+async function write(group: TestGroup, { log }: TestMember, count: number, prefix = "key"): Promise<void> {
+  for (let n = 0; n < count; n += 10) {
+    const batch = Array.from({ length: 10 }, (_, at) => log.propose(put(`${prefix}-${n + at}`, `${n + at}`)));
+    await group.during(Promise.all(batch));
+  }
+}
+
+function leaderOf(group: TestGroup): TestMember {
+  assert.ok(group.leader !== undefined);
+  return group.leader;
+}
+
+/** A follower was away for longer than the log goes back. */
+async function left(t: TestContext): Promise<{ group: TestGroup; away: TestMember; leader: TestMember }> {
+  const group = await TestGroup.ready(t, IDS, SMALL);
+  const away = group.follower;
+  group.isolate(away.id);
+  const leader = leaderOf(group);
+  await write(group, leader, 200);
+  const behind = away.log.status().lastIndex;
+  await group.until(() => leader.log.status().firstIndex > behind + 1, "that the log was cut");
+  return { group, away, leader };
+}
+
+describe("a member that lacks more than the log goes back", () => {
+  test("takes a snapshot while it serves, and the group goes on meanwhile", async (t) => {
+    const { group, away, leader } = await left(t);
+    assert.equal(away.machine.registers.get("key-199"), undefined);
+    group.isolate(away.id, false);
+    const answer = leader.log.propose(put("meanwhile", "1"));
+    await group.until(() => away.machine.registers.get("meanwhile") === "1", "that it has caught up");
+    await group.during(answer);
+    assert.deepEqual([...away.machine.registers].sort(), [...leader.machine.registers].sort());
+    assert.ok(away.machine.entries.length < leader.machine.entries.length, "most of it came as a state");
+    await group.during(away.log.propose(put("here", "1")));
+    assert.equal(leader.machine.registers.get("here"), "1");
+    const status = leader.log.status().followers.find(({ id }) => id === away.id);
+    assert.equal(status?.mode, "pipeline");
+    assert.equal(status?.lag, 0);
+    const names = await readdir(join(group.directory, away.id, "snapshots"));
+    assert.ok(
+      names.every((name) => name.endsWith(".snapshot")),
+      `${names}`,
+    );
+  });
+
+  test("takes it also when parts are lost and the leader changes meanwhile", async (t) => {
+    const { group, away } = await left(t);
+    const random = new Random(7);
+    let frames = 0;
+    group.loses = (_, to) => to === away.id && frames++ > 0 && random.chance(0.2);
+    group.isolate(away.id, false);
+    await group.until(() => frames > 12);
+    await group.during(
+      leaderOf(group)
+        .log.order({ type: "transfer", id: undefined })
+        .catch(() => {}),
+    );
+    await group.until(() => away.machine.registers.get("key-199") !== undefined, "that it has caught up");
+    group.loses = () => false;
+    await group.settled();
+  });
+
+  test("takes it from the start when it is killed on the way", async (t) => {
+    const { group, away } = await left(t);
+    let frames = 0;
+    group.loses = (_, to) => to === away.id && ++frames > 14;
+    group.isolate(away.id, false);
+    await group.until(() => frames > 14);
+    await group.kill(away.id);
+    group.loses = () => false;
+    const again = await group.open(away.id, SMALL);
+    await group.until(() => again.machine.registers.get("key-199") !== undefined, "that it has caught up");
+    await group.settled();
+  });
+
+  test("answers that a write was done but not what it gave, when the state came instead of its entry", async (t) => {
+    const group = await TestGroup.ready(t, IDS, SMALL);
+    const away = group.follower;
+    const leader = leaderOf(group);
+    // What it proposes gets there, and nothing comes back.
+    group.loses = (_, to) => to === away.id;
+    const answer = away.log.propose(put("key", "value")).catch((thrown: unknown) => thrown);
+    await group.until(() => leader.machine.registers.get("key") === "value", "the write");
+    await write(group, leader, 200);
+    await group.until(() => leader.log.status().firstIndex > away.log.status().lastIndex + 1, "that the log was cut");
+    group.loses = () => false;
+    const outcome = (await group.during(answer)) as { failure?: string; message?: string };
+    assert.equal(outcome.failure, "outcomeUnknown");
+    assert.match(outcome.message ?? "", /the write was done/);
+  });
+});
+
+describe("an order", () => {
+  test("adds a learner, which is made a voter when it has caught up", async (t) => {
+    const group = await TestGroup.ready(t, ["a"], SMALL);
+    await write(group, group.get("a"), 200);
+    const newcomer = await group.open("b", { ...SMALL, founder: undefined });
+    await group.during(group.get("a").log.order({ type: "addLearner", id: "b" }));
+    await group.until(() => group.get("a").log.status().configuration.voters.includes("b"), "another voter");
+    await group.settled();
+    assert.deepEqual(newcomer.log.status().configuration, { voters: ["a", "b"], learners: [] });
+    assert.equal(newcomer.machine.registers.get("key-199"), "199");
+  });
+
+  test("removes a voter, given at any member", async (t) => {
+    const removed: string[] = [];
+    const group = await TestGroup.make(t, IDS);
+    for (const id of IDS) await group.open(id, { events: { removed: () => removed.push(id) } });
+    await group.settled();
+    const leader = leaderOf(group);
+    const [first, second] = [...group.members.values()].filter(({ id }) => id !== leader.id) as [
+      TestMember,
+      TestMember,
+    ];
+    await group.during(first.log.order({ type: "remove", id: second.id }));
+    await group.until(() => removed.length === 1, "that it knows");
+    assert.deepEqual(removed, [second.id]);
+    assert.deepEqual(leader.log.status().configuration.voters.toSorted(), [first.id, leader.id].toSorted());
+    await group.stop(second.id);
+    await assert.rejects(group.during(leader.log.order({ type: "remove", id: "x" })), {
+      failure: "notApplied",
+      message: /because it is so already/,
+    });
+  });
+
+  test("hands the leadership over", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const { id, log } = group.follower;
+    await group.during(log.order({ type: "transfer", id }));
+    await group.until(() => group.leader?.id === id, "the new leader");
+  });
+});
+
+describe("a planned stop", () => {
+  test("leaves no time without a leader", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const before = leaderOf(group);
+    const startedAt = group.clock.now();
+    const others = [...group.members.values()].filter((one) => one !== before);
+    const stopping = group.stop(before.id);
+    await group.until(() => others.some(({ log }) => log.status().role === "leader"), "another leader");
+    assert.ok(group.clock.now() - startedAt < 500, `${group.clock.now() - startedAt} ms`);
+    await stopping;
+  });
+
+  test("gives what is proposed its outcome", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const { id, log } = group.follower;
+    group.isolate(id);
+    const lost = log.propose(put("key", "value")).catch((thrown: unknown) => thrown);
+    const reading = log.readIndex().catch((thrown: unknown) => thrown);
+    await group.stop(id);
+    assert.equal(((await lost) as { failure: string }).failure, "outcomeUnknown");
+    assert.equal(((await reading) as { failure: string }).failure, "unavailable");
+  });
+});
+
+describe("a full disk", () => {
+  test("of a leader: another one leads, and writes go on", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const before = leaderOf(group);
+    before.faults.write = { code: "ENOSPC", afterBytes: 3 };
+    const first = before.log.propose(put("key", "1"));
+    await group.until(() => group.leader !== undefined && group.leader.id !== before.id, "another leader");
+    await assert.rejects(before.log.propose(put("key", "2")), { failure: "dataAccess", message: /ENOSPC/ });
+    assert.match(before.log.status().refusing ?? "", /ENOSPC/);
+    await group.during(leaderOf(group).log.propose(put("key", "3")));
+    before.faults.write = undefined;
+    await group.until(() => before.log.status().refusing === undefined, "that it takes writes again");
+    assert.equal((await group.during(first)).before, undefined, "what was on its way is done, by the next leader");
+    await group.settled();
+    await group.during(leaderOf(group).log.order({ type: "transfer", id: before.id }));
+    await group.until(() => group.leader?.id === before.id, "that it leads again");
+  });
+
+  test("of a member by itself: the write is refused with the reason, and the next one is a new try", async (t) => {
+    const group = await TestGroup.ready(t, ["a"]);
+    const { log, faults } = group.get("a");
+    faults.write = { code: "ENOSPC", afterBytes: 3 };
+    await assert.rejects(group.during(log.propose(put("key", "1"))), { failure: "dataAccess", message: /ENOSPC/ });
+    faults.write = undefined;
+    assert.equal((await group.during(log.propose(put("key", "2")))).before, undefined);
+    await group.kill("a");
+    const again = await group.open("a");
+    await group.during(again.log.readIndex());
+    assert.equal(again.machine.registers.get("key"), "2");
+  });
+
+  test("of all members: nothing is answered until one has space", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    for (const { faults } of group.members.values()) faults.write = { code: "ENOSPC", afterBytes: 0 };
+    const { log } = group.follower;
+    const failed = (await group.during(log.propose(put("key", "1")).catch((thrown: unknown) => thrown))) as {
+      failure: string;
+    };
+    assert.ok(["notApplied", "outcomeUnknown"].includes(failed.failure), failed.failure);
+    for (const { faults } of group.members.values()) faults.write = undefined;
+    const states = () => [...group.members.values()].map((one) => one.log.status().refusing);
+    await group.until(() => states().every((refusing) => refusing === undefined), "that they take writes again");
+    await group.settled();
+  });
+});
+
+describe("a machine that does something else here than there", () => {
+  class Unlike extends RegisterMachine {
+    override apply(entry: LogEntry<RegisterCommand>): Applied<never> {
+      const applied = super.apply(entry);
+      const rows =
+        entry.index % 700 === 0 ? [{ kind: "register", key: "own", value: `"${Math.random()}"` }] : applied.rows;
+      return { ...applied, rows } as Applied<never>;
+    }
+  }
+
+  test("is told of within a thousand entries", async (t) => {
+    const told: string[] = [];
+    const group = await TestGroup.make(t, IDS);
+    for (const id of IDS) {
+      const events = { stateDiffers: (member: string, index: number) => told.push(`${id} of ${member} at ${index}`) };
+      await group.open(id, { events }, id === "b" ? new Unlike() : new RegisterMachine());
+    }
+    await group.settled();
+    if (leaderOf(group).id === "b") {
+      await group.during(leaderOf(group).log.order({ type: "transfer", id: "a" }));
+      await group.settled();
+    }
+    await write(group, leaderOf(group), 1020);
+    await group.until(() => told.length > 0, "that somebody noticed");
+    assert.deepEqual(told, [`${leaderOf(group).id} of b at 1000`]);
+  });
+});
