@@ -13,6 +13,7 @@ import { fanOut } from "./benches/fan-out.ts";
 import { idleConnections } from "./benches/idle-connections.ts";
 import { namingSize } from "./benches/naming-size.ts";
 import { push } from "./benches/push.ts";
+import { raftLog } from "./benches/raft-log.ts";
 import { configGrpcRates, configHttpRates, grpcRates, httpRates } from "./benches/rates.ts";
 import { repeated } from "./benches/repeated.ts";
 import { serverSize } from "./benches/server-size.ts";
@@ -37,6 +38,7 @@ const BENCHES: readonly Bench[] = [
   configPolls,
   configSize,
   durableLog,
+  raftLog,
 ];
 
 const { values } = parseArgs({ options: { only: { type: "string" }, quick: { type: "boolean", default: false } } });

@@ -50,8 +50,6 @@ interface Course {
   hashes: [index: number, hash: number][];
 }
 
-const BEGINNING: Readonly<Course> = { time: 0, hash: 0, block: 0, hashes: [] };
-
 /** The features' machine behind the table of sessions: an entry counts once, in the log's time (R10). */
 export interface ReplicatedMachine<C, R> extends StateMachine<Carried<C>, Settled<R>> {
   readonly sessions: Sessions;
@@ -139,7 +137,7 @@ function settle<C, R>(
 
 class ReplicatedState {
   sessions: Sessions = newSessions();
-  course: Course = { ...BEGINNING };
+  course: Course = { time: 0, hash: 0, block: 0, hashes: [] };
   /** As the store has them. */
   readonly #saved = new Set<MemberId>();
   readonly #changed = new Set<MemberId>();

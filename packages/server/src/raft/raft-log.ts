@@ -1,3 +1,5 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import {
   type Configuration,
   type Effect,
@@ -22,6 +24,7 @@ import { nodeFiles } from "../storage/files.ts";
 import { type StorageLogger, silent } from "../storage/logger.ts";
 import type { OpenedLog } from "../storage/port.ts";
 import type { NewRecord } from "../storage/records.ts";
+import { snapshotPath } from "../storage/snapshot.ts";
 import { openStorage, type Storage, type StorageOptions } from "../storage/storage.ts";
 import { ApplyLoop } from "./apply-loop.ts";
 import type { Carried } from "./carried.ts";
@@ -92,9 +95,18 @@ export async function openRaftLog<C, R>(options: RaftLogOptions<C, R>): Promise<
   const limits = { ...LOG_LIMITS, ...options.limits };
   const storage = await openStorage({ ...options, limits, machine, replays: false });
   const runner = new Runner<C, R>(options, limits, storage, machine);
+  runner.snapshotAt = await timeOf(snapshotPath(join(options.directory, "snapshots"), storage.snapshots.index));
   hashed = (index, hash) => runner.hashed(index, hash);
   runner.start();
   return runner;
+}
+
+/** Of its last change; undefined where there is no such file. */
+function timeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ mtimeMs }) => Math.floor(mtimeMs),
+    () => undefined,
+  );
 }
 
 /** Sent once everything it rests on is on disk. */
@@ -110,6 +122,8 @@ interface Fed {
 
 /** Owns the core: feeds it one event at a time, and does what it says, in order (Q1). */
 class Runner<C, R> implements RaftLog<C, R> {
+  /** Of the newest snapshot, epoch milliseconds. */
+  snapshotAt: number | undefined;
   readonly #options: RaftLogOptions<C, R>;
   readonly #logger: StorageLogger;
   readonly #clock: Clock;
@@ -137,8 +151,8 @@ class Runner<C, R> implements RaftLog<C, R> {
   #wakeAt = Number.POSITIVE_INFINITY;
   #probeTimer: Timer | undefined;
   #diskFailure: string | undefined;
-  #snapshotAt: number | undefined;
   #noticed: Index;
+  #isLeading = false;
   #stopped: string | undefined;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -265,7 +279,7 @@ class Runner<C, R> implements RaftLog<C, R> {
       commitIndex: commit,
       lastIndex: entries.last,
       firstIndex: log.firstIndex,
-      snapshotAt: this.#snapshotAt,
+      snapshotAt: this.snapshotAt,
       trust,
       followers: peerStatuses(this.#core).map((peer) => ({
         ...peer,
@@ -444,7 +458,9 @@ class Runner<C, R> implements RaftLog<C, R> {
       case "roleChanged":
         this.#hashes.forget();
         if (effect.role !== "leader") this.#transferEnded?.();
-        events?.leading?.(effect.role === "leader");
+        if (this.#isLeading === (effect.role === "leader")) return;
+        this.#isLeading = !this.#isLeading;
+        events?.leading?.(this.#isLeading);
         return;
       case "configurationChanged":
         if (effect.committed) this.#orders.committed(effect.index);
@@ -538,7 +554,7 @@ class Runner<C, R> implements RaftLog<C, R> {
   async #install({ index, term }: Snapshot): Promise<void> {
     await this.#applying.idle();
     await this.#receiver.install(index, term);
-    this.#snapshotAt = this.#clock.wall();
+    this.snapshotAt = this.#clock.wall();
     this.#noticed = this.#storage.snapshots.index;
     this.#applying.resume(this.#storage.applier.appliedIndex);
     this.#proposer.installed();
@@ -563,7 +579,7 @@ class Runner<C, R> implements RaftLog<C, R> {
     const { newest } = snapshots;
     if (newest !== undefined && newest.index > this.#noticed) {
       this.#noticed = newest.index;
-      this.#snapshotAt = this.#clock.wall();
+      this.snapshotAt = this.#clock.wall();
       this.#feed({ type: "snapshotTaken", index: newest.index, bytes: newest.bytes });
     }
     if (log.firstIndex - 1 > this.#core.log.baseIndex && log.firstIndex - 1 <= this.#core.snapshot.index)

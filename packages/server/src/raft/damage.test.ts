@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { put } from "@nacre/testkit/log-suite";
+import { TestGroup } from "./group.fixture.ts";
+
+const IDS = ["a", "b", "c"];
+
+async function flip(path: string, offset: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
+
+describe("a member whose files are damaged", () => {
+  for (const [what, damage] of [
+    [
+      "log",
+      async (folder: string) => {
+        const [name] = await readdir(join(folder, "log"));
+        await flip(join(folder, "log", name ?? ""), 80);
+      },
+    ],
+    ["vote", (folder: string) => flip(join(folder, "vote"), 4)],
+  ] as const) {
+    test(`has everything again when its ${what} is, and is a voter that can be relied on`, async (t) => {
+      const damaged: string[] = [];
+      const group = await TestGroup.make(t, IDS);
+      const events = { peerDamaged: (id: string, trust: string) => damaged.push(`${id} ${trust}`) };
+      for (const id of IDS) await group.open(id, { events });
+      await group.settled();
+      for (let n = 0; n < 20; n++) await group.during(group.get("a").log.propose(put(`key-${n}`, `${n}`)));
+      const { id } = group.follower;
+      await group.kill(id);
+      const folder = join(group.directory, id);
+      await damage(folder);
+      // Both slots, so that neither can stand for the other.
+      if (what === "vote") await flip(join(folder, "vote"), 4096 + 4);
+      await rm(join(folder, "store.db"));
+      const { log, machine } = await group.open(id, { quarantines: true });
+      assert.notEqual(log.status().trust, "whole");
+      await group.until(() => log.status().trust === "whole", "that it has everything again");
+      await group.until(() => log.status().configuration.voters.length === 3, "that it is a voter again");
+      await group.settled();
+      assert.equal(machine.registers.get("key-19"), "19");
+      assert.deepEqual([...new Set(damaged)], [`${id} ${what === "vote" ? "allLost" : "logLost"}`]);
+      await group.kill(id);
+      const again = await group.open(id, { quarantines: true });
+      assert.equal(again.log.status().trust, "whole", "also after another start");
+      await group.settled();
+    });
+  }
+});
