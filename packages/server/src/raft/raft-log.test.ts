@@ -100,6 +100,23 @@ describe("what is proposed at any member", () => {
     await assert.rejects(group.during(answer), { failure: "notApplied", message: /no leader took it/ });
   });
 
+  test("waits for a group at a member that belongs to none, and is not done without one", async (t) => {
+    const group = await TestGroup.make(t, ["a"]);
+    await group.open("a", { founder: undefined });
+    const answer = group.get("a").log.propose(put("key", "value"));
+    await assert.rejects(group.during(answer), { failure: "notApplied" });
+  });
+
+  test("may be larger than a frame, on the way to the leader and from it", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const { log } = group.follower;
+    const value = "x".repeat(3_500_000);
+    await group.during(Promise.all([log.propose(put("large", value)), log.propose(put("small", "1"))]));
+    await group.settled();
+    for (const { machine } of group.members.values()) assert.equal(machine.registers.get("large"), value);
+    await assert.rejects(log.propose(put("larger", "x".repeat(17_000_000))), { failure: "invalidParameter" });
+  });
+
   test("finds another session when its own was ended by the group", async (t) => {
     const group = await TestGroup.ready(t, IDS);
     const { log } = group.follower;

@@ -36,7 +36,8 @@ export function noMajority(voters: readonly MemberId[], self: MemberId, peers: P
     return since === undefined ? [] : [{ address: peers.addressOf(id), since }];
   });
   const needed = (voters.length >> 1) + 1;
-  if (voters.length - lost.length >= needed) return undefined;
+  // Who does not know a group yet may be taken into one at any moment.
+  if (voters.length === 0 || voters.length - lost.length >= needed) return undefined;
   const since = new Date(Math.max(...lost.map((one) => one.since))).toISOString().slice(11, 19);
   const names = lost.map(({ address }) => address);
   const listed = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
