@@ -169,6 +169,38 @@ describe("a planned stop", () => {
   });
 });
 
+describe("a slow disk", () => {
+  test("of both followers: nothing counts before it is on one of them (Q2)", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const leader = leaderOf(group);
+    const gate = Promise.withResolvers<void>();
+    for (const { id, faults } of group.members.values()) if (id !== leader.id) faults.syncGate = gate.promise;
+    let isAnswered = false;
+    const answer = leader.log.propose(put("key", "value")).then(() => {
+      isAnswered = true;
+    });
+    const startedAt = group.clock.now();
+    await group.until(() => group.clock.now() > startedAt + 3000, "time");
+    assert.equal(isAnswered, false);
+    assert.equal(leaderOf(group).id, leader.id, "it leads all the while");
+    gate.resolve();
+    await group.during(answer);
+  });
+
+  test("of the leader: what the followers have on theirs is committed without it", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const { log, machine } = group.follower;
+    const leader = leaderOf(group);
+    const gate = Promise.withResolvers<void>();
+    leader.faults.syncGate = gate.promise;
+    await group.during(log.propose(put("key", "value")));
+    assert.equal(machine.registers.get("key"), "value");
+    assert.equal(leader.machine.registers.get("key"), undefined);
+    gate.resolve();
+    await group.settled();
+  });
+});
+
 describe("a full disk", () => {
   test("of a leader: another one leads, and writes go on", async (t) => {
     const group = await TestGroup.ready(t, IDS);
