@@ -1,4 +1,4 @@
-import type { Index, MemberId, Persist, Snapshot, Term, Trust } from "@nacre/core/raft";
+import type { Index, Persist, Snapshot, Trust } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
 import type { Storage } from "../storage/storage.ts";
 import type { TailEntry } from "./tail.ts";
@@ -46,7 +46,6 @@ export class Disk {
   readonly #limits: DiskLimits;
   readonly #events: DiskEvents;
   readonly #queue: Write[] = [];
-  #hard: { readonly term: Term; readonly vote: MemberId | undefined };
   #trust: Trust;
   #running: Promise<void> | undefined;
 
@@ -54,9 +53,7 @@ export class Disk {
     this.#storage = storage;
     this.#events = events;
     this.#limits = { ...DISK_LIMITS, ...limits };
-    const { term, vote, trust } = storage.vote.state;
-    this.#hard = { term, vote };
-    this.#trust = trust;
+    this.#trust = storage.vote.state.trust;
   }
 
   /** @param entries  those that the write appends. */
@@ -67,13 +64,7 @@ export class Disk {
   /** This member has everything again that it may have acknowledged. Nothing waits for that to be on disk. */
   trusted(): void {
     this.#trust = "whole";
-    this.#enqueue({
-      number: 0,
-      hard: this.#queue.findLast(({ hard }) => hard)?.hard ?? this.#hard,
-      snapshot: undefined,
-      cutFrom: undefined,
-      entries: [],
-    });
+    this.#enqueue({ number: 0, hard: undefined, snapshot: undefined, cutFrom: undefined, entries: [] });
   }
 
   /** Resolves when nothing is being written. */
@@ -138,9 +129,9 @@ export class Disk {
   /** In the order in which a crash may leave a part of it: term and vote, snapshot, cut, entries. */
   async #perform({ hard, snapshot, cutFrom, entries }: Group): Promise<void> {
     const { log, vote } = this.#storage;
-    if (hard !== undefined) {
-      await vote.write({ ...hard, trust: this.#trust });
-      this.#hard = hard;
+    if (hard !== undefined || this.#trust !== vote.state.trust) {
+      const { term, vote: votedFor } = hard ?? vote.state;
+      await vote.write({ term, vote: votedFor, trust: this.#trust });
     }
     if (snapshot !== undefined) await this.#events.install(snapshot);
     const [first] = entries;

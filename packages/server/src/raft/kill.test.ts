@@ -63,7 +63,7 @@ class Clients {
       } catch (thrown) {
         assert.ok(thrown instanceof RegistryError, String(thrown));
         this.#note(thrown.failure);
-        if (isRead || ["notApplied", "unavailable", "overThreshold"].includes(thrown.failure)) {
+        if (isRead || ["notApplied", "unavailable", "overThreshold", "dataAccess"].includes(thrown.failure)) {
           await new Promise((resolve) => setImmediate(resolve));
           continue;
         }

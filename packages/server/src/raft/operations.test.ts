@@ -161,10 +161,10 @@ describe("a planned stop", () => {
     const group = await TestGroup.ready(t, IDS);
     const { id, log } = group.follower;
     group.isolate(id);
-    const lost = log.propose(put("key", "value")).catch((thrown: unknown) => thrown);
+    const never = log.propose(put("key", "value")).catch((thrown: unknown) => thrown);
     const reading = log.readIndex().catch((thrown: unknown) => thrown);
     await group.stop(id);
-    assert.equal(((await lost) as { failure: string }).failure, "outcomeUnknown");
+    assert.equal(((await never) as { failure: string }).failure, "notApplied");
     assert.equal(((await reading) as { failure: string }).failure, "unavailable");
   });
 });

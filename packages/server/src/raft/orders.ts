@@ -118,7 +118,9 @@ export class Orders {
     this.#feed({ type: "change", token: this.#group.token(), order });
   }
 
-  #carryOut(order: GroupOrder): Promise<void> {
+  async #carryOut(order: GroupOrder): Promise<void> {
+    // Whoever asks may be in the middle of a step, and what comes of this one is read off the core.
+    await undefined;
     const token = this.#group.token();
     if (order.type === "transfer") {
       const answer = this.#wait(token, true);

@@ -6,7 +6,7 @@ import type { LogStatus } from "../storage/port.ts";
  * earlier life of its sender comes after something of a later one. Frames to who is out of reach are dropped.
  */
 export interface Peers {
-  /** At most `FRAME_BYTES_MAX`; the bytes are not changed afterwards. */
+  /** At most `FRAME_BYTES_MAX`; the bytes are not changed afterwards. Never throws, and hands nothing on within the call. */
   send(to: MemberId, frame: Uint8Array): void;
   /** Epoch milliseconds; undefined for a member in reach. */
   outOfReachSince(id: MemberId): number | undefined;
@@ -22,7 +22,7 @@ export interface FromPeers {
   unreachable(id: MemberId): void;
 }
 
-/** What the group tells whoever composes the server. */
+/** What the group tells whoever composes the server. None of these may throw. */
 export interface RaftEvents {
   /** This member leads, or does not any more. */
   leading?(isLeading: boolean): void;

@@ -361,9 +361,11 @@ export class Proposer<C, R> {
   }
 
   #flush(): void {
-    const { core, self, clock } = this.#group;
+    const { core, self, clock, peers } = this.#group;
     const { leader, term } = core;
     if (leader === undefined || this.#stopped !== undefined) return;
+    // What is not sent is not unknown, should nobody take it.
+    if (leader !== self && peers.outOfReachSince(leader) !== undefined) return;
     if (this.#session !== "open") return this.#open(leader);
     if (this.#waiting.length === 0) return;
     const proposals = this.#waiting.filter(({ number, isWaiting }) => isWaiting && this.#pending.has(number));
