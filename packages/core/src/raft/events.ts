@@ -47,6 +47,14 @@ export type Event =
   | { readonly type: "snapshotTaken"; readonly index: Index; readonly bytes: number }
   /** A snapshot that is being sent cannot be read any more. */
   | { readonly type: "snapshotLost"; readonly index: Index }
+  /** Of an earlier life, so much of this snapshot is in a file: who sends it goes on behind that. Before all messages. */
+  | {
+      readonly type: "chunksThere";
+      readonly index: Index;
+      readonly term: Term;
+      readonly total: number;
+      readonly offset: number;
+    }
   /** What came of a snapshot could not be written, or did not prove to be whole. */
   | { readonly type: "chunksLost" }
   /** The machine has applied everything up to here. */

@@ -58,7 +58,7 @@ export function takeChunk(state: Raft, from: MemberId, chunk: Chunk, out: Out): 
   }
   let { incoming } = state;
   if (incoming?.from !== from || incoming.index !== chunk.index || incoming.term !== chunk.snapshotTerm) {
-    incoming = { from, index: chunk.index, term: chunk.snapshotTerm, offset: 0 };
+    incoming = { from, index: chunk.index, term: chunk.snapshotTerm, offset: beginAt(state, chunk) };
     state.incoming = incoming;
   }
   if (chunk.offset === incoming.offset) {
@@ -68,6 +68,14 @@ export function takeChunk(state: Raft, from: MemberId, chunk: Chunk, out: Out): 
     if (incoming.offset >= total) return install(state, from, chunk, out);
   }
   out.send(from, { type: "chunkAnswer", term, index: chunk.index, offset: incoming.offset, trust }, hardBarrier(state));
+}
+
+/** Behind what is there of this very snapshot; its last byte comes again, because with that it is installed. */
+function beginAt(state: Raft, chunk: Chunk): number {
+  const { chunksThere: there } = state;
+  state.chunksThere = undefined;
+  const isSame = there?.index === chunk.index && there.term === chunk.snapshotTerm && there.total === chunk.total;
+  return isSame ? Math.min(there.offset, chunk.total - 1) : 0;
 }
 
 function install(state: Raft, from: MemberId, chunk: Chunk, out: Out): void {

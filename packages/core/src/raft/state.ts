@@ -84,6 +84,14 @@ export interface Incoming {
   offset: number;
 }
 
+/** What an earlier life has left of one. */
+export interface ChunksThere {
+  readonly index: Index;
+  readonly term: Term;
+  readonly total: number;
+  readonly offset: number;
+}
+
 /** A write that is under way, and how things were before it. */
 export interface Pending {
   readonly number: number;
@@ -131,6 +139,7 @@ export interface Raft {
   /** Of earlier leaderships; what is committed in their places tells what came of them. */
   displaced: Batch[];
   incoming: Incoming | undefined;
+  chunksThere: ChunksThere | undefined;
   trust: Trust;
   diskRefuses: boolean;
   /** Numbers of `persist`. */
@@ -195,6 +204,7 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     leading: undefined,
     displaced: [],
     incoming: undefined,
+    chunksThere: undefined,
     trust: start.trust,
     diskRefuses: false,
     issued: 0,

@@ -84,7 +84,13 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
     }
     case "snapshotLost":
       return snapshotLost(state, event.index);
+    case "chunksThere": {
+      const { index, term, total, offset } = event;
+      state.chunksThere = { index, term, total, offset };
+      return;
+    }
     case "chunksLost":
+      state.chunksThere = undefined;
       state.incoming = undefined;
       return;
     case "applied":
@@ -108,6 +114,7 @@ function persistFailed(state: Raft, number: number, now: Millis, out: Out): void
   const isUnderWay = (state.pending.at(-1)?.number ?? 0) >= number;
   if (!isUnderWay) return;
   state.diskRefuses = true;
+  state.chunksThere = undefined;
   state.incoming = undefined;
   if (state.leading?.isAlone === false) handOver(state, now, out);
   else if (state.leading === undefined && state.role !== "follower") follow(state, state.term, undefined, now, out);

@@ -25,6 +25,7 @@ import { type StorageLogger, silent } from "../storage/logger.ts";
 import type { OpenedLog } from "../storage/port.ts";
 import type { NewRecord } from "../storage/records.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
+import { incomingIn } from "../storage/snapshot-transfer.ts";
 import { openStorage, type Storage, type StorageOptions } from "../storage/storage.ts";
 import { ApplyLoop } from "./apply-loop.ts";
 import type { Carried } from "./carried.ts";
@@ -97,7 +98,9 @@ export async function openRaftLog<C, R>(options: RaftLogOptions<C, R>): Promise<
   const runner = new Runner<C, R>(options, limits, storage, machine);
   runner.snapshotAt = await timeOf(snapshotPath(join(options.directory, "snapshots"), storage.snapshots.index));
   hashed = (index, hash) => runner.hashed(index, hash);
-  runner.start();
+  const { files = nodeFiles, directory } = options;
+  const there = await incomingIn(files, join(directory, "snapshots"));
+  runner.start(there);
   return runner;
 }
 
@@ -245,7 +248,9 @@ class Runner<C, R> implements RaftLog<C, R> {
     return this.#storage.applier.appliedIndex;
   }
 
-  start(): void {
+  /** @param there  what an earlier life left of a snapshot on its way. */
+  start(there: Awaited<ReturnType<typeof incomingIn>>): void {
+    if (there !== undefined) this.#feed({ type: "chunksThere", ...there });
     this.#arm();
   }
 

@@ -13,6 +13,21 @@ export interface IncomingHead {
   readonly total: number;
 }
 
+const NAME = new RegExp(`^(\\d+)-(\\d+)-(\\d+)\\${INCOMING}$`);
+
+/** What an earlier process has left of a snapshot on its way, and how many bytes of it. */
+export async function incomingIn(
+  files: Files,
+  directory: string,
+): Promise<(IncomingHead & { readonly offset: number }) | undefined> {
+  for (const name of await files.list(directory)) {
+    const [index, term, total] = (NAME.exec(name) ?? []).slice(1).map(Number);
+    if (index === undefined || term === undefined || total === undefined) continue;
+    return { index, term, total, offset: Math.min(await files.size(join(directory, name)), total) };
+  }
+  return undefined;
+}
+
 /**
  * A snapshot of another member on its way into a file, piece by piece and in order. What is there survives a break of the
  * connection and of the process. One at a time: to begin another removes what there is of this one.
