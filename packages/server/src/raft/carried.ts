@@ -5,6 +5,8 @@ import type { CommandCodec } from "../storage/port.ts";
 export type Carried<C> =
   /** A member begins a life, in which its proposals count from 1. */
   | { readonly type: "open"; readonly member: MemberId; readonly life: number }
+  /** A member left the group for good. */
+  | { readonly type: "end"; readonly member: MemberId }
   | { readonly type: "write"; readonly stamp: Stamp; readonly command: C }
   /** Of a log from before there were groups. */
   | { readonly type: "plain"; readonly command: C };
@@ -13,9 +15,13 @@ const LINE_BREAK = 0x0a;
 /** Begins a head. A command of before is an object. */
 const BRACKET = 0x5b;
 
-/** A line of JSON, `[member, life]` or `[member, life, number, low]`, and the command behind it. JSON has no line break. */
+/** A line of JSON, `[member]`, `[member, life]` or `[member, life, number, low]`, and the command behind it. JSON has no line break. */
 export function openPayload(member: MemberId, life: number): Buffer {
   return Buffer.from(`${JSON.stringify([member, life])}\n`);
+}
+
+export function endPayload(member: MemberId): Buffer {
+  return Buffer.from(`${JSON.stringify([member])}\n`);
 }
 
 export function writePayload({ member, life, number, low }: Stamp, command: Buffer): Buffer {
@@ -27,7 +33,7 @@ export function writePayload({ member, life, number, low }: Stamp, command: Buff
   return payload;
 }
 
-/** @throws Error for a payload that was made by none of the two, and not by `inner`. */
+/** @throws Error for a payload that was made by none of these, and not by `inner`. */
 export function carriedCodec<C>(inner: CommandCodec<C> | undefined): CommandCodec<Carried<C>> {
   const decode = (payload: Uint8Array): C =>
     inner === undefined ? (JSON.parse(Buffer.from(payload).toString()) as C) : inner.decode(payload);
@@ -42,6 +48,7 @@ export function carriedCodec<C>(inner: CommandCodec<C> | undefined): CommandCode
       const head: unknown = end < 0 ? undefined : JSON.parse(bytes.toString("utf8", 0, end));
       if (!Array.isArray(head) || typeof head[0] !== "string") throw new Error("an entry has a damaged head");
       const [member, life, number, low] = head as [string, number, number, number];
+      if (head.length === 1) return { type: "end", member };
       if (head.length === 2) return { type: "open", member, life };
       return { type: "write", stamp: { member, life, number, low }, command: decode(bytes.subarray(end + 1)) };
     },

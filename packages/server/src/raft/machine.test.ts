@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type RegisterCommand, RegisterMachine, type RegisterResult } from "@nacre/testkit/log-suite";
 import type { RowWrite } from "../storage/port.ts";
-import { carriedCodec, openPayload, writePayload } from "./carried.ts";
+import { carriedCodec, endPayload, openPayload, writePayload } from "./carried.ts";
 import { type ReplicatedMachine, replicatedMachine, type Settled } from "./machine.ts";
 
 const put = (key: string, value: string): RegisterCommand => ({ type: "put", key, value });
@@ -62,6 +62,8 @@ describe("the machine behind the table of sessions", () => {
     assert.equal(admission(subject.write(7, "a", 1, 4)), "ended");
     assert.equal(admission(subject.reopened().write(8, "a", 1, 4)), "ended");
     assert.equal(subject.inner.registers.get("key"), "3");
+    subject.payload(9, 1000, endPayload("a"));
+    assert.equal(admission(subject.reopened().write(10, "a", 2, 1)), "ended", "it has left");
   });
 
   test("never gives the features a time before that of an earlier entry", () => {
@@ -125,6 +127,7 @@ describe("what an entry carries", () => {
     const codec = carriedCodec<RegisterCommand>(undefined);
     assert.deepEqual(codec.decode(payload), { type: "write", stamp, command: put("key", "value") });
     assert.deepEqual(codec.decode(openPayload("a", 3)), { type: "open", member: "a", life: 3 });
+    assert.deepEqual(codec.decode(endPayload("a")), { type: "end", member: "a" });
     const plain = Buffer.from(JSON.stringify(put("key", "value")));
     assert.deepEqual(codec.decode(plain), { type: "plain", command: put("key", "value") });
   });

@@ -1,6 +1,7 @@
 import {
   type Admission,
   admit,
+  endSession,
   expireSessions,
   loadSessions,
   type MemberId,
@@ -24,6 +25,7 @@ export type Settled<R> =
       readonly admission: Admission;
       readonly applied: Applied<R> | undefined;
     }
+  | { readonly type: "ended" }
   | { readonly type: "plain" };
 
 const KIND = "raft";
@@ -125,6 +127,9 @@ function settle<C, R>(
       state.open(member, life, time);
       return { type: "opened", member, life };
     }
+    case "end":
+      state.end(carried.member);
+      return { type: "ended" };
     case "plain":
       return { type: "plain", applied: run(carried.command) };
     case "write": {
@@ -177,6 +182,11 @@ class ReplicatedState {
     // Others may have ended, or given way.
     for (const id of this.sessions.newest.keys()) this.#changed.add(id);
     for (const id of this.#saved) this.#changed.add(id);
+  }
+
+  end(member: MemberId): void {
+    endSession(this.sessions, member);
+    this.#changed.add(member);
   }
 
   admit(stamp: Stamp, time: number): Admission {

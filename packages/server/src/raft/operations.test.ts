@@ -140,7 +140,9 @@ describe("an order", () => {
       TestMember,
       TestMember,
     ];
+    const { lastIndex } = leader.log.status();
     await group.during(first.log.order({ type: "remove", id: second.id }));
+    await group.until(() => leader.log.appliedIndex === lastIndex + 2, "the change, and the end of a session");
     await group.until(() => removed.length === 1, "that it knows");
     assert.deepEqual(removed, [second.id]);
     assert.deepEqual(leader.log.status().configuration.voters.toSorted(), [first.id, leader.id].toSorted());

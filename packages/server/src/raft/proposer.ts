@@ -14,7 +14,7 @@ import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
 import { PAYLOAD_BYTES_MAX } from "../storage/records.ts";
 import { turn } from "../storage/turn.ts";
-import { openPayload, writePayload } from "./carried.ts";
+import { endPayload, openPayload, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
 import type { Settled } from "./machine.ts";
 import type { Peers } from "./port.ts";
@@ -73,6 +73,7 @@ interface Proposal<R> {
 type Asked<R> =
   | { readonly type: "own"; readonly proposal: Proposal<R> }
   | { readonly type: "opening" }
+  | { readonly type: "ending"; readonly payload: Buffer }
   | { readonly type: "peer"; readonly from: MemberId; readonly life: number; readonly proposal: ForwardedProposal };
 
 /**
@@ -214,7 +215,8 @@ export class Proposer<C, R> {
   payloadOf(token: Token): Buffer | undefined {
     const asked = this.#asked.get(token);
     if (asked?.type === "own") return asked.proposal.payload;
-    return asked?.type === "opening" ? openPayload(this.#group.self, this.#life) : asked?.proposal.payload;
+    if (asked?.type === "opening") return openPayload(this.#group.self, this.#life);
+    return asked?.type === "ending" ? asked.payload : asked?.proposal.payload;
   }
 
   accepted(first: number, tokens: readonly Token[]): void {
@@ -229,6 +231,14 @@ export class Proposer<C, R> {
       this.#asked.delete(token);
       if (asked?.type === "own" && !asked.proposal.isOvertaken) this.#notTaken(asked.proposal, "lost");
     }
+  }
+
+  /** A member left the group. Tried once, by its leader: a session that nobody uses ends by itself in a day. */
+  left(member: MemberId): void {
+    const payload = endPayload(member);
+    const token = this.#group.token();
+    this.#asked.set(token, { type: "ending", payload });
+    this.#group.propose([{ token, bytes: payload.length }]);
   }
 
   /** They are in no log, and will be in none. */

@@ -156,6 +156,8 @@ class Runner<C, R> implements RaftLog<C, R> {
   #diskFailure: string | undefined;
   #noticed: Index;
   #isLeading = false;
+  /** Of the newest configuration that is committed. */
+  #members: ReadonlySet<MemberId> = new Set();
   #stopped: string | undefined;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -174,6 +176,7 @@ class Runner<C, R> implements RaftLog<C, R> {
     this.#storage = storage;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
     this.#core = newRaft(startOf(storage, self, seed, founder), clock.now(), options.raft);
+    this.#members = new Set([...this.#core.configuration.voters, ...this.#core.configuration.learners]);
     this.#tail = new Tail(storage.log.lastIndex + 1);
     this.#noticed = storage.snapshots.index;
     this.#disk = new Disk(
@@ -468,7 +471,7 @@ class Runner<C, R> implements RaftLog<C, R> {
         events?.leading?.(this.#isLeading);
         return;
       case "configurationChanged":
-        if (effect.committed) this.#orders.committed(effect.index);
+        if (effect.committed) this.#onMembers(effect.index, effect.configuration);
         events?.configurationChanged?.(effect.configuration, effect.committed);
         return;
       case "removedFromGroup":
@@ -489,6 +492,13 @@ class Runner<C, R> implements RaftLog<C, R> {
       case "trusted":
         return this.#disk.trusted();
     }
+  }
+
+  #onMembers(index: Index, { voters, learners }: Configuration): void {
+    this.#orders.committed(index);
+    const members = new Set([...voters, ...learners]);
+    if (this.#core.leading !== undefined) for (const id of this.#members) if (!members.has(id)) this.#proposer.left(id);
+    this.#members = members;
   }
 
   /** Of entries that this member makes. Apply sees to it that the log's time never goes back. */
