@@ -3,8 +3,8 @@ import { isClose } from "@nacre/core/raft";
 import { FAILURES, type FailureName, RegistryError } from "@nacre/protocol";
 import type { Timer } from "../clock.ts";
 import type { NotTaken, Packet } from "./codec.ts";
+import type { Group } from "./group.ts";
 import type { GroupOrder } from "./port.ts";
-import type { Group } from "./proposer.ts";
 import { ifRefused, noMajority } from "./reasons.ts";
 
 /** Orders that wait. */

@@ -1,6 +1,5 @@
 import {
   type MemberId,
-  type Raft,
   SESSION_BOUNDS,
   type Sessions,
   type Stamp,
@@ -9,16 +8,17 @@ import {
   wasApplied,
 } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import type { Clock, Timer } from "../clock.ts";
+import type { Timer } from "../clock.ts";
 import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
 import { PAYLOAD_BYTES_MAX } from "../storage/records.ts";
 import { turn } from "../storage/turn.ts";
+import { Asked } from "./asked.ts";
 import { endPayload, openPayload, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
+import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
-import type { Peers } from "./port.ts";
-import { ifRefused, noMajority } from "./reasons.ts";
+import { ifRefused, noMajority, outcomeUnknown, resultLost } from "./reasons.ts";
 
 export interface ProposerOptions {
   /** A proposal has its outcome after this at the latest. */
@@ -30,17 +30,6 @@ export interface ProposerOptions {
 }
 
 export const PROPOSER_OPTIONS: ProposerOptions = { deadlineMs: 10_000, forwardMs: 2_000, retryMs: 50 };
-
-/** What the parts of the shell share. */
-export interface Group {
-  readonly self: MemberId;
-  readonly core: Raft;
-  readonly clock: Clock;
-  readonly peers: Peers;
-  token(): Token;
-  propose(proposals: readonly { readonly token: Token; readonly bytes: number }[]): void;
-  send(to: MemberId, packet: Packet): void;
-}
 
 /** Bytes of proposals that go to the leader together. */
 const FORWARD_BYTES_MAX = 768 * 1024;
@@ -70,11 +59,8 @@ interface Proposal<R> {
   reject(error: RegistryError): void;
 }
 
-type Asked<R> =
-  | { readonly type: "own"; readonly proposal: Proposal<R> }
-  | { readonly type: "opening" }
-  | { readonly type: "ending"; readonly payload: Buffer }
-  | { readonly type: "peer"; readonly from: MemberId; readonly life: number; readonly proposal: ForwardedProposal };
+/** Whom it is told what came of what this member, while it leads, asked of its core. */
+type Owner<R> = Proposal<R> | "opening" | "ending";
 
 /**
  * Proposes for this member's features, here or through the leader, and tells them what came of it when this member has
@@ -89,9 +75,7 @@ export class Proposer<C, R> {
   /** By number, in its order. */
   readonly #pending = new Map<number, Proposal<R>>();
   #waiting: Proposal<R>[] = [];
-  readonly #asked = new Map<Token, Asked<R>>();
-  /** Where tokens have their places, so that they are forgotten once those are applied. */
-  readonly #places: { readonly last: number; readonly tokens: readonly Token[] }[] = [];
+  readonly #asked: Asked<Owner<R>>;
   #pendingBytes = 0;
   #nextNumber = 1;
   readonly #process: number;
@@ -120,6 +104,7 @@ export class Proposer<C, R> {
     },
   ) {
     this.#group = group;
+    this.#asked = new Asked(group);
     this.#process = parts.life;
     this.#life = parts.life * LIVES;
     this.#codec = parts.codec;
@@ -130,15 +115,6 @@ export class Proposer<C, R> {
 
   get pending(): number {
     return this.#pending.size;
-  }
-
-  get isOpen(): boolean {
-    return this.#session === "open";
-  }
-
-  /** Tokens that may still have an outcome. */
-  get asked(): number {
-    return this.#asked.size;
   }
 
   /** Not `async`: a refusal and the order of proposals are decided before this returns. */
@@ -213,45 +189,35 @@ export class Proposer<C, R> {
 
   /** Of an entry that is to be made. */
   payloadOf(token: Token): Buffer | undefined {
-    const asked = this.#asked.get(token);
-    if (asked?.type === "own") return asked.proposal.payload;
-    if (asked?.type === "opening") return openPayload(this.#group.self, this.#life);
-    return asked?.type === "ending" ? asked.payload : asked?.proposal.payload;
+    return this.#asked.payloadOf(token);
   }
 
   accepted(first: number, tokens: readonly Token[]): void {
-    this.#places.push({ last: first + tokens.length - 1, tokens });
-    this.#tellPeers(tokens, (from, life, numbers) => this.#group.send(from, { type: "taken", life, numbers }));
+    this.#asked.accepted(first, tokens);
+  }
+
+  /** Everything up to here is applied. */
+  applied(index: number): void {
+    this.#asked.applied(index);
   }
 
   /** A snapshot took the places of these. What it says of them was looked at before (`installed`). */
   overtaken(tokens: readonly Token[]): void {
-    for (const token of tokens) {
-      const asked = this.#asked.get(token);
-      this.#asked.delete(token);
-      if (asked?.type === "own" && !asked.proposal.isOvertaken) this.#notTaken(asked.proposal, "lost");
+    for (const owner of this.#asked.forget(tokens))
+      if (typeof owner === "object" && !owner.isOvertaken) this.#notTaken(owner, "lost");
+  }
+
+  /** They are in no log, and will be in none. */
+  notTaken(tokens: readonly Token[], reason: NotTaken): void {
+    for (const owner of this.#asked.notTaken(tokens, reason)) {
+      if (owner === "opening") this.#openingNotTaken();
+      else if (owner !== "ending") this.#notTaken(owner, reason);
     }
   }
 
   /** A member left the group. Tried once, by its leader: a session that nobody uses ends by itself in a day. */
   left(member: MemberId): void {
-    const payload = endPayload(member);
-    const token = this.#group.token();
-    this.#asked.set(token, { type: "ending", payload });
-    this.#group.propose([{ token, bytes: payload.length }]);
-  }
-
-  /** They are in no log, and will be in none. */
-  notTaken(tokens: readonly Token[], reason: NotTaken): void {
-    this.#tellPeers(tokens, (from, life, numbers) =>
-      this.#group.send(from, { type: "notTaken", life, reason, numbers }),
-    );
-    for (const token of tokens) {
-      const asked = this.#asked.get(token);
-      this.#asked.delete(token);
-      if (asked?.type === "own") this.#notTaken(asked.proposal, reason);
-      if (asked?.type === "opening") this.#openingNotTaken();
-    }
+    this.#asked.propose([{ owner: "ending", payload: endPayload(member) }]);
   }
 
   received(
@@ -259,14 +225,7 @@ export class Proposer<C, R> {
     senderLife: number,
     packet: Extract<Packet, { type: "forward" | "taken" | "notTaken" }>,
   ): void {
-    if (packet.type === "forward") {
-      const proposals = packet.proposals.map((proposal) => {
-        const token = this.#group.token();
-        this.#asked.set(token, { type: "peer", from, life: senderLife, proposal });
-        return { token, bytes: proposal.payload.length };
-      });
-      return this.#group.propose(proposals);
-    }
+    if (packet.type === "forward") return this.#asked.proposeFor(from, senderLife, packet.proposals);
     if (packet.life !== this.#process) return;
     for (const number of packet.numbers) {
       if (number === OPENING) {
@@ -299,17 +258,6 @@ export class Proposer<C, R> {
     else if (admission === "tooFar") this.#notTaken(proposal, "overThreshold");
     else if (proposal.isOvertaken) this.#fail(proposal, outcomeUnknown());
     else this.#beginAgain(proposal);
-  }
-
-  /** Everything up to here is applied: what has its place there is settled. */
-  applied(index: number): void {
-    let done = 0;
-    for (const { last, tokens } of this.#places) {
-      if (last > index) break;
-      for (const token of tokens) this.#asked.delete(token);
-      done++;
-    }
-    if (done > 0) this.#places.splice(0, done);
   }
 
   /** The state of another member took the place of this one's, and of entries that were not applied here. */
@@ -381,31 +329,24 @@ export class Proposer<C, R> {
     const proposals = this.#waiting.filter(({ number, isWaiting }) => isWaiting && this.#pending.has(number));
     this.#waiting = [];
     const resendAt = leader === self ? Number.POSITIVE_INFINITY : clock.now() + this.#options.forwardMs;
+    const sent: (ForwardedProposal & { readonly owner: Proposal<R> })[] = [];
     for (const proposal of proposals) {
       proposal.isWaiting = false;
-      proposal.payload ??= writePayload(this.#stamp(proposal.number), proposal.command);
+      const payload = proposal.payload ?? writePayload(this.#stamp(proposal.number), proposal.command);
+      proposal.payload = payload;
       proposal.copies++;
       proposal.sentIn = term;
       proposal.resendAt = resendAt;
+      sent.push({ owner: proposal, payload, number: proposal.number });
     }
-    if (leader === self) this.#proposeHere(proposals);
-    else this.#forward(leader, proposals);
+    if (leader === self) this.#asked.propose(sent);
+    else this.#forward(leader, sent);
   }
 
-  #proposeHere(proposals: readonly Proposal<R>[]): void {
-    this.#group.propose(
-      proposals.map((proposal) => {
-        const token = this.#group.token();
-        this.#asked.set(token, { type: "own", proposal });
-        return { token, bytes: proposal.payload?.length ?? 0 };
-      }),
-    );
-  }
-
-  #forward(leader: MemberId, proposals: readonly Proposal<R>[]): void {
+  #forward(leader: MemberId, proposals: readonly ForwardedProposal[]): void {
     let batch: ForwardedProposal[] = [];
     let bytes = 0;
-    for (const { number, payload = Buffer.alloc(0) } of proposals) {
+    for (const { number, payload } of proposals) {
       if (batch.length > 0 && bytes + payload.length > FORWARD_BYTES_MAX) {
         this.#group.send(leader, { type: "forward", proposals: batch });
         batch = [];
@@ -428,9 +369,7 @@ export class Proposer<C, R> {
     const payload = openPayload(self, this.#life);
     if (leader !== self)
       return this.#group.send(leader, { type: "forward", proposals: [{ number: OPENING, payload }] });
-    const token = this.#group.token();
-    this.#asked.set(token, { type: "opening" });
-    this.#group.propose([{ token, bytes: payload.length }]);
+    this.#asked.propose([{ owner: "opening", payload }]);
   }
 
   #openingNotTaken(): void {
@@ -550,33 +489,6 @@ export class Proposer<C, R> {
     this.#timer = undefined;
     this.#arm();
   }
-
-  #tellPeers(tokens: readonly Token[], tell: (from: MemberId, life: number, numbers: number[]) => void): void {
-    const peers = new Map<string, { readonly from: MemberId; readonly life: number; readonly numbers: number[] }>();
-    for (const token of tokens) {
-      const asked = this.#asked.get(token);
-      if (asked?.type !== "peer") continue;
-      const key = `${asked.life} ${asked.from}`;
-      const one = peers.get(key) ?? { from: asked.from, life: asked.life, numbers: [] };
-      one.numbers.push(asked.proposal.number);
-      peers.set(key, one);
-    }
-    for (const { from, life, numbers } of peers.values()) tell(from, life, numbers);
-  }
-}
-
-function outcomeUnknown(why = "this member was brought up to date by a snapshot"): RegistryError {
-  return new RegistryError(
-    "outcomeUnknown",
-    `it is not known whether the write was done, because ${why} while it was on its way: look before you repeat it`,
-  );
-}
-
-function resultLost(): RegistryError {
-  return new RegistryError(
-    "outcomeUnknown",
-    "the write was done, but what it answered is not known, because this member was brought up to date by a snapshot",
-  );
 }
 
 function refusal(...[failure, message]: ConstructorParameters<typeof RegistryError>): Promise<never> {

@@ -3,7 +3,7 @@ import { RegistryError } from "@nacre/protocol";
 import type { Timer } from "../clock.ts";
 import { turn } from "../storage/turn.ts";
 import type { Packet } from "./codec.ts";
-import type { Group } from "./proposer.ts";
+import type { Group } from "./group.ts";
 import { noMajority } from "./reasons.ts";
 
 /** Reads of this member that wait. */

@@ -1,4 +1,5 @@
 import type { MemberId } from "@nacre/core/raft";
+import { RegistryError } from "@nacre/protocol";
 import type { NotTaken } from "./codec.ts";
 import type { Peers } from "./port.ts";
 
@@ -43,4 +44,18 @@ export function noMajority(voters: readonly MemberId[], self: MemberId, peers: P
   const listed = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   const verb = names.length === 1 ? "is" : "are";
   return `${needed} of ${voters.length} members are needed to change durable data; ${listed} ${verb} out of reach since ${since} UTC`;
+}
+
+export function outcomeUnknown(why = "this member was brought up to date by a snapshot"): RegistryError {
+  return new RegistryError(
+    "outcomeUnknown",
+    `it is not known whether the write was done, because ${why} while it was on its way: look before you repeat it`,
+  );
+}
+
+export function resultLost(): RegistryError {
+  return new RegistryError(
+    "outcomeUnknown",
+    "the write was done, but what it answered is not known, because this member was brought up to date by a snapshot",
+  );
 }
