@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -7,6 +7,7 @@ import { betaTarget, tagTarget } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
 import { assertVersionInvariants, durable } from "@nacre/testkit/config-log";
 import { Random } from "@nacre/testkit/random";
+import { encodeBatch, scanSegment } from "../storage/records.ts";
 import { turn } from "../storage/turn.ts";
 import type { ConfigsSetup } from "./configs.ts";
 import { BY, Member, named } from "./member.fixture.ts";
@@ -236,10 +237,17 @@ describe("a state", () => {
         const segments = (await readdir(join(directory, "log"))).sort();
         const last = segments.at(-1);
         assert.ok(last !== undefined);
-        if (round % 2 === 1) await appendFile(join(directory, "log", last), Buffer.alloc(1 + random.below(200), 7));
+        if (round % 2 === 1) await tear(join(directory, "log", last), Number.parseInt(last, 10), random);
       }
     } finally {
       await rm(directory, { recursive: true });
     }
   });
 });
+
+/** The beginning of a write that a killed process did not end. */
+async function tear(path: string, firstIndex: number, random: Random): Promise<void> {
+  const { lastIndex } = scanSegment(await readFile(path), firstIndex, () => {});
+  const record = { term: 0, kind: "command", at: 1, payload: Buffer.alloc(300, 7) } as const;
+  await appendFile(path, encodeBatch(lastIndex + 1, [record]).bytes.subarray(0, 1 + random.below(200)));
+}
