@@ -81,6 +81,8 @@ const SILENT_MS = 3_000;
  */
 function unaware({ state, now }: Turn, entry: Entry, head: Head): boolean {
   if (entry.kind !== "address" || entry.gone !== "removed" || head.gone !== undefined) return false;
+  // One that wrote both cannot have made the change after the removal, however late a message looks that waited.
+  if (entry.version.owner === head.version.owner && entry.version.incarnation > head.version.incarnation) return true;
   const earlierMs = entry.madeAt - (now - head.ageMs);
   // Who removed it knows when that was: what comes after that looks later.
   if (isOwn(state, entry.version) || head.after < entry.version.counter) return earlierMs > 0;

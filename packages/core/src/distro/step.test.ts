@@ -184,6 +184,15 @@ describe("an own address client", () => {
     assert.deepEqual(doubtful.tell(6_000, "b", late), ["apply x#true b/1/9"], "another one's only within 3 s");
   });
 
+  test("stays removed when a change comes of an earlier life of who removed it, however young that looks", () => {
+    const late = sync([head("x#true", version("b", 9, 1), { ageMs: 0 })]);
+    const removed = sync([], [removal("x#true", version("b", 4, 2))]);
+    const a = newMember().ready("c");
+    a.peer(0, "b", "up", 2);
+    a.tell(5_000, "b", removed);
+    assert.deepEqual(a.tell(15_000, "c", late), ["sync x#true a/1/10 removed to c"]);
+  });
+
   test("is handed over when the ring changes, and taken over by the first sign of life", () => {
     const a = newMember().ready("b");
     a.changed(0, "x#true", 1);
