@@ -16,6 +16,12 @@ export function startFailure(thrown: unknown, options: Options): string | undefi
   return fileFailure(error, options);
 }
 
+/** The port that another process has; undefined when the start failed for anything else. */
+export function takenPort(thrown: unknown): number | undefined {
+  const error = systemError(thrown);
+  return error?.code === "EADDRINUSE" ? error.port : undefined;
+}
+
 interface SystemError {
   readonly code: string;
   readonly syscall?: string;

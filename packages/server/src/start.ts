@@ -12,7 +12,7 @@ import { Configs } from "./config/configs.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
-import { freeMainPort, GRPC_OFFSET } from "./free-ports.ts";
+import { freeMainPort, GRPC_OFFSET, onFreePorts } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
 import { newMetrics, watchProcess } from "./metrics/index.ts";
@@ -69,13 +69,16 @@ const ORDER_MS = 50;
 export async function startServer(given: Partial<Options> = {}): Promise<RunningServer> {
   const options = optionsOf(given);
   const log = openLog(options);
-  const stops: Stop[] = [];
-  try {
-    return await start(options, log, stops);
-  } catch (thrown) {
-    await endAll(stops, () => 0);
-    throw thrown;
-  }
+  const open = async (): Promise<RunningServer> => {
+    const stops: Stop[] = [];
+    try {
+      return await start(options, log, stops);
+    } catch (thrown) {
+      await endAll(stops, () => 0);
+      throw thrown;
+    }
+  };
+  return options.port === 0 ? onFreePorts(open, [options.grpcPort, options.consolePort]) : open();
 }
 
 /** In start order: cores, storage, what acts on the network, then the ports. `stops` is run in reverse. */
