@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { instance, NamingBench, newsOf, pushedTo, service } from "@nacre/testkit/naming-bench";
 import { seconds } from "../lib/units.ts";
-import { type Client, contentsOf } from "./index.ts";
+import { contentsOf } from "./index.ts";
+import type { Entry } from "./model.ts";
 
 const orders = service();
 const stock = service("stock");
@@ -102,13 +103,15 @@ describe("a deregistration over a connection that does not publish the instance"
 
   test("remembers no more than it may of what is not lost yet", () => {
     const bench = moved(false);
-    const others = Array.from({ length: 10_000 }, () => ({}) as Client);
-    for (const other of others) bench.state.asked.set(other, []);
+    const others = Array.from({ length: 10_000 }, () => ({}) as Entry);
+    for (const other of others) bench.state.asked.set(other, { from: "", until: bench.now + seconds(10) });
     bench.withdraw("y", orders, a);
     assert.equal(bench.state.asked.size, 10_000);
-    assert.equal(bench.state.asked.has(others[0] as Client), false, "the oldest is forgotten");
+    assert.equal(bench.state.asked.has(others[0] as Entry), false, "the oldest is forgotten");
+    for (const other of others) bench.state.asked.delete(other);
     bench.mark("unconfirmed", "x");
     assert.deepEqual(bench.addresses(orders), []);
+    assert.equal(bench.state.asked.size, 0);
   });
 });
 

@@ -81,8 +81,8 @@ export interface NamingState {
   readonly uncovered: Map<Client, Entry>;
   /** Clients of connections that ended because of a pause of this process: kept for the grace. */
   readonly ended: Map<Client, { readonly until: Millis; readonly cause: string }>;
-  /** Of copies of which somebody deregistered an instance that their owner has: done when that is lost. */
-  readonly asked: Map<Client, readonly Asked[]>;
+  /** Of copies: instances that somebody deregistered while their owner has them. Done when that is lost; oldest first. */
+  readonly asked: Map<Entry, Asked>;
   switches: Switches;
   labels: ReadonlyMap<string, TextMap>;
   readonly services: Map<ServiceKey, Service>;
@@ -271,7 +271,6 @@ export function forgetIdle(state: NamingState, client: Client): void {
 export function forgetClient(state: NamingState, client: Client): void {
   state.beatsAt.delete(client);
   state.uncovered.delete(client);
-  state.asked.delete(client);
   // An old heartbeat check may still hold a client that was forgotten before and has come back as another since.
   if (state.clients.get(client.id) === client) state.clients.delete(client.id);
 }
