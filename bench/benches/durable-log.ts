@@ -2,30 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { type Applied, type LogEntry, openDurableLog, type StateMachine } from "@nacre/server/storage";
+import { openDurableLog } from "@nacre/server/storage";
 import { type Bench, type Cell, percentile, round, type Scale, type Table } from "../lib/bench.ts";
-
-interface Command {
-  readonly key: string;
-  readonly value: string;
-}
-
-class Machine implements StateMachine<Command, number> {
-  readonly rows = new Map<string, string>();
-
-  load(row: { readonly key: string; readonly value: string }): void {
-    this.rows.set(row.key, JSON.parse(row.value));
-  }
-
-  apply({ index, command }: LogEntry<Command>): Applied<number> {
-    this.rows.set(command.key, command.value);
-    return { ok: true, result: index, rows: [{ kind: "k", key: command.key, value: JSON.stringify(command.value) }] };
-  }
-
-  replace(): never {
-    throw new Error("the state is not replaced here");
-  }
-}
+import { Machine } from "../lib/row-machine.ts";
 
 const value = "x".repeat(370);
 const MIB = 1024 * 1024;

@@ -4,30 +4,9 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { systemClock } from "@nacre/server/clock";
 import { openRaftLog, type RaftLog } from "@nacre/server/raft";
-import { type Applied, type LogEntry, openDurableLog, type Replacing, type StateMachine } from "@nacre/server/storage";
+import { openDurableLog } from "@nacre/server/storage";
 import { type Bench, type Cell, percentile, round, type Scale, type Table } from "../lib/bench.ts";
-
-interface Command {
-  readonly key: string;
-  readonly value: string;
-}
-
-class Machine implements StateMachine<Command, number> {
-  readonly rows = new Map<string, string>();
-
-  load(row: { readonly key: string; readonly value: string }): void {
-    this.rows.set(row.key, JSON.parse(row.value));
-  }
-
-  apply({ index, command }: LogEntry<Command>): Applied<number> {
-    this.rows.set(command.key, command.value);
-    return { ok: true, result: index, rows: [{ kind: "k", key: command.key, value: JSON.stringify(command.value) }] };
-  }
-
-  replace(): Replacing {
-    throw new Error("no state is replaced in a bench");
-  }
-}
+import { type Command, Machine } from "../lib/row-machine.ts";
 
 type Writer = Pick<RaftLog<Command, number>, "propose">;
 

@@ -156,7 +156,7 @@ export function entryOf({ id, kind, version, contentHash, gone, answers, after, 
   };
 }
 
-/** Whether its connection ended and what it left is kept for now. */
+/** Whether its connection ended, and what it left is kept for the grace. */
 function isLeft({ naming }: Turn["state"], { id, kind }: Entry): boolean {
   return kind === "connection" && naming.isLeft?.(id) === true;
 }

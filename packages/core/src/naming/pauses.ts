@@ -28,7 +28,7 @@ export function notePause(state: NamingState, now: Millis): void {
 /**
  * A connection ended during a pause or soon after it: its client may have given it up because nobody answered, and lives.
  *
- * @returns whether what it publishes stays for now: until it is published elsewhere, or the grace is over.
+ * @returns whether what it publishes stays until it is published elsewhere, or the grace is over.
  */
 export function keepEnded(turn: Turn, client: Client, cause: string): boolean {
   const { state, now } = turn;
@@ -47,7 +47,7 @@ export function keepFor({ state, now }: Turn, client: Client, cause: string): vo
   state.tasks.add(until, { type: "ended", client });
 }
 
-/** Whether the client's connection ended and what it left is kept for now. */
+/** Whether the client's connection ended, and what it left is kept for the grace. */
 export function isLeft(state: NamingState, clientId: ClientId): boolean {
   const client = state.ended.size === 0 ? undefined : state.clients.get(clientId);
   return client !== undefined && state.ended.has(client);

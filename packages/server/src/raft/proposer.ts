@@ -12,7 +12,7 @@ import type { Timer } from "../clock.ts";
 import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
 import { PAYLOAD_BYTES_MAX } from "../storage/records.ts";
-import { turn } from "../storage/turn.ts";
+import { oncePerTurn } from "../storage/turn.ts";
 import { Asked } from "./asked.ts";
 import { endPayload, openPayload, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
@@ -84,12 +84,13 @@ export class Proposer<C, R> {
   #session: "closed" | "opening" | "open" = "closed";
   #openingSentIn: Term = -1;
   #openingResendAt = 0;
-  #isFlushing = false;
+  /** What is proposed in one turn goes together. */
+  readonly #flushSoon = oncePerTurn(() => this.#flush());
   #isClosing = false;
   #stopped: RegistryError | undefined;
   #timer: Timer | undefined;
   #drained: (() => void) | undefined;
-  /** Why the log takes nothing for now, and why it did not take the last write. */
+  /** Why the log takes nothing until a write succeeds, and why it did not take the last one. */
   refusing: () => string | undefined = () => undefined;
   diskFailure: () => string | undefined = () => undefined;
 
@@ -306,16 +307,6 @@ export class Proposer<C, R> {
     if (proposal.isWaiting) return;
     proposal.isWaiting = true;
     this.#waiting.push(proposal);
-  }
-
-  /** What is proposed in one turn goes together. */
-  #flushSoon(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    turn().then(() => {
-      this.#isFlushing = false;
-      this.#flush();
-    });
   }
 
   #flush(): void {

@@ -1,7 +1,7 @@
 import type { Index, MemberId, Token } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
 import type { Timer } from "../clock.ts";
-import { turn } from "../storage/turn.ts";
+import { oncePerTurn } from "../storage/turn.ts";
 import type { Packet } from "./codec.ts";
 import type { Group } from "./group.ts";
 import { noMajority } from "./reasons.ts";
@@ -33,7 +33,8 @@ export class Reads {
   #ready: { readonly read: Read; readonly index: Index }[] = [];
   #count = 0;
   #appliedIndex: Index;
-  #isFlushing = false;
+  /** Reads of one turn share one question; it is asked after all of them began. */
+  readonly #flushSoon = oncePerTurn(() => this.#flush());
   #isClosed = false;
   #timer: Timer | undefined;
 
@@ -125,16 +126,6 @@ export class Reads {
     if (index === undefined) this.#waiting.push(...asked.reads);
     else for (const read of asked.reads) this.#ready.push({ read, index });
     this.applied(this.#appliedIndex);
-  }
-
-  /** Reads of one turn share one question; it is asked after all of them began. */
-  #flushSoon(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    turn().then(() => {
-      this.#isFlushing = false;
-      this.#flush();
-    });
   }
 
   #flush(): void {

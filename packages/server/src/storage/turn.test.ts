@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inTurns } from "./turn.ts";
+import { inTurns, oncePerTurn, turn } from "./turn.ts";
 
 test("long work lets others have their turn every 4 ms, and short work does not wait", async () => {
   let nowMs = 0;
@@ -17,4 +17,16 @@ test("long work lets others have their turn every 4 ms, and short work does not 
   assert.deepEqual(pausedAt, [4, 8, 12]);
   assert.equal(await inTurns(work(7), () => nowMs, pause), "done");
   assert.equal(pausedAt.length, 3);
+});
+
+test("what is asked for many times in a turn runs once, behind all who asked, and again in a later one", async () => {
+  let runs = 0;
+  const ask = oncePerTurn(() => runs++);
+  for (let n = 0; n < 3; n++) ask();
+  assert.equal(runs, 0);
+  await turn();
+  assert.equal(runs, 1);
+  ask();
+  await turn();
+  assert.equal(runs, 2);
 });

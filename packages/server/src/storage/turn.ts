@@ -3,6 +3,19 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** @returns what asks for `run`: it is called once, at the end of the turn, however often it was asked for. */
+export function oncePerTurn(run: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      run();
+    });
+  };
+}
+
 /** How long work holds the event loop before others have their turn. */
 const SLICE_MS = 4;
 
