@@ -46,7 +46,7 @@ export const serverSize: Bench = {
     const sized: Sized[] = [];
     try {
       for (const instances of sizes) sized.push(await filled(instances));
-      return await measured(sizes, sized, scale.pick(12, 3));
+      return await measured(sizes, sized, scale.pick(30, 3));
     } finally {
       for (const { load, server } of sized) {
         await load.end();
