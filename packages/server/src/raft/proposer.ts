@@ -1,24 +1,17 @@
-import {
-  type MemberId,
-  SESSION_BOUNDS,
-  type Sessions,
-  type Stamp,
-  type Term,
-  type Token,
-  wasApplied,
-} from "@nacre/core/raft";
+import { type MemberId, type Sessions, type Stamp, type Token, wasApplied } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
 import type { Timer } from "../clock.ts";
 import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
-import { PAYLOAD_BYTES_MAX } from "../storage/records.ts";
 import { oncePerTurn } from "../storage/turn.ts";
 import { Asked } from "./asked.ts";
-import { endPayload, openPayload, writePayload } from "./carried.ts";
+import { endPayload, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
 import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
+import { Pending, type Proposal } from "./pending.ts";
 import { ifRefused, noMajority, outcomeUnknown, resultLost } from "./reasons.ts";
+import { OPENING, Session } from "./session.ts";
 
 export interface ProposerOptions {
   /** A proposal has its outcome after this at the latest. */
@@ -33,32 +26,6 @@ export const PROPOSER_OPTIONS: ProposerOptions = { deadlineMs: 10_000, forwardMs
 
 /** Bytes of proposals that go to the leader together. */
 const FORWARD_BYTES_MAX = 768 * 1024;
-/** What is left for lives that a session has to be begun again in. */
-const LIVES = 1024;
-/** The number under which a session is opened. */
-const OPENING = 0;
-/** What the head of a proposal may have. */
-const HEAD_BYTES_MAX = 1024;
-
-/** A command on its way. */
-interface Proposal<R> {
-  number: number;
-  readonly command: Buffer;
-  payload: Buffer | undefined;
-  readonly giveUpAt: number;
-  /** How often it may be in some log, or on its way to one. */
-  copies: number;
-  /** When it was last sent, and when it is sent again. */
-  sentIn: Term;
-  resendAt: number;
-  isWaiting: boolean;
-  /** A snapshot took the place of what would have told what came of it. */
-  isOvertaken: boolean;
-  reason: NotTaken | undefined;
-  resolve(result: R): void;
-  reject(error: RegistryError): void;
-}
-
 /** Whom it is told what came of what this member, while it leads, asked of its core. */
 type Owner<R> = Proposal<R> | "opening" | "ending";
 
@@ -69,21 +36,12 @@ type Owner<R> = Proposal<R> | "opening" | "ending";
 export class Proposer<C, R> {
   readonly #group: Group;
   readonly #options: ProposerOptions;
-  readonly #limits: ProposalLimits;
   readonly #codec: CommandCodec<C> | undefined;
   readonly #sessions: () => Sessions;
-  /** By number, in its order. */
-  readonly #pending = new Map<number, Proposal<R>>();
-  #waiting: Proposal<R>[] = [];
+  readonly #pending: Pending<R>;
+  readonly #session: Session;
   readonly #asked: Asked<Owner<R>>;
-  #pendingBytes = 0;
-  #nextNumber = 1;
   readonly #process: number;
-  /** Of the session: of this process, or a later one if the group had ended it. */
-  #life: number;
-  #session: "closed" | "opening" | "open" = "closed";
-  #openingSentIn: Term = -1;
-  #openingResendAt = 0;
   /** What is proposed in one turn goes together. */
   readonly #flushSoon = oncePerTurn(() => this.#flush());
   #isClosing = false;
@@ -107,11 +65,13 @@ export class Proposer<C, R> {
     this.#group = group;
     this.#asked = new Asked(group);
     this.#process = parts.life;
-    this.#life = parts.life * LIVES;
     this.#codec = parts.codec;
     this.#sessions = parts.sessions;
-    this.#limits = parts.limits;
+    this.#pending = new Pending(parts.limits);
     this.#options = { ...PROPOSER_OPTIONS, ...parts.options };
+    this.#session = new Session(group, parts.life, this.#options.forwardMs, (payload) =>
+      this.#asked.propose([{ owner: "opening", payload }]),
+    );
   }
 
   get pending(): number {
@@ -123,48 +83,23 @@ export class Proposer<C, R> {
     if (this.#isClosing)
       return refusal("unavailable", "the log takes no more commands, because the server is stopping");
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    const { pendingMax, pendingBytesMax } = this.#limits;
-    if (this.pending >= pendingMax)
-      return refusal("overThreshold", `${pendingMax} writes are waiting, which is the limit: try again later`);
+    const full = this.#pending.full();
+    if (full !== undefined) return Promise.reject(full);
     let bytes: Buffer;
     try {
       bytes = encodeCommand({ codec: this.#codec }, command);
     } catch (thrown) {
       return Promise.reject(thrown);
     }
-    const bytesMax = PAYLOAD_BYTES_MAX - HEAD_BYTES_MAX;
-    if (bytes.length > bytesMax)
-      return refusal("invalidParameter", `a command may have ${bytesMax} bytes, this one has ${bytes.length}`);
-    if (this.#pendingBytes + bytes.length > pendingBytesMax && this.pending > 0)
-      return refusal(
-        "overThreshold",
-        `${pendingBytesMax} bytes of writes are waiting, which is the limit: try again later`,
-      );
-    // The table of sessions remembers so many numbers above the oldest that is not settled.
-    if (this.#nextNumber - this.#low() >= SESSION_BOUNDS.numbersMax)
-      return refusal("overThreshold", "a write waits since many others: try again later");
+    const tooMuch = this.#pending.tooMuch(bytes.length);
+    if (tooMuch !== undefined) return Promise.reject(tooMuch);
     const failure = this.#ownDisk();
     if (failure !== undefined) return refusal("dataAccess", failure);
     const lacks = this.#noMajority();
     if (lacks !== undefined) return refusal("notApplied", lacks);
-    this.#pendingBytes += bytes.length;
+    const giveUpAt = this.#group.clock.now() + this.#options.deadlineMs;
     const answer = new Promise<R>((resolve, reject) => {
-      const proposal: Proposal<R> = {
-        number: this.#nextNumber++,
-        command: bytes,
-        payload: undefined,
-        giveUpAt: this.#group.clock.now() + this.#options.deadlineMs,
-        copies: 0,
-        sentIn: -1,
-        resendAt: Number.POSITIVE_INFINITY,
-        isWaiting: true,
-        isOvertaken: false,
-        reason: undefined,
-        resolve,
-        reject,
-      };
-      this.#pending.set(proposal.number, proposal);
-      this.#waiting.push(proposal);
+      this.#pending.add({ command: bytes, giveUpAt, resolve, reject });
     });
     this.#flushSoon();
     this.#arm();
@@ -175,16 +110,16 @@ export class Proposer<C, R> {
   leaderChanged(): void {
     const { core } = this.#group;
     if (core.leader === undefined) return;
-    for (const proposal of this.#pending.values()) if (proposal.sentIn !== core.term) this.#wait(proposal);
+    for (const proposal of this.#pending.all()) if (proposal.sentIn !== core.term) this.#pending.wait(proposal);
     this.#flushSoon();
     this.#arm();
   }
 
   /** The link to the leader is back: what it was sent and has not said to have may be lost. */
   leaderBack(): void {
-    for (const proposal of this.#pending.values())
-      if (proposal.resendAt !== Number.POSITIVE_INFINITY) this.#wait(proposal);
-    this.#openingResendAt = Math.min(this.#openingResendAt, 0);
+    for (const proposal of this.#pending.all())
+      if (proposal.resendAt !== Number.POSITIVE_INFINITY) this.#pending.wait(proposal);
+    this.#session.askAgain();
     this.#flushSoon();
   }
 
@@ -211,7 +146,7 @@ export class Proposer<C, R> {
   /** They are in no log, and will be in none. */
   notTaken(tokens: readonly Token[], reason: NotTaken): void {
     for (const owner of this.#asked.notTaken(tokens, reason)) {
-      if (owner === "opening") this.#openingNotTaken();
+      if (owner === "opening") this.#session.notTaken();
       else if (owner !== "ending") this.#notTaken(owner, reason);
     }
   }
@@ -230,8 +165,8 @@ export class Proposer<C, R> {
     if (packet.life !== this.#process) return;
     for (const number of packet.numbers) {
       if (number === OPENING) {
-        if (packet.type === "notTaken") this.#openingNotTaken();
-        else this.#openingResendAt = Number.POSITIVE_INFINITY;
+        if (packet.type === "notTaken") this.#session.notTaken();
+        else this.#session.taken();
         continue;
       }
       const proposal = this.#pending.get(number);
@@ -245,10 +180,10 @@ export class Proposer<C, R> {
   settled(settled: Settled<R>): void {
     const { self } = this.#group;
     if (settled.type === "opened") {
-      if (settled.member === self && settled.life === this.#life) this.#opened();
+      if (settled.member === self && settled.life === this.#session.life) this.#opened();
       return;
     }
-    if (settled.type !== "write" || settled.stamp.member !== self || settled.stamp.life !== this.#life) return;
+    if (settled.type !== "write" || settled.stamp.member !== self || settled.stamp.life !== this.#session.life) return;
     const proposal = this.#pending.get(settled.stamp.number);
     if (proposal === undefined) return;
     const { admission, applied } = settled;
@@ -265,8 +200,8 @@ export class Proposer<C, R> {
   installed(): void {
     const sessions = this.#sessions();
     const { self } = this.#group;
-    if (sessions.newest.get(self)?.life === this.#life && this.#session !== "open") this.#opened();
-    for (const proposal of [...this.#pending.values()]) {
+    if (sessions.newest.get(self)?.life === this.#session.life && !this.#session.isOpen) this.#opened();
+    for (const proposal of this.#pending.all()) {
       if (proposal.sentIn < 0) continue;
       const known = wasApplied(sessions, this.#stamp(proposal.number));
       if (known === true) this.#fail(proposal, resultLost());
@@ -277,7 +212,7 @@ export class Proposer<C, R> {
   /** The log has stopped for good: @param later what is told from now on. */
   stop(error: RegistryError, later: RegistryError): void {
     this.#stopped ??= later;
-    for (const proposal of [...this.#pending.values()]) this.#fail(proposal, error);
+    for (const proposal of this.#pending.all()) this.#fail(proposal, error);
   }
 
   /** Takes no more; resolves when the rest has its outcome, which is given at the latest when `giveUp` resolves. */
@@ -289,24 +224,13 @@ export class Proposer<C, R> {
       });
       await Promise.race([drained, giveUp]);
     }
-    for (const proposal of [...this.#pending.values()]) this.#giveUp(proposal, "the server is stopping");
+    for (const proposal of this.#pending.all()) this.#giveUp(proposal, "the server is stopping");
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  #low(): number {
-    for (const number of this.#pending.keys()) return number;
-    return this.#nextNumber;
-  }
-
   #stamp(number: number): Stamp {
-    return { member: this.#group.self, life: this.#life, number, low: Math.min(number, this.#low()) };
-  }
-
-  #wait(proposal: Proposal<R>): void {
-    if (proposal.isWaiting) return;
-    proposal.isWaiting = true;
-    this.#waiting.push(proposal);
+    return { member: this.#group.self, life: this.#session.life, number, low: Math.min(number, this.#pending.low) };
   }
 
   #flush(): void {
@@ -315,14 +239,12 @@ export class Proposer<C, R> {
     if (leader === undefined || this.#stopped !== undefined) return;
     // What is not sent is not unknown, should nobody take it.
     if (leader !== self && peers.outOfReachSince(leader) !== undefined) return;
-    if (this.#session !== "open") return this.#open(leader);
-    if (this.#waiting.length === 0) return;
-    const proposals = this.#waiting.filter(({ number, isWaiting }) => isWaiting && this.#pending.has(number));
-    this.#waiting = [];
+    if (!this.#session.isOpen) return this.#session.open(leader);
+    const proposals = this.#pending.takeWaiting();
+    if (proposals.length === 0) return;
     const resendAt = leader === self ? Number.POSITIVE_INFINITY : clock.now() + this.#options.forwardMs;
     const sent: (ForwardedProposal & { readonly owner: Proposal<R> })[] = [];
     for (const proposal of proposals) {
-      proposal.isWaiting = false;
       const payload = proposal.payload ?? writePayload(this.#stamp(proposal.number), proposal.command);
       proposal.payload = payload;
       proposal.copies++;
@@ -349,35 +271,16 @@ export class Proposer<C, R> {
     if (batch.length > 0) this.#group.send(leader, { type: "forward", proposals: batch });
   }
 
-  /** The first entry of a life (R10); what is proposed waits until it is applied here. */
-  #open(leader: MemberId): void {
-    const { core, self, clock } = this.#group;
-    const now = clock.now();
-    if (this.#session === "opening" && this.#openingSentIn === core.term && now < this.#openingResendAt) return;
-    this.#session = "opening";
-    this.#openingSentIn = core.term;
-    this.#openingResendAt = leader === self ? Number.POSITIVE_INFINITY : now + this.#options.forwardMs;
-    const payload = openPayload(self, this.#life);
-    if (leader !== self)
-      return this.#group.send(leader, { type: "forward", proposals: [{ number: OPENING, payload }] });
-    this.#asked.propose([{ owner: "opening", payload }]);
-  }
-
-  #openingNotTaken(): void {
-    if (this.#session === "opening") this.#session = "closed";
-  }
-
   #opened(): void {
-    this.#session = "open";
+    this.#session.opened();
     this.#flushSoon();
   }
 
   /** The group had ended this session, as if this member had been away for good: it begins another life. */
   #beginAgain(proposal: Proposal<R>): void {
-    if (this.#session === "open") {
-      this.#life++;
-      this.#session = "closed";
-      for (const other of [...this.#pending.values()]) this.#renumber(other);
+    if (this.#session.isOpen) {
+      this.#session.beginAgain();
+      for (const other of this.#pending.all()) this.#renumber(other);
     } else this.#renumber(proposal);
     this.#flushSoon();
   }
@@ -385,16 +288,11 @@ export class Proposer<C, R> {
   /** What went out under the old number can never be applied any more. */
   #renumber(proposal: Proposal<R>): void {
     if (proposal.isOvertaken) return this.#fail(proposal, outcomeUnknown());
-    this.#pending.delete(proposal.number);
-    proposal.number = this.#nextNumber++;
-    proposal.payload = undefined;
-    proposal.copies = 0;
-    this.#pending.set(proposal.number, proposal);
-    this.#wait(proposal);
+    this.#pending.renumber(proposal);
   }
 
   #notTaken(proposal: Proposal<R>, reason: NotTaken): void {
-    if (!this.#pending.has(proposal.number)) return;
+    if (this.#pending.get(proposal.number) === undefined) return;
     proposal.copies = Math.max(0, proposal.copies - 1);
     proposal.reason = reason;
     if (proposal.copies > 0) return;
@@ -431,7 +329,7 @@ export class Proposer<C, R> {
 
   /** One timer while something waits. */
   #arm(): void {
-    const isOpening = this.#session !== "open" && this.#group.core.leader !== undefined;
+    const isOpening = !this.#session.isOpen && this.#group.core.leader !== undefined;
     if (this.#timer !== undefined || this.#stopped !== undefined || (this.#pending.size === 0 && !isOpening)) return;
     this.#timer = this.#group.clock.schedule(this.#options.retryMs, () => {
       this.#timer = undefined;
@@ -444,13 +342,13 @@ export class Proposer<C, R> {
     const now = this.#group.clock.now();
     const lacks = this.#noMajority();
     const failure = this.#ownDisk();
-    for (const proposal of [...this.#pending.values()]) {
+    for (const proposal of this.#pending.all()) {
       if (now >= proposal.giveUpAt) this.#giveUp(proposal, `${this.#options.deadlineMs / 1000} s have passed`);
       else if (proposal.copies === 0 && failure !== undefined)
         this.#fail(proposal, new RegistryError("dataAccess", failure));
       else if (proposal.copies === 0 && lacks !== undefined)
         this.#fail(proposal, new RegistryError("notApplied", lacks));
-      else if (now >= proposal.resendAt) this.#wait(proposal);
+      else if (now >= proposal.resendAt) this.#pending.wait(proposal);
     }
     this.#flush();
   }
@@ -471,8 +369,7 @@ export class Proposer<C, R> {
 
   /** Makes room first: whoever is answered may propose again. */
   #end(proposal: Proposal<R>, tell: () => void): void {
-    if (!this.#pending.delete(proposal.number)) return;
-    this.#pendingBytes -= proposal.command.length;
+    if (!this.#pending.delete(proposal)) return;
     tell();
     if (this.#pending.size > 0) return;
     this.#drained?.();

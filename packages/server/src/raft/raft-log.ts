@@ -66,8 +66,7 @@ export async function openRaftLog<C, R>(options: RaftLogOptions<C, R>): Promise<
     const snapshotAt = await timeOf(snapshotPath(snapshots, storage.snapshots.index));
     const runner = new Runner<C, R>(options, limits, storage, machine);
     hashed = (index, hash) => runner.hashed(index, hash);
-    runner.snapshotAt = snapshotAt;
-    runner.start(there);
+    runner.start(snapshotAt, there);
     return runner;
   } catch (thrown) {
     await storage.close();

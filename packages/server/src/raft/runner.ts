@@ -3,19 +3,13 @@ import {
   type Effect,
   type Event,
   type Index,
-  keepFrom,
   type MemberId,
   newRaft,
-  nextAt,
-  type Persist,
-  peerStatuses,
   type Raft,
   type Snapshot,
-  snapshotsInUse,
-  step,
 } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { LogLimits } from "../storage/durable-log.ts";
 import { nodeFiles } from "../storage/files.ts";
 import { type StorageLogger, silent } from "../storage/logger.ts";
@@ -25,71 +19,50 @@ import type { Storage } from "../storage/storage.ts";
 import { ApplyLoop } from "./apply-loop.ts";
 import type { Carried } from "./carried.ts";
 import { configurationText, type Packet } from "./codec.ts";
-import { Disk } from "./disk.ts";
-import { FrameReader, FrameWriter } from "./frames.ts";
+import { Feeder, type RaftPacket } from "./feeder.ts";
 import type { Group } from "./group.ts";
 import type { ReplicatedMachine, Settled } from "./machine.ts";
-import { Orders, roleIn } from "./orders.ts";
+import { Orders } from "./orders.ts";
 import { Outbox } from "./outbox.ts";
+import { OwnSnapshots } from "./own-snapshots.ts";
 import type { GroupOrder, RaftStatus } from "./port.ts";
-import { probeDisk } from "./probe-disk.ts";
 import { PROPOSER_OPTIONS, Proposer } from "./proposer.ts";
 import type { RaftLog, RaftLogOptions } from "./raft-log.ts";
 import { Reads } from "./reads.ts";
 import { Receiver } from "./receiver.ts";
 import { startOf } from "./start.ts";
 import { StateHashes } from "./state-hashes.ts";
+import { statusOf } from "./status.ts";
 import { Tail } from "./tail.ts";
+import { Wire } from "./wire.ts";
+import { Writes } from "./writes.ts";
 
 /** How long a stop waits for what was proposed, and then for another leader. */
 const CLOSE_MS = 3_000;
-/** How often a disk that refused is tried. */
-const PROBE_MS = 1_000;
 const NOTHING = Buffer.alloc(0);
 
-/** Sent once everything it rests on is on disk. */
-interface Waiting {
-  readonly after: number;
-  readonly run: () => void;
-}
-
-interface Fed {
-  readonly event: Event;
-  readonly packet: Extract<Packet, { type: "raft" }> | undefined;
-}
-
-/** Owns the core: feeds it one event at a time, and does what it says, in order (Q1). */
+/** Puts the parts of the shell together: who is told of what, and who does what the core says. */
 export class Runner<C, R> implements RaftLog<C, R> {
-  /** Of the newest snapshot, epoch milliseconds. */
-  snapshotAt: number | undefined;
   readonly #options: RaftLogOptions<C, R>;
   readonly #logger: StorageLogger;
   readonly #clock: Clock;
   readonly #storage: Storage<Carried<C>, Settled<R>>;
   readonly #core: Raft;
+  readonly #feeder: Feeder;
   readonly #tail: Tail;
-  readonly #disk: Disk;
+  readonly #writes: Writes;
   readonly #outbox: Outbox;
   readonly #receiver: Receiver;
   readonly #applying: ApplyLoop<R>;
   readonly #proposer: Proposer<C, R>;
   readonly #reads: Reads;
   readonly #orders: Orders;
+  readonly #snapshots: OwnSnapshots;
   readonly #hashes: StateHashes;
-  readonly #writers = new Map<MemberId, FrameWriter>();
-  readonly #readers = new Map<MemberId, FrameReader>();
-  #events: Fed[] = [];
-  #isFeeding = false;
-  #waiting: Waiting[] = [];
+  readonly #wire: Wire;
   /** What the entries hold that this step appends. */
   #fresh: NewRecord[] = [];
-  #persisted = 0;
   #tokens = 0;
-  #timer: Timer | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #probeTimer: Timer | undefined;
-  #diskFailure: string | undefined;
-  #noticed: Index;
   #isLeading = false;
   /** Of the newest configuration that is committed. */
   #members: ReadonlySet<MemberId> = new Set();
@@ -108,26 +81,30 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#options = options;
     this.#logger = options.logger ?? silent;
     this.#clock = clock;
+    this.#wire = new Wire(life, options.peers);
     this.#storage = storage;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
     this.#core = newRaft(startOf(storage, self, seed, founder), clock.now(), options.raft);
     this.#members = new Set([...this.#core.configuration.voters, ...this.#core.configuration.learners]);
-    this.#tail = new Tail(storage.log.lastIndex + 1);
-    this.#noticed = storage.snapshots.index;
-    this.#disk = new Disk(
-      storage,
-      {
-        persisted: (number) => this.#onPersisted(number),
-        failed: (number, error, isOfSnapshot) => this.#onFailed(number, error, isOfSnapshot),
-        install: (snapshot) => this.#install(snapshot),
+    this.#feeder = new Feeder({
+      core: this.#core,
+      clock,
+      perform: (effects, packet) => {
+        this.#fresh = [];
+        for (const effect of effects) this.#perform(effect, packet);
       },
-      options.disk ?? {},
-    );
+      ticked: () => {
+        if (this.#core.leading !== undefined) this.#orders.manage();
+        this.#snapshots.notice();
+      },
+      broken: (thrown) => this.#stop(thrown),
+    });
+    this.#tail = new Tail(storage.log.lastIndex + 1);
     this.#outbox = new Outbox({
       storage,
       tail: this.#tail,
       logger: this.#logger,
-      send: (to, packet) => this.#send(to, packet),
+      send: (to, packet) => this.#wire.send(to, packet),
       snapshotLost: (index) => this.#feed({ type: "snapshotLost", index }),
     });
     this.#receiver = new Receiver(storage, (thrown) => {
@@ -142,6 +119,20 @@ export class Runner<C, R> implements RaftLog<C, R> {
       applied: (index) => this.#onApplied(index),
       stopped: (thrown) => this.#onMachineStopped(thrown),
     });
+    this.#writes = new Writes({
+      self,
+      core: this.#core,
+      storage,
+      tail: this.#tail,
+      applying: this.#applying,
+      clock,
+      logger: this.#logger,
+      files: options.files ?? nodeFiles,
+      directory: options.directory,
+      limits: options.disk ?? {},
+      feed: (event) => this.#feed(event),
+      install: (snapshot) => this.#install(snapshot),
+    });
     const group: Group = {
       self,
       core: this.#core,
@@ -149,7 +140,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       peers: options.peers,
       token: () => ++this.#tokens,
       propose: (proposals) => this.#feed({ type: "propose", proposals }),
-      send: (to, packet) => this.#send(to, packet),
+      send: (to, packet) => this.#wire.send(to, packet),
     };
     const proposals = { ...PROPOSER_OPTIONS, ...options.proposals };
     this.#proposer = new Proposer<C, R>(group, {
@@ -160,7 +151,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       options: proposals,
     });
     this.#proposer.refusing = () => storage.log.refusing ?? storage.log.full;
-    this.#proposer.diskFailure = () => this.#proposer.refusing() ?? this.#diskFailure;
+    this.#proposer.diskFailure = () => this.#proposer.refusing() ?? this.#writes.failure;
     this.#reads = new Reads(group, storage.applier.appliedIndex, proposals, (token) =>
       this.#feed({ type: "readRequested", token }),
     );
@@ -172,10 +163,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
         options.events?.stateDiffers?.(id, index);
       },
     );
-    storage.snapshots.retention = {
-      keepFrom: () => keepFrom(this.#core, clock.now()),
-      inUse: () => snapshotsInUse(this.#core),
-    };
+    this.#snapshots = new OwnSnapshots(this.#core, clock, storage, (event) => this.#feed(event));
   }
 
   get configs() {
@@ -186,10 +174,14 @@ export class Runner<C, R> implements RaftLog<C, R> {
     return this.#storage.applier.appliedIndex;
   }
 
-  /** @param there  what an earlier life left of a snapshot on its way. */
-  start(there: Awaited<ReturnType<typeof incomingIn>>): void {
+  /**
+   * @param snapshotAt  of the newest snapshot, epoch milliseconds.
+   * @param there  what an earlier life left of one on its way.
+   */
+  start(snapshotAt: number | undefined, there: Awaited<ReturnType<typeof incomingIn>>): void {
+    this.#snapshots.at = snapshotAt;
     if (there !== undefined) this.#feed({ type: "chunksThere", ...there });
-    this.#arm();
+    this.#feeder.arm();
   }
 
   propose(command: C): Promise<R> {
@@ -205,46 +197,18 @@ export class Runner<C, R> implements RaftLog<C, R> {
   }
 
   status(): RaftStatus {
-    const { applier, snapshots, log, storeFailing } = this.#storage;
-    const { role, term, leader, configuration, commit, log: entries, trust } = this.#core;
-    return {
-      appliedIndex: applier.appliedIndex,
-      snapshotIndex: snapshots.index,
-      logBytes: log.bytes,
-      pending: this.#proposer.pending,
-      refusing: this.#stopped ?? applier.refusing ?? this.#proposer.refusing(),
-      storeFailing,
-      syncMs: log.syncMs,
-      role,
-      term,
-      leader,
-      configuration,
-      commitIndex: commit,
-      lastIndex: entries.last,
-      firstIndex: log.firstIndex,
-      snapshotAt: this.snapshotAt,
-      trust,
-      followers: peerStatuses(this.#core).map((peer) => ({
-        ...peer,
-        role: roleIn(configuration, peer.id),
-        lag: Math.max(0, entries.last - peer.match),
-      })),
-    };
+    const { pending } = this.#proposer;
+    const refusing = this.#stopped ?? this.#storage.applier.refusing ?? this.#proposer.refusing();
+    return statusOf(this.#core, this.#storage, { pending, refusing, snapshotAt: this.#snapshots.at });
   }
 
   // Peers
 
   received(from: MemberId, frame: Uint8Array): string | undefined {
     if (this.#isClosed) return undefined;
-    let reader = this.#readers.get(from);
-    if (reader === undefined) {
-      reader = new FrameReader();
-      this.#readers.set(from, reader);
-    }
-    const packet = reader.push(frame);
-    if (packet === undefined) return undefined;
-    if (packet.type === "malformed") return packet.reason;
-    this.#take(from, reader.life, packet);
+    const heard = this.#wire.read(from, frame);
+    if (heard?.type === "malformed") return heard.reason;
+    if (heard !== undefined) this.#take(from, heard.life, heard.packet);
     return undefined;
   }
 
@@ -262,7 +226,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
   hashed(index: Index, hash: number): void {
     const { leader, leading } = this.#core;
     if (leading !== undefined) this.#hashes.came();
-    else if (leader !== undefined) this.#send(leader, { type: "stateHash", index, hash });
+    else if (leader !== undefined) this.#wire.send(leader, { type: "stateHash", index, hash });
   }
 
   close(): Promise<void> {
@@ -278,11 +242,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
     await this.#handOver(giveUp);
     timer.cancel();
     this.#isClosed = true;
-    this.#timer?.cancel();
-    this.#probeTimer?.cancel();
+    this.#feeder.end();
     this.#outbox.close();
     this.#reads.close(new RegistryError("unavailable", "the server is stopping"));
-    await this.#disk.idle();
+    await this.#writes.close();
     await this.#applying.close();
     await this.#receiver.close();
     await this.#storage.close();
@@ -321,48 +284,20 @@ export class Runner<C, R> implements RaftLog<C, R> {
     }
   }
 
-  #send(to: MemberId, packet: Packet): void {
-    let writer = this.#writers.get(to);
-    if (writer === undefined) {
-      writer = new FrameWriter(this.#options.life);
-      this.#writers.set(to, writer);
-    }
-    for (const frame of writer.frames(packet)) this.#options.peers.send(to, frame);
-  }
-
   // Events and effects
 
-  #feed(event: Event, packet?: Extract<Packet, { type: "raft" }>): void {
-    if (this.#isClosed || this.#stopped !== undefined) return;
-    this.#events.push({ event, packet });
-    if (this.#isFeeding) return;
-    this.#isFeeding = true;
-    try {
-      for (let fed = this.#events.shift(); fed !== undefined; fed = this.#events.shift()) this.#step(fed);
-    } catch (thrown) {
-      this.#stop(thrown);
-    } finally {
-      this.#isFeeding = false;
-    }
-    this.#arm();
+  #feed(event: Event, packet?: RaftPacket): void {
+    this.#feeder.feed(event, packet);
   }
 
-  #step({ event, packet }: Fed): void {
-    this.#fresh = [];
-    for (const effect of step(this.#core, event, this.#clock.now())) this.#perform(effect, packet);
-  }
-
-  #perform(effect: Effect, packet: Extract<Packet, { type: "raft" }> | undefined): void {
+  #perform(effect: Effect, packet: RaftPacket | undefined): void {
     const { events } = this.#options;
     switch (effect.type) {
       case "persist":
-        return this.#persist(effect, packet);
+        return this.#writes.write(effect, this.#fresh, packet);
       case "send": {
         const { to, message, after } = effect;
-        const run = () => this.#outbox.post(to, message);
-        if (after > this.#persisted) this.#waiting.push({ after, run });
-        else run();
-        return;
+        return this.#writes.when(after, () => this.#outbox.post(to, message));
       }
       case "accepted": {
         const tokens = effect.proposals.map(({ token }) => token);
@@ -425,7 +360,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
         events?.peerDamaged?.(effect.id, effect.trust);
         return;
       case "trusted":
-        return this.#disk.trusted();
+        return this.#writes.trusted();
     }
   }
 
@@ -441,78 +376,17 @@ export class Runner<C, R> implements RaftLog<C, R> {
     return Math.max(0, Math.floor(this.#options.wallClock?.() ?? this.#clock.wall()));
   }
 
-  // Disk
-
-  #persist(persist: Persist, packet: Extract<Packet, { type: "raft" }> | undefined): void {
-    const { snapshot, cutFrom, first, last } = persist;
-    if (snapshot !== undefined) {
-      this.#applying.pause();
-      this.#tail.restart(snapshot.index + 1);
-    }
-    if (cutFrom !== undefined) this.#tail.cut(cutFrom);
-    let records: readonly NewRecord[] = [];
-    if (last >= first) {
-      const message = packet?.message;
-      records =
-        this.#fresh.length > 0 || message?.type !== "append"
-          ? this.#fresh
-          : (packet?.entries ?? []).slice(first - message.prevIndex - 1);
-      if (records.length !== last - first + 1) throw new Error(`entries ${first} to ${last} are not here`);
-    }
-    this.#disk.write(persist, records.length === 0 ? [] : this.#tail.append(first, records));
-  }
-
-  #onPersisted(number: number): void {
-    if (this.#isClosed) return;
-    this.#persisted = number;
-    this.#diskFailure = undefined;
-    const due = this.#waiting.filter(({ after }) => after <= number);
-    this.#waiting = this.#waiting.filter(({ after }) => after > number);
-    for (const { run } of due) run();
-    this.#feed({ type: "persisted", number });
-  }
-
-  #onFailed(number: number, error: RegistryError, isOfSnapshot: boolean): void {
-    if (this.#isClosed) return;
-    this.#logger.warn({ err: error }, "the disk took nothing of what the group decided");
-    this.#diskFailure = error.message;
-    this.#tail.restart(this.#storage.log.lastIndex + 1);
-    this.#waiting = this.#waiting.filter(({ after }) => after < number);
-    this.#applying.resume(this.#storage.applier.appliedIndex);
-    this.#feed({ type: "persistFailed", number });
-    const { voters } = this.#core.configuration;
-    const isAlone = voters.length === 1 && voters[0] === this.#options.self;
-    if (this.#storage.log.refusing !== undefined) return;
-    // Alone, every proposal is a try of its own.
-    if (isOfSnapshot || isAlone) this.#feed({ type: "diskTakes" });
-    else this.#probeLater();
-  }
-
-  #probeLater(): void {
-    if (this.#probeTimer !== undefined || this.#isClosed) return;
-    this.#probeTimer = this.#clock.schedule(PROBE_MS, () => {
-      const { files = nodeFiles, directory } = this.#options;
-      probeDisk(files, directory).then((takes) => {
-        this.#probeTimer = undefined;
-        if (!this.#core.diskRefuses) return;
-        if (takes) this.#feed({ type: "diskTakes" });
-        else this.#probeLater();
-      });
-    });
-  }
-
   async #install({ index, term }: Snapshot): Promise<void> {
     await this.#applying.idle();
     await this.#receiver.install(index, term);
-    this.snapshotAt = this.#clock.wall();
-    this.#noticed = this.#storage.snapshots.index;
+    this.#snapshots.installed();
     this.#applying.resume(this.#storage.applier.appliedIndex);
     this.#proposer.installed();
     this.#reads.applied(this.#storage.applier.appliedIndex);
     this.#feed({ type: "applied", index: this.#storage.applier.appliedIndex });
   }
 
-  // Machine
+  // Snapshots and the machine
 
   #onApplied(index: Index): void {
     if (this.#isClosed) return;
@@ -520,20 +394,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#proposer.applied(index);
     this.#feed({ type: "applied", index });
     this.#reads.applied(index);
-    this.#noticeSnapshot();
-  }
-
-  /** Storage takes snapshots by itself, and lets the log go behind them. */
-  #noticeSnapshot(): void {
-    const { snapshots, log } = this.#storage;
-    const { newest } = snapshots;
-    if (newest !== undefined && newest.index > this.#noticed) {
-      this.#noticed = newest.index;
-      this.snapshotAt = this.#clock.wall();
-      this.#feed({ type: "snapshotTaken", index: newest.index, bytes: newest.bytes });
-    }
-    if (log.firstIndex - 1 > this.#core.log.baseIndex && log.firstIndex - 1 <= this.#core.snapshot.index)
-      this.#feed({ type: "logCut", first: log.firstIndex });
+    this.#snapshots.notice();
   }
 
   /** The machine broke (L10): this member applies nothing more, and is of use to the others as a voter. */
@@ -551,29 +412,11 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#stopped =
       "the log stopped, because an invariant of the group's agreement is broken: report this as a bug and restart";
     this.#logger.warn({ err: thrown }, this.#stopped);
-    this.#events = [];
-    this.#timer?.cancel();
     const later = new RegistryError("dataAccess", this.#stopped);
     const now = new RegistryError("outcomeUnknown", this.#stopped, { cause: thrown });
     this.#proposer.stop(now, later);
     this.#reads.close(later);
     this.#orders.close();
     this.#transferEnded?.();
-  }
-
-  // Time
-
-  #arm(): void {
-    if (this.#isClosed || this.#stopped !== undefined) return;
-    const at = nextAt(this.#core);
-    if (at >= this.#wakeAt) return;
-    this.#timer?.cancel();
-    this.#wakeAt = at;
-    this.#timer = this.#clock.schedule(Math.max(0, Math.ceil(at - this.#clock.now())), () => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#feed({ type: "tick" });
-      if (this.#core.leading !== undefined) this.#orders.manage();
-      this.#noticeSnapshot();
-    });
   }
 }

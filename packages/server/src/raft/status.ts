@@ -1,0 +1,38 @@
+import { peerStatuses, type Raft } from "@nacre/core/raft";
+import type { LogStatus } from "../storage/port.ts";
+import type { Storage } from "../storage/storage.ts";
+import { roleIn } from "./orders.ts";
+import type { RaftStatus } from "./port.ts";
+
+/** What core and storage know; `others` is what they do not. */
+export function statusOf(
+  core: Raft,
+  storage: Pick<Storage<never, never>, "log" | "snapshots" | "storeFailing"> & {
+    readonly applier: Pick<LogStatus, "appliedIndex">;
+  },
+  others: Pick<RaftStatus, "pending" | "refusing" | "snapshotAt">,
+): RaftStatus {
+  const { applier, snapshots, log, storeFailing } = storage;
+  const { role, term, leader, configuration, commit, log: entries, trust } = core;
+  return {
+    ...others,
+    appliedIndex: applier.appliedIndex,
+    snapshotIndex: snapshots.index,
+    logBytes: log.bytes,
+    storeFailing,
+    syncMs: log.syncMs,
+    role,
+    term,
+    leader,
+    configuration,
+    commitIndex: commit,
+    lastIndex: entries.last,
+    firstIndex: log.firstIndex,
+    trust,
+    followers: peerStatuses(core).map((peer) => ({
+      ...peer,
+      role: roleIn(configuration, peer.id),
+      lag: Math.max(0, entries.last - peer.match),
+    })),
+  };
+}
