@@ -25,7 +25,7 @@ import { SimProcess } from "./cluster-sim-process.ts";
 import { SimTransport } from "./cluster-sim-transport.ts";
 
 export const SDK_PORT = MAIN_PORT + 1000;
-const CLUSTER_OFFSET = 1001;
+export const CLUSTER_PORT_OFFSET = 1001;
 /** How long clients may take to go elsewhere at a planned stop; what is left of the time of a stop after that. */
 const DRAIN_MS = 15_000;
 const STOP_MS = 30_000;
@@ -159,7 +159,7 @@ export class SimMember {
       fingerprint: machine.fingerprint,
       host: undefined,
       port: MAIN_PORT,
-      portOffset: CLUSTER_OFFSET,
+      portOffset: CLUSTER_PORT_OFFSET,
       tls: undefined,
       calls: {
         "diagnosis.report": () => diagnosing.report(),
@@ -239,7 +239,7 @@ export class SimMember {
       held: () => ({ configs: 0, namespaces: 0 }),
       stage: () => (this.isStopping ? "stopping" : this.ready ? "running" : "starting"),
       port: MAIN_PORT,
-      portOffset: CLUSTER_OFFSET,
+      portOffset: CLUSTER_PORT_OFFSET,
       portOpen: true,
       connectionsMax: 100_000,
     });

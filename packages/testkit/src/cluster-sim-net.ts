@@ -45,6 +45,8 @@ export class SimNet {
   readonly lossy = new Map<string, number>();
   /** By `ip:port`. */
   readonly ports = new Map<string, Listening>();
+  /** By `ip:port`: whoever connects there gets no answer; connections that stand go on. */
+  readonly shut = new Set<string>();
   /** When the last of what is under way arrives, unless it is held up longer. */
   latestAt = 0;
   readonly #cut = new Set<string>();
@@ -125,7 +127,7 @@ export class SimNet {
     const asked = (): void => {
       if (isOver || agenda.now >= until || !machine.isOn || machine.ip !== ip) return;
       // The first packet is sent again until somebody answers, or nobody waits any more.
-      if (this.isCut(here, there)) return agenda.at(agenda.now + 1000, asked);
+      if (this.isCut(here, there) || this.shut.has(`${ip}:${port}`)) return agenda.at(agenda.now + 1000, asked);
       const listening = this.ports.get(`${ip}:${port}`);
       const back = this.delay(there, here);
       if (this.isCut(there, here)) return agenda.at(agenda.now + 1000, asked);

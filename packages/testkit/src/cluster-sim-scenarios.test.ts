@@ -180,6 +180,24 @@ describe("restarts", () => {
   );
 });
 
+describe("a member whose cluster port is closed, and that others hear", () => {
+  scenario("does not keep one that starts from being ready with what it owns", async (seed) => {
+    const stage = await ClusterStage.of(3, seed);
+    const { world } = stage;
+    const { addresses } = await stage.provider(stage.at(2), "orders", 2);
+    const open = stage.shut(stage.at(2));
+    world.kill(stage.at(0));
+    await stage.run(1000);
+    world.start(stage.at(0));
+    await stage.ready(5000);
+    for (const address of addresses) assert.equal(stage.shown(stage.at(0), "orders").get(address), true);
+    await stage.run(20_000);
+    open();
+    await stage.run(20_000);
+    world.rest();
+  });
+});
+
 describe("members that die", () => {
   scenario("S07: what died with its member is unhealthy after 15 s and gone after 45 s", async (seed) => {
     const stage = await ClusterStage.of(3, seed);

@@ -41,8 +41,8 @@ export type Event =
   | { type: "membersKnown" }
   /** Most of the listed members refuse this one, and why; undefined once they do not. */
   | { type: "refused"; reason: string | undefined }
-  /** How many batches the link to this peer takes now. */
-  | { type: "credit"; peer: MemberId; batches: number }
+  /** How many batches the link to this peer takes now; undefined when no link to it stands, as before the first. */
+  | { type: "credit"; peer: MemberId; batches: number | undefined }
   | { type: "received"; from: MemberId; message: Message }
   /** Who owns an address client from now on; undefined while nobody does. */
   | { type: "ring"; ownerOf: (clientId: ClientId) => MemberId | undefined }

@@ -9,7 +9,10 @@ const LATER: Cursor = { bucket: 9, after: "x" };
 function starting(...peers: string[]) {
   const a = newMember({ digestMs: 1e9 });
   a.at(0, { type: "start", journal: [] });
-  for (const id of peers) a.peer(0, id, "up");
+  for (const id of peers) {
+    a.peer(0, id, "up");
+    a.at(0, { type: "credit", peer: id, batches: 9 });
+  }
   return a;
 }
 
@@ -142,6 +145,48 @@ describe("a member that starts", () => {
     assert.ok(a.peer(3_000, "b", "down").includes("loadRequest to c"));
     assert.deepEqual(a.state.load?.cursor, LATER);
     assert.deepEqual(a.tell(3_001, "c", chunk(LATER, "y", undefined)).slice(0, 2), ["apply y c/1/1", "digestAsk to c"]);
+  });
+
+  test("waits 3 s for a member that others hear and to which it gets no connection", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "credit", peer: "c", batches: undefined });
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(3, "b", chunk(FIRST, "x", undefined));
+    assert.deepEqual(a.ticks(4, 4_000).at(-1)?.slice(0, 3), [3_001, "loadAsk to c", "ready: loaded"]);
+  });
+
+  test("waits for such a member when nobody who has loaded is left to ask", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "credit", peer: "c", batches: undefined });
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", notLoaded);
+    assert.deepEqual(
+      a.ticks(2, 20_000).filter(([, ...effects]) => effects.some((each) => each.startsWith("ready"))),
+      [],
+    );
+    assert.equal(
+      a.state.load?.reason,
+      "b has not loaded either, no connection to c can be made, so it cannot be asked",
+    );
+    a.at(20_000, { type: "credit", peer: "c", batches: 9 });
+    a.tell(20_001, "c", loaded);
+    assert.deepEqual(a.tell(20_002, "c", chunk(FIRST, "x", undefined)).slice(0, 2), ["apply x c/1/1", "ready: loaded"]);
+  });
+
+  test("goes on with another member where the connection to the first one broke for longer than that", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(2, "c", loaded);
+    a.tell(3, "b", chunk(FIRST, "x", LATER));
+    a.at(1_000, { type: "credit", peer: "b", batches: undefined });
+    a.ticks(1_001, 4_500);
+    assert.equal(a.state.load?.source, "c");
+    assert.deepEqual(a.state.load?.cursor, LATER);
+    a.tell(4_501, "c", chunk(LATER, "y", undefined));
+    const same: Message = { type: "digest", loaded: true, owners: a.state.table.digest() };
+    assert.deepEqual(a.tell(4_502, "c", same).slice(0, 1), ["ready: loaded"]);
   });
 
   test("serves what it has after 30 s, and says so", () => {

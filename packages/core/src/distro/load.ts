@@ -40,7 +40,7 @@ export function advanceLoad(turn: Turn): void {
     return say(turn, load, state.refused);
   }
   if (now - load.startedAt >= state.options.loadMaxMs)
-    return finish(turn, "late", `not loaded in time: ${why(load, peers)}`);
+    return finish(turn, "late", `not loaded in time: ${why(turn, load, peers)}`);
   if (state.reviews.has("restore")) return say(turn, load, "the journal of clients is being read");
   if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
   // Who refused it may only be starting again: that nobody is in reach does not say that nobody stands.
@@ -63,10 +63,12 @@ export function advanceLoad(turn: Turn): void {
   }
   if (load.cursor === undefined) {
     compareRest(turn, present);
-    const compared = present.every(({ loadStage }) => loadStage === "compared" || loadStage === "notLoaded");
-    if (compared && !undecided) return finish(turn, "loaded", `${load.clients} clients in ${load.chunks} chunks`);
+    const isDone = (peer: Peer): boolean =>
+      peer.loadStage === "compared" || peer.loadStage === "notLoaded" || isCutOff(turn, peer);
+    if (present.every(isDone) && !undecided)
+      return finish(turn, "loaded", `${load.clients} clients in ${load.chunks} chunks`);
   }
-  say(turn, load, why(load, peers));
+  say(turn, load, why(turn, load, peers));
 }
 
 function isCold({ loadStage }: Peer): boolean {
@@ -101,14 +103,22 @@ function askAnew({ now }: Turn, present: readonly Peer[]): void {
   }
 }
 
+/**
+ * It is alive, but nothing can be asked of it: whoever it can be heard by has what it owns. Where nobody else has loaded
+ * it is waited for all the same, as nobody else may have that.
+ */
+function isCutOff({ state, now }: Turn, { unlinkedAt }: Peer): boolean {
+  return unlinkedAt !== undefined && now - unlinkedAt >= state.options.unlinkedMaxMs;
+}
+
 /** The one with the most clients; when a source goes, the next one goes on where it stopped. */
-function chooseSource({ state, now }: Turn, load: Load, present: readonly Peer[]): Peer | undefined {
+function chooseSource(turn: Turn, load: Load, present: readonly Peer[]): Peer | undefined {
+  const { state, now } = turn;
   if (load.cursor === undefined) return undefined;
-  const held = present.find(({ id, loadStage }) => id === load.source && loadStage === "offered");
+  const offering = present.filter((peer) => peer.loadStage === "offered" && !isCutOff(turn, peer));
+  const held = offering.find(({ id }) => id === load.source);
   if (held !== undefined) return held;
-  const [best] = present
-    .filter(({ loadStage }) => loadStage === "offered")
-    .sort((a, b) => b.loadClients - a.loadClients || (a.id < b.id ? -1 : 1));
+  const [best] = offering.sort((a, b) => b.loadClients - a.loadClients || (a.id < b.id ? -1 : 1));
   load.source = best?.id;
   if (best === undefined) return undefined;
   load.wholly = load.cursor === FIRST;
@@ -217,9 +227,11 @@ function sameCursor(a: Cursor | undefined, b: Cursor): boolean {
   return a?.bucket === b.bucket && a.after === b.after;
 }
 
-function why(load: Load, peers: readonly Peer[]): string {
+function why(turn: Turn, load: Load, peers: readonly Peer[]): string {
   const told = peers.map((peer) => {
     if (!reachable(peer)) return `${peer.id} is ${peer.state === "down" ? "down" : "not seen yet"}`;
+    if (peer.loadStage !== "compared" && isCutOff(turn, peer))
+      return `no connection to ${peer.id} can be made, so it cannot be asked`;
     if (peer.id === load.source) return `fetching from ${peer.id}`;
     if (peer.loadStage === "notLoaded") return `${peer.id} has not loaded either`;
     if (peer.loadStage === "unasked") return `${peer.id} has not answered`;

@@ -32,6 +32,8 @@ export interface DistroOptions {
   readonly tombstonesMax: number;
   readonly loadMaxMs: Millis;
   readonly loadRetryMs: Millis;
+  /** A load does not wait any longer for a peer to which no link stands, as for one that is dead. */
+  readonly unlinkedMaxMs: Millis;
   /** Clients that one step looks at because of something that concerns all: more follow in the next steps. */
   readonly stepItemsMax: number;
 }
@@ -54,6 +56,7 @@ export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
   tombstonesMax: 200_000,
   loadMaxMs: 30_000,
   loadRetryMs: 500,
+  unlinkedMaxMs: 3_000,
   stepItemsMax: 2_000,
 };
 
@@ -82,6 +85,8 @@ export interface Peer {
   readonly pending: ChangedClients<Base>;
   readonly inFlight: Map<number, Batch>;
   credit: number;
+  /** Since when no link to it stands, so that nothing can be asked of it; undefined while one does. */
+  unlinkedAt: Millis | undefined;
   backoffMs: Millis;
   lastBatchAt: Millis;
   lastBatchItems: number;
@@ -209,7 +214,7 @@ export function newDistro(
 /** A part with more services is no small message any more. */
 const PART_SERVICES_MAX = 1_000;
 
-export function newPeer(id: MemberId): Peer {
+export function newPeer(id: MemberId, now: Millis): Peer {
   return {
     id,
     state: "unknown",
@@ -217,6 +222,7 @@ export function newPeer(id: MemberId): Peer {
     pending: new ChangedClients(PART_SERVICES_MAX),
     inFlight: new Map(),
     credit: 0,
+    unlinkedAt: now,
     backoffMs: 0,
     lastBatchAt: Number.NEGATIVE_INFINITY,
     lastBatchItems: 0,

@@ -103,7 +103,10 @@ function happen(turn: Turn, event: Event): void {
       return;
     case "credit": {
       const peer = state.peers.get(event.peer);
-      if (peer !== undefined) peer.credit = event.batches;
+      if (peer === undefined) return;
+      peer.credit = event.batches ?? 0;
+      if (event.batches !== undefined) peer.unlinkedAt = undefined;
+      else peer.unlinkedAt ??= now;
       return;
     }
     case "received": {
@@ -181,7 +184,7 @@ function removed(turn: Turn, { clientId, cause }: Extract<Event, { type: "remove
 function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void {
   const { state, now } = turn;
   if (event.id === state.self) return;
-  const peer = state.peers.get(event.id) ?? newPeer(event.id);
+  const peer = state.peers.get(event.id) ?? newPeer(event.id, now);
   const before = { state: peer.state, incarnation: peer.incarnation };
   const fresh = !state.peers.has(event.id);
   state.peers.set(event.id, peer);

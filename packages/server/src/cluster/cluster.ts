@@ -315,8 +315,7 @@ export class Cluster {
       if (this.#outs.get(id) === out) continue;
       if (out === undefined) this.#outs.delete(id);
       else this.#outs.set(id, out);
-      const batches = out === undefined ? 0 : (this.#credits.get(out) ?? 0);
-      this.distro.credit(id, batches);
+      this.distro.credit(id, out === undefined ? undefined : (this.#credits.get(out) ?? 0));
     }
     for (const id of this.#outs.keys()) {
       if (this.#member(id) !== undefined) continue;

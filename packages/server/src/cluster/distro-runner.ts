@@ -68,6 +68,7 @@ export class DistroRunner {
     (effect) => this.#do(effect),
     (effect, err) => this.#setup.log.error({ err, effect: effect.type }, "Distro failed to do what it had decided"),
   );
+  /** Of peers to which a link stands. */
   readonly #credits = new Map<string, number>();
   /** Peers to which a huge client was just sent. */
   readonly #resting = new Map<string, Timer>();
@@ -91,11 +92,11 @@ export class DistroRunner {
     if (this.#effects.add(step(this.state, event, this.#setup.clock.now()))) this.#wake();
   }
 
-  /** How many batches the link to a peer takes now; undefined for a peer that is forgotten. */
+  /** How many batches the link to a peer takes now; undefined when none stands, or the peer is forgotten. */
   credit(peer: string, batches: number | undefined): void {
     if (batches === undefined) this.#credits.delete(peer);
     else this.#credits.set(peer, batches);
-    if (!this.#resting.has(peer)) this.feed({ type: "credit", peer, batches: batches ?? 0 });
+    if (batches === undefined || !this.#resting.has(peer)) this.feed({ type: "credit", peer, batches });
   }
 
   /** Nothing is told or judged from here on: what connections leave behind is no removal. */
@@ -151,7 +152,7 @@ export class DistroRunner {
       peer,
       this.#setup.clock.schedule(forMs, () => {
         this.#resting.delete(peer);
-        this.feed({ type: "credit", peer, batches: this.#credits.get(peer) ?? 0 });
+        this.feed({ type: "credit", peer, batches: this.#credits.get(peer) });
       }),
     );
     this.feed({ type: "credit", peer, batches: 0 });
