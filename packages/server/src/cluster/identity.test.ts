@@ -46,6 +46,7 @@ describe("who a member is", () => {
       settled: true,
       joined: ["10.0.0.2:8848"],
       incarnation: after.incarnation,
+      epoch: 0,
     });
   });
 

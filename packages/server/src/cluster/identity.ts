@@ -13,6 +13,8 @@ export interface Identity {
   readonly settled: boolean;
   /** Grows with every start, by no fixed step. */
   readonly incarnation: number;
+  /** 0 at first; grows when an operator makes a group anew of what one member holds, so that the others see it. */
+  readonly epoch: number;
   /** Addresses of members through which this one joined by an operator's order. */
   readonly joined: readonly string[];
 }
@@ -25,7 +27,7 @@ export interface OpenedIdentity {
   save(change: Partial<Omit<Identity, "memberId" | "incarnation">>): Promise<void>;
 }
 
-const FILE = "member.json";
+export const IDENTITY_FILE = "member.json";
 /**
  * Members that were made from one image of a data folder start under one id. By an incarnation of their own each is seen
  * to be another process, and refused by name; equal ones would take each other for themselves and run alone in silence.
@@ -49,7 +51,7 @@ export async function openIdentity(
       throw diskFailure(`the data folder ${directory} cannot be made or written`, thrown);
     });
   if (directory !== undefined) await folder(files.makeDirectory(directory));
-  const held = directory === undefined ? undefined : await read(join(directory, FILE), files);
+  const held = directory === undefined ? undefined : await readIdentity(files, directory);
   const fresh = held === undefined;
   const { randomUUID } = nodeCrypto();
   let identity: Identity = held ?? {
@@ -57,12 +59,12 @@ export async function openIdentity(
     clusterId: randomUUID(),
     settled: false,
     incarnation: 0,
+    epoch: 0,
     joined: [],
   };
   identity = { ...identity, incarnation: identity.incarnation + draw(INCARNATION_STEP_MAX) };
   const write = async (): Promise<void> => {
-    const text = `${JSON.stringify(identity, null, 2)}\n`;
-    if (directory !== undefined) await folder(replaceFile(files, directory, FILE, text));
+    if (directory !== undefined) await folder(writeIdentity(files, directory, identity));
   };
   await write();
   return {
@@ -75,7 +77,13 @@ export async function openIdentity(
   };
 }
 
-async function read(path: string, files: Files): Promise<Identity | undefined> {
+export function writeIdentity(files: Files, directory: string, identity: Identity): Promise<void> {
+  return replaceFile(files, directory, IDENTITY_FILE, `${JSON.stringify(identity, null, 2)}\n`);
+}
+
+/** Undefined for a folder that no member has used. @throws StartError when the file is not what was written. */
+export async function readIdentity(files: Files, directory: string): Promise<Identity | undefined> {
+  const path = join(directory, IDENTITY_FILE);
   let text: string;
   try {
     text = String(await files.read(path));
@@ -84,16 +92,17 @@ async function read(path: string, files: Files): Promise<Identity | undefined> {
     throw thrown;
   }
   try {
-    const { memberId, clusterId, settled, incarnation, joined } = JSON.parse(text) as Partial<Identity>;
+    const { memberId, clusterId, settled, incarnation, epoch = 0, joined } = JSON.parse(text) as Partial<Identity>;
     if (
       isId(memberId) &&
       isId(clusterId) &&
       typeof settled === "boolean" &&
       isIncarnation(incarnation) &&
+      isIncarnation(epoch) &&
       Array.isArray(joined) &&
       joined.every((address) => typeof address === "string")
     )
-      return { memberId, clusterId, settled, incarnation, joined };
+      return { memberId, clusterId, settled, incarnation, epoch, joined };
   } catch {
     // Not JSON: the same as wrong fields.
   }
