@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { boundaryViolations, importsOf, longFiles } from "./boundaries.ts";
 
 function violations(path: string, text: string): number {
-  return boundaryViolations([{ path, text }], { server: { dependencies: { pino: "1" } }, core: {}, protocol: {} })
-    .length;
+  const server = { dependencies: { pino: "1" }, devDependencies: { kysely: "1" } };
+  return boundaryViolations([{ path, text }], { server, core: {}, protocol: {} }).length;
 }
 
 describe("package boundaries", () => {
@@ -28,6 +28,12 @@ describe("package boundaries", () => {
     ["packages/server/src/a.ts", 'import pino from "pino";\nimport net from "node:net";', 0],
     ["packages/server/src/a.ts", 'import x from "left-pad";', 1],
     ["packages/server/src/a.ts", 'import "@nacre/cli";', 1],
+    ["packages/server/src/a.ts", 'import { sql } from "kysely";', 1],
+    ["packages/server/src/storage/sql/queries/a.ts", 'import { sql } from "kysely";', 0],
+    ["packages/server/src/storage/sql/queries/a.ts", 'import x from "left-pad";', 1],
+    ["packages/server/src/storage/sql/a.ts", 'import { reads } from "./queries/a.ts";', 1],
+    ["packages/server/src/storage/sql/queries/a.ts", 'import { x } from "./b.ts";', 0],
+    ["packages/server/src/storage/sql/a.test.ts", 'import { reads } from "./queries/a.ts";', 0],
   ];
   for (const [path, text, count] of cases) {
     test(`${count === 0 ? "allow" : "refuse"} in ${path}: ${text.replaceAll("\n", " ")}`, () => {

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Source } from "./sources.ts";
 
 /** What the code of a package may import of the workspace; its tests may also import the testkit. */
@@ -15,6 +16,8 @@ const PURE = ["protocol", "core"];
 const WITHOUT_THIRD_PARTIES = [...PURE, "grpc"];
 /** Where decisions are made: replays and simulations give them time and chance. */
 const CORE_PATHS = /^packages\/(core\/|grpc\/src\/(hpack|http2|grpc)\/)/;
+/** What only `npm run docs` and tests load, to write sources of it: nothing that runs may pull it in. */
+const DEVELOPMENT_PATHS = /^packages\/server\/src\/storage\/sql\/queries\//;
 const LINES_MAX = 400;
 
 /** A core gets time, chance and timers with its events; reading them itself would make a replay differ. */
@@ -81,7 +84,10 @@ function importViolation(
   if (specifier.startsWith(".")) {
     const depth = path.split("/").length - 3;
     const up = /^(\.\.\/)+/.exec(specifier)?.[0].length ?? 0;
-    return up / 3 > depth ? "other packages are imported by name" : undefined;
+    if (up / 3 > depth) return "other packages are imported by name";
+    const target = posix.join(posix.dirname(path), specifier);
+    const runs = !isTest && !DEVELOPMENT_PATHS.test(path);
+    return runs && DEVELOPMENT_PATHS.test(target) ? "only npm run docs and tests load it" : undefined;
   }
   const workspace = /^@nacre\/([^/]+)/.exec(specifier)?.[1];
   if (workspace !== undefined) {
@@ -95,7 +101,8 @@ function importViolation(
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/");
-  return manifest?.dependencies?.[library] === undefined
+  const isDevelopment = DEVELOPMENT_PATHS.test(path) && manifest?.devDependencies?.[library] !== undefined;
+  return manifest?.dependencies?.[library] === undefined && !isDevelopment
     ? `it is no dependency of packages/${name}/package.json`
     : undefined;
 }

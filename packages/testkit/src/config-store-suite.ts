@@ -60,6 +60,8 @@ const ALL_FIELDS = {
 } as const;
 const NO_FIELDS = { type: "text", appName: "", tags: [], description: "", use: "", effect: "", schema: "" };
 
+const FIRST = { page: 1, size: 1 };
+
 /** What every store of configurations does. @param open  an empty store, removed with the test. */
 export function configStoreSuite(name: string, open: (t: TestContext) => Promise<ConfigStoreUnderTest>): void {
   describe(`${name}, as a store of configurations`, () => {
@@ -220,6 +222,8 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       ["types", { types: ["json", "text"] }, [12, 13, 15]],
       ["a label", { tags: ["red"] }, [10, 11]],
       ["all of several labels", { tags: ["blue", "red"] }, [10]],
+      ["a label that is named twice", { tags: ["red", "red"] }, [10, 11]],
+      ["a label and an application", { tags: ["blue"], appName: "shop", types: ["json"] }, [12]],
       ["labels as they are", { tags: ["*"] }, [15]],
       ["a label and an exact name", { tags: ["red"], dataId: "app.yaml", group: "g2" }, [11]],
       ["a part of the content", { content: "port: 80" }, [10, 11]],
@@ -258,6 +262,27 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       );
       const beyond = await configs.search({ namespace: "public", wildcards: true }, { page: 5, size: 400 });
       assert.deepEqual(beyond, { total: count, items: [] });
+    });
+
+    test("finds an exact data id in any number of groups, and walks what carries a label", async (t) => {
+      const { configs, write } = await open(t);
+      const groups = Array.from({ length: 1200 }, (_, at) => `group-${at}`);
+      await write(
+        ...groups.map((group, at) =>
+          putConfig(configName("a", group), "text", { id: 2000 - at, fields: { tags: at % 2 === 0 ? ["even"] : [] } }),
+        ),
+        putConfig(configName("b", "group-0"), "text", { id: 3000, fields: { tags: ["even"] } }),
+      );
+      const found = async (query: Partial<ConfigQuery>) => {
+        const { total, items } = await configs.search({ namespace: "public", wildcards: true, ...query }, FIRST);
+        return [total, ...items.map(({ id }) => id)];
+      };
+      assert.deepEqual(await found({ dataId: "a" }), [1200, 801]);
+      assert.deepEqual(await found({ dataId: "a", group: "group-7" }), [1, 1993]);
+      assert.deepEqual(await found({ dataId: "a", group: "*-11" }), [1, 1989]);
+      assert.deepEqual(await found({ dataId: "a", tags: ["even"] }), [600, 802]);
+      assert.deepEqual(await found({ tags: ["even"] }), [601, 802]);
+      assert.deepEqual(await found({ group: "group-0" }), [2, 2000]);
     });
 
     test("leaves contents out where only heads are asked for", async (t) => {

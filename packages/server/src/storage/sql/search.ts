@@ -1,24 +1,14 @@
 import { RegistryError } from "@nacre/protocol";
-import { type Expression, expressionBuilder, type SqlBool, sql } from "kysely";
 import type { ConfigQuery } from "../config-store.ts";
-import { db } from "./database.ts";
-import { param, prepared } from "./prepared.ts";
-import type { Tables } from "./schema.ts";
 import type { Sqlite } from "./sqlite.ts";
+import { searches, writes } from "./statements.ts";
 
 /** Index entries that one step of a walk looks at: some tenths of a millisecond. */
 const STEP_ROWS = 500;
-/** Bytes of contents that one step looks at. */
+/** Bytes of contents that one step looks at, and the rest of the last one. */
 const STEP_BYTES = 256 * 1024;
 /** Of one text that is searched for. */
 const SEARCH_TEXT_MAX = 4096;
-
-interface Candidate {
-  readonly id: number;
-  readonly bytes: number;
-}
-
-const eb = expressionBuilder<Tables, "config_info">();
 
 /**
  * The ids that match, ascending, in steps of which none holds the event loop for long. An exact data id is looked up; else
@@ -29,147 +19,99 @@ const eb = expressionBuilder<Tables, "config_info">();
 export function* matchingIds(sqlite: Sqlite, query: ConfigQuery, from = 0): Generator<readonly number[], void> {
   const holds = contentTest(sqlite, query);
   for (const candidates of candidateSteps(sqlite, query, from)) {
+    if (holds === undefined) {
+      yield candidates;
+      continue;
+    }
     let matching: number[] = [];
     let bytes = 0;
-    for (const candidate of candidates) {
-      if (holds !== undefined && bytes > 0 && bytes + candidate.bytes > STEP_BYTES) {
-        yield matching;
-        matching = [];
-        bytes = 0;
-      }
-      bytes += candidate.bytes;
-      if (holds === undefined || holds(candidate.id)) matching.push(candidate.id);
+    for (const id of candidates) {
+      const tested = holds(id);
+      if (tested === undefined) continue;
+      if (tested.holds === 1) matching.push(id);
+      bytes += tested.bytes;
+      if (bytes < STEP_BYTES) continue;
+      yield matching;
+      matching = [];
+      bytes = 0;
     }
     yield matching;
   }
 }
 
-function* candidateSteps(sqlite: Sqlite, query: ConfigQuery, start: number): Generator<readonly Candidate[], void> {
-  const found = lookUp(sqlite, query, start);
-  if (found !== undefined) return yield found;
-  const label = query.tags?.[0];
-  const { end, matches } = label === undefined ? namespaceWalk(query) : labelWalk(query);
+function* candidateSteps(sqlite: Sqlite, query: ConfigQuery, start: number): Generator<readonly number[], void> {
+  const { end, slice, values } = walk(query);
+  const named = lookUp(sqlite, query);
+  if (named !== undefined) {
+    const above = named.filter((id) => id > start).sort((a, b) => a - b);
+    yield above.flatMap((id) => sqlite.column<number>(slice({ ...values, from: id - 1, to: id })));
+    return;
+  }
   for (let from = start; ; ) {
-    const values = { namespace: query.namespace, label, from, skip: STEP_ROWS - 1 };
-    const to = sqlite.get<{ id: number }>(end(values))?.id;
-    yield sqlite.all<Candidate>(matches({ ...values, to: to ?? Number.MAX_SAFE_INTEGER }));
+    const [to] = sqlite.column<number>(end({ ...values, from, skip: STEP_ROWS - 1 }));
+    yield sqlite.column<number>(slice({ ...values, from, to: to ?? Number.MAX_SAFE_INTEGER }));
     if (to === undefined) return;
     from = to;
   }
 }
 
 /**
- * What an exact data id leads to, if its rows are few enough for one step. In two queries, because in a single one SQLite
- * prefers the index that holds all columns, and walks the whole namespace.
+ * What an exact data id leads to, if its rows are few enough for one step. In a query of its own, because in a single one
+ * SQLite prefers the index that holds all columns, and walks the whole namespace.
  */
-function lookUp(sqlite: Sqlite, query: ConfigQuery, from: number): readonly Candidate[] | undefined {
-  const { namespace, dataId = "", group = "", wildcards } = query;
+function lookUp(sqlite: Sqlite, { namespace, dataId, group, wildcards }: ConfigQuery): number[] | undefined {
   if (!isExact(dataId, wildcards)) return undefined;
-  let named = db
-    .selectFrom("config_info")
-    .select("id")
-    .where("tenant_id", "=", namespace)
-    .where("data_id", "=", dataId)
-    .limit(STEP_ROWS + 1);
-  if (isExact(group, wildcards)) named = named.where("group_id", "=", group);
-  const rows = sqlite.all<{ id: number }>(named.compile());
-  if (rows.length > STEP_ROWS) return undefined;
-  const one = db.selectFrom("config_info").select(["id", "bytes"]).where("id", "=", param("id"));
-  const matching = prepared(one.where(eb.and(conditions(query))));
-  return rows
-    .filter(({ id }) => id > from)
-    .sort((a, b) => a.id - b.id)
-    .flatMap((row) => sqlite.get<Candidate>(matching(row)) ?? []);
+  if (isExact(group, wildcards)) return sqlite.column<number>(writes.idOf({ namespace, dataId, group }));
+  const ids = sqlite.column<number>(searches.idsOfDataId({ namespace, dataId, max: STEP_ROWS + 1 }));
+  return ids.length > STEP_ROWS ? undefined : ids;
 }
 
-/** A walk over the index of the namespace, which holds all that is compared. */
-function namespaceWalk(query: ConfigQuery) {
-  const rows = db.selectFrom("config_info").where("tenant_id", "=", param("namespace")).where("id", ">", param("from"));
-  return {
-    end: prepared(rows.select("id").orderBy("id").limit(1).offset(param("skip"))),
-    matches: prepared(
-      rows
-        .select(["id", "bytes"])
-        .where("id", "<=", param("to"))
-        .where(eb.and(conditions(query)))
-        .orderBy("id"),
-    ),
+/** Where to walk, and what is compared there. */
+function walk(query: ConfigQuery) {
+  const { namespace, wildcards, types } = query;
+  const labels = [...new Set(query.tags)];
+  const [label] = labels;
+  const exact = (text: string | undefined) => (isExact(text, wildcards) ? text : null);
+  const values = {
+    namespace,
+    dataId: exact(query.dataId),
+    dataIdLike: likePattern(query.dataId, wildcards),
+    group: exact(query.group),
+    groupLike: likePattern(query.group, wildcards),
+    appName: isGiven(query.appName) ? query.appName : null,
+    types: types === undefined || types.length === 0 ? null : JSON.stringify(types),
   };
+  if (label === undefined) return { end: searches.namespaceSliceEnd, slice: searches.namespaceSlice, values };
+  const more = { label, labels: labels.length > 1 ? JSON.stringify(labels) : null, labelCount: labels.length };
+  return { end: searches.labelSliceEnd, slice: searches.labelSlice, values: { ...values, ...more } };
 }
 
-/** A walk over what carries the first label. */
-function labelWalk(query: ConfigQuery) {
-  const rows = db
-    .selectFrom("config_tags as first")
-    .where("first.tag", "=", param("label"))
-    .where("first.tenant_id", "=", param("namespace"))
-    .where("first.config_id", ">", param("from"));
-  return {
-    end: prepared(rows.select("first.config_id as id").orderBy("first.config_id").limit(1).offset(param("skip"))),
-    matches: prepared(
-      rows
-        .innerJoin("config_info", "config_info.id", "first.config_id")
-        .select(["config_info.id", "config_info.bytes"])
-        .where("first.config_id", "<=", param("to"))
-        .where(eb.and(conditions(query)))
-        .orderBy("first.config_id"),
-    ),
-  };
+/** Of a text with wildcards; null for one that is exact, or matches everything. */
+function likePattern(text: string | undefined, wildcards: boolean): string | null {
+  return !isGiven(text) || isExact(text, wildcards) || /^\*+$/.test(text) ? null : pattern(text);
 }
 
-/** Everything but namespace, content and the range of ids. */
-function conditions(query: ConfigQuery): Expression<SqlBool>[] {
-  const { wildcards, namespace } = query;
-  const all: (Expression<SqlBool> | undefined)[] = [
-    textCondition("config_info.data_id", query.dataId, wildcards),
-    textCondition("config_info.group_id", query.group, wildcards),
-  ];
-  if (isGiven(query.appName)) all.push(eb("config_info.app_name", "=", query.appName));
-  if (query.types !== undefined && query.types.length > 0) all.push(eb("config_info.type", "in", query.types));
-  // A walk over the first label has that one twice, which costs nothing.
-  for (const tag of query.tags ?? []) {
-    const labelled = db
-      .selectFrom("config_tags as label")
-      .select("label.config_id")
-      .where("label.tag", "=", tag)
-      .where("label.tenant_id", "=", namespace)
-      .where("label.config_id", "=", eb.ref("config_info.id"));
-    all.push(eb.exists(labelled));
-  }
-  return all.filter((condition) => condition !== undefined);
-}
-
-type Column = "config_info.data_id" | "config_info.group_id";
-
-function textCondition(column: Column, text: string | undefined, wildcards: boolean): Expression<SqlBool> | undefined {
-  if (!isGiven(text)) return undefined;
-  if (isExact(text, wildcards)) return eb(column, "=", text);
-  if (/^\*+$/.test(text)) return undefined;
-  return like(column, pattern(text));
+interface Tested {
+  readonly bytes: number;
+  readonly holds: 0 | 1;
 }
 
 /** Tells of one row whether its content holds what is searched for; undefined when nothing is. */
-function contentTest(sqlite: Sqlite, query: ConfigQuery): ((id: number) => boolean) | undefined {
+function contentTest(sqlite: Sqlite, query: ConfigQuery): ((id: number) => Tested | undefined) | undefined {
   const { content, wildcards } = query;
   if (!isGiven(content)) return undefined;
   const parts = wildcards ? content.split("*").filter((part) => part !== "") : [content];
   const [only] = parts;
   if (only === undefined) return undefined;
   checkLength(content);
-  const condition =
-    parts.length === 1
-      ? // Also finds what stands behind a zero character, where LIKE ends.
-        sql<SqlBool>`instr(${sql.ref("config_info.content")}, ${only}) > 0`
-      : like("config_info.content", pattern(`*${content}*`));
-  const test = prepared(db.selectFrom("config_info").select("id").where("id", "=", param("id")).where(condition));
-  return (id) => sqlite.get(test({ id })) !== undefined;
+  if (parts.length === 1) return (id) => sqlite.get<Tested>(searches.contentHas({ id, content: only }));
+  const around = pattern(`*${content}*`);
+  return (id) => sqlite.get<Tested>(searches.contentLike({ id, content: around }));
 }
 
 const isGiven = (text: string | undefined): text is string => text !== undefined && text !== "";
-const isExact = (text: string, wildcards: boolean): boolean => text !== "" && !(wildcards && text.includes("*"));
-
-const like = (column: Column | "config_info.content", text: string): Expression<SqlBool> =>
-  sql<SqlBool>`${sql.ref(column)} like ${text} escape '!'`;
+const isExact = (text: string | undefined, wildcards: boolean): text is string =>
+  isGiven(text) && !(wildcards && text.includes("*"));
 
 /** `*` for any characters; what LIKE itself takes for a wildcard stands for itself. */
 function pattern(text: string): string {

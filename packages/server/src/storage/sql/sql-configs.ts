@@ -11,12 +11,10 @@ import type {
 import { turn } from "../turn.ts";
 import { text } from "./large-values.ts";
 import { configOf, type GrayRow, grayOf, type HistoryTableRow, historyOf, type ItemRow } from "./rows.ts";
+import { matchingIds } from "./search.ts";
 import { Slices } from "./slices.ts";
 import type { Query, Sqlite } from "./sqlite.ts";
 import { reads } from "./statements.ts";
-
-/** With Kysely, which only searches need: they have a text for each combination of filters. */
-const loadSearch = () => import("./search.ts");
 
 /** Bytes that are read from the tables in one step. */
 const STEP_BYTES = 512 * 1024;
@@ -54,13 +52,11 @@ export class SqlConfigs implements ConfigStore {
     return this.#slices.run(this.#items(ids, false));
   }
 
-  async search(query: ConfigQuery, page: PageOf): Promise<{ total: number; items: StoredConfig[] }> {
-    const { matchingIds } = await loadSearch();
+  search(query: ConfigQuery, page: PageOf): Promise<{ total: number; items: StoredConfig[] }> {
     return this.#slices.run(this.#page(matchingIds(this.#sqlite, query), query, page));
   }
 
   async *scan(query: ConfigQuery): AsyncGenerator<StoredConfig> {
-    const { matchingIds } = await loadSearch();
     let from = 0;
     for (;;) {
       const items = await this.#slices.run(this.#scanStep(matchingIds(this.#sqlite, query, from), query));

@@ -1,17 +1,15 @@
 import type Database from "better-sqlite3";
 
-/** A query as Kysely compiles it. */
+/** A query with its values. */
 export interface Query {
   readonly sql: string;
   readonly parameters: readonly unknown[];
 }
 
-/** Searches have one text for each combination of filters; those used longest ago are compiled again when asked for. */
-const STATEMENTS_MAX = 200;
-
-/** Runs compiled queries at once, with prepared statements kept by their text: the log's order needs no promises. */
+/** Runs queries at once, with prepared statements kept by their text: the log's order needs no promises. */
 export class Sqlite {
   readonly database: Database.Database;
+  /** As many as there are texts in the source. */
   readonly #statements = new Map<string, Database.Statement<unknown[], unknown>>();
 
   constructor(database: Database.Database) {
@@ -19,11 +17,22 @@ export class Sqlite {
   }
 
   all<T>({ sql, parameters }: Query): T[] {
-    return this.#statement(sql).all(...parameters) as T[];
+    return this.#statement(sql)
+      .pluck(false)
+      .all(...parameters) as T[];
+  }
+
+  /** The values of the first column: an object for each row would cost more than finding it. */
+  column<T>({ sql, parameters }: Query): T[] {
+    return this.#statement(sql)
+      .pluck(true)
+      .all(...parameters) as T[];
   }
 
   get<T>({ sql, parameters }: Query): T | undefined {
-    return this.#statement(sql).get(...parameters) as T | undefined;
+    return this.#statement(sql)
+      .pluck(false)
+      .get(...parameters) as T | undefined;
   }
 
   /** @returns the number of rows changed. */
@@ -35,14 +44,8 @@ export class Sqlite {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.database.prepare<unknown[], unknown>(sql);
-      if (this.#statements.size >= STATEMENTS_MAX) {
-        const [oldest] = this.#statements.keys();
-        if (oldest !== undefined) this.#statements.delete(oldest);
-      }
-    } else {
-      this.#statements.delete(sql);
+      this.#statements.set(sql, statement);
     }
-    this.#statements.set(sql, statement);
     return statement;
   }
 }

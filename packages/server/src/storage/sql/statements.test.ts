@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
-import { renderStatements } from "./render-statements.ts";
+import { renderStatements } from "./queries/render-statements.ts";
 
 const run = promisify(execFile);
 

@@ -1,10 +1,7 @@
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
-import type { Tables } from "./schema.ts";
+import type { Tables } from "../schema.ts";
 
-/**
- * Builds and compiles queries for SQLite, and never runs one. Loaded with the first search: the library costs a process
- * 40 to 80 ms.
- */
+/** Builds and compiles queries for SQLite, and never runs one. */
 export const db = new Kysely<Tables>({
   dialect: {
     createAdapter: () => new SqliteAdapter(),

@@ -1,4 +1,4 @@
-import type { Query } from "./sqlite.ts";
+import type { Query } from "../sqlite.ts";
 
 /** Stands in a built query for a value that is known when it runs. */
 class Placeholder {

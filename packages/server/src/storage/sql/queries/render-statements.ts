@@ -1,17 +1,19 @@
-import { reads, writes } from "./queries.ts";
-import type { Query } from "./sqlite.ts";
+import type { Query } from "../sqlite.ts";
+import { reads, writes } from "./reads-and-writes.ts";
+import { searches } from "./searches.ts";
 
 /** Gives for each value its name, so that a query shows which of its parameters are which. */
 const NAMES = new Proxy({}, { get: (_, name) => ({ name }) });
 
-/** `statements.ts`: what Kysely makes of the queries whose text never changes. */
+/** `statements.ts`: what Kysely makes of the queries. */
 export function renderStatements(): string {
-  return `// Written by scripts/docs.ts from queries.ts; run \`npm run docs\` after a change.
+  return `// Written by scripts/docs.ts from queries/; run \`npm run docs\` after a change.
 import { fixed } from "./fixed.ts";
 
-/** The queries whose text never changes, as Kysely compiles them: to load it takes a process 40 to 80 ms in one go. */
+/** The queries as Kysely compiles them: to load it would hold the event loop of a server for 40 to 140 ms. */
 ${group("writes", writes)}
-${group("reads", reads)}`;
+${group("reads", reads)}
+${group("searches", searches)}`;
 }
 
 function group(name: string, queries: Readonly<Record<string, (values: object) => Query>>): string {

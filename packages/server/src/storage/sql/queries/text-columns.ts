@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import { LARGE_BYTES_MIN } from "./large-values.ts";
+import { LARGE_BYTES_MIN } from "../large-values.ts";
 import { param } from "./prepared.ts";
 
 /** A placeholder for a text that `crossing` has prepared. */

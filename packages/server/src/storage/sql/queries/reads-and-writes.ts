@@ -1,10 +1,10 @@
 import { sql } from "kysely";
+import { columnsOf } from "../schema.ts";
 import { db } from "./database.ts";
 import { param, prepared } from "./prepared.ts";
-import { columnsOf } from "./schema.ts";
 import { textColumn, textParam } from "./text-columns.ts";
 
-/** The queries whose text never changes: a server runs what `statements.ts` holds of them. Searches are in `search.ts`. */
+/** What changes rows, and what reads rows by name or key. A server runs what `statements.ts` holds of it. */
 
 const NAME = { tenant_id: param("namespace"), data_id: param("dataId"), group_id: param("group") };
 const GRAY_NAME = { ...NAME, gray_name: param("gray") };
