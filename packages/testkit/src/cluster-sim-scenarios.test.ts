@@ -185,15 +185,35 @@ describe("a member whose cluster port is closed, and that others hear", () => {
     const stage = await ClusterStage.of(3, seed);
     const { world } = stage;
     const { addresses } = await stage.provider(stage.at(2), "orders", 2);
-    const open = stage.shut(stage.at(2));
+    const open = world.shut(stage.at(2));
     world.kill(stage.at(0));
     await stage.run(1000);
     world.start(stage.at(0));
     await stage.ready(5000);
     for (const address of addresses) assert.equal(stage.shown(stage.at(0), "orders").get(address), true);
+    // Both of those that cannot connect to it tell it what changes, over the connections that it made to them.
+    await stage.provider(stage.at(0), "stock");
+    await stage.beater("beats");
     await stage.run(20_000);
     open();
     await stage.run(20_000);
+    world.rest();
+  });
+});
+
+describe("members that start together while the cluster port of one is closed", () => {
+  scenario("are ready as soon as with open ports, and each has what the others know", async (seed) => {
+    const stage = await ClusterStage.of(3, seed);
+    const { world } = stage;
+    const all: string[] = [];
+    for (const machine of stage.machines) all.push(...(await stage.provider(machine, "orders", 2)).addresses);
+    for (const machine of stage.machines) world.kill(machine);
+    const open = world.shut(stage.at(2));
+    for (const machine of stage.machines) world.start(machine);
+    await stage.ready(10_000);
+    await stage.shows(6000, "orders", all, true);
+    open();
+    await stage.run(60_000);
     world.rest();
   });
 });

@@ -3,8 +3,7 @@ import { allClusterChecks } from "./cluster-checks/all.ts";
 import { findingsOf } from "./cluster-checks/findings.ts";
 import { viewersOf } from "./cluster-checks/shown.ts";
 import type { SimBeater } from "./cluster-sim-beats.ts";
-import { type Breakage, MAIN_PORT, type SimMachine } from "./cluster-sim-machine.ts";
-import { CLUSTER_PORT_OFFSET } from "./cluster-sim-member.ts";
+import type { Breakage, SimMachine } from "./cluster-sim-machine.ts";
 import type { SimSdk } from "./cluster-sim-sdk.ts";
 import { type ClusterCheck, ClusterWorld } from "./cluster-sim-world.ts";
 
@@ -48,18 +47,6 @@ export class ClusterStage {
 
   list(machines: readonly SimMachine[] = this.machines): void {
     this.world.editLists(machines.map(({ address }) => address).join("\n"), this.machines);
-  }
-
-  /** Nobody gets a new connection to the member's cluster port. @returns what opens it again. */
-  shut({ ip, place }: SimMachine): () => void {
-    const { net, spoilt } = this.world;
-    const port = `${ip}:${MAIN_PORT + CLUSTER_PORT_OFFSET}`;
-    net.shut.add(port);
-    spoilt.add(`port of ${place}`);
-    return () => {
-      net.shut.delete(port);
-      spoilt.delete(`port of ${place}`);
-    };
   }
 
   run(ms: number): Promise<void> {

@@ -1,8 +1,8 @@
 import { RegistryError } from "@nacre/protocol";
 import { Agenda } from "./agenda.ts";
 import { type Answered, SimBeater } from "./cluster-sim-beats.ts";
-import { type Breakage, type SimHost, SimMachine } from "./cluster-sim-machine.ts";
-import { SimMember } from "./cluster-sim-member.ts";
+import { type Breakage, MAIN_PORT, type SimHost, SimMachine } from "./cluster-sim-machine.ts";
+import { CLUSTER_PORT_OFFSET, SimMember } from "./cluster-sim-member.ts";
 import { SimNet } from "./cluster-sim-net.ts";
 import type { Machine } from "./cluster-sim-process.ts";
 import { type SimInstance, SimSdk } from "./cluster-sim-sdk.ts";
@@ -180,6 +180,18 @@ export class ClusterWorld implements SimHost {
         this.net.cut(a.place, b.place);
         this.net.cut(b.place, a.place);
       }
+  }
+
+  /** Nobody gets a new connection to the member's cluster port. @returns what opens it again. */
+  shut({ ip, place }: SimMachine): () => void {
+    const { net, spoilt } = this;
+    const port = `${ip}:${MAIN_PORT + CLUSTER_PORT_OFFSET}`;
+    net.shut.add(port);
+    spoilt.add(`port of ${place}`);
+    return () => {
+      net.shut.delete(port);
+      spoilt.delete(`port of ${place}`);
+    };
   }
 
   heal(): void {

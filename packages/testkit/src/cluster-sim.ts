@@ -271,7 +271,16 @@ class ClusterSim {
     } else if (draw < 0.65 && this.#listed.length < 6) this.#grow();
     else if (draw < 0.8 && this.#listed.length > 2) void this.#shrink(machine);
     else if (draw < 0.9) this.#spoilList(machine);
-    else this.#setClock(machine);
+    else if (draw < 0.95) this.#setClock(machine);
+    else this.#shut(machine);
+  }
+
+  #shut(machine: SimMachine): void {
+    const world = this.#world;
+    world.log(`the cluster port of ${machine.place} is shut`);
+    world.agenda.at(world.now + this.#random.pick([3000, 10_000, 20_000]), world.shut(machine));
+    // What stands goes on until one of the two is started anew.
+    if (this.#random.chance(0.7)) void this.#restart(this.#random.pick(this.#listed));
   }
 
   async #restart(machine: SimMachine): Promise<void> {

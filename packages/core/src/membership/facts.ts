@@ -1,5 +1,6 @@
 import { type Millis, minutes } from "../lib/units.ts";
 import type { Address } from "./address.ts";
+import type { LinkId } from "./events.ts";
 import type { Listed, MemberId, MemberState, RefusalCode, Sight } from "./frames.ts";
 import type { BadLine } from "./member-list.ts";
 import { rowOf, worksSince } from "./probes.ts";
@@ -124,6 +125,16 @@ function errorsAt(dial: Dial): PortFact[] {
   const errors: PortFact[] = why === undefined ? [] : [{ address, port: undefined, error: why, refused }];
   for (const [port, { error }] of dial.ports) if (error !== undefined) errors.push({ address, port, error });
   return errors;
+}
+
+/**
+ * Over which link to say something to a member: the one that this member opened. While that cannot be opened, one that
+ * the other one opened, if it says that answers come through.
+ */
+export function linkTo({ start }: Membership, { out, ins, row }: Member): LinkId | undefined {
+  if (out !== undefined || ins.size === 0) return out;
+  const isHeard = row.some((sight) => sight.id === start.id && sight.out);
+  return isHeard ? Math.max(...ins) : undefined;
 }
 
 /** Addresses that are called and behind which nobody was found yet. */

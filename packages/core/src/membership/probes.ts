@@ -17,7 +17,8 @@ export function rowOf(state: Membership, now: Millis): Sight[] {
     id: member.id,
     incarnation: member.incarnation,
     beat: member.beat,
-    state: member.state,
+    // A new start was not judged yet: told as it is, it would go on from one to the other that this one stops, too.
+    state: member.state === "LEAVING" && member.leaving === "no" ? "SUSPICIOUS" : member.state,
     out: worksSince(state, member.answeredAt, now),
     in: worksSince(state, member.probedAt, now),
     addresses: member.addresses,

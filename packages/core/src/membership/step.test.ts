@@ -694,6 +694,19 @@ describe("an operator", () => {
     assert.deepEqual(bench.said, ["8.5 b DOWN"]);
   });
 
+  test("stops no member that was started anew, whoever hears of that first", () => {
+    const { bench, b, c } = threeUp();
+    b.card = { ...b.card, state: "LEAVING" };
+    bench.run(500);
+    bench.hangUp(b);
+    bench.cutOff(b);
+    c.row = [sight("b", 1, { incarnation: 2, state: "SUSPICIOUS" })];
+    bench.probe(c);
+    const answer = bench.sent.findLast(({ to, frame }) => to === c && frame.type === "answer")?.frame;
+    const told = answer?.type === "answer" ? answer.row.find(({ id }) => id === "b") : undefined;
+    assert.deepEqual([told?.incarnation, told?.state], [2, "SUSPICIOUS"]);
+  });
+
   test("stops this member: all are told at once, and the ring goes on without it", () => {
     const { bench } = threeUp();
     const before = bench.sent.length;

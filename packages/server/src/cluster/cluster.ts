@@ -3,6 +3,7 @@ import {
   type Address,
   type Effect,
   type LinkId,
+  linkTo,
   type MemberState,
   type MembershipOptions,
   ownerIn,
@@ -309,9 +310,12 @@ export class Cluster {
     return this.members.state.members.get(id);
   }
 
-  /** Distro sends over the link that this member opened, and has to know what that takes. */
+  /** Distro has to know what the link takes over which it sends. */
   #followLinks(): void {
-    for (const { id, out } of this.members.state.members.values()) {
+    const { state } = this.members;
+    for (const member of state.members.values()) {
+      const { id } = member;
+      const out = linkTo(state, member);
       if (this.#outs.get(id) === out) continue;
       if (out === undefined) this.#outs.delete(id);
       else this.#outs.set(id, out);
