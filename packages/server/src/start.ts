@@ -25,6 +25,7 @@ import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
 import { metricSources } from "./observe.ts";
+import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
@@ -42,6 +43,7 @@ import {
 } from "./setups.ts";
 import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.ts";
 import { openDurableLog } from "./storage/durable-log.ts";
+import { nodeFiles } from "./storage/files.ts";
 import { type FolderLock, takeFolder } from "./storage/lock.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
 import type { OpenedLog } from "./storage/port.ts";
@@ -92,6 +94,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   // First of all: of two starts on one folder only one may count itself.
   const lock = directory === undefined ? undefined : await takeFolder(directory);
   stops.push(() => lock?.release());
+  // What an operator ordered while this member was stopped, should that have been interrupted.
+  if (directory !== undefined) await finishOfflineOrder(nodeFiles, directory);
   const identity = await openIdentity(directory);
   const derived = [options.clusterPortOffset, ...(options.grpcPort === undefined ? [GRPC_OFFSET] : [])];
   const port = options.port === 0 ? await freeMainPort(options.bindAddress, derived) : options.port;

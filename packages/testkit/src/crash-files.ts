@@ -1,4 +1,4 @@
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { Files, OpenFile } from "@nacre/server/storage";
 import type { Random } from "./random.ts";
 
@@ -126,11 +126,10 @@ export class CrashDisk {
       },
       readRange: async (path, position, bytes) => Buffer.from(named(path).bytes.subarray(position, position + bytes)),
       size: async (path) => named(path).bytes.length,
-      list: async (directory) =>
-        [...this.#names.keys()]
-          .filter((path) => dirname(path) === directory)
-          .map((path) => basename(path))
-          .sort(),
+      list: async (directory) => {
+        const below = [...this.#names.keys()].filter((path) => path.startsWith(`${directory}/`));
+        return [...new Set(below.map((path) => path.slice(directory.length + 1).split("/")[0] ?? ""))].sort();
+      },
       makeDirectory: async () => {},
       syncDirectory: (directory) =>
         change(() => {
@@ -140,13 +139,25 @@ export class CrashDisk {
         }),
       rename: (from, to) =>
         change(() => {
-          const inode = named(from);
+          const moved = [...this.#names].filter(([path]) => isIn(path, from));
+          if (moved.length === 0) named(from);
           rename(to, (names) => {
-            names.delete(from);
-            names.set(to, inode);
+            for (const [path] of moved) names.delete(path);
+            for (const [path, inode] of moved) names.set(to + path.slice(from.length), inode);
           });
         }),
-      remove: (path) => change(() => rename(path, (names) => void names.delete(path))),
+      remove: (path) =>
+        change(() => {
+          const removed = [...this.#names.keys()].filter((one) => isIn(one, path));
+          rename(path, (names) => {
+            for (const one of removed) names.delete(one);
+          });
+        }),
     };
   }
+}
+
+/** The file itself, or one in the folder. A folder is there as long as something is in it. */
+function isIn(path: string, at: string): boolean {
+  return path === at || path.startsWith(`${at}/`);
 }

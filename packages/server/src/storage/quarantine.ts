@@ -17,7 +17,7 @@ export interface Quarantine {
 const FOLDER = "damaged";
 /** Folders that are kept, the newest. */
 const KEEP = 2;
-const NAMES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
+export const MEMBER_FILES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
 
 /**
  * Sets everything aside that the damage makes doubtful, so that a start finds an empty member which knows that it has
@@ -59,7 +59,7 @@ export async function finishQuarantine(files: Files, directory: string): Promise
 async function finish(files: Files, directory: string, { folder, hard }: Quarantine): Promise<void> {
   await files.makeDirectory(folder);
   const [present, moved] = [await files.list(directory), await files.list(folder)];
-  for (const name of NAMES) {
+  for (const name of MEMBER_FILES) {
     // One that is there twice is the new vote, of a start that ended behind this loop.
     if (present.includes(name) && !moved.includes(name)) await files.rename(join(directory, name), join(folder, name));
   }

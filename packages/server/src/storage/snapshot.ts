@@ -25,7 +25,7 @@ export interface SnapshotInfo extends Mark {
 }
 
 /** More than a head has: it holds the ids of members, and they are few. */
-const HEAD_BYTES_MAX = 64 * 1024;
+export const HEAD_BYTES_MAX = 64 * 1024;
 
 const numbered = (index: number): string => String(index).padStart(16, "0");
 
@@ -235,12 +235,12 @@ export function noSnapshot(directory: string, firstIndex: number, reasons: reado
   );
 }
 
-function headLine({ index, term, checksum, configuration }: Mark): string {
+export function headLine({ index, term, checksum, configuration }: Mark): string {
   const head = { format: FORMAT, index, term, checksum, configuration };
   return JSON.stringify({ ...head, sum: crc32(JSON.stringify(head)) });
 }
 
-function readHead(line: string): Mark | undefined {
+export function readHead(line: string): Mark | undefined {
   try {
     const { sum, ...head } = JSON.parse(line);
     if (head.format === FORMAT ? sum !== crc32(JSON.stringify(head)) : !READABLE.includes(head.format))

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { CrashDisk } from "@nacre/testkit/crash-files";
+import { Random } from "@nacre/testkit/random";
+import { readIdentity, writeIdentity } from "../cluster/identity.ts";
+import { type Files, replaceFile } from "../storage/files.ts";
+import { checkSnapshot, snapshotPath, snapshotRows, writeSnapshot } from "../storage/snapshot.ts";
+import type { SnapshotRow } from "../storage/sql/snapshot-rows.ts";
+import { readVote } from "../storage/vote-file.ts";
+import { backupBytes, describeBackup, verifyBackup } from "./backup-file.ts";
+import { finishOfflineOrder, ORDER_FILE } from "./order.ts";
+import { planRestore, restore } from "./restore.ts";
+
+const FILE = "backups/nightly.backup";
+const DATA = "data";
+const ORIGIN = {
+  clusterId: "prod",
+  epoch: 1,
+  memberId: "a",
+  address: "10.0.0.1:8848",
+  version: "1.2.3",
+  at: 1_700_000_000_000,
+};
+const ROWS: readonly SnapshotRow[] = [
+  { kind: "persistent", key: "orders", value: '{"ip":"10.1.0.1"}' },
+  { kind: "raft", key: "clock", value: '{"time":7}' },
+  { kind: "service", key: "orders", value: "{}" },
+  { kind: "config_info", key: "1", value: ["1", "app.yaml", "é\n".repeat(300), null] },
+];
+const EXISTING = { memberId: "b", clusterId: "prod", settled: true, incarnation: 9, epoch: 4, joined: [] };
+
+async function backup(files: Files, rows: readonly SnapshotRow[] = ROWS, index = 12): Promise<void> {
+  const mark = { index, term: 3, checksum: 5, configuration: '{"voters":["a","b","c"],"learners":[]}' };
+  const view = { mark, rows: rows.values(), close: () => {} };
+  const bytes = (await writeSnapshot(files, "made", view, () => false)) ?? 0;
+  const snapshot = { path: snapshotPath("made", index), index, term: 3, bytes };
+  const head = await describeBackup(files, snapshot, ORIGIN);
+  await replaceFile(files, "backups", "nightly.backup", await bytesOf(backupBytes(files, head, snapshot.path)));
+}
+
+async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const piece of pieces) chunks.push(piece);
+  return Buffer.concat(chunks);
+}
+
+async function existing(files: Files): Promise<void> {
+  await writeIdentity(files, DATA, EXISTING);
+  await replaceFile(files, `${DATA}/log`, "0000000000000001.log", "the old log");
+  await replaceFile(files, `${DATA}/snapshots`, "0000000000000099.snapshot", "the old snapshot");
+  await replaceFile(files, DATA, "run.json", '{"boot":null,"cleanAt":99}');
+}
+
+async function rowsIn(files: Files, path: string): Promise<SnapshotRow[]> {
+  const rows: SnapshotRow[] = [];
+  for await (const row of snapshotRows(files, path)) rows.push(row);
+  return rows;
+}
+
+describe("a backup", () => {
+  test("says what it holds, with a hash of the state that leaves out how it came about", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const head = await verifyBackup(files, FILE);
+    const { counts, index, term, clusterId } = head;
+    assert.deepEqual(
+      { counts, index, term, clusterId },
+      { counts: { config_info: 1, persistent: 1, service: 1 }, index: 12, term: 3, clusterId: "prod" },
+    );
+    await backup(
+      files,
+      ROWS.map((row) => (row.kind === "raft" ? { ...row, value: '{"time":8}' } : row)),
+    );
+    assert.equal((await verifyBackup(files, FILE)).stateHash, head.stateHash);
+    await backup(files, ROWS.slice(1));
+    assert.notEqual((await verifyBackup(files, FILE)).stateHash, head.stateHash);
+  });
+
+  test("is refused with the place and the rule wherever a byte differs, is missing or too many", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const whole = await files.read(FILE);
+    const refusal = async (bytes: Buffer): Promise<string> => {
+      await replaceFile(files, "backups", "nightly.backup", bytes);
+      const thrown = await verifyBackup(files, FILE).then(
+        () => assert.fail("it was taken"),
+        (error: unknown) => error as { failure: string; message: string },
+      );
+      assert.equal(thrown.failure, "invalidParameter");
+      return thrown.message;
+    };
+    const headEnd = whole.indexOf(10) + 1;
+    for (let at = 0; at < whole.length; at += 7) {
+      const bytes = Buffer.from(whole);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      const message = await refusal(bytes);
+      if (at >= headEnd)
+        assert.match(message, new RegExp(`bytes ${headEnd} to ${whole.length} are damaged, because their checksum`));
+      else assert.match(message, /head/);
+    }
+    assert.match(await refusal(whole.subarray(0, headEnd - 1)), /does not begin with the head of a backup/);
+    assert.match(
+      await refusal(whole.subarray(0, -9)),
+      new RegExp(`ends at byte ${whole.length - 9} and not at byte ${whole.length}.*cut off`),
+    );
+    assert.match(await refusal(Buffer.concat([whole, Buffer.of(10)])), /goes on behind byte/);
+    assert.match(await refusal(Buffer.from("{}\n")), /does not begin with the head/);
+    const [line = "", ...rest] = whole.toString("latin1").split("\n");
+    const forged = JSON.stringify({ ...JSON.parse(line), blocks: { bytes: 0, sums: [] } });
+    assert.match(await refusal(Buffer.from([forged, ...rest].join("\n"), "latin1")), /head.*is damaged/);
+  });
+});
+
+describe("a restore", () => {
+  test("into an empty folder makes a group of one, with a cluster id of its own and the same rows", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const plan = await planRestore(files, FILE, DATA);
+    assert.equal(plan.existing, undefined);
+    await restore(files, plan);
+    assert.deepEqual(await files.list(DATA), ["member.json", "snapshots", "vote"]);
+    const identity = await readIdentity(files, DATA);
+    assert.deepEqual(identity, plan.identity);
+    assert.notEqual(identity?.clusterId, ORIGIN.clusterId);
+    assert.deepEqual([identity?.epoch, identity?.settled], [0, true]);
+    const path = snapshotPath(`${DATA}/snapshots`, 12);
+    assert.deepEqual(await checkSnapshot(files, path), {
+      index: 12,
+      term: 3,
+      checksum: 5,
+      configuration: JSON.stringify({ voters: [identity?.memberId], learners: [] }),
+    });
+    assert.deepEqual(await rowsIn(files, path), ROWS);
+    assert.deepEqual((await readVote(files, `${DATA}/vote`, { powerLoss: false }))?.state, {
+      term: 4,
+      vote: undefined,
+      trust: "whole",
+    });
+  });
+
+  test("into a folder that is used keeps the member, sets what it held aside, and begins another epoch", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    await existing(files);
+    const plan = await planRestore(files, FILE, DATA);
+    assert.deepEqual([plan.existing?.clusterId, plan.identity.epoch], ["prod", 5]);
+    await restore(files, plan);
+    assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch: 5 });
+    assert.deepEqual(await files.list(`${DATA}/snapshots`), ["0000000000000012.snapshot"]);
+    assert.deepEqual(await files.list(DATA), ["member.json", "replaced", "snapshots", "vote"]);
+    assert.deepEqual(await files.list(`${DATA}/replaced/5`), ["log", "run.json", "snapshots"]);
+  });
+
+  test("is as if it had not been, or all done after the next start, wherever process or machine stop", async () => {
+    const seen = { before: 0, done: 0 };
+    for (let seed = 1; seed <= 300; seed += 1) {
+      const random = new Random(seed);
+      const disk = new CrashDisk(random);
+      let files = disk.restart(false);
+      await backup(files);
+      const isUsed = random.chance(0.6);
+      if (isUsed) await existing(files);
+      for (let life = 0; ; life += 1) {
+        const where = `seed ${seed}, life ${life}`;
+        disk.stopsAfter = life < 4 ? disk.operations + random.below(30) : Number.POSITIVE_INFINITY;
+        const told = await planRestore(files, FILE, DATA)
+          .then((plan) => restore(files, plan))
+          .then(
+            () => true,
+            () => false,
+          );
+        files = disk.restart(random.chance(0.5));
+        disk.stopsAfter = random.chance(0.5) ? disk.operations + random.below(12) : Number.POSITIVE_INFINITY;
+        const isStarted = await finishOfflineOrder(files, DATA).then(
+          () => true,
+          () => false,
+        );
+        files = disk.restart(false);
+        if (!isStarted) continue;
+        const present = await files.list(DATA);
+        assert.ok(!present.includes(ORDER_FILE), where);
+        const snapshots = await files.list(`${DATA}/snapshots`);
+        const isDone = snapshots.includes("0000000000000012.snapshot");
+        if (told) assert.ok(isDone, where);
+        const identity = await readIdentity(files, DATA);
+        if (isDone) {
+          assert.deepEqual(snapshots, ["0000000000000012.snapshot"], where);
+          assert.ok(!present.includes("log") && !present.includes("run.json"), where);
+          assert.ok(identity !== undefined && (!isUsed || identity.epoch > 4), where);
+          const mark = await checkSnapshot(files, snapshotPath(`${DATA}/snapshots`, 12));
+          assert.ok(typeof mark === "object" && mark.configuration.includes(identity.memberId), where);
+          assert.ok(((await readVote(files, `${DATA}/vote`, { powerLoss: true }))?.state.term ?? 0) > 3, where);
+          if (isUsed) assert.deepEqual(await files.list(`${DATA}/replaced/5`), ["log", "run.json", "snapshots"], where);
+        } else {
+          assert.deepEqual(identity, isUsed ? EXISTING : undefined, where);
+          assert.deepEqual(snapshots, isUsed ? ["0000000000000099.snapshot"] : [], where);
+        }
+        seen[isDone ? "done" : "before"] += 1;
+        if (isDone) break;
+      }
+    }
+    assert.ok(seen.before > 50 && seen.done === 300, JSON.stringify(seen));
+  });
+
+  test("is refused for a folder that holds parts of a member which nobody can name", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    await replaceFile(files, DATA, "vote", "x");
+    await assert.rejects(planRestore(files, FILE, DATA), { message: /has vote of a member, but not member\.json/ });
+  });
+});
