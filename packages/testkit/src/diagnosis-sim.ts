@@ -113,6 +113,7 @@ export class DiagnosisSim {
       naming: undefined,
       connections: undefined,
       durable: undefined,
+      group: undefined,
       log: undefined,
       store: undefined,
       disk: undefined,

@@ -6,6 +6,7 @@ import { CATALOGUE } from "./catalogue/index.ts";
 import {
   calm,
   distroPeer,
+  follower,
   killed,
   NOON,
   orphans,
@@ -18,13 +19,14 @@ import {
   TimeLine,
   unfound,
   withDistro,
+  withGroup,
   withList,
   withMembers,
   withPeers,
   withProcess,
   withSelf,
 } from "./facts.fixture.ts";
-import type { DiagnosisFacts } from "./facts.ts";
+import type { DiagnosisFacts, FollowerFact } from "./facts.ts";
 import { FINDING_CODES, type FindingCode } from "./finding.ts";
 
 interface Case {
@@ -68,6 +70,20 @@ const disk = (freeBytes: number, syncMs = 2): DiagnosisFacts => ({
   ...calm(),
   disk: { path: "/data", freeBytes, totalBytes: 100 * 2 ** 30, syncMs },
 });
+
+const BROKEN = "the log stopped, because applying its record 901 failed: report this as a bug and restart";
+const leaderless = (facts: DiagnosisFacts): DiagnosisFacts => withGroup({ leader: undefined, followers: [] }, facts);
+const forming = (): DiagnosisFacts =>
+  withGroup(
+    { voters: ["a"], votersNeeded: 2, followers: [] },
+    withMembers({ peers: [peer("b")], unfound: [unfound("c", "connect ECONNREFUSED", true)] }),
+  );
+const ledInTurn = (at: number, everyMs: number): DiagnosisFacts => {
+  const turn = Math.floor((at - NOON) / everyMs);
+  return withGroup({ leader: turn % 2 === 0 ? "a" : "b", term: 3 + turn, followers: [] });
+};
+const following = (about: Partial<FollowerFact>): DiagnosisFacts =>
+  withGroup({ followers: [follower("b", about), follower("c")] });
 
 const CASES: Readonly<Record<FindingCode, Case>> = {
   NO_OTHER_MEMBER: {
@@ -424,12 +440,154 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     not: { "forwarding that works": calm() },
   },
   DURABLE_DATA_APART: {
-    facts: { ...calm(), durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
+    facts: { ...calm(), group: undefined, durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
     sentence:
       "10.0.0.1:8848 holds 3 configurations, 1 namespace and 2 persistent instances, which members do not replicate in this version, so 10.0.0.2:8848 and 10.0.0.3:8848 answer without them; send what needs them to 10.0.0.1:8848, or keep them on a server that runs alone.",
     not: {
       "a member that is alone": standalone({ durable: { configs: 3, namespaces: 1, persistentInstances: 2 } }),
-      "a cluster of one": { ...withPeers(), durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
+      "a cluster of one": {
+        ...withPeers(),
+        group: undefined,
+        durable: { configs: 3, namespaces: 1, persistentInstances: 2 },
+      },
+    },
+  },
+  GROUP_NOT_FORMED: {
+    facts: forming(),
+    sentence:
+      "The group has 1 voter and takes no durable change before it has 2; 10.0.0.2:8848 and 10.0.0.3:8848 are lacking: start the members of the list and open their member ports, or take them off it.",
+    not: {
+      "members that come together within three seconds": (at) => (at - NOON < 3000 ? forming() : calm()),
+      "voters that are enough to begin": withGroup({ votersNeeded: 2 }),
+    },
+  },
+  MAJORITY_LOST: {
+    facts: leaderless(minority(killed("b"), silent("c"))),
+    sentence:
+      "10.0.0.1:8848 reaches 1 of 3 voters and 2 are needed, so durable changes are refused since 12:00:00 UTC: 10.0.0.2:8848 is down since 12:00:00 UTC, as its machine refuses (10.0.0.2:8848: connect ECONNREFUSED) and 10.0.0.3:8848 is down since 12:00:00 UTC, as nobody in reach has heard it for 3 s (no answer); start one of them, or run nacre raft recover if they are lost for good.",
+    not: {
+      "a cluster that is stopped": {
+        ...leaderless(withPeers(...["b", "c"].map((id) => killed(id, { leaving: "restart" })))),
+        process: withProcess({ stage: "stopping" }).process,
+      },
+      "two that were stopped, as long as a leader is heard": withPeers(
+        ...["b", "c"].map((id) => killed(id, { leaving: "restart" })),
+      ),
+    },
+  },
+  LEADER_LACKING: {
+    facts: leaderless(calm()),
+    sentence:
+      "There is no leader since 12:00:00 UTC, although 10.0.0.1:8848 reaches 3 of 3 voters, so durable changes are refused; look at disks and links of the voters with nacre raft status.",
+    not: {
+      "two elections": (at) => (at - NOON < 4000 ? leaderless(calm()) : calm()),
+    },
+  },
+  LEADER_FLAPS: {
+    facts: (at) => ledInTurn(at, 5000),
+    sentence:
+      "5 leaders lost their place within a minute without having stopped, the last at 12:00:25 UTC, and 10.0.0.2:8848 leads now; look at the load, the disks and the network of 10.0.0.1:8848 and 10.0.0.2:8848.",
+    forSeconds: 30,
+    not: {
+      "a change every half minute": (at) => ledInTurn(at, 30_000),
+      "leaders that stop one after the other": (at) => ({
+        ...ledInTurn(at, 5000),
+        ...withPeers(peer("b", { leaving: "restart", state: "LEAVING" }), peer("c")),
+        process: withProcess({ stage: "stopping" }).process,
+        group: ledInTurn(at, 5000).group,
+      }),
+    },
+  },
+  MEMBER_NO_VOTER: {
+    facts: { ...withPeers(peer("b"), peer("c"), peer("d")), group: calm().group },
+    sentence:
+      "10.0.0.4:8848 is a member and no voter: the group of durable data has not taken it in; order it with nacre raft add unless it was removed.",
+    not: {
+      "a learner that catches up": (at) =>
+        withGroup(
+          {
+            learners: ["d"],
+            followers: [follower("b"), follower("d", { match: at - NOON, lag: 50_000 - (at - NOON) })],
+          },
+          withPeers(peer("b"), peer("c"), peer("d")),
+        ),
+      "a member that leaves": withPeers(
+        peer("b"),
+        peer("c"),
+        peer("d", { state: "LEAVING", leaving: "forever", since: NOON }),
+      ),
+    },
+  },
+  VOTER_NO_MEMBER: {
+    facts: withGroup(
+      { voters: ["a", "b", "c"] },
+      withPeers(peer("b"), killed("c", { origin: "delisted", unlistedAt: NOON })),
+    ),
+    sentence:
+      "10.0.0.3:8848 is one of 3 voters and no member any more (it is off the list since 12:00:00 UTC, and 10.0.0.3:8848 does not answer), and 2 voters have to agree; run nacre cluster forget c, or bring it back with its data folder.",
+    not: {
+      "a voter that is stopped for a while": withPeers(peer("b"), killed("c", { leaving: "restart" })),
+    },
+  },
+  VOTERS_EVEN: {
+    facts: withGroup({ voters: ["a", "b"], followers: [follower("b")] }, withPeers(peer("b"))),
+    sentence: "The group has 2 voters and bears the loss of neither, as 1 would; add a member, or take one away.",
+    forSeconds: 310,
+    not: {
+      "a cluster that grows within four minutes": (at) =>
+        at - NOON < minutes(4) ? withGroup({ voters: ["a", "b"] }, withPeers(peer("b"))) : calm(),
+      "a member by itself": standalone(),
+    },
+  },
+  LEFT_BEHIND: {
+    facts: withGroup({ leftBehind: { at: NOON, folder: "/data/damaged/1" } }),
+    sentence:
+      "The group was recovered without 10.0.0.1:8848, which set what it held aside in /data/damaged/1 at 12:00:00 UTC and takes what the group holds; look there if a change is missed.",
+    not: {
+      "a recovery of an hour ago": withGroup({ leftBehind: { at: NOON - minutes(60), folder: "/data/damaged/1" } }),
+    },
+  },
+  VOTER_BEHIND: {
+    facts: following({ lag: 1200 }),
+    sentence:
+      "10.0.0.2:8848 lacks 1200 entries of the log of 10.0.0.1:8848 and has taken nothing since 12:00:00 UTC; look at its disk and its load, or restart it.",
+    not: {
+      "a voter that takes entries": (at) => following({ match: at, lag: 9000 }),
+      "a voter that catches up": (at) => following({ match: at, lag: 50_000 - (at - NOON) }),
+      "a voter that is sent a snapshot": (at) =>
+        following({ lag: 50_000, snapshot: { sent: at - NOON, total: 2 ** 30 } }),
+    },
+  },
+  APPLY_STOPPED: {
+    facts: {
+      ...withGroup({ stopped: BROKEN, commitIndex: 950 }),
+      log: { refusing: BROKEN },
+    },
+    sentence:
+      "10.0.0.1:8848 applies nothing behind entry 900 of the log: the log stopped, because applying its record 901 failed: report this as a bug and restart.",
+    not: {
+      "entries that are applied slowly": (at) => withGroup({ commitIndex: 1e9, appliedIndex: 900 + (at - NOON) }),
+    },
+  },
+  LOG_DAMAGED: {
+    facts: following({ trust: "logLost", lag: 300, match: 600 }),
+    sentence:
+      "10.0.0.2:8848 found files of its log damaged and lost entries; it has no vote until it has fetched them from 10.0.0.1:8848: look at its disk.",
+    not: { "voters that have what they had": calm() },
+  },
+  STATE_DIFFERS: {
+    facts: withGroup({ differing: [{ id: "b", index: 1000 }] }),
+    sentence:
+      "10.0.0.2:8848 holds other durable data than 10.0.0.1:8848, although both have applied the same log up to entry 1000; remove it with nacre raft remove, and start it with an empty data folder.",
+    not: { "equal data": calm() },
+  },
+  SNAPSHOT_LATE: {
+    facts: (at) => withGroup({ logBytes: 2 ** 26 * (1 + (at - NOON) / 1000) }),
+    sentence:
+      "The log of 10.0.0.1:8848 has grown to 768 MiB and no snapshot was taken since that of entry 500; see that its disk has room, and run nacre raft snapshot.",
+    not: {
+      "snapshots that are taken": (at) =>
+        withGroup({ logBytes: 2 ** 26 * (1 + (at - NOON) / 1000), snapshotIndex: 500 + (at - NOON) }),
     },
   },
   CLIENTS_NOT_BACK: {
@@ -569,6 +727,64 @@ for (const code of FINDING_CODES) {
 function withoutSecond(told: string): string {
   return told.replace(/^\d+ /, "");
 }
+
+describe("a member that is no voter", () => {
+  const sentences = (facts: Script): readonly string[] => {
+    const line = new TimeLine();
+    line.run(12, facts);
+    return line.last.findings.map(({ code, sentence }) => `${code}: ${sentence}`);
+  };
+  const four = withPeers(peer("b"), peer("c"), peer("d"));
+  const learning = (lag: number) => ({
+    voters: ["a", "b", "c"],
+    learners: ["d"],
+    followers: [follower("b"), follower("c"), follower("d", { match: 900 - lag, lag })],
+  });
+
+  test("says so of itself when it was taken out, or never taken in", () => {
+    const outside =
+      "MEMBER_NO_VOTER: 10.0.0.1:8848 is a member and no voter: the group of durable data has not taken it in; order it with nacre raft add unless it was removed.";
+    const removed = withGroup({ leader: "b", voters: ["b", "c", "d"], followers: [] }, four);
+    assert.deepEqual(sentences(removed), [outside]);
+    assert.deepEqual(sentences(withGroup({ leader: undefined, voters: [], followers: [] }, four)), [outside]);
+  });
+
+  test("and does not get on as a learner is told of by its leader, which alone knows", () => {
+    assert.deepEqual(sentences(withGroup(learning(300), four)), [
+      "MEMBER_NO_VOTER: 10.0.0.4:8848 is a member and no voter: as a learner of 10.0.0.1:8848 it lacks 300 entries and has taken nothing since 12:00:00 UTC; look at its disk and at the link to it.",
+    ]);
+    assert.deepEqual(sentences(withGroup(learning(0), four)), [
+      "MEMBER_NO_VOTER: 10.0.0.4:8848 is a member and no voter: as a learner of 10.0.0.1:8848 it has all that the leader has, and is not made one; look at its disk and at the link to it.",
+    ]);
+    assert.deepEqual(sentences(withGroup({ ...learning(300), leader: "b", followers: [] }, four)), []);
+  });
+});
+
+describe("a member that applies nothing", () => {
+  test("is told of although it names no reason, unless its store does", () => {
+    const line = new TimeLine();
+    const still = withGroup({ commitIndex: 1020 });
+    line.run(12, still);
+    assert.equal(
+      line.last.findings[0]?.sentence,
+      "10.0.0.1:8848 applies nothing behind entry 900 of the log: 120 entries that the group decided on wait since 12:00:00 UTC: restart it.",
+    );
+    const failing = new TimeLine();
+    failing.run(12, { ...still, store: { error: "store.db is damaged: restart" } });
+    assert.deepEqual(failing.codes, ["STORE_FAILS"]);
+  });
+});
+
+describe("a voter that falls back", () => {
+  test("is told of although it takes something, once it is far behind", () => {
+    const line = new TimeLine();
+    line.run(12, (at) => following({ match: at, lag: 20_000 + (at - NOON) }));
+    assert.equal(
+      line.last.findings[0]?.sentence,
+      "10.0.0.2:8848 lacks 31000 entries of the log of 10.0.0.1:8848 and has fallen back further since 12:00:00 UTC; look at its disk and its load, or restart it.",
+    );
+  });
+});
 
 describe("a member port that its own member keeps closed", () => {
   const error = { address: "10.0.0.2:8848", port: undefined, error: "connect ECONNREFUSED", refused: true };

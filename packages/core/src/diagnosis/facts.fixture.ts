@@ -3,7 +3,7 @@ import { type Millis, minutes } from "../lib/units.ts";
 import type { PeerFact, RefusedFact } from "../membership/facts.ts";
 import type { RefusalCode } from "../membership/frames.ts";
 import { type Diagnosis, diagnose, newDiagnosis } from "./diagnose.ts";
-import type { DiagnosisFacts, MembersFacts, ProcessFacts, UnfoundFact } from "./facts.ts";
+import type { DiagnosisFacts, FollowerFact, GroupFacts, MembersFacts, ProcessFacts, UnfoundFact } from "./facts.ts";
 
 /** 12:00:00 UTC. */
 export const NOON = 1_767_268_800_000;
@@ -85,6 +85,24 @@ export function calm(): DiagnosisFacts {
       moving: false,
     },
     durable: { configs: 0, namespaces: 0, persistentInstances: 0 },
+    group: {
+      self: "a",
+      leader: "a",
+      term: 3,
+      voters: ["a", "b", "c"],
+      learners: [],
+      commitIndex: 900,
+      appliedIndex: 900,
+      snapshotIndex: 500,
+      logBytes: 64 * 2 ** 20,
+      snapshotLogBytes: 64 * 2 ** 20,
+      trust: "whole",
+      stopped: undefined,
+      followers: [follower("b"), follower("c")],
+      differing: [],
+      votersNeeded: undefined,
+      leftBehind: undefined,
+    },
     log: { refusing: undefined },
     store: { error: undefined },
     disk: { path: "/data", freeBytes: 50 * 2 ** 30, totalBytes: 100 * 2 ** 30, syncMs: 2 },
@@ -92,7 +110,13 @@ export function calm(): DiagnosisFacts {
   };
 }
 
-const IPS: Readonly<Record<string, string>> = { a: "10.0.0.1", b: "10.0.0.2", c: "10.0.0.3", d: "10.0.0.4" };
+const IPS: Readonly<Record<string, string>> = {
+  a: "10.0.0.1",
+  b: "10.0.0.2",
+  c: "10.0.0.3",
+  d: "10.0.0.4",
+  e: "10.0.0.5",
+};
 
 export function peer(id: string, about: Partial<PeerFact> = {}): PeerFact {
   return {
@@ -161,6 +185,10 @@ export function distroPeer(id: string, about: Partial<PeerFacts> = {}): PeerFact
   };
 }
 
+export function follower(id: string, about: Partial<FollowerFact> = {}): FollowerFact {
+  return { id, match: 900, lag: 0, trust: "whole", snapshot: undefined, ...about };
+}
+
 export function orphans(owner: string, about: Partial<OrphanFacts> = {}): OrphanFacts {
   return {
     owner,
@@ -184,9 +212,15 @@ export function unfound(id: string, error: string, refused = false): UnfoundFact
   return { address, since: NOON, refused, errors: [{ address, port: undefined, error }] };
 }
 
+/** All peers vote, those aside that are gone for good. */
 export function withMembers(about: Partial<MembersFacts>): DiagnosisFacts {
   const facts = calm();
-  return { ...facts, members: facts.members && { ...facts.members, ...about } };
+  const members = facts.members && { ...facts.members, ...about };
+  const voters = (members?.peers ?? []).filter(
+    ({ state, origin, replacedBy }) => replacedBy === undefined && !(state === "DOWN" && origin === "delisted"),
+  );
+  const ids = voters.map(({ id }) => id);
+  return withGroup({ voters: ["a", ...ids], followers: ids.map((id) => follower(id)) }, { ...facts, members });
 }
 
 export function withPeers(...peers: readonly PeerFact[]): DiagnosisFacts {
@@ -213,9 +247,15 @@ export function withProcess(about: Partial<ProcessFacts>): DiagnosisFacts {
   return { ...facts, process: { ...facts.process, ...about } };
 }
 
+/** Beside other facts, if they are given. */
+export function withGroup(about: Partial<GroupFacts>, facts = calm()): DiagnosisFacts {
+  return { ...facts, group: facts.group && { ...facts.group, ...about } };
+}
+
 /** A member that runs by itself. */
 export function standalone(about: Partial<DiagnosisFacts> = {}): DiagnosisFacts {
-  return { ...calm(), members: undefined, lookup: undefined, distro: undefined, connections: undefined, ...about };
+  const alone = { members: undefined, lookup: undefined, distro: undefined, connections: undefined };
+  return withGroup({ voters: ["a"], followers: [] }, { ...calm(), ...alone, ...about });
 }
 
 export type Script = DiagnosisFacts | ((at: Millis) => DiagnosisFacts);

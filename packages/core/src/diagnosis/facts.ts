@@ -11,6 +11,7 @@ import type {
   SelfFact,
 } from "../membership/facts.ts";
 import type { MemberId } from "../membership/frames.ts";
+import type { Trust } from "../raft/model.ts";
 
 /**
  * What one member knows of itself at one moment: plain data, gathered by the shell about once a second. A part that is
@@ -28,6 +29,8 @@ export interface DiagnosisFacts {
   readonly naming: NamingFacts | undefined;
   readonly connections: ConnectionsFacts | undefined;
   readonly durable: DurableFacts | undefined;
+  /** Undefined where durable data belongs to no group. */
+  readonly group: GroupFacts | undefined;
   readonly log: LogFacts | undefined;
   readonly store: StoreFacts | undefined;
   readonly disk: DiskFacts | undefined;
@@ -134,6 +137,45 @@ export interface DurableFacts {
   /** Without the default one, which every member has. */
   readonly namespaces: number;
   readonly persistentInstances: number;
+}
+
+/** The group that decides on durable data, as this member knows it. */
+export interface GroupFacts {
+  readonly self: MemberId;
+  readonly leader: MemberId | undefined;
+  readonly term: number;
+  readonly voters: readonly MemberId[];
+  /** Members that hold a copy and do not vote. */
+  readonly learners: readonly MemberId[];
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  readonly logBytes: number;
+  /** Bytes of log after which a snapshot is to be taken. */
+  readonly snapshotLogBytes: number;
+  /** What is left of what this member had acknowledged. */
+  readonly trust: Trust;
+  /** Why this member applies nothing more, and the mend: a sentence without its end. */
+  readonly stopped: string | undefined;
+  /** What a leader knows; nobody else knows any. */
+  readonly followers: readonly FollowerFact[];
+  /** Where the same entries led to another state than at this member, which leads. */
+  readonly differing: readonly { readonly id: MemberId; readonly index: number }[];
+  /** Voters that there have to be before the first change is taken; undefined once changes are taken. */
+  readonly votersNeeded: number | undefined;
+  /** The last recovery that went on without this member: what it held was set aside, in this folder. */
+  readonly leftBehind: { readonly at: Millis; readonly folder: string } | undefined;
+}
+
+export interface FollowerFact {
+  readonly id: MemberId;
+  /** The last entry that it is known to have. */
+  readonly match: number;
+  /** Entries that it lacks. */
+  readonly lag: number;
+  readonly trust: Trust;
+  /** Bytes of a snapshot that it is being sent. */
+  readonly snapshot: { readonly sent: number; readonly total: number } | undefined;
 }
 
 export interface LogFacts {

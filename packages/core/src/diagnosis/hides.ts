@@ -26,17 +26,33 @@ const DISTANT = [
   "LINK_SLOW",
 ] as const;
 
+/** What follows when members cannot talk with each other enough to decide. */
+const UNDECIDED = ["MAJORITY_LOST", "LEADER_LACKING", "LEADER_FLAPS"] as const;
+/** What follows for one that the others cannot talk with. */
+const OUTSIDE = ["VOTER_BEHIND", "MEMBER_NO_VOTER"] as const;
+
 /** One cause gives one finding (G3). Read from the most specific cause to the vaguest. */
 export const HIDING: readonly Hiding[] = [
   {
     by: REFUSED,
-    hides: ["MEMBER_NOT_FOUND", "MEMBER_DOWN", "MEMBER_UNLISTED", "LIST_DIFFERS", "ISOLATED", ...NO_LINK, ...DISTANT],
+    hides: [
+      "MEMBER_NOT_FOUND",
+      "MEMBER_DOWN",
+      "MEMBER_UNLISTED",
+      "LIST_DIFFERS",
+      "ISOLATED",
+      "GROUP_NOT_FORMED",
+      ...NO_LINK,
+      ...DISTANT,
+      ...UNDECIDED,
+      ...OUTSIDE,
+    ],
     where: "sameMember",
     why: "who is refused is not a member, and looks like one that is away",
   },
   {
     by: ["SELF_UNLISTED"],
-    hides: ["NAMING_NOT_LOADED", "LIST_DIFFERS", "MEMBER_UNLISTED", "SELF_ADDRESS_CHOSEN"],
+    hides: ["NAMING_NOT_LOADED", "LIST_DIFFERS", "MEMBER_UNLISTED", "SELF_ADDRESS_CHOSEN", "MEMBER_NO_VOTER"],
     where: "anywhere",
     why: "a member without an address is not loaded, and is unlisted for others",
   },
@@ -72,25 +88,61 @@ export const HIDING: readonly Hiding[] = [
   },
   {
     by: ["PROCESS_PAUSED"],
-    hides: ["MEMBER_DOWN", "MEMBER_FLAPS", ...NO_LINK, ...DISTANT],
+    hides: ["MEMBER_DOWN", "MEMBER_FLAPS", "LEADER_FLAPS", "VOTER_BEHIND", ...NO_LINK, ...DISTANT],
     where: "sameMember",
     why: "who stands still looks dead to others; in the view of one member this never applies",
   },
   {
     by: ["MEMBER_FLAPS"],
-    hides: ["MEMBER_DOWN", ...NO_LINK, ...DISTANT],
+    hides: ["MEMBER_DOWN", "LEADER_FLAPS", ...OUTSIDE, ...NO_LINK, ...DISTANT],
     where: "sameMember",
     why: "each break looks like a death or a cut for a moment",
   },
   {
     by: ["ISOLATED"],
-    hides: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED", ...NO_LINK, ...DISTANT],
+    hides: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED", ...UNDECIDED, ...OUTSIDE, ...NO_LINK, ...DISTANT],
     where: "sameMember",
     why: "from inside a cut, the others look dead",
   },
   {
+    by: ["MAJORITY_LOST", "GROUP_NOT_FORMED"],
+    hides: [
+      "MEMBER_DOWN",
+      "MEMBER_NOT_FOUND",
+      "MEMBER_STOPPED",
+      "VOTER_NO_MEMBER",
+      ...DISTANT.filter((code) => code !== "PORT_CLOSED"),
+    ],
+    where: "sameMember",
+    why: "its sentence says who is away, and since when",
+  },
+  {
+    by: ["MAJORITY_LOST", "LEADER_LACKING"],
+    hides: ["LEADER_FLAPS", "MEMBER_NO_VOTER", "GROUP_NOT_FORMED", "VOTERS_EVEN"],
+    where: "anywhere",
+    why: "without a leader nobody is taken in",
+  },
+  {
+    by: ["GROUP_NOT_FORMED"],
+    hides: ["MEMBER_NO_VOTER", "VOTERS_EVEN"],
+    where: "anywhere",
+    why: "who is to be taken in is what it says",
+  },
+  {
+    by: ["VOTER_NO_MEMBER"],
+    hides: ["MEMBER_REPLACED", "MEMBER_NO_VOTER", "MEMBER_STOPPED", "MEMBER_DOWN"],
+    where: "sameMember",
+    why: "it is to be removed, or to be brought back, and who has its address votes beside it",
+  },
+  {
+    by: ["MEMBER_NO_VOTER", "VOTER_NO_MEMBER"],
+    hides: ["VOTERS_EVEN"],
+    where: "anywhere",
+    why: "with that one, or without, their number is another one",
+  },
+  {
     by: ["MEMBER_DOWN", "MEMBER_NOT_FOUND", "MEMBER_STOPPED"],
-    hides: [...DISTANT],
+    hides: [...OUTSIDE, ...DISTANT],
     where: "sameMember",
     why: "a member that is away takes nothing; what becomes of its clients is part of its sentence",
   },
@@ -102,13 +154,13 @@ export const HIDING: readonly Hiding[] = [
   },
   {
     by: NO_LINK,
-    hides: ["MEMBER_DOWN", ...DISTANT],
+    hides: ["MEMBER_DOWN", ...UNDECIDED, ...OUTSIDE, ...DISTANT],
     where: "sameMember",
     why: "what has to go round a broken link is late; and of two members the deaf one takes the other for dead",
   },
   {
     by: ["PORT_CLOSED"],
-    hides: DISTANT.filter((code) => code !== "PORT_CLOSED"),
+    hides: [...OUTSIDE, ...DISTANT.filter((code) => code !== "PORT_CLOSED")],
     where: "sameMember",
     why: "what a member cannot be asked for comes late, or not at all",
   },
@@ -147,6 +199,24 @@ export const HIDING: readonly Hiding[] = [
     hides: ["DISK_NEARLY_FULL", "DISK_SLOW", "STORE_FAILS"],
     where: "anywhere",
     why: "a full disk is nearly full as well, and its sentence says what is wrong with it",
+  },
+  {
+    by: ["LOG_DAMAGED"],
+    hides: ["LEADER_LACKING", "STATE_DIFFERS", "LEFT_BEHIND", ...OUTSIDE],
+    where: "sameMember",
+    why: "who has lost files does not vote, and fetches them",
+  },
+  {
+    by: ["DISK_WRITES_FAIL", "DISK_SLOW", "STORE_FAILS", "APPLY_STOPPED"],
+    hides: ["VOTER_BEHIND", "LEADER_LACKING", "LEADER_FLAPS"],
+    where: "sameMember",
+    why: "who cannot write neither keeps up nor leads",
+  },
+  {
+    by: ["DISK_WRITES_FAIL", "DISK_NEARLY_FULL", "APPLY_STOPPED"],
+    hides: ["SNAPSHOT_LATE"],
+    where: "anywhere",
+    why: "a snapshot needs room, and entries that were applied",
   },
   {
     by: ["CLOCK_DIFFERS"],

@@ -2,6 +2,7 @@ import type { Millis } from "../lib/units.ts";
 import type { Direction } from "../membership/facts.ts";
 import type { MemberId } from "../membership/frames.ts";
 import type { DiagnosisFacts } from "./facts.ts";
+import { type GroupMemory, newGroupMemory, rememberGroup } from "./group-memory.ts";
 
 const PLANNED_MAX = 400;
 
@@ -14,6 +15,7 @@ export interface Memory {
   /** When loading last got on. */
   load: { readonly done: string; readonly at: Millis } | undefined;
   readonly backlogs: Map<MemberId, Backlog>;
+  readonly group: GroupMemory;
 }
 
 /** What waits to be told to a member. */
@@ -27,7 +29,7 @@ export interface Backlog {
 }
 
 export function newMemory(): Memory {
-  return { planned: new Set(), directions: new Map(), load: undefined, backlogs: new Map() };
+  return { planned: new Set(), directions: new Map(), load: undefined, backlogs: new Map(), group: newGroupMemory() };
 }
 
 export function lifeKey(id: MemberId, incarnation: number): string {
@@ -48,6 +50,7 @@ export function remember(memory: Memory, facts: DiagnosisFacts, now: Millis): vo
     memory.planned.delete(life);
   }
   rememberDistro(memory, facts, now);
+  rememberGroup(memory.group, facts, (id, incarnation) => memory.planned.has(lifeKey(id, incarnation)), now);
 }
 
 function rememberDistro(memory: Memory, { distro }: DiagnosisFacts, now: Millis): void {

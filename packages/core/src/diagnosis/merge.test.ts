@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { calm, killed, NOON, peer, silent, TimeLine, withMembers, withPeers } from "./facts.fixture.ts";
-import type { DiagnosisFacts } from "./facts.ts";
+import {
+  calm,
+  follower,
+  killed,
+  NOON,
+  peer,
+  silent,
+  TimeLine,
+  withGroup,
+  withMembers,
+  withPeers,
+} from "./facts.fixture.ts";
+import type { DiagnosisFacts, FollowerFact } from "./facts.ts";
 import type { Named } from "./finding.ts";
 import { clusterReport, type MemberReport, mergeFindings } from "./merge.ts";
 import { readinessOf } from "./readiness.ts";
@@ -15,14 +26,19 @@ function member(id: string): Named {
 
 /** The facts as another member than `a` would gather them. */
 function seenBy(id: string, facts: DiagnosisFacts): DiagnosisFacts {
-  const { members } = facts;
-  if (members === undefined) return facts;
-  return { ...facts, members: { ...members, self: { ...members.self, id, address: ADDRESS[id] } } };
+  const { members, group } = facts;
+  if (members === undefined || group === undefined) return facts;
+  const followers = group.leader === id ? group.followers : [];
+  return {
+    ...facts,
+    group: { ...group, voters: IDS, self: id, followers },
+    members: { ...members, self: { ...members.self, id, address: ADDRESS[id] } },
+  };
 }
 
-function report(id: string, facts: DiagnosisFacts): MemberReport {
+function report(id: string, facts: DiagnosisFacts, isOfA = true): MemberReport {
   const line = new TimeLine();
-  line.run(10, seenBy(id, facts));
+  line.run(10, isOfA ? seenBy(id, facts) : facts);
   const { findings } = line.last;
   return { member: member(id), at: NOON, version: "0.2.0", findings, ...readinessOf(facts, findings, NOON) };
 }
@@ -76,7 +92,7 @@ describe("findings of several members", () => {
   });
 
   test("of which one is the cause of another's are the cause alone", () => {
-    const paused = withMembers({});
+    const paused = withPeers(...others("b", (other) => peer(other)));
     const reports = [
       report("a", withPeers(silent("b"), peer("c"))),
       report("b", {
@@ -99,6 +115,59 @@ describe("findings of several members", () => {
     const [finding] = mergeFindings(reports);
     assert.equal(finding?.since, early);
     assert.match(finding?.sentence ?? "", /first seen/);
+  });
+});
+
+describe("findings about the group of durable data", () => {
+  const leaderless = (facts: DiagnosisFacts) => withGroup({ leader: undefined }, facts);
+
+  test("that all voters say are one, with the same words about who leads", () => {
+    const reports = IDS.map((id) => report(id, leaderless(withPeers(...others(id, (other) => peer(other))))));
+    const [finding, ...rest] = mergeFindings(reports);
+    assert.deepEqual(rest, []);
+    assert.equal(finding?.code, "LEADER_LACKING");
+    assert.deepEqual(
+      finding?.by.map(({ id }) => id),
+      [...IDS],
+    );
+  });
+
+  test("of those that are left of five are one, about all that are lost", () => {
+    const five = ["a", "b", "c", "d", "e"];
+    const left = (id: string) => {
+      const peers = five.filter((other) => other !== id).map((other) => (other > "b" ? killed(other) : peer(other)));
+      const seen = seenBy(id, leaderless(withPeers(...peers)));
+      return report(id, withGroup({ voters: five }, seen), false);
+    };
+    const [finding, ...rest] = mergeFindings([left("a"), left("b")]);
+    assert.deepEqual(rest, []);
+    assert.equal(finding?.code, "MAJORITY_LOST");
+    assert.match(finding?.sentence ?? "", /reaches 2 of 5 voters and 3 are needed/);
+    assert.deepEqual(
+      finding?.members.map(({ id }) => id),
+      ["c", "d", "e"],
+    );
+  });
+
+  test("tell the cause that a voter names itself, and not what its leader sees of it", () => {
+    const behind = { match: 600, lag: 300 };
+    const lead = (about: Partial<FollowerFact>) =>
+      report("a", withGroup({ followers: [follower("b", { ...behind, ...about }), follower("c")] }));
+    const log = { refusing: "the log in /data/log cannot be written (ENOSPC): free space on its disk" };
+    const b = withGroup({}, withPeers(peer("a"), peer("c")));
+    const codes = (...reports: MemberReport[]) => mergeFindings(reports).map(({ code, key }) => `${code} ${key}`);
+    assert.deepEqual(codes(lead({})), ["VOTER_BEHIND b"]);
+    assert.deepEqual(codes(lead({}), report("b", { ...b, log })), ["DISK_WRITES_FAIL b"]);
+    assert.deepEqual(codes(lead({ trust: "logLost" }), report("b", withGroup({ trust: "logLost" }, b))), [
+      "LOG_DAMAGED b",
+    ]);
+  });
+
+  test("blame the leader for a difference when it differs from most", () => {
+    const differing = ["b", "c"].map((id) => ({ id, index: 2000 }));
+    const [finding] = mergeFindings([report("a", withGroup({ differing }))]);
+    assert.deepEqual(finding?.members, [member("a")]);
+    assert.match(finding?.sentence ?? "", /^10\.0\.0\.1:8848 holds other durable data than .*2:8848 and .*3:8848/);
   });
 });
 

@@ -39,13 +39,33 @@ export const NOT_HERE: readonly NotHere[] = [
     why: "The hash that members compare covers everything that is published; a difference that stayed would be `COPIES_DIFFER`.",
   },
   {
-    row: "F13-F20, F35, F38-F40, F47-F51",
-    symptom: "no leader, a voter under an old address, a group that stopped",
-    why: "Durable data is not replicated in this release, so there is nothing to elect. Findings of the replicated log come with it.",
+    row: "F13, F14",
+    symptom: "no leader after addresses have changed, or a server by itself that finds no leader",
+    why: "Voters are ids that stand in data folders. Addresses are what members tell each other, so that new ones concern links and never the group, and a member by itself leads whatever its address is.",
   },
   {
-    row: "F32, F34",
-    symptom: "a changed configuration that some members do not serve",
-    why: "A member that knows others refuses changes of configurations in this release, and what one held before it had others is served by it alone, and there is no database beside it.",
+    row: "F34",
+    symptom: "a row that was edited in the database and is not served",
+    why: "There is no database beside the members: `store.db` in the data folder is made from the log, and nobody else writes it.",
+  },
+  {
+    row: "F39",
+    symptom: "persistent instances that are gone after a restart",
+    why: "They are read from store and log before the first client is let in, and nothing but an order removes one.",
+  },
+  {
+    row: "F49, F51",
+    symptom: "a write, or an order to the group, that is answered as done and was not",
+    why: "It is answered with what it led to, when it has been applied where it was asked for. Not done, and not known, are answers of their own, with the reason.",
+  },
+  {
+    row: "F50",
+    symptom: "members that decide differently because their clocks differ",
+    why: "The time by which a change is judged comes with its entry in the log, from its leader's clock, and never goes back. What entries led to is compared (`STATE_DIFFERS`).",
+  },
+  {
+    row: "F53",
+    symptom: "weights and switched-off instances that are forgotten after a restart",
+    why: "What operators set on an instance is durable data of its own, beside the registration of the client.",
   },
 ];

@@ -10,6 +10,7 @@ import {
   TimeLine,
   unfound,
   withDistro,
+  withGroup,
   withMembers,
   withProcess,
   withSelf,
@@ -46,8 +47,8 @@ describe("a member", () => {
       reason: "loaded from the other members",
       fix: undefined,
     });
-    assert.equal(report.subsystems.cp.state, "off");
-    assert.equal(report.subsystems.config.state, "limited");
+    assert.equal(report.subsystems.cp.reason, "leads 3 voters");
+    assert.equal(report.subsystems.config.state, "ok");
   });
 
   test("that is standalone has all parts", () => {
@@ -117,6 +118,39 @@ describe("a member", () => {
       ready(withProcess({ stage: "starting" })).sentence,
       "Nacre is starting; it will be ready in a moment.",
     );
+  });
+});
+
+describe("the group of durable data", () => {
+  const parts = (facts: DiagnosisFacts) => readinessOf(facts, [], NOON).subsystems;
+
+  test("is ready as soon as it has a leader, whoever that is", () => {
+    assert.equal(parts(withGroup({ leader: "b" })).cp.reason, "follows 10.0.0.2:8848; 3 voters");
+    assert.equal(
+      parts(withGroup({ leader: "b", voters: ["b", "c", "d"] })).cp.reason,
+      "follows 10.0.0.2:8848 without a vote; 3 voters",
+    );
+    assert.equal(parts(standalone()).cp.reason, "a single member leads its own log");
+  });
+
+  test("takes no changes without one, and members stay ready for everything else", () => {
+    const facts = withGroup({ leader: undefined, followers: [] });
+    const { cp, config } = parts(facts);
+    assert.deepEqual([cp.state, cp.reason], ["failed", "no leader is known, so durable changes are refused"]);
+    assert.equal(config.state, "limited");
+    assert.equal(ready(facts).ready, true);
+    assert.match(ready(facts).subsystems.cp.reason ?? "", /^There is no leader since 12:00:00 UTC, although/);
+    const starting = { ...facts, process: withProcess({ startedAt: NOON - 3000 }).process };
+    assert.equal(parts(starting).cp.state, "starting", "elections take a moment");
+  });
+
+  test("has its reason where the cause is told as another part's finding", () => {
+    const isolated = {
+      ...withMembers({ peers: [silent("b"), silent("c")], reach: { reached: 1, expected: 3, minoritySince: NOON } }),
+      group: withGroup({ leader: undefined, followers: [] }).group,
+    };
+    assert.equal(ready(isolated).subsystems.members.state, "failed");
+    assert.equal(ready(isolated).subsystems.cp.reason, "no leader is known, so durable changes are refused");
   });
 });
 

@@ -1,8 +1,9 @@
-import type { Millis } from "../lib/units.ts";
+import { type Millis, seconds } from "../lib/units.ts";
 import { loadText } from "./catalogue/ap.ts";
 import { unlistedText } from "./catalogue/list.ts";
-import type { DiagnosisFacts } from "./facts.ts";
-import type { Area, Finding } from "./finding.ts";
+import type { DiagnosisFacts, GroupFacts } from "./facts.ts";
+import type { Area, Finding, FindingCode } from "./finding.ts";
+import { groupNamed } from "./group-view.ts";
 import { newMemory } from "./memory.ts";
 import { type View, viewOf } from "./view.ts";
 import { clockText, count } from "./words.ts";
@@ -49,6 +50,8 @@ interface Gate {
   readonly fix: string;
 }
 
+/** Three elections. */
+const ELECTED_MS = seconds(6);
 const SEND_ELSEWHERE = "Send requests to another member.";
 
 /**
@@ -164,9 +167,20 @@ function partOf(view: View, part: Subsystem, gates: readonly Gate[], findings: r
 }
 
 /** With these a part does nothing that it should. */
-const FAILED: ReadonlySet<string> = new Set(["DISK_WRITES_FAIL", "STORE_FAILS", "ISOLATED"]);
+const FAILED: ReadonlySet<FindingCode> = new Set<FindingCode>([
+  "DISK_WRITES_FAIL",
+  "STORE_FAILS",
+  "ISOLATED",
+  "GROUP_NOT_FORMED",
+  "MAJORITY_LOST",
+  "LEADER_LACKING",
+  "APPLY_STOPPED",
+]);
 
-function calm({ facts }: View, part: Subsystem): Pick<SubsystemReadiness, "state" | "reason"> & { fix?: string } {
+type Calm = Pick<SubsystemReadiness, "state" | "reason"> & { readonly fix?: string };
+
+function calm(view: View, part: Subsystem): Calm {
+  const { facts } = view;
   const others = (facts.members?.peers.length ?? 0) + (facts.members?.unfound.length ?? 0);
   switch (part) {
     case "members":
@@ -175,9 +189,11 @@ function calm({ facts }: View, part: Subsystem): Pick<SubsystemReadiness, "state
     case "ap":
       return { state: "ok", reason: facts.distro?.ready === undefined ? undefined : HOW[facts.distro.ready] };
     case "cp":
+      if (facts.group !== undefined) return calmGroup(view, facts.group);
       if (facts.members === undefined) return { state: "ok", reason: "a single member leads its own log" };
       return { state: "off", reason: "durable data is not replicated in this release" };
     case "config":
+      if (facts.group !== undefined) return calmConfig(facts.group);
       if (others === 0) return { state: "ok", reason: undefined };
       return {
         state: "limited",
@@ -187,6 +203,30 @@ function calm({ facts }: View, part: Subsystem): Pick<SubsystemReadiness, "state
     default:
       return { state: "ok", reason: undefined };
   }
+}
+
+function calmGroup(view: View, { self, leader, voters }: GroupFacts): Calm {
+  if (leader === undefined) {
+    const isNew = view.now - view.facts.process.startedAt < ELECTED_MS;
+    return { state: isNew ? "starting" : "failed", reason: "no leader is known, so durable changes are refused" };
+  }
+  if (view.facts.members === undefined) return { state: "ok", reason: "a single member leads its own log" };
+  if (leader === self) return { state: "ok", reason: `leads ${count(voters.length, "voter")}` };
+  const vote = voters.includes(self) ? "" : " without a vote";
+  return {
+    state: "ok",
+    reason: `follows ${groupNamed(view, leader).address}${vote}; ${count(voters.length, "voter")}`,
+  };
+}
+
+// F48
+function calmConfig({ leader }: GroupFacts): Calm {
+  if (leader !== undefined) return { state: "ok", reason: undefined };
+  return {
+    state: "limited",
+    reason: "changes of durable data are refused while there is no leader; reads go on",
+    fix: "See the part cp.",
+  };
 }
 
 // F03, F04

@@ -87,6 +87,7 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
         moving: balancer.moving,
       },
       durable: { ...held(), persistentInstances: silent.persistentInstances },
+      group: undefined,
       log: { refusing },
       store: { error: storeFailing },
       disk,

@@ -203,9 +203,9 @@ export const AP_ROWS = {
     fix: "Send what needs them to the member that is named, or keep them on a server that runs alone (`nacre import` copies them). Replication comes in a later version.",
     afterMs: seconds(2),
     find: (view) => {
-      const { durable } = view.facts;
+      const { durable, group } = view.facts;
       const others = peersOf(view).filter(({ state }) => state === "UP");
-      if (durable === undefined || others.length === 0) return [];
+      if (group !== undefined || durable === undefined || others.length === 0) return [];
       const { configs, namespaces, persistentInstances } = durable;
       const held = [
         ...(configs > 0 ? [count(configs, "configuration")] : []),

@@ -98,13 +98,14 @@ export const MACHINE_ROWS = {
     title: "Durable changes are refused",
     means:
       "Ephemeral registrations, reads and pushes go on. Changes of configurations, persistent instances and settings are refused with this reason.",
-    why: "The disk of the data folder is full, read-only or broken.",
+    why: "The disk of the data folder is full, read-only or broken. A leader hands over to another voter first.",
     fix: "Do what the sentence says. The next change is taken as soon as the disk takes it; nothing has to be restarted.",
     afterMs: 0,
     goneMs: seconds(1),
     find: (view) => {
       const refusing = view.facts.log?.refusing;
-      if (refusing === undefined) return [];
+      // What stopped is told as such.
+      if (refusing === undefined || view.facts.group?.stopped !== undefined) return [];
       const sentence = `${view.self.address} refuses durable changes: ${withoutDot(refusing)}.`;
       return [{ key: view.self.id, members: aboutSelf(view), sentence }];
     },
