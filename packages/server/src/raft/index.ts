@@ -1,2 +1,11 @@
-export type { FollowerStatus, FromPeers, GroupOrder, Peers, RaftEvents, RaftStatus } from "./port.ts";
+export type {
+  FollowerStatus,
+  FromPeers,
+  GroupOrder,
+  Peers,
+  RaftCounts,
+  RaftEvents,
+  RaftStatus,
+  TakenSnapshot,
+} from "./port.ts";
 export { openRaftLog, type RaftLog, type RaftLogOptions } from "./raft-log.ts";

@@ -1,6 +1,8 @@
 import { type Event, type Index, keepFrom, type Raft, snapshotsInUse } from "@nacre/core/raft";
 import type { Clock } from "../clock.ts";
+import { snapshotPath } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { TakenSnapshot } from "./port.ts";
 
 /** Storage takes snapshots by itself, and lets the log go behind them: the core hears of it here. */
 export class OwnSnapshots {
@@ -9,15 +11,19 @@ export class OwnSnapshots {
   readonly #core: Raft;
   readonly #clock: Clock;
   readonly #storage: Pick<Storage<never, never>, "log" | "snapshots">;
+  readonly #directory: string;
   readonly #feed: (event: Event) => void;
   #noticed: Index;
 
+  /** @param directory  in which the snapshots lie. */
   constructor(
     core: Raft,
     clock: Clock,
     storage: Pick<Storage<never, never>, "log" | "snapshots">,
+    directory: string,
     feed: (event: Event) => void,
   ) {
+    this.#directory = directory;
     this.#core = core;
     this.#clock = clock;
     this.#storage = storage;
@@ -27,6 +33,13 @@ export class OwnSnapshots {
       keepFrom: () => keepFrom(core, clock.now()),
       inUse: () => snapshotsInUse(core),
     };
+  }
+
+  /** @throws RegistryError see `Snapshots.take`. */
+  async take(): Promise<TakenSnapshot> {
+    const { index, term, bytes } = await this.#storage.snapshots.take();
+    this.notice();
+    return { path: snapshotPath(this.#directory, index), index, term, bytes };
   }
 
   notice(): void {

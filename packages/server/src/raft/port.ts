@@ -54,6 +54,27 @@ export interface RaftStatus extends LogStatus {
   readonly trust: Trust;
   /** What a leader knows; nobody else knows anything. */
   readonly followers: readonly FollowerStatus[];
+  /** Of the state at the ends of blocks of entries, oldest first: members that agree have the same at the same index. */
+  readonly hashes: readonly (readonly [index: number, hash: number])[];
+  readonly counts: RaftCounts;
+}
+
+/** Since the start. */
+export interface RaftCounts {
+  /** Times that this member asked for votes. */
+  readonly elections: number;
+  /** Leaders that this member came to know, itself among them. */
+  readonly leaders: number;
+  /** Of writes of this member's clients. `refused`: nobody was asked. */
+  readonly proposals: Readonly<Record<"done" | "notDone" | "unknown" | "refused", number>>;
+}
+
+/** A snapshot in the data folder. Two are kept, so that one can be read for a while. */
+export interface TakenSnapshot {
+  readonly path: string;
+  readonly index: number;
+  readonly term: number;
+  readonly bytes: number;
 }
 
 /** What an operator, or who forms the group, can order. A learner is made a voter by the leader when it has caught up. */

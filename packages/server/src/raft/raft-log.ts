@@ -10,7 +10,7 @@ import { incomingIn } from "../storage/snapshot-transfer.ts";
 import { openStorage, type StorageOptions } from "../storage/storage.ts";
 import type { DiskLimits } from "./disk.ts";
 import { replicatedMachine } from "./machine.ts";
-import type { FromPeers, GroupOrder, Peers, RaftEvents, RaftStatus } from "./port.ts";
+import type { FromPeers, GroupOrder, Peers, RaftEvents, RaftStatus, TakenSnapshot } from "./port.ts";
 import type { ProposerOptions } from "./proposer.ts";
 import { Runner } from "./runner.ts";
 
@@ -45,6 +45,11 @@ export interface RaftLog<C, R> extends OpenedLog<C, R>, FromPeers {
    */
   readIndex(): Promise<Index>;
   order(order: GroupOrder): Promise<void>;
+  /**
+   * Takes a snapshot of what this member has applied, if the newest is older.
+   * @throws RegistryError `dataAccess`; `notFound` for a log without an entry; `unavailable` when the server stops.
+   */
+  takeSnapshot(): Promise<TakenSnapshot>;
   status(): RaftStatus;
 }
 

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import {
   type Configuration,
   type Effect,
@@ -24,8 +25,9 @@ import type { Group } from "./group.ts";
 import type { ReplicatedMachine, Settled } from "./machine.ts";
 import { Orders } from "./orders.ts";
 import { Outbox } from "./outbox.ts";
+import { Outcomes } from "./outcomes.ts";
 import { OwnSnapshots } from "./own-snapshots.ts";
-import type { GroupOrder, RaftStatus } from "./port.ts";
+import type { GroupOrder, RaftStatus, TakenSnapshot } from "./port.ts";
 import { PROPOSER_OPTIONS, Proposer } from "./proposer.ts";
 import type { RaftLog, RaftLogOptions } from "./raft-log.ts";
 import { Reads } from "./reads.ts";
@@ -60,6 +62,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #snapshots: OwnSnapshots;
   readonly #hashes: StateHashes;
   readonly #wire: Wire;
+  readonly #machine: ReplicatedMachine<C, R>;
+  readonly #outcomes = new Outcomes();
+  #elections = 0;
+  #leaders = 0;
   /** What the entries hold that this step appends. */
   #fresh: NewRecord[] = [];
   #tokens = 0;
@@ -83,6 +89,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#clock = clock;
     this.#wire = new Wire(life, options.peers);
     this.#storage = storage;
+    this.#machine = machine;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
     this.#core = newRaft(startOf(storage, self, seed, founder), clock.now(), options.raft);
     this.#members = new Set([...this.#core.configuration.voters, ...this.#core.configuration.learners]);
@@ -163,7 +170,8 @@ export class Runner<C, R> implements RaftLog<C, R> {
         options.events?.stateDiffers?.(id, index);
       },
     );
-    this.#snapshots = new OwnSnapshots(this.#core, clock, storage, (event) => this.#feed(event));
+    const snapshots = join(options.directory, "snapshots");
+    this.#snapshots = new OwnSnapshots(this.#core, clock, storage, snapshots, (event) => this.#feed(event));
   }
 
   get configs() {
@@ -185,7 +193,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
   }
 
   propose(command: C): Promise<R> {
-    return this.#proposer.propose(command);
+    return this.#outcomes.of(this.#proposer.propose(command));
   }
 
   readIndex(): Promise<Index> {
@@ -196,10 +204,20 @@ export class Runner<C, R> implements RaftLog<C, R> {
     return this.#orders.order(order);
   }
 
+  takeSnapshot(): Promise<TakenSnapshot> {
+    return this.#snapshots.take();
+  }
+
   status(): RaftStatus {
     const { pending } = this.#proposer;
     const refusing = this.#stopped ?? this.#storage.applier.refusing ?? this.#proposer.refusing();
-    return statusOf(this.#core, this.#storage, { pending, refusing, snapshotAt: this.#snapshots.at });
+    return statusOf(this.#core, this.#storage, {
+      pending,
+      refusing,
+      snapshotAt: this.#snapshots.at,
+      hashes: this.#machine.hashes,
+      counts: { elections: this.#elections, leaders: this.#leaders, proposals: { ...this.#outcomes.counts } },
+    });
   }
 
   // Peers
@@ -331,10 +349,12 @@ export class Runner<C, R> implements RaftLog<C, R> {
       case "leaderChanged":
         this.#proposer.leaderChanged();
         this.#reads.leaderChanged();
+        if (effect.leader !== undefined) this.#leaders++;
         events?.leaderChanged?.(effect.leader, effect.term);
         return;
       case "roleChanged":
         this.#hashes.forget();
+        if (effect.role === "candidate") this.#elections++;
         if (effect.role !== "leader") this.#transferEnded?.();
         if (this.#isLeading === (effect.role === "leader")) return;
         this.#isLeading = !this.#isLeading;

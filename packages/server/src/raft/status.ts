@@ -10,7 +10,7 @@ export function statusOf(
   storage: Pick<Storage<never, never>, "log" | "snapshots" | "storeFailing"> & {
     readonly applier: Pick<LogStatus, "appliedIndex">;
   },
-  others: Pick<RaftStatus, "pending" | "refusing" | "snapshotAt">,
+  others: Pick<RaftStatus, "pending" | "refusing" | "snapshotAt" | "hashes" | "counts">,
 ): RaftStatus {
   const { applier, snapshots, log, storeFailing } = storage;
   const { role, term, leader, configuration, commit, log: entries, trust } = core;
