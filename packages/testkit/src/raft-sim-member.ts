@@ -94,6 +94,7 @@ export class RaftMember {
     this.clients.start();
     this.#wake();
     this.#pump(this.core);
+    world.linkBegins(this, world.running());
   }
 
   crash(): void {
@@ -106,6 +107,7 @@ export class RaftMember {
     const isKept = world.random.chance(0.5) && this.machine.index >= disk.snapshot.index;
     disk.kept = isKept ? this.machine.save() : undefined;
     this.clients.crash();
+    world.linkEnds(this, world.running());
   }
 
   receive(from: RaftMember, life: number, packet: Packet): void {
@@ -116,6 +118,13 @@ export class RaftMember {
     if (packet.type !== "raft") return this.clients.receive(from, packet);
     const { message } = packet;
     this.feed({ type: "received", from: from.id, message }, packet);
+  }
+
+  /** Of a link; not while it stands still. */
+  hearReach(id: string, type: "peerUnreachable" | "peerReachable"): void {
+    const { world } = this;
+    if (world.now < this.pausedUntil) world.at(this.pausedUntil, () => this.hearReach(id, type));
+    else this.feed({ type, id });
   }
 
   feed(event: Event, packet?: Extract<Packet, { type: "raft" }>): void {

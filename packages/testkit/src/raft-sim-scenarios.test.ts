@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { type Raft, step } from "@nacre/core/raft";
 import { allRaftCheckers } from "./raft-checks/all.ts";
 import type { Outcome } from "./raft-sim-clients.ts";
 import type { RaftMember } from "./raft-sim-member.ts";
 import type { Operation } from "./raft-sim-model.ts";
-import { RaftWorld } from "./raft-sim-world.ts";
+import { type RaftBreakage, RaftWorld } from "./raft-sim-world.ts";
 
 const DEADLINE_MS = 3_000;
 
@@ -20,8 +21,8 @@ class Stage extends RaftWorld {
   readonly told: Told[] = [];
   #value = 0;
 
-  constructor(seed: number) {
-    super(seed, {}, allRaftCheckers());
+  constructor(seed: number, breakage: RaftBreakage = {}) {
+    super(seed, breakage, allRaftCheckers());
     const ids = ["m0", "m1", "m2"];
     for (const id of ids) this.wanted.add(id);
     for (const _ of ids) this.add(ids).start();
@@ -55,10 +56,69 @@ class Stage extends RaftWorld {
       }
   }
 
+  until(condition: () => boolean): void {
+    for (let rounds = 0; !condition(); rounds++) {
+      assert.ok(rounds < 100_000, "it did not come");
+      this.runUntil(this.now + 0.1);
+    }
+  }
+
   end(): void {
     for (const checker of this.checkers) checker.ended?.(this);
   }
 }
+
+/** Figure 8 of the paper, from (a) to (d). */
+function figureEight(breakage: RaftBreakage): void {
+  // Entries go one by one, so that the old one can be on a majority before the first of the term.
+  const stage = new Stage(8, { ...breakage, options: { messageEntriesMax: 1, messagesInFlightMax: 1 } });
+  stage.losesOnTheWay = true;
+  const first = stage.leader;
+  stage.isolate(first, true);
+  stage.ask(first);
+  const index = first.lastIndex();
+  stage.runUntil(stage.now + 20);
+  first.crash();
+  stage.isolate(first, false);
+
+  stage.until(() => stage.leaders().length > 0);
+  const second = stage.leader;
+  stage.isolate(second, true);
+  stage.runUntil(stage.now + 20);
+  assert.ok(second.lastIndex() >= index, "it has another entry in that place, and nobody else does");
+  second.crash();
+  stage.isolate(second, false);
+
+  first.start();
+  stage.until(() => (first.core?.commit ?? 0) >= index);
+  assert.ok((first.core?.term ?? 0) > (second.entry(index)?.term ?? 0));
+  stage.isolate(first, true);
+  first.crash();
+  stage.runUntil(stage.now + 20);
+  stage.isolate(first, false);
+
+  second.start();
+  stage.until(() => stage.leaders().length > 0);
+  first.start();
+  stage.runUntil(stage.now + 5_000);
+  stage.end();
+}
+
+describe("figure 8 of the paper", () => {
+  test("takes nothing away that was committed, since only entries of the own term are counted (5.4.2)", () => {
+    figureEight({});
+  });
+
+  test("finds a leader that counts entries of earlier terms", () => {
+    const counting: RaftBreakage = {
+      step: (state, event, now) => {
+        if (state.leading !== undefined) Object.assign(state.leading, { first: 1 });
+        return step(state, event, now);
+      },
+    };
+    assert.throws(() => figureEight(counting), /CP-3: .* leads without the entry/);
+  });
+});
 
 describe("a group of three", () => {
   test("S20, S40: whose leader is killed each 10 s for 5 minutes does nearly all writes at the first try", () => {
@@ -73,6 +133,48 @@ describe("a group of three", () => {
     stage.runUntil(312_000);
     const done = stage.told.filter(({ outcome }) => outcome.type === "done" || outcome.type === "applied");
     assert.ok(done.length >= stage.told.length * 0.9, `${done.length} of ${stage.told.length} are done`);
+    stage.end();
+  });
+
+  test("S20: whose leader's process is killed has the next one about a second later, elected at the first try", () => {
+    const stage = new Stage(20);
+    const gaps: number[] = [];
+    const terms = stage.leader.core?.term ?? 0;
+    for (let kill = 0; kill < 200; kill++) {
+      const { leader } = stage;
+      leader.crash();
+      const killedAt = stage.now;
+      while (stage.leaders().length === 0) stage.runUntil(stage.now + 1);
+      gaps.push(stage.now - killedAt);
+      stage.runUntil(stage.now + 500);
+      leader.start();
+      stage.runUntil(stage.now + 1_500 + stage.random.below(1_000));
+    }
+    gaps.sort((a, b) => a - b);
+    assert.ok((gaps.at(-3) ?? Infinity) <= 1_500, `${gaps.at(-3)} ms at the 99th percentile`);
+    const inVain = (stage.leader.core?.term ?? 0) - terms - gaps.length;
+    assert.ok(inVain <= 2, `${inVain} elections without a leader`);
+    stage.end();
+  });
+
+  test("whose links end and begin again does not elect another leader, as long as one follower hears it", () => {
+    const stage = new Stage(9);
+    const { leader } = stage;
+    const { term } = leader.core as Raft;
+    for (let flap = 0; flap < 300; flap++) {
+      const follower = stage.random.pick(stage.members.filter((one) => one !== leader));
+      const ways = [`${leader.id}>${follower.id}`, `${follower.id}>${leader.id}`];
+      for (const way of ways) stage.cut.add(way);
+      stage.linkEnds(leader, [follower]);
+      stage.linkEnds(follower, [leader]);
+      stage.runUntil(stage.now + stage.random.pick([1, 200, 1_000, 3_000]));
+      for (const way of ways) stage.cut.delete(way);
+      stage.linkBegins(leader, [follower]);
+      stage.linkBegins(follower, [leader]);
+      stage.runUntil(stage.now + stage.random.pick([100, 1_000]));
+    }
+    assert.deepEqual(stage.leaders(), [leader]);
+    assert.equal(leader.core?.term, term, "no election at all");
     stage.end();
   });
 

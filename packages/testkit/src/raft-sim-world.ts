@@ -48,6 +48,8 @@ const SMALL: Partial<RaftOptions> = {
 /** Members with the core of Raft, a network, disks and clocks. Everything follows from the seed. */
 export class RaftWorld extends Agenda {
   readonly random: Random;
+  /** What members hear of links that end: apart, so that a seed draws everything else as it did. */
+  readonly links: Random;
   readonly breakage: RaftBreakage;
   readonly options: Partial<RaftOptions>;
   readonly step: (state: Raft, event: Event, now: number) => readonly Effect[];
@@ -59,6 +61,8 @@ export class RaftWorld extends Agenda {
   readonly trace: string[] = [];
   /** `a>b`: nothing goes from a to b. */
   readonly cut = new Set<string>();
+  /** A cut takes what is on its way, too. */
+  losesOnTheWay = false;
   lost = 0;
   doubled = 0;
   delayMaxMs = 5;
@@ -76,6 +80,7 @@ export class RaftWorld extends Agenda {
   constructor(seed: number, breakage: RaftBreakage, checkers: readonly RaftChecker[]) {
     super();
     this.random = new Random(seed);
+    this.links = new Random(~seed);
     this.breakage = breakage;
     this.checkers = checkers;
     this.options = { ...SMALL, leaseReads: this.random.chance(0.7), ...breakage.options };
@@ -134,11 +139,26 @@ export class RaftWorld extends Agenda {
     }
   }
 
+  /** A process ended, or a link did: most of those who had one hear of it. */
+  linkEnds(of: RaftMember, others: readonly RaftMember[]): void {
+    for (const other of others) {
+      if (other === of || !this.links.chance(0.8)) continue;
+      this.at(this.now + this.links.next() * 20, () => other.hearReach(of.id, "peerUnreachable"));
+    }
+  }
+
+  /** And it is there again. */
+  linkBegins(of: RaftMember, others: readonly RaftMember[]): void {
+    for (const other of others)
+      if (other !== of) this.at(this.now + this.links.next() * 50, () => other.hearReach(of.id, "peerReachable"));
+  }
+
   #deliver(from: RaftMember, life: number, to: RaftMember, packet: Packet): void {
     if (this.now < to.pausedUntil) {
       this.at(to.pausedUntil + this.random.next(), () => this.#deliver(from, life, to, packet));
       return;
     }
+    if (this.losesOnTheWay && this.cut.has(`${from.id}>${to.id}`)) return;
     to.receive(from, life, packet);
   }
 }

@@ -133,6 +133,19 @@ const BROKEN: readonly Broken[] = [
   },
   {
     promise: "CP-7",
+    what: "that forgets what it promised when its link to the leader ends (dissertation 6.4.1)",
+    weather: "leases",
+    breakage: {
+      options: { leaseReads: true },
+      step: having((state, event) => {
+        if (event.type !== "peerUnreachable" || event.id !== state.leader) return;
+        state.heardAt = -Infinity;
+      }),
+    },
+    seeds: 400,
+  },
+  {
+    promise: "CP-7",
     what: "that counts on its lease when it has told somebody to campaign (dissertation 6.4.1)",
     weather: "leases",
     breakage: {

@@ -95,6 +95,7 @@ class RaftSim {
     const end = this.#busyMs;
     if (this.#weather !== "calm")
       for (let at = 1_500; at < end; at += 300 + random.below(2_000)) world.at(at, () => this.#fault());
+    world.losesOnTheWay = this.#weather === "shortReigns";
     if (this.#weather === "shortReigns") for (let at = 1_000; at < end; at += 2) world.at(at, () => this.#reign());
     if (this.#weather === "lossy" || this.#weather === "everything") this.#spoil();
     world.runUntil(end);
@@ -170,6 +171,7 @@ class RaftSim {
       this.#weather === "everything"
         ? random.pick(["partitions", "crashes", "crashes", "disks", "membership", "lossy"] as const)
         : this.#weather;
+    if (this.#world.links.chance(0.3)) this.#flap();
     if (kind === "lossy") this.#pause();
     if (kind === "partitions") this.#partition();
     if (kind === "crashes") this.#crash();
@@ -183,6 +185,25 @@ class RaftSim {
     world.lost = world.random.pick([0, 0.05, 0.2]);
     world.doubled = 0.1;
     world.delayMaxMs = world.random.pick([20, 100, 1_500]);
+  }
+
+  /** A link ends, and is there again soon; the members at its ends live. */
+  #flap(): void {
+    const world = this.#world;
+    const { links, members } = world;
+    const [a, b] = [world.leaders()[0] ?? links.pick(members), links.pick(members)];
+    if (a === undefined || b === undefined || a === b) return;
+    const ms = links.pick([1, 50, 900, 2_500]);
+    world.log(`the link of ${a.id} and ${b.id} ends for ${ms} ms`);
+    const ways = [`${a.id}>${b.id}`, `${b.id}>${a.id}`].filter((way) => !world.cut.has(way));
+    for (const way of ways) world.cut.add(way);
+    world.linkEnds(a, [b]);
+    world.linkEnds(b, [a]);
+    world.at(world.now + ms, () => {
+      for (const way of ways) world.cut.delete(way);
+      world.linkBegins(a, [b]);
+      world.linkBegins(b, [a]);
+    });
   }
 
   #pause(): void {

@@ -85,6 +85,74 @@ describe("votes", () => {
   });
 });
 
+describe("a follower whose link to the leader has ended", () => {
+  /** Follows `b` in term 1, which it heard at 0. */
+  function follower(): Member {
+    const member = new Member();
+    member.hear("b", append(1, [0, 0], [1]));
+    return member;
+  }
+
+  test("campaigns when its promise to that leader has run out, and not before (dissertation 6.4.1, 4.2.3)", () => {
+    for (const at of [0, 300, 999]) {
+      const member = follower();
+      member.now = at;
+      member.do({ type: "peerUnreachable", id: "b" });
+      const due = nextAt(member.core);
+      assert.ok(due >= 1_000 && due <= 1_100, `${due}`);
+      assert.equal(sent(member.tick(), "preVote").length, 2);
+      assert.equal(member.core.term, 1, "it asks first (9.6)");
+    }
+  });
+
+  test("asks again soon, since others may have promised for a little longer (dissertation 6.4.1)", () => {
+    const member = follower();
+    member.do({ type: "peerUnreachable", id: "b" });
+    member.tick();
+    member.hear("c", { type: "voteAnswer", term: 1, pre: true, granted: false });
+    assert.ok(nextAt(member.core) - member.now <= 500);
+    assert.equal(sent(member.tick(), "preVote").length, 2);
+  });
+
+  test("waits as usual when the leader is heard again, or it was another one (9.3)", () => {
+    const member = follower();
+    const before = nextAt(member.core);
+    member.do({ type: "peerUnreachable", id: "c" });
+    assert.equal(nextAt(member.core), before);
+    member.do({ type: "peerUnreachable", id: "b" });
+    member.now = 900;
+    member.hear("b", { type: "heartbeat", term: 1, commit: 0, round: 1, at: 0, sure: undefined });
+    assert.ok(nextAt(member.core) >= 1_900);
+  });
+});
+
+describe("two that campaign at once", () => {
+  const ask = (member: Member, from: string, lastIndex: number) =>
+    sent(member.hear(from, { type: "preVote", term: 2, lastIndex, lastTerm: 1 }), "voteAnswer")[0]?.granted;
+
+  test("do not take each other's votes: who has less of the log waits, and of equal ones the later name", () => {
+    for (const [from, lastIndex, granted, role] of [
+      ["b", 2, true, "follower"],
+      ["b", 1, true, "preCandidate"],
+      ["A", 1, true, "follower"],
+      ["b", 0, false, "preCandidate"],
+    ] as const) {
+      const member = new Member({ terms: [1] });
+      member.tick();
+      assert.equal(ask(member, from, lastIndex), granted);
+      assert.equal(member.core.role, role, `${from} with ${lastIndex}`);
+    }
+  });
+
+  test("do not, either, when one has not begun yet: who grants a pre-vote waits a moment", () => {
+    const member = new Member({ terms: [1] });
+    const due = nextAt(member.core);
+    member.now = due - 1;
+    ask(member, "b", 1);
+    assert.ok(nextAt(member.core) >= due - 1 + 100 && nextAt(member.core) <= due - 1 + 200);
+  });
+});
+
 describe("a start", () => {
   test("with entries of a term that is not on disk itself begins in that term, without a vote", () => {
     const { core } = new Member({ terms: [1, 4], term: 3, vote: "b" });

@@ -3,7 +3,7 @@ import { beginLeading, endLeading, quorumHeardAt } from "./leading.ts";
 import type { Message } from "./messages.ts";
 import type { MemberId, Term } from "./model.ts";
 import { hardBarrier } from "./persistence.ts";
-import { electionMs, mayLead, type Out, type Raft } from "./state.ts";
+import { chance, electionMs, mayLead, type Out, type Raft } from "./state.ts";
 
 type Of<Type extends Message["type"]> = Extract<Message, { readonly type: Type }>;
 
@@ -21,7 +21,7 @@ export function electionTick(state: Raft, now: Millis, out: Out): void {
 function campaign(state: Raft, role: "preCandidate" | "candidate", now: Millis, out: Out, forced = false): void {
   state.role = role;
   state.leader = undefined;
-  state.electionAt = now + electionMs(state);
+  state.electionAt = now + (role === "preCandidate" && state.isLeaderGone ? againMs(state) : electionMs(state));
   state.votes.clear();
   state.votes.set(state.self, true);
   if (role === "candidate") {
@@ -70,7 +70,27 @@ export function follow(state: Raft, term: Term, leader: MemberId | undefined, no
     state.vote = undefined;
   }
   state.leader = leader;
-  if (leader !== undefined) state.heardAt = now;
+  if (leader === undefined) return;
+  state.heardAt = now;
+  state.isLeaderGone = false;
+}
+
+/**
+ * A follower waits a random time because it cannot tell a leader that is gone from one that is late (9.3). When the link
+ * has ended there is nothing to wait for but its own promise to that leader (6.4.1), and a little by which members differ.
+ * If the leader is there after all, those who hear it refuse (4.2.3), and no term grows (9.6). All of the dissertation.
+ */
+export function loseLeader(state: Raft, id: MemberId, now: Millis): void {
+  if (state.role !== "follower" || state.leader !== id) return;
+  state.isLeaderGone = true;
+  const { electionMinMs, spreadMs } = state.options;
+  const promisedUntil = Math.max(now, state.heardAt + electionMinMs);
+  state.electionAt = Math.min(state.electionAt, promisedUntil + Math.round(chance(state) * spreadMs));
+}
+
+/** Others may have heard the leader a little later, and refuse as long as they have promised to. */
+function againMs(state: Raft): Millis {
+  return Math.round(electionMs(state) / 4);
 }
 
 /** 6, dissertation 4.2.3: while a leader is heard nobody gets a vote, so that who was removed disturbs nobody. */
@@ -83,7 +103,24 @@ export function takePreVote(state: Raft, from: MemberId, message: Of<"preVote">,
   const granted =
     message.term > state.term && state.trust === "whole" && isUpToDate(state, message) && !isLeased(state, now);
   const term = granted ? message.term : state.term;
+  if (granted) letGoFirst(state, from, message, now);
   out.send(from, { type: "voteAnswer", term, pre: true, granted }, hardBarrier(state));
+}
+
+/** Two that campaign at once would take each other's votes: one of them waits a moment for the other. */
+function letGoFirst(state: Raft, from: MemberId, message: Of<"preVote">, now: Millis): void {
+  if (state.role === "preCandidate" && isBehind(state, from, message)) {
+    state.role = "follower";
+    state.votes.clear();
+  }
+  if (state.role !== "follower") return;
+  const { spreadMs } = state.options;
+  state.electionAt = Math.max(state.electionAt, now + Math.round((1 + chance(state)) * spreadMs));
+}
+
+/** Of two whose logs are alike, by name: both see the same. */
+function isBehind({ log, self }: Raft, from: MemberId, { lastIndex, lastTerm }: Of<"preVote">): boolean {
+  return lastTerm > log.lastTerm || lastIndex > log.last || from < self;
 }
 
 /** Of the term of now. */

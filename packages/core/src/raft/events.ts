@@ -38,6 +38,7 @@ export type Event =
   | { readonly type: "persistFailed"; readonly number: number }
   /** Never of an earlier life of the sender than one that was heard here. */
   | { readonly type: "received"; readonly from: MemberId; readonly message: Message }
+  /** The link to it has ended: what was under way may be lost, and it may have gone. */
   | { readonly type: "peerUnreachable"; readonly id: MemberId }
   | { readonly type: "peerReachable"; readonly id: MemberId }
   | { readonly type: "readRequested"; readonly token: Token }
@@ -61,8 +62,11 @@ export type Event =
   | { readonly type: "applied"; readonly index: Index }
   /** The log begins here from now on. */
   | { readonly type: "logCut"; readonly first: Index }
+  /** Entries could not be written now, and after all they could. */
   | { readonly type: "diskRefuses" }
-  | { readonly type: "diskTakes" };
+  | { readonly type: "diskTakes" }
+  /** What is committed is applied here no more, as long as this process runs. */
+  | { readonly type: "machineStopped" };
 
 /** One write to disk, all of it or nothing: in this order, what is there of it. */
 export interface Persist {

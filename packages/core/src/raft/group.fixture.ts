@@ -81,6 +81,10 @@ export class Group {
       case "heal":
         this.#cut.clear();
         break;
+      // The second one's link to the first has ended.
+      case "unreachable":
+        this.#feed(second, { type: "peerUnreachable", id: first });
+        break;
       case "propose": {
         const count = Number(second);
         const proposals = Array.from({ length: count }, () => ({ token: ++this.#tokens, bytes: Number(third || 10) }));

@@ -4,7 +4,7 @@ import { newPeer, type Peer } from "./peer.ts";
 import { appendOwn } from "./proposals.ts";
 import { failReads } from "./reads.ts";
 import { retry } from "./replication.ts";
-import { isVoter, type Leading, type Out, type Raft } from "./state.ts";
+import { isVoter, type Leading, type Out, type Raft, refusesWrites } from "./state.ts";
 
 export function beginLeading(state: Raft, now: Millis, out: Out): void {
   state.role = "leader";
@@ -73,7 +73,7 @@ export function leaderTick(state: Raft, now: Millis, out: Out): void {
     out.effects.push({ type: "transferEnded", to: transfer.to, done: false });
   }
   if (now < leading.heartbeatAt) return;
-  if (state.diskRefuses && leading.transfer === undefined && bestPeer(state, now) !== undefined)
+  if (refusesWrites(state) && leading.transfer === undefined && bestPeer(state, now) !== undefined)
     startTransfer(state, undefined, now, out);
   for (const peer of leading.peers.values()) {
     if (peer.leaving !== undefined && now >= peer.leaving.until) leading.peers.delete(peer.id);

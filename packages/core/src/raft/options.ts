@@ -5,6 +5,8 @@ export interface RaftOptions {
   readonly electionMinMs: Millis;
   readonly electionMaxMs: Millis;
   readonly heartbeatMs: Millis;
+  /** Who knows that its leader is out of reach campaigns within so long after what it had promised to that one. */
+  readonly spreadMs: Millis;
   /** Of the shortest election timeout, for clocks that run unlike: the lease is shorter by this share. */
   readonly leaseMargin: number;
   readonly leaseReads: boolean;
@@ -30,6 +32,7 @@ export const RAFT_DEFAULTS: RaftOptions = {
   electionMinMs: seconds(1),
   electionMaxMs: seconds(2),
   heartbeatMs: 150,
+  spreadMs: 100,
   leaseMargin: 0.1,
   leaseReads: true,
   retryMs: 400,

@@ -50,12 +50,12 @@ export function settlePersist(state: Raft, out: Out): void {
 export function persisted(state: Raft, number: number): void {
   const { pending } = state;
   state.persisted = Math.max(state.persisted, number);
-  let done = 0;
-  for (; done < pending.length && (pending[done]?.number ?? Infinity) <= number; done++)
-    state.persistedLast = pending[done]?.last ?? state.persistedLast;
-  pending.splice(0, done);
+  for (const { last, keeps } of pending.splice(0, pending.findLastIndex((one) => one.number <= number) + 1)) {
+    state.persistedLast = last;
+    // Term and vote may find their place on a disk that has none for entries.
+    if (last > keeps) state.diskRefuses = false;
+  }
   state.durable = durable(state);
-  if (done > 0) state.diskRefuses = false;
 }
 
 /** Everything from this write on never was: as if this member had crashed before it and started again (R3). */

@@ -1,6 +1,6 @@
 import type { Effect, Proposal, RefusalReason } from "./events.ts";
 import type { Configuration, Index, Token } from "./model.ts";
-import type { Batch, Out, Raft } from "./state.ts";
+import { type Batch, type Out, type Raft, refusesWrites } from "./state.ts";
 
 /** About what a configuration takes. */
 const CONFIGURATION_BYTES = 256;
@@ -40,7 +40,7 @@ export function propose(state: Raft, proposals: readonly Proposal[], out: Out): 
 /** Why nothing is taken at all just now. */
 export function refusal(state: Raft): RefusalReason | undefined {
   if (state.leading === undefined) return "notLeader";
-  if (state.diskRefuses) return "diskRefuses";
+  if (refusesWrites(state)) return "diskRefuses";
   return state.leading.transfer === undefined ? undefined : "transferring";
 }
 

@@ -134,6 +134,8 @@ export interface Raft {
   applied: Index;
   electionAt: Millis;
   heardAt: Millis;
+  /** The link to the leader that was heard last has ended. */
+  isLeaderGone: boolean;
   readonly votes: Map<MemberId, boolean>;
   leading: Leading | undefined;
   /** Of earlier leaderships; what is committed in their places tells what came of them. */
@@ -141,7 +143,10 @@ export interface Raft {
   incoming: Incoming | undefined;
   chunksThere: ChunksThere | undefined;
   trust: Trust;
+  /** The last write of entries failed. Until one succeeds this member takes none of its own and does not lead. */
   diskRefuses: boolean;
+  /** Nothing is applied here any more, so that this member only votes and stores. */
+  isMachineStopped: boolean;
   /** Numbers of `persist`. */
   issued: number;
   persisted: number;
@@ -200,6 +205,7 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     electionAt: Infinity,
     // Whoever this member followed before may still count on its lease (6.4.1).
     heardAt: start.term > 0 || log.last > 0 ? now : -Infinity,
+    isLeaderGone: false,
     votes: new Map(),
     leading: undefined,
     displaced: [],
@@ -207,6 +213,7 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     chunksThere: undefined,
     trust: start.trust,
     diskRefuses: false,
+    isMachineStopped: false,
     issued: 0,
     persisted: 0,
     hardNumber: 0,
@@ -246,14 +253,18 @@ export function pieceBounds({ messageBytesMax, messageEntriesMax }: RaftOptions)
   return { bytesMax: messageBytesMax, entriesMax: messageEntriesMax };
 }
 
-/** A new election timeout. Source of the generator: mulberry32, in the public domain. */
+/** A new election timeout. */
 export function electionMs(state: Raft): Millis {
+  const { electionMinMs, electionMaxMs } = state.options;
+  return Math.round(electionMinMs + chance(state) * (electionMaxMs - electionMinMs));
+}
+
+/** From 0 to 1. Source of the generator: mulberry32, in the public domain. */
+export function chance(state: Raft): number {
   state.random = (state.random + 0x6d2b79f5) >>> 0;
   let hash = Math.imul(state.random ^ (state.random >>> 15), state.random | 1);
   hash ^= hash + Math.imul(hash ^ (hash >>> 7), hash | 61);
-  const { electionMinMs, electionMaxMs } = state.options;
-  const part = ((hash ^ (hash >>> 14)) >>> 0) / 2 ** 32;
-  return Math.round(electionMinMs + part * (electionMaxMs - electionMinMs));
+  return ((hash ^ (hash >>> 14)) >>> 0) / 2 ** 32;
 }
 
 export function isIn({ voters, learners }: Configuration, id: MemberId): boolean {
@@ -269,7 +280,11 @@ export function isVoter(state: Raft, id: MemberId): boolean {
  * get it committed (dissertation 4.2.2).
  */
 export function mayLead(state: Raft): boolean {
-  const { configurationIndex, commit, log, self, trust, diskRefuses } = state;
+  const { configurationIndex, commit, log, self, trust } = state;
   const isStillVoter = configurationIndex > commit && log.configurationAt(commit)?.configuration.voters.includes(self);
-  return (isVoter(state, self) || isStillVoter === true) && trust === "whole" && !diskRefuses;
+  return (isVoter(state, self) || isStillVoter === true) && trust === "whole" && !refusesWrites(state);
+}
+
+export function refusesWrites({ diskRefuses, isMachineStopped }: Raft): boolean {
+  return diskRefuses || isMachineStopped;
 }

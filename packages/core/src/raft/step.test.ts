@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { append, Member, of, sent, THREE } from "./member.fixture.ts";
+import { append, Member, of, sent, THREE, vote } from "./member.fixture.ts";
 import type { Message } from "./messages.ts";
 import { nextAt } from "./step.ts";
 
@@ -269,6 +269,36 @@ describe("a leader", () => {
     assert.equal(nextAt(member.core) > member.now, true);
     member.tick();
     assert.equal(member.core.role, "follower", "and does not campaign while its disk refuses");
+  });
+
+  test("takes nothing and does not campaign before entries were written, although a vote was (S25)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("b", 1);
+    member.isHeld = true;
+    member.propose(1);
+    member.do({ type: "persistFailed", number: member.core.issued });
+    member.isHeld = false;
+    member.now = 10_000;
+    member.hear("b", vote(2, 2, 1));
+    assert.equal(member.core.vote, "b", "on disk");
+    assert.equal(member.core.diskRefuses, true);
+    member.tick();
+    assert.equal(member.core.role, "follower");
+    member.hear("b", append(2, [1, 1], [2]));
+    assert.equal(member.core.diskRefuses, false, "entries found their place");
+  });
+
+  test("does not lead again when its machine has stopped, whatever is written", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("b", 1);
+    member.do({ type: "machineStopped" });
+    assert.equal(member.core.leading?.transfer?.to, "b");
+    member.hear("b", append(2, [1, 1], [2]));
+    member.do({ type: "diskTakes" });
+    member.tick();
+    assert.equal(member.core.role, "follower");
   });
 
   test("that is alone gives up what it could not write, and goes on (R3)", () => {

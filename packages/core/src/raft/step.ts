@@ -5,6 +5,7 @@ import {
   electionTick,
   follow,
   isLeased,
+  loseLeader,
   takePreVote,
   takeTimeoutNow,
   takeVote,
@@ -64,6 +65,7 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
     case "received":
       return receive(state, event.from, event.message, now, out);
     case "peerUnreachable":
+      loseLeader(state, event.id, now);
       return unreachable(state, event.id, now);
     case "peerReachable":
       return reachable(state, event.id);
@@ -101,12 +103,18 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
       return state.log.drop(event.first - 1);
     case "diskRefuses":
       state.diskRefuses = true;
-      if (state.leading?.isAlone === false) startTransfer(state, undefined, now, out);
-      return;
+      return standAside(state, now, out);
     case "diskTakes":
       state.diskRefuses = false;
       return;
+    case "machineStopped":
+      state.isMachineStopped = true;
+      return standAside(state, now, out);
   }
+}
+
+function standAside(state: Raft, now: Millis, out: Out): void {
+  if (state.leading?.isAlone === false) startTransfer(state, undefined, now, out);
 }
 
 /** The leader of a full disk cannot give the places of what failed to other entries of its term: it stops to lead. */

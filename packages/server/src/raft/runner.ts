@@ -424,7 +424,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#logger.warn({ err: error }, "the log stopped");
     this.#proposer.stop(error, later);
     this.#reads.close(later);
-    this.#feed({ type: "diskRefuses" });
+    this.#feed({ type: "machineStopped" });
   }
 
   /** An invariant of the core is broken: it is fed nothing more. */
