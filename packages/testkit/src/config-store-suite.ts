@@ -223,7 +223,7 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       ["a label", { tags: ["red"] }, [10, 11]],
       ["all of several labels", { tags: ["blue", "red"] }, [10]],
       ["a label that is named twice", { tags: ["red", "red"] }, [10, 11]],
-      ["a label and an application", { tags: ["blue"], appName: "shop", types: ["json"] }, [12]],
+      ["a label and an application", { tags: ["red"], appName: "shop" }, [10]],
       ["labels as they are", { tags: ["*"] }, [15]],
       ["a label and an exact name", { tags: ["red"], dataId: "app.yaml", group: "g2" }, [11]],
       ["a part of the content", { content: "port: 80" }, [10, 11]],
