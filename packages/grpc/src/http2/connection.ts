@@ -20,8 +20,9 @@ export interface ConnectionOptions {
 }
 
 const STALL_CHECK_MS = 1000;
-/** A message that has taken time to make: reading gives way behind it. */
-const LARGE_BYTES = 64 * 1024;
+/** Answers that have taken time to make: reading gives way behind so much of them. A small one is as much work as a kilobyte. */
+const ANSWERED_BYTES_MAX = 16 * 1024;
+const ANSWER_COST_BYTES = 512;
 /** How long the peer may take to answer the ping that goes with GOAWAY, before the last stream is named anyway. */
 const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");
@@ -51,6 +52,8 @@ export class Connection<Call = unknown> implements Life {
   readonly #streams: Streams<Call>;
   readonly #window: ReceiveWindow;
   #receivedAt: number;
+  /** What was sent since reading went on, and what that has cost. */
+  #answeredBytes = 0;
   #pingedAt: number | undefined;
   #drainingAt: number | undefined;
 
@@ -116,6 +119,7 @@ export class Connection<Call = unknown> implements Life {
     if (this.failure !== undefined) return chunk.length;
     this.#incoming.at(now);
     this.heard(now);
+    this.#answeredBytes = 0;
     try {
       const at = this.#reader.read(chunk, start, bytes);
       this.#listener.received?.();
@@ -187,7 +191,7 @@ export class Connection<Call = unknown> implements Life {
     if (stream.closed || stream.ending) return false;
     this.#patience.message();
     this.sender.data(stream, bytes, prefixed, compressed, now);
-    if (bytes.length > LARGE_BYTES) this.#reader.giveWay();
+    this.#answered(bytes.length);
     this.#watchQueue(now);
     return !stream.slow;
   }
@@ -202,7 +206,7 @@ export class Connection<Call = unknown> implements Life {
     if (stream.closed || stream.ending) return;
     this.#patience.message();
     this.sender.respond(stream, head, message, trailers, now);
-    if (message.length > LARGE_BYTES) this.#reader.giveWay();
+    this.#answered(message.length);
     this.#watchQueue(now);
   }
 
@@ -257,6 +261,11 @@ export class Connection<Call = unknown> implements Life {
 
   wakeBy(at: number): void {
     if (at < this.tickAt && this.failure === undefined) this.tickAt = at;
+  }
+
+  #answered(bytes: number): void {
+    this.#answeredBytes += bytes + ANSWER_COST_BYTES;
+    if (this.#answeredBytes > ANSWERED_BYTES_MAX) this.#reader.giveWay();
   }
 
   /** A stream of ours, when the peer takes one more. */

@@ -1,6 +1,9 @@
 /** Memory that small frames are written to, shared by all connections of a thread: most hold none of it. */
 const SLAB_BYTES = 32 * 1024;
 
+/** Less than this leaves as one run, copied together: several are dearer for a socket than the copy. */
+const JOINED_BYTES_MAX = 4096;
+
 let slab: Buffer = Buffer.alloc(0);
 let used = 0;
 
@@ -52,9 +55,10 @@ export class Output {
   take(): Buffer[] {
     this.#closeRun();
     const parts = this.#parts;
+    const joined = parts.length > 1 && this.bytes <= JOINED_BYTES_MAX;
     this.#parts = [];
     this.bytes = 0;
-    return parts;
+    return joined ? [Buffer.concat(parts)] : parts;
   }
 
   #closeRun(): void {

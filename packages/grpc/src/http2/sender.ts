@@ -158,6 +158,11 @@ export class Sender {
     this.#ended(stream);
   }
 
+  /** Whether something may leave now. */
+  get ready(): boolean {
+    return this.output.bytes > 0 || (this.#waiting.size > 0 && this.#mayGather());
+  }
+
   /** Sends what windows and the socket allow, one stream after the other. */
   pump(now: number): void {
     for (const stream of this.#waiting) {

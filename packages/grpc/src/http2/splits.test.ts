@@ -194,14 +194,15 @@ describe("bytes mean the same however TCP cuts them (RFC 9113, section 4.1)", ()
 
 describe("reading that is cut into turns", () => {
   const CALL_BYTES = headers(1, request(), Flag.END_STREAM).length;
-  /** Where it stops in three calls that are answered with so many bytes. */
-  const stops = (answerBytes: number, bytes?: number): number => {
+  /** Where it stops in some calls that are answered with so many bytes. */
+  const stops = (answerBytes: number, bytes?: number, calls = 3): number => {
     const subject = Subject.greeted();
     subject.on.remoteEnded = (stream) => {
       subject.connection.respond(stream, TRAILERS, Buffer.alloc(answerBytes), TRAILERS, subject.now);
     };
-    const calls = Buffer.concat([1, 3, 5].map((id) => headers(id, request(), Flag.END_STREAM)));
-    return subject.connection.receive(calls, subject.now, 0, bytes) / CALL_BYTES;
+    const ids = Array.from({ length: calls }, (_, at) => 1 + 2 * at);
+    const chunk = Buffer.concat(ids.map((id) => headers(id, request(), Flag.END_STREAM)));
+    return subject.connection.receive(chunk, subject.now, 0, bytes) / CALL_BYTES;
   };
 
   test("stops at the first border of frames behind so many bytes", () => {
@@ -212,9 +213,14 @@ describe("reading that is cut into turns", () => {
     assert.equal(stops(10), 3);
   });
 
-  test("stops behind each answer of more than 64 KiB too, which has taken time to make", () => {
-    assert.equal(stops(65_536, 10_000), 3);
-    assert.equal(stops(65_537, 10_000), 1);
-    assert.equal(stops(65_537), 3, "unless it is to stop nowhere");
+  test("stops behind answers of more than 16 KiB too, which have taken time to make", () => {
+    assert.equal(stops(16_384, 10_000), 1);
+    assert.equal(stops(8192, 10_000), 2);
+    assert.equal(stops(4096, 10_000), 3);
+    assert.equal(stops(16_384), 3, "unless it is to stop nowhere");
+  });
+
+  test("stops behind some dozens of answers, however short", () => {
+    assert.equal(stops(10, 10_000, 100), 32);
   });
 });

@@ -4,10 +4,11 @@ import { connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { newAuthority } from "@nacre/testkit/certificates";
-import type { Method, Methods, Peer } from "../grpc/call.ts";
-import { PREFACE } from "../http2/protocol.ts";
-import { data, headers, message, request, settings } from "../http2/wire.fixture.ts";
+import type { Method, Methods, Peer, ServerCall } from "../grpc/call.ts";
+import { FrameType, PREFACE, Setting } from "../http2/protocol.ts";
+import { data, headers, message, request, settings, settingsAck, windowUpdate } from "../http2/wire.fixture.ts";
 import { type ConnectOptions, connectGrpc, type GrpcConnection } from "./client.ts";
+import { Loop } from "./loop.ts";
 import { GrpcServer, type ServerOptions } from "./server.ts";
 import { type Reader, Turns } from "./turns.ts";
 import { Wire } from "./wire.ts";
@@ -199,6 +200,76 @@ test("what a slow reader made us hold is written after others are read", async (
   connection.call("/test/Much", { message, closed() {} });
   await all;
   assert.ok(behind > 0);
+});
+
+test("what is sent to a socket that is full waits without a flush, and leaves when it is read", async (t) => {
+  const BYTES = 1024 * 1024;
+  const { promise: full, resolve } = Promise.withResolvers<ServerCall>();
+  const open: Extract<Method, { type: "stream" }>["open"] = (call) => {
+    let turns = 0;
+    const fill = (): void => {
+      // More than any system takes of what nobody reads.
+      if (call.queuedBytes > 16 * BYTES) turns++;
+      else call.send(Buffer.alloc(BYTES));
+      if (turns < 5) setImmediate(fill);
+      else resolve(call);
+    };
+    fill();
+    return { message() {} };
+  };
+  const { port } = await serving(t, { methods: { "/test/Much": { type: "stream", open } } });
+  const socket = connect(port, HOST);
+  t.after(() => socket.destroy());
+  const window = 2 ** 31 - 1;
+  const call = headers(1, request({ ":path": "/test/Much" }));
+  socket.write(
+    Buffer.concat([PREFACE, settings([Setting.INITIAL_WINDOW_SIZE, window]), windowUpdate(0, window - 65_535), call]),
+  );
+  const sender = await full;
+  const before = sender.queuedBytes;
+  const flushes = t.mock.method(Loop.prototype, "flushSoon");
+  sender.send(Buffer.alloc(BYTES));
+  sender.send(Buffer.alloc(BYTES));
+  assert.equal(flushes.mock.callCount(), 0);
+  assert.ok(sender.queuedBytes > before + 2 * BYTES);
+  sender.end();
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  let tail = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    tail = Buffer.concat([tail, chunk]).subarray(-100);
+    if (tail.includes("grpc-status")) end();
+  });
+  await ended;
+});
+
+describe("a connection that has not called", () => {
+  test("hears nothing before it has greeted, and then all that is to be said at once", async (t) => {
+    const { server, port } = await serving(t);
+    const socket = connect(port, HOST);
+    t.after(() => socket.destroy());
+    await once(socket, "connect");
+    const other = await connected(t, port);
+    await other.unary("/test/Echo", Buffer.of(1));
+    assert.equal(server.connections, 2);
+    assert.equal(socket.bytesRead, 0);
+    socket.write(Buffer.concat([PREFACE, settings()]));
+    const [said] = (await once(socket, "data")) as [Buffer];
+    const [own, answer] = [said.indexOf(Buffer.of(FrameType.SETTINGS, 0)), said.indexOf(settingsAck())];
+    assert.ok(own === 3 && answer > own, said.toString("hex"));
+  });
+
+  test("waits for those that have, when time is short", async (t) => {
+    const { port } = await serving(t);
+    const known = await connected(t, port);
+    await known.unary("/test/Echo", Buffer.of(1));
+    t.mock.method(Turns.prototype, "endsAt", () => Number.NEGATIVE_INFINITY);
+    const waits = t.mock.method(Turns.prototype, "wait");
+    await known.unary("/test/Echo", Buffer.of(2));
+    assert.equal(waits.mock.callCount(), 0);
+    const other = await connected(t, port);
+    await other.unary("/test/Echo", Buffer.of(3));
+    assert.ok(waits.mock.callCount() > 0);
+  });
 });
 
 describe("what comes at once", () => {

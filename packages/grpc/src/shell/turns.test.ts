@@ -117,6 +117,21 @@ describe("those that wait to be read", () => {
     );
   });
 
+  test("have shorter turns while others do little, and for a tenth of a second after", (t) => {
+    const loop = new EventLoop(t);
+    const took = [];
+    for (const laterMs of [0, 99, 2]) {
+      loop.now += laterMs;
+      if (laterMs === 0) loop.turns.servedLittle(loop.now);
+      took.push(loop.turns.endsAt(loop.now) - loop.now);
+      loop.turn();
+    }
+    assert.deepEqual(
+      took.map((ms) => ms.toFixed(2)),
+      ["0.10", "0.10", "0.25"],
+    );
+  });
+
   test("share with those that read as bytes come what these have left of the turn", (t) => {
     const loop = new EventLoop(t);
     const endsAt = loop.turns.endsAt(loop.now);

@@ -15,6 +15,8 @@ export interface Reader {
  * that waits behind it for more does one piece all the same.
  */
 const TURN_MS = 0.25;
+/** The same while others do little at a time: on average they wait for half of it. Shorter, turns themselves would cost. */
+const SHARED_TURN_MS = 0.1;
 /** Those that cost much rest for a multiple of what they took: they leave four fifths of the time. */
 const REST_TIMES = 4;
 /** So long after the last bytes of others they are expected to go on. */
@@ -38,11 +40,12 @@ export class Turns {
   /** What those have cost elsewhere that worked in the latest pass. */
   #asideMs = 0;
   #othersAt = Number.NEGATIVE_INFINITY;
+  #littleAt = Number.NEGATIVE_INFINITY;
 
   /** Until when whoever reads as bytes come, or writes, may go on. */
   endsAt(now: number): number {
     if (this.#endsAt === undefined) {
-      this.#endsAt = now + TURN_MS;
+      this.#endsAt = now + (now - this.#littleAt < OTHERS_MS ? SHARED_TURN_MS : TURN_MS);
       setImmediate(() => {
         this.#endsAt = undefined;
       });
@@ -53,6 +56,12 @@ export class Turns {
   /** One that does not cost much reads now. */
   served(now: number): void {
     this.#othersAt = now;
+  }
+
+  /** One reads now that does little. */
+  servedLittle(now: number): void {
+    this.#littleAt = now;
+    this.served(now);
   }
 
   /** Lets it work when its turn comes. */

@@ -14,6 +14,8 @@ export interface Session {
   readonly heldBytes?: number;
   /** Whether others are to be read before. */
   isCostly?(now: number): boolean;
+  /** Whether a call has ever come (server). */
+  readonly used?: boolean;
   tick(now: number): void;
 }
 
@@ -79,7 +81,7 @@ export class Wire implements Sleeper, Holder, Reader {
     return this.#turnAt ?? this.#loop.now();
   }
 
-  /** Begins to carry. The greeting leaves at once. */
+  /** Begins to carry. A client greets at once, a server with its first answer: the one to begin is the client. */
   start(session: Session): void {
     this.#session = session;
     const socket = this.#socket;
@@ -87,13 +89,20 @@ export class Wire implements Sleeper, Holder, Reader {
     socket.on("drain", () => this.#drain(session));
     socket.on("end", () => this.#peerEnded());
     socket.on("close", () => this.tcpClosed());
-    this.flush();
+    if (session.used === undefined) this.flush();
     this.#loop.plan(this);
   }
 
   /** There is output that no reading made: it leaves at the end of this turn. */
   wrote(): void {
-    if (this.#turnAt === undefined && !this.#gone) this.#loop.flushSoon(this);
+    const session = this.#session;
+    if (this.#turnAt !== undefined || this.#gone || session === undefined) return;
+    if (session.connection.sender.ready || session.connection.goingAway) this.#loop.flushSoon(this);
+    else {
+      // It only made a queue longer. Sent to thousands that do not read, a message would cost as many flushes of nothing.
+      this.#loop.plan(this);
+      this.#count();
+    }
   }
 
   tick(now: number): void {
@@ -206,9 +215,12 @@ export class Wire implements Sleeper, Holder, Reader {
     const waits = this.#unread.push(chunk) > 1;
     const costly = this.isCostly(now);
     // Nearly all reads are one piece, and never put off.
-    const until = chunk.length <= PIECE_BYTES ? now : turns.endsAt(now);
+    const brief = chunk.length <= PIECE_BYTES;
+    // Those that come by the thousand wait with their first bytes for those who are there.
+    const until = brief && this.#session?.used !== false ? now : turns.endsAt(now);
     if (!waits && !costly && now <= until) {
-      turns.served(now);
+      if (brief) turns.servedLittle(now);
+      else turns.served(now);
       if (this.work(until, now)) turns.wait(this, now);
       return;
     }
