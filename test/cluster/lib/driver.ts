@@ -14,16 +14,19 @@ const ORDER_MAX_MS = 60_000;
 
 /** What a program is told, on a line of its standard input. */
 interface Order {
-  readonly do: "register" | "deregister" | "subscribe";
-  readonly service: string;
+  readonly do: "register" | "deregister" | "subscribe" | "publish" | "listen";
+  readonly service?: string;
   readonly ip?: string;
   readonly port?: number;
+  readonly dataId?: string;
+  readonly content?: string;
 }
 
 type Said =
   | { readonly ready: true }
   | { readonly done: number; readonly error?: string }
-  | { readonly service: string; readonly hosts: readonly Host[] };
+  | { readonly service: string; readonly hosts: readonly Host[] }
+  | { readonly dataId: string; readonly content: string };
 
 /**
  * An application on a real SDK, with the addresses of a whole cluster. It does what it is told, one order after the
@@ -31,6 +34,8 @@ type Said =
  */
 export class Driver {
   readonly name: string;
+  /** What it was shown last of each configuration that it listens to. */
+  readonly contents = new Map<string, string>();
   readonly #history: History;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #folder: string;
@@ -98,6 +103,15 @@ export class Driver {
     await this.#tell({ do: "subscribe", service });
   }
 
+  /** @throws Error when it was told that it is not done, or nothing. */
+  async publish(dataId: string, content: string): Promise<void> {
+    await this.#tell({ do: "publish", dataId, content });
+  }
+
+  async listen(dataId: string): Promise<void> {
+    await this.#tell({ do: "listen", dataId });
+  }
+
   /** Ends the application as a crash does: its machine closes its connections. */
   async kill(): Promise<void> {
     const isRunning = this.#child.exitCode === null && this.#child.signalCode === null;
@@ -135,7 +149,8 @@ export class Driver {
       this.#waiting.delete(said.done);
       if (said.error === undefined) waiting?.resolve();
       else waiting?.reject(new Error(`${this.name}: ${said.error}`));
-    } else this.#history.add({ type: "view", at: performance.now(), viewer: this.name, ...said });
+    } else if ("dataId" in said) this.contents.set(said.dataId, said.content);
+    else this.#history.add({ type: "view", at: performance.now(), viewer: this.name, ...said });
   }
 
   #fail(error: unknown): void {
@@ -155,7 +170,9 @@ function parse(line: string): Said | undefined {
   if (!line.startsWith("{")) return undefined;
   try {
     const said = JSON.parse(line) as Said;
-    return "ready" in said || "done" in said || ("service" in said && Array.isArray(said.hosts)) ? said : undefined;
+    return "ready" in said || "done" in said || "dataId" in said || ("service" in said && Array.isArray(said.hosts))
+      ? said
+      : undefined;
   } catch {
     return undefined;
   }

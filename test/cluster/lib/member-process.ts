@@ -24,8 +24,8 @@ export interface MemberSetup {
   readonly list: readonly string[];
   /** The list stands in a file rather than on the command line. */
   readonly hasFiles?: boolean;
-  /** See twist.ts; the clock of the member follows `clockFile`. */
-  readonly twist?: { readonly protocol?: string; readonly hasClock?: boolean };
+  /** See twist.ts; the clock of the member follows `clockFile`, and its store fails while there is a `storeFile`. */
+  readonly twist?: { readonly protocol?: string; readonly hasClock?: boolean; readonly hasStore?: boolean };
 }
 
 /** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
@@ -84,6 +84,11 @@ export class MemberProcess {
     return this.isRunning ? this.#child?.pid : undefined;
   }
 
+  /** Of everything durable; kept over restarts. */
+  get dataFolder(): string {
+    return join(this.#folder, "data");
+  }
+
   /** The file that holds the list of members, where a cluster is made from files. */
   get listFile(): string {
     return join(this.#folder, "cluster.conf");
@@ -105,14 +110,24 @@ export class MemberProcess {
     return join(this.#folder, "clock");
   }
 
+  /** With `hasStore`: from now on its store takes nothing, or does again. It follows at once. */
+  async breakStore(isBroken: boolean): Promise<void> {
+    await (isBroken ? writeFile(this.#storeFile, "") : rm(this.#storeFile, { force: true }));
+  }
+
+  get #storeFile(): string {
+    return join(this.#folder, "store-is-broken");
+  }
+
   #twisted(): Record<string, string> {
     const { twist } = this.setup;
     if (twist === undefined) return {};
-    const { protocol, hasClock = false } = twist;
+    const { protocol, hasClock = false, hasStore = false } = twist;
     return {
       NODE_OPTIONS: `--import=${TWIST}`,
       ...(protocol === undefined ? {} : { TWIST_PROTOCOL: protocol }),
       ...(hasClock ? { TWIST_CLOCK_FILE: this.#clockFile } : {}),
+      ...(hasStore ? { TWIST_STORE_FILE: this.#storeFile } : {}),
     };
   }
 
@@ -125,7 +140,7 @@ export class MemberProcess {
     const { host, port, flags = [], list, hasFiles = false } = this.setup;
     this.#isReady = false;
     const startedAt = performance.now();
-    const data = join(this.#folder, "data");
+    const data = this.dataFolder;
     await mkdir(data, { recursive: true });
     if (hasFiles && this.#starts === 0) await this.writeList(`${list.join("\n")}\n`);
     const lookup = hasFiles ? ["--nacre.cluster.file", this.listFile] : ["--members", list.join(",")];
@@ -181,13 +196,13 @@ export class MemberProcess {
 
   /** Before a start: as on a new disk. */
   async emptyFolder(): Promise<void> {
-    await rm(join(this.#folder, "data"), { recursive: true, force: true });
+    await rm(this.dataFolder, { recursive: true, force: true });
   }
 
   /** Before its first start: as an image of the other one's machine has it. */
   async copyIdentityOf(other: MemberProcess): Promise<void> {
-    await mkdir(join(this.#folder, "data"), { recursive: true });
-    await copyFile(join(other.#folder, "data/member.json"), join(this.#folder, "data/member.json"));
+    await mkdir(this.dataFolder, { recursive: true });
+    await copyFile(join(other.dataFolder, "member.json"), join(this.dataFolder, "member.json"));
   }
 
   /** Ends it, however it is, and removes its folder. */

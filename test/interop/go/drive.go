@@ -8,8 +8,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/nacos-group/nacos-sdk-go/v2/clients"
+	"github.com/nacos-group/nacos-sdk-go/v2/clients/config_client"
 	"github.com/nacos-group/nacos-sdk-go/v2/clients/naming_client"
 	"github.com/nacos-group/nacos-sdk-go/v2/common/constant"
 	"github.com/nacos-group/nacos-sdk-go/v2/model"
@@ -23,6 +25,14 @@ type order struct {
 	Service string `json:"service"`
 	IP      string `json:"ip"`
 	Port    uint64 `json:"port"`
+	DataID  string `json:"dataId"`
+	Content string `json:"content"`
+}
+
+// application is made of clients that know a whole cluster; that of configurations is made when it is needed.
+type application struct {
+	naming  naming_client.INamingClient
+	configs func() (config_client.IConfigClient, error)
 }
 
 // drive is an application that does what it is told on standard input for as long as that is open, with the addresses
@@ -40,18 +50,23 @@ func drive(addresses string) error {
 		}
 		servers = append(servers, *constant.NewServerConfig(host, port))
 	}
-	naming, err := clients.NewNamingClient(vo.NacosClientParam{
+	param := vo.NacosClientParam{
 		ServerConfigs: servers,
 		ClientConfig: constant.NewClientConfig(
 			constant.WithNotLoadCacheAtStart(true),
 			constant.WithUpdateCacheWhenEmpty(true),
+			constant.WithDisableUseSnapShot(true),
 			constant.WithCacheDir("cache"),
 			constant.WithLogDir("log"),
 		),
-	})
+	}
+	naming, err := clients.NewNamingClient(param)
 	if err != nil {
 		return err
 	}
+	app := application{naming, sync.OnceValues(func() (config_client.IConfigClient, error) {
+		return clients.NewConfigClient(param)
+	})}
 	say(map[string]any{"ready": true})
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -59,7 +74,7 @@ func drive(addresses string) error {
 		if err := json.Unmarshal(lines.Bytes(), &told); err != nil {
 			return err
 		}
-		if err := follow(naming, told); err != nil {
+		if err := app.follow(told); err != nil {
 			say(map[string]any{"done": told.ID, "error": err.Error()})
 		} else {
 			say(map[string]any{"done": told.ID})
@@ -68,7 +83,8 @@ func drive(addresses string) error {
 	return lines.Err()
 }
 
-func follow(naming naming_client.INamingClient, told order) error {
+func (a application) follow(told order) error {
+	naming := a.naming
 	switch told.Do {
 	case "register":
 		param := instance(told.Service, told.IP)
@@ -80,6 +96,19 @@ func follow(naming naming_client.INamingClient, told order) error {
 	case "subscribe":
 		return naming.Subscribe(&vo.SubscribeParam{ServiceName: told.Service, GroupName: group,
 			SubscribeCallback: func(instances []model.Instance, err error) { show(told.Service, instances) }})
+	case "publish":
+		configs, err := a.configs()
+		if err != nil {
+			return err
+		}
+		return accepted(configs.PublishConfig(vo.ConfigParam{DataId: told.DataID, Group: group, Content: told.Content}))
+	case "listen":
+		configs, err := a.configs()
+		if err != nil {
+			return err
+		}
+		return configs.ListenConfig(vo.ConfigParam{DataId: told.DataID, Group: group,
+			OnChange: func(_, _, dataID, content string) { say(map[string]any{"dataId": dataID, "content": content}) }})
 	default:
 		return fmt.Errorf("nobody knows how to %s", told.Do)
 	}

@@ -16,6 +16,9 @@ export interface Application {
   deregister(service: string, ip: string, port: number): Promise<void>;
   /** `show` is called with each list. */
   subscribe(service: string, show: (hosts: readonly Shown[]) => void): Promise<void>;
+  publish?(dataId: string, content: string): Promise<boolean>;
+  /** `show` is called with each content. */
+  listen?(dataId: string, show: (content: string) => void): Promise<void>;
 }
 
 interface Order {
@@ -24,6 +27,9 @@ interface Order {
   readonly service: string;
   readonly ip?: string;
   readonly port?: number;
+  /** Of a configuration. */
+  readonly dataId?: string;
+  readonly content?: string;
 }
 
 /** @param connect makes the application from the addresses. */
@@ -44,7 +50,7 @@ export async function drive(connect: (addresses: string) => Promise<Application>
 }
 
 async function follow(application: Application, order: Order): Promise<void> {
-  const { service, ip = "", port = 0 } = order;
+  const { service, ip = "", port = 0, dataId = "", content = "" } = order;
   switch (order.do) {
     case "register":
       return application.register(service, ip, port);
@@ -55,6 +61,11 @@ async function follow(application: Application, order: Order): Promise<void> {
         const hosts = shown.map((host) => ({ address: `${host.ip}:${host.port}`, healthy: host.healthy ?? true }));
         say({ service, hosts });
       });
+    case "publish":
+      if ((await application.publish?.(dataId, content)) !== true) throw new Error("the publish was not accepted");
+      return;
+    case "listen":
+      return application.listen?.(dataId, (shown) => say({ dataId, content: shown }));
     default:
       throw new Error(`nobody knows how to ${order.do}`);
   }

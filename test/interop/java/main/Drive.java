@@ -1,4 +1,6 @@
 import com.alibaba.nacos.api.NacosFactory;
+import com.alibaba.nacos.api.config.ConfigService;
+import com.alibaba.nacos.api.config.listener.Listener;
 import com.alibaba.nacos.api.naming.NamingService;
 import com.alibaba.nacos.api.naming.listener.NamingEvent;
 import com.alibaba.nacos.api.naming.pojo.Instance;
@@ -11,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Executor;
 
 /**
  * An application that does what it is told on standard input for as long as that is open, with the addresses of a whole
@@ -18,9 +21,17 @@ import java.util.Map;
  */
 final class Drive {
 
+    private static final String GROUP = "DEFAULT_GROUP";
+
+    private final String addresses;
+
     private final NamingService naming;
 
+    /** Made when it is needed. */
+    private ConfigService configs;
+
     private Drive(String addresses) throws Exception {
+        this.addresses = addresses;
         naming = NacosFactory.createNamingService(addresses);
     }
 
@@ -47,14 +58,43 @@ final class Drive {
                 naming.registerInstance(service, instance(order));
                 break;
             case "deregister":
-                naming.deregisterInstance(service, "DEFAULT_GROUP", instance(order));
+                naming.deregisterInstance(service, GROUP, instance(order));
                 break;
             case "subscribe":
                 naming.subscribe(service, event -> show(service, ((NamingEvent) event).getInstances()));
                 break;
+            case "publish":
+                if (!configs().publishConfig((String) order.get("dataId"), GROUP, (String) order.get("content"))) {
+                    throw new IllegalStateException("the publish was not accepted");
+                }
+                break;
+            case "listen":
+                listen((String) order.get("dataId"));
+                break;
             default:
                 throw new IllegalArgumentException("nobody knows how to " + order.get("do"));
         }
+    }
+
+    private ConfigService configs() throws Exception {
+        if (configs == null) {
+            configs = NacosFactory.createConfigService(addresses);
+        }
+        return configs;
+    }
+
+    private void listen(String dataId) throws Exception {
+        configs().addListener(dataId, GROUP, new Listener() {
+            @Override
+            public Executor getExecutor() {
+                return null;
+            }
+
+            @Override
+            public void receiveConfigInfo(String content) {
+                say("dataId", dataId, "content", content);
+            }
+        });
     }
 
     private static Instance instance(Map<String, Object> order) {

@@ -1,0 +1,379 @@
+/** Members of the group that holds durable data: killed, cut off, damaged, under writes through all of them. */
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { must, publish, readConfig, type Told } from "../lib/durable-calls.ts";
+import { DurableLoad, type LoadSetup } from "../lib/durable-load.ts";
+import { grouped, groupStatus, leaderOf, snapshotNow } from "../lib/group.ts";
+import type { MemberProcess } from "../lib/member-process.ts";
+import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
+import type { Stage } from "../lib/stage.ts";
+import { flipBit, logOf, removeStore, setAside, snapshotOf, tearLog } from "../lib/tear.ts";
+
+const ALONE_MS = 20_000;
+const KILL_EVERY_MS = isLong ? 10_000 : 6_000;
+const KILLS = isLong ? 30 : 4;
+const SEED = 20_262;
+/** Writes before a fault, so that there is something to lose. */
+const WARM_MS = 1500;
+/** How often a write is asked for while a gap is measured. */
+const PER_SECOND = 100;
+const REJOIN_MAX_MS = 30_000;
+
+/** Runs while clients change durable data through all members; fails for what is wrong with what they were told. */
+export async function underLoad(
+  stage: Stage,
+  name: string,
+  work: (load: DurableLoad) => Promise<string>,
+  setup: Partial<LoadSetup> = {},
+): Promise<string> {
+  const { cluster } = stage;
+  await grouped(cluster.members);
+  const load = new DurableLoad({ members: () => cluster.running, perSecond: PER_SECOND, seed: SEED, name, ...setup });
+  load.start();
+  try {
+    await pause(WARM_MS);
+    const measured = await work(load);
+    await pause(WARM_MS);
+    await load.stop();
+    assert.deepEqual(await load.verify(cluster.running), []);
+    return `${measured}; ${load.summary()}`;
+  } finally {
+    await load.stop();
+  }
+}
+
+function others(stage: Stage, but: MemberProcess): MemberProcess[] {
+  return stage.cluster.members.filter((member) => member !== but);
+}
+
+/** A write that is not done, with the reason that the member gave. */
+function refusal(told: Told<unknown>): string {
+  assert.equal(told.outcome, "notDone", JSON.stringify(told));
+  return told.outcome === "notDone" ? told.why : "";
+}
+
+/** A member that was stopped is started again and becomes a voter that has everything; with the milliseconds that took. */
+async function rejoins(stage: Stage, member: MemberProcess): Promise<number> {
+  const from = performance.now();
+  await member.start();
+  await grouped(stage.cluster.members, bound(REJOIN_MAX_MS));
+  return performance.now() - from;
+}
+
+export const group: Act = {
+  name: "the group",
+  setup: { hasProxies: true },
+  scenarios: [
+    {
+      id: "S20",
+      fault: "the leader is killed during writes, three times",
+      required:
+        "done, not done and unknown are told apart, and nothing is done twice; the next write is done within 3 s",
+      reference: "errors for 10 to 16 s",
+      run: (stage) =>
+        underLoad(stage, "s20", async (load) => {
+          const gaps: number[] = [];
+          for (let round = 0; round < 3; round++) {
+            const leader = await leaderOf(stage.cluster.members);
+            const killedAt = performance.now();
+            await leader.kill();
+            await pause(bound(3000));
+            gaps.push(load.longestGap(killedAt, performance.now()));
+            await rejoins(stage, leader);
+          }
+          assert.ok(Math.max(...gaps) <= bound(3000), `no write was done for ${gaps.map(ms).join(", ")}`);
+          return `without a write for ${gaps.map(ms).join(", ")}`;
+        }),
+    },
+    {
+      id: "S20b",
+      fault: "the leader is stopped in order during writes",
+      required: "it hands over; writes go on within 200 ms, and none fails but at the member that stops",
+      reference: "an election",
+      run: (stage) =>
+        underLoad(stage, "s20b", async (load) => {
+          const leader = await leaderOf(stage.cluster.members);
+          const stay = others(stage, leader).map(({ name }) => name);
+          const from = performance.now();
+          await leader.terminate();
+          await pause(500);
+          const gapMs = load.longestGap(from, performance.now(), stay);
+          const failed = load.since(from).filter((write) => write.outcome !== "done" && stay.includes(write.member));
+          await rejoins(stage, leader);
+          assert.ok(gapMs <= bound(200), `without a write for ${ms(gapMs)}`);
+          assert.deepEqual(failed, []);
+          return `without a write for ${ms(gapMs)}`;
+        }),
+    },
+    {
+      id: "S21",
+      fault: "two of three are killed, and one comes back",
+      required:
+        "writes are refused at once and say how many voters are missing, ephemeral instances work; then all by itself",
+      reference: "may need manual work",
+      run: (stage) =>
+        underLoad(stage, "s21", async (load) => {
+          const [a, b, c] = stage.cluster.members as [MemberProcess, MemberProcess, MemberProcess];
+          await Promise.all([b.kill(), c.kill()]);
+          let sentence = "";
+          await stage.until(bound(5000), async () => {
+            const told = await publish(a, "s21-alone", "never");
+            sentence = told.outcome === "notDone" ? told.why : "";
+            return /2 of 3/.test(sentence) ? [] : [`${a.name} says ${JSON.stringify(told)}`];
+          });
+          const askedAt = performance.now();
+          refusal(await publish(a, "s21-alone", "never"));
+          const refusedMs = performance.now() - askedAt;
+          assert.ok(refusedMs <= bound(500), `refused after ${ms(refusedMs)}`);
+          const client = await stage.light("s21", a, []);
+          const address = stage.openAddress();
+          await client.register("guests", address);
+          const apMs = await stage.shows(true, "guests", address, bound(1000), performance.now(), [a]);
+          const from = performance.now();
+          await b.start();
+          const backMs = await stage.until(bound(10_000), () =>
+            load.since(from).some(({ outcome }) => outcome === "done") ? [] : ["no write is done"],
+          );
+          await rejoins(stage, c);
+          assert.equal(must(await readConfig(a, "s21-alone", false)), "absent");
+          await client.deregister("guests", address);
+          client.kill();
+          return `refused after ${ms(refusedMs)}: ${sentence}; an ephemeral instance is shown after ${ms(apMs)}; a write ${ms(backMs)} after the start of the second`;
+        }),
+    },
+    {
+      id: "S22",
+      fault: "the disk of a follower is wiped",
+      required: "it is a voter again within 30 s, and the leader stays",
+      reference: "may never catch up",
+      run: (stage) =>
+        underLoad(stage, "s22", async (load) => {
+          const leader = await leaderOf(stage.cluster.members);
+          const [follower] = others(stage, leader) as [MemberProcess];
+          const { term } = await groupStatus(leader);
+          const from = performance.now();
+          await follower.kill();
+          await follower.emptyFolder();
+          await follower.start();
+          await grouped(stage.cluster.members, bound(REJOIN_MAX_MS));
+          const backMs = performance.now() - from;
+          assert.equal((await groupStatus(leader)).term, term, "nobody else campaigned");
+          const gapMs = load.longestGap(from, performance.now());
+          assert.ok(gapMs <= bound(1000), `without a write for ${ms(gapMs)}`);
+          return `voter after ${ms(backMs)}; longest time without a write ${ms(gapMs)}`;
+        }),
+    },
+    {
+      id: "S23",
+      fault: "the last record of all logs is torn when all members are killed",
+      required: "all start, cut what was never acknowledged, and lose nothing",
+      reference: "may fail to start",
+      run: (stage) =>
+        underLoad(stage, "s23", async () => {
+          const { members } = stage.cluster;
+          await Promise.all(members.map((member) => member.kill()));
+          await Promise.all(members.map(tearLog));
+          const from = performance.now();
+          await Promise.all(members.map((member) => member.start()));
+          await grouped(members, bound(10_000));
+          for (const member of members) assert.deepEqual(await setAside(member), [], "nothing of it is damage");
+          return `a group again after ${ms(performance.now() - from)}`;
+        }),
+    },
+    {
+      id: "S23b",
+      fault: "a bit flips in the log of a member that does not run",
+      required: "the log is set aside; it fetches everything and is a voter again, by itself",
+      reference: "undefined: entries have no checksum by default",
+      run: (stage) =>
+        underLoad(stage, "s23b", async () => {
+          const follower = others(stage, await leaderOf(stage.cluster.members))[0] as MemberProcess;
+          await follower.kill();
+          await flipBit(await logOf(follower));
+          const backMs = await rejoins(stage, follower);
+          assert.equal((await setAside(follower)).length, 1);
+          return `voter again after ${ms(backMs)}`;
+        }),
+    },
+    {
+      id: "S23c",
+      fault: "the file with term and vote of a member is damaged",
+      required: "it votes for nobody before it has everything again, and is a voter then, by itself",
+      reference: "undefined: it is not synced by default",
+      run: (stage) =>
+        underLoad(stage, "s23c", async () => {
+          const follower = others(stage, await leaderOf(stage.cluster.members))[0] as MemberProcess;
+          await follower.kill();
+          await damageVote(follower);
+          const backMs = await rejoins(stage, follower);
+          const { trust } = await groupStatus(follower);
+          assert.equal(trust, "whole");
+          return `voter again after ${ms(backMs)}`;
+        }),
+    },
+    {
+      id: "S24",
+      fault: "a bit flips in the snapshot of a member whose store is gone",
+      required: "it is detected and set aside; the member fetches another one by itself",
+      reference: "the group does not load",
+      run: (stage) =>
+        underLoad(stage, "s24", async () => {
+          const follower = others(stage, await leaderOf(stage.cluster.members))[0] as MemberProcess;
+          for (let taken = 0; taken < 2; taken++) {
+            await snapshotNow(follower);
+            await pause(WARM_MS);
+          }
+          await follower.kill();
+          await flipBit(await snapshotOf(follower));
+          await removeStore(follower);
+          const backMs = await rejoins(stage, follower);
+          return `voter again after ${ms(backMs)}`;
+        }),
+    },
+    {
+      id: "S27",
+      fault: "the store of a member fails for 10 s",
+      required: "reads go on; its writes are refused with the reason, those of others are done; then all by itself",
+      reference: "readiness is false, reads go on",
+      async run(stage) {
+        const member = others(stage, await leaderOf(stage.cluster.members))[0] as MemberProcess;
+        await member.terminate();
+        const before = member.setup;
+        member.setup = { ...before, twist: { hasStore: true } };
+        await member.start();
+        try {
+          return await underLoad(stage, "s27", async (load) => {
+            must(await publish(member, "s27-read", "before"));
+            const from = performance.now();
+            await member.breakStore(true);
+            const names = others(stage, member).map(({ name }) => name);
+            const reads: number[] = [];
+            while (performance.now() < from + 10_000) {
+              const askedAt = performance.now();
+              assert.equal(must(await readConfig(member, "s27-read", false)), "before");
+              reads.push(performance.now() - askedAt);
+              await pause(200);
+            }
+            const gapMs = load.longestGap(from, performance.now(), names);
+            await member.breakStore(false);
+            const healedAt = performance.now();
+            const backMs = await stage.until(bound(65_000), () =>
+              load.since(healedAt).some((write) => write.outcome === "done" && write.member === member.name)
+                ? []
+                : ["its writes are not done"],
+            );
+            assert.ok(gapMs <= bound(1000), `others: without a write for ${ms(gapMs)}`);
+            const why = load.since(from).find((write) => write.outcome !== "done" && write.member === member.name)?.why;
+            return `slowest read ${ms(Math.max(...reads))}; others without a write for at most ${ms(gapMs)}; its writes again ${ms(backMs)} after it healed; it said: ${why}`;
+          });
+        } finally {
+          await member.breakStore(false);
+          await member.terminate();
+          member.setup = before;
+          await member.start();
+          await grouped(stage.cluster.members);
+        }
+      },
+    },
+    {
+      id: "S28",
+      fault: "a member is killed right after it has acknowledged a publish, ten times",
+      required: "all others serve it within 5 s",
+      reference: "up to 60 s, formerly 6 h",
+      async run(stage) {
+        await grouped(stage.cluster.members);
+        let worstMs = 0;
+        for (let round = 0; round < (isLong ? 10 : 4); round++) {
+          const publisher = stage.cluster.at(round % 3);
+          const content = `of round ${round}`;
+          must(await publish(publisher, "s28", content));
+          const from = performance.now();
+          await publisher.kill();
+          const tookMs = await stage.until(
+            bound(5000),
+            async () => {
+              const told = await Promise.all(others(stage, publisher).map((each) => readConfig(each, "s28", false)));
+              return told.flatMap((each) =>
+                each.outcome === "done" && each.value === content ? [] : [JSON.stringify(each)],
+              );
+            },
+            from,
+          );
+          worstMs = Math.max(worstMs, tookMs);
+          await rejoins(stage, publisher);
+        }
+        return `served by the others after at most ${ms(worstMs)}`;
+      },
+    },
+    {
+      id: "S39",
+      fault: `the leader is cut off with its clients for ${ms(ALONE_MS)}`,
+      required:
+        "it steps down; its clients are told that there is no majority, never an older state as the newest; others go on",
+      reference: "it steps down after an election timeout",
+      run: (stage) =>
+        underLoad(stage, "s39", async (load) => {
+          const leader = await leaderOf(stage.cluster.members);
+          const rest = others(stage, leader);
+          const from = performance.now();
+          for (const link of stage.cluster.linksBetween([leader], rest)) link.stall();
+          try {
+            await pause(bound(3000));
+            const askedAt = performance.now();
+            const sentence = refusal(await publish(leader, "s39-alone", "never"));
+            const read = await readConfig(leader, "s39-alone", true);
+            assert.notEqual(read.outcome, "done", "a read that is to be the newest cannot be answered here");
+            await pause(ALONE_MS - (performance.now() - from));
+            const { role } = await groupStatus(leader);
+            assert.notEqual(role, "leader");
+            const gapMs = load.longestGap(
+              from,
+              performance.now(),
+              rest.map(({ name }) => name),
+            );
+            const late = load.since(askedAt).filter((each) => each.outcome === "done" && each.member === leader.name);
+            assert.deepEqual(late, [], "nothing is acknowledged without a majority");
+            assert.ok(gapMs <= bound(3000), `the others: without a write for ${ms(gapMs)}`);
+            return `the others without a write for ${ms(gapMs)}; the one cut off says: ${sentence}`;
+          } finally {
+            stage.cluster.mend();
+            await stage.cluster.formed();
+            await grouped(stage.cluster.members);
+          }
+        }),
+    },
+    {
+      id: "S40",
+      fault: `the leader is killed every ${KILL_EVERY_MS / 1000} s, ${KILLS} times`,
+      required: "nothing acknowledged is lost, clients see one order; 60 % of writes are done at the first try",
+      reference: "mostly errors",
+      run: (stage) =>
+        underLoad(stage, "s40", async (load) => {
+          const from = performance.now();
+          for (let kill = 0; kill < KILLS; kill++) {
+            const nextAt = from + (kill + 1) * KILL_EVERY_MS;
+            const leader = await leaderOf(stage.cluster.running, bound(KILL_EVERY_MS));
+            await leader.kill();
+            await leader.start();
+            await pause(Math.max(0, nextAt - performance.now()));
+          }
+          const first = load.since(from).filter(({ isFirst }) => isFirst);
+          const share = first.filter(({ outcome }) => outcome === "done").length / first.length;
+          await grouped(stage.cluster.members);
+          assert.ok(share >= 0.6, `${Math.round(share * 100)} % were done at the first try`);
+          return `${Math.round(share * 100)} % of ${first.length} writes were done at the first try`;
+        }),
+    },
+  ],
+};
+
+/** The newest slot and the older one. */
+async function damageVote(member: MemberProcess): Promise<void> {
+  const { open } = await import("node:fs/promises");
+  const file = await open(`${member.dataFolder}/vote`, "r+");
+  try {
+    for (const at of [20, 4096 + 20]) await file.write(Buffer.from([0xff, 0xfe]), 0, 2, at);
+  } finally {
+    await file.close();
+  }
+}
