@@ -1,8 +1,8 @@
 /**
  * Measures clusters of three members and writes `docs/reference/performance-cluster.md`.
  *
- * `npm run bench:cluster` measures everything and writes the page; `--only NAME[,NAME]` measures a part and leaves the
- * figures of the rest as they stand; `--quick` measures less, prints, and writes nothing. `--profile FOLDER` has each
+ * `npm run bench:cluster` measures everything and writes the page; `--only NAME[,NAME]` measures a part, or all parts whose
+ * names begin so, and leaves the figures of the rest as they stand; `--quick` measures less, prints, and writes nothing. `--profile FOLDER` has each
  * member leave a CPU profile there when it ends, and writes nothing else either. Linux only: members are told apart by
  * their sockets, and what they use is read from /proc.
  */
@@ -14,19 +14,38 @@ import { convergence } from "./benches/convergence.ts";
 import { idle } from "./benches/idle.ts";
 import { joining } from "./benches/joining.ts";
 import { killed } from "./benches/killed.ts";
+import { raftFailover, raftStart } from "./benches/raft-failover.ts";
+import { raftNotices } from "./benches/raft-notices.ts";
+import { raftCatchUp, raftLogSize } from "./benches/raft-sizes.ts";
+import { raftReads, raftWrites } from "./benches/raft-writes.ts";
 import { rolling } from "./benches/rolling.ts";
 import { spread } from "./benches/spread.ts";
 import { readResults, writeResults } from "./lib/results.ts";
 import { abandon, type ClusterBench, type ClusterSection, measure } from "./lib/rig.ts";
 
-const BENCHES: readonly ClusterBench[] = [spread, convergence, joining, idle, rolling, killed];
+const BENCHES: readonly ClusterBench[] = [
+  spread,
+  convergence,
+  joining,
+  idle,
+  rolling,
+  killed,
+  raftWrites,
+  raftReads,
+  raftNotices,
+  raftFailover,
+  raftStart,
+  raftCatchUp,
+  raftLogSize,
+];
 
 const { values } = parseArgs({
   options: { only: { type: "string" }, quick: { type: "boolean", default: false }, profile: { type: "string" } },
 });
 const only = values.only?.split(",");
+const isMeant = (bench: ClusterBench, name: string) => bench.name === name || bench.name.startsWith(`${name}-`);
 for (const name of only ?? [])
-  if (!BENCHES.some((bench) => bench.name === name)) {
+  if (!BENCHES.some((bench) => isMeant(bench, name))) {
     const names = BENCHES.map((bench) => bench.name).join(", ");
     process.stderr.write(`There is no bench ${name}; there are ${names}.\n`);
     process.exit(2);
@@ -44,7 +63,7 @@ process.on("uncaughtException", (thrown) => say(`  failed where nobody waits: ${
 const held = only === undefined ? {} : readResults();
 const sections: Record<string, ClusterSection> = {};
 for (const bench of BENCHES) {
-  if (only !== undefined && !only.includes(bench.name)) continue;
+  if (only !== undefined && !only.some((name) => isMeant(bench, name))) continue;
   say(`\n${bench.title} (${bench.name})`);
   const section = await measure(bench, scaleOf(values.quick));
   sections[bench.name] = section;

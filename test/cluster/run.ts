@@ -10,7 +10,8 @@
  * `--only TEXT` takes the scenarios and acts whose name holds the text. `--strict` holds members to the figures as they
  * are promised; otherwise they have room for a busy machine. `--long` takes the full length of faults. `--report` does
  * both and writes docs/reference/cluster-scenarios.md; with `--only`, the other rows of the page stay. A toolchain that
- * is missing leaves its SDK out, with the reason; with CI=true it fails.
+ * is missing leaves its SDK out, with the reason; with CI=true it fails. `--only chaos --chaos 500` kills members so many
+ * times; `--seed N` makes the same choices again.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -58,7 +59,7 @@ function play(act: Act, scenarios: readonly Scenario[]): void {
   after(async () => stage?.close());
 
   for (const scenario of scenarios) {
-    test(`${scenario.id}: ${scenario.fault}`, { timeout: SCENARIO_MAX_MS }, async (context) => {
+    test(`${scenario.id}: ${scenario.fault}`, { timeout: scenario.maxMs ?? SCENARIO_MAX_MS }, async (context) => {
       assert.ok(stage !== undefined);
       const from = performance.now();
       try {

@@ -9,6 +9,8 @@ export interface Scenario {
   readonly required: string;
   /** What clients of the reference notice. */
   readonly reference: string;
+  /** Of one that takes longer than others may. */
+  readonly maxMs?: number;
   /** @returns what was measured, in words. @throws when it is not what is required. */
   readonly run: (stage: Stage) => Promise<string>;
 }
