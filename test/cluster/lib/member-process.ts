@@ -185,6 +185,11 @@ export class MemberProcess {
     return performance.now() - startedAt;
   }
 
+  /** Resolves when its process has ended, by whatever. */
+  async ended(): Promise<void> {
+    if (this.#child !== undefined && this.isRunning) await once(this.#child, "exit");
+  }
+
   /** Stops its clock as a long pause of the machine does; nobody is told. */
   freeze(): void {
     this.#child?.kill("SIGSTOP");

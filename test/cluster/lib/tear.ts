@@ -31,6 +31,16 @@ export async function flipBit(path: string): Promise<void> {
   }
 }
 
+/** Term and vote stand in two slots: both of them. */
+export async function tearVote(member: MemberProcess): Promise<void> {
+  const file = await open(join(member.dataFolder, "vote"), "r+");
+  try {
+    for (const slot of [0, 4096]) await file.write(Buffer.from([0xff, 0xfe]), 0, 2, slot + 20);
+  } finally {
+    await file.close();
+  }
+}
+
 /** The store is a cache; without it a start needs snapshot and log. */
 export async function removeStore(member: MemberProcess): Promise<void> {
   for (const name of await readdir(member.dataFolder))
