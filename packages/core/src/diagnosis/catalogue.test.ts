@@ -280,7 +280,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
         state: "SUSPICIOUS",
         direction: "in",
         since: NOON,
-        errors: [{ address: "10.0.0.2:8848", port: undefined, error: "no answer within 2 s" }],
+        errors: [{ address: "10.0.0.2:8848", error: "no answer within 2 s" }],
       }),
       peer("c"),
     ),
@@ -310,16 +310,22 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   },
   PORT_CLOSED: {
     facts: withPeers(
-      peer("b", { errors: [{ address: "10.0.0.2:8848", port: 9848, error: "connect ETIMEDOUT" }] }),
+      peer("b", {
+        state: "SUSPICIOUS",
+        direction: "in",
+        since: NOON,
+        errors: [{ address: "10.0.0.2:8848", error: "connect ECONNREFUSED", refused: true }],
+      }),
       peer("c"),
     ),
-    sentence: "10.0.0.2:8848 is up, but from 10.0.0.1:8848 its port 9848 (connect ETIMEDOUT) does not answer; open it.",
+    sentence:
+      "10.0.0.2:8848 runs, but nobody listens at its member port 9849 (10.0.0.2:9849: connect ECONNREFUSED) since 12:00:00 UTC; set nacre.cluster.port.enabled=true there, or let its firewall take connections from 10.0.0.1:8848.",
     not: {
-      "the ports of a member that stops": withPeers(
+      "the port of a member that stops": withPeers(
         peer("b", {
           state: "LEAVING",
           leaving: "restart",
-          errors: [{ address: "10.0.0.2:8848", port: 9848, error: "connect ECONNREFUSED" }],
+          errors: [{ address: "10.0.0.2:8848", error: "connect ECONNREFUSED", refused: true }],
         }),
       ),
     },
@@ -787,7 +793,7 @@ describe("a voter that falls back", () => {
 });
 
 describe("a member port that its own member keeps closed", () => {
-  const error = { address: "10.0.0.2:8848", port: undefined, error: "connect ECONNREFUSED", refused: true };
+  const error = { address: "10.0.0.2:8848", error: "connect ECONNREFUSED", refused: true };
 
   test("is told as a closed port by whoever is refused, with both ways to open it", () => {
     const facts = withPeers(

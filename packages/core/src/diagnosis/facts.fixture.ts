@@ -209,7 +209,7 @@ export function refusal(code: RefusalCode, id: string, sentence: string): Refuse
 
 export function unfound(id: string, error: string, refused = false): UnfoundFact {
   const address = `${IPS[id]}:8848`;
-  return { address, since: NOON, refused, errors: [{ address, port: undefined, error }] };
+  return { address, since: NOON, refused, errors: [{ address, error }] };
 }
 
 /** All peers vote, those aside that are gone for good. */

@@ -2,10 +2,10 @@ import type { DistroFacts } from "../distro/facts.ts";
 import type { Millis } from "../lib/units.ts";
 import type { Address } from "../membership/address.ts";
 import type {
+  LinkErrorFact,
   ListDifference,
   ListFact,
   PeerFact,
-  PortFact,
   ReachFact,
   RefusedFact,
   SelfFact,
@@ -80,7 +80,7 @@ export interface UnfoundFact {
   readonly address: Address;
   readonly since: Millis;
   readonly refused: boolean;
-  readonly errors: readonly PortFact[];
+  readonly errors: readonly LinkErrorFact[];
 }
 
 export interface LookupFacts {

@@ -1,5 +1,5 @@
 import type { Millis } from "../lib/units.ts";
-import type { PeerFact, PortFact } from "../membership/facts.ts";
+import type { LinkErrorFact, PeerFact } from "../membership/facts.ts";
 import type { MemberId } from "../membership/frames.ts";
 import type { DiagnosisFacts } from "./facts.ts";
 import type { Area, Named, Severity } from "./finding.ts";
@@ -81,8 +81,8 @@ export function pairKey(one: string, other: string): string {
 }
 
 /** `10.0.0.2:9849: connect ECONNREFUSED`, of a member's link. */
-export function linkError(view: View, errors: readonly PortFact[]): string {
-  const of = errors.find(({ port }) => port === undefined);
+export function linkError(view: View, errors: readonly LinkErrorFact[]): string {
+  const [of] = errors;
   return of === undefined ? "no answer" : `${memberPortAt(view, of.address)}: ${of.error}`;
 }
 

@@ -18,13 +18,6 @@ export type Event =
   | { readonly type: "connectFailed"; readonly address: Address; readonly error: string; readonly refused: boolean }
   | { readonly type: "linkClosed"; readonly link: LinkId; readonly error: string }
   | { readonly type: "received"; readonly link: LinkId; readonly frame: Frame }
-  /** What came of trying one of a member's ports; no error: it works. */
-  | {
-      readonly type: "portChecked";
-      readonly address: Address;
-      readonly port: number;
-      readonly error: string | undefined;
-    }
   /** An operator: become a member of the cluster of which one member is there. */
   | { readonly type: "join"; readonly address: string }
   /** This member stops; `forever`: it does not come back under this id. */

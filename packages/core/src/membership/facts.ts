@@ -12,10 +12,9 @@ import type { Dial, Member, Membership } from "./state.ts";
 
 export type Direction = "both" | "out" | "in" | "none";
 
-export interface PortFact {
+/** Why no link to an address stands. */
+export interface LinkErrorFact {
   readonly address: Address;
-  /** Undefined for the link itself. */
-  readonly port: number | undefined;
   readonly error: string;
   /** The machine answered that nobody listens. */
   readonly refused?: boolean;
@@ -33,7 +32,7 @@ export interface PeerFact {
   readonly heardFrom: MemberId;
   /** `out`: it answers here; `in`: its probes come here. */
   readonly direction: Direction;
-  readonly errors: readonly PortFact[];
+  readonly errors: readonly LinkErrorFact[];
   readonly inRing: boolean;
   /** What its clock is ahead of this one by, from the quickest of the last eight round trips; undefined before any. */
   readonly clockOffsetMs: Millis | undefined;
@@ -112,19 +111,15 @@ function directionOf(answers: boolean, probes: boolean): Direction {
   return probes ? "in" : "none";
 }
 
-function errorsOf(state: Membership, member: Member): PortFact[] {
+function errorsOf(state: Membership, member: Member): LinkErrorFact[] {
   const dials = [...state.dials.values()].filter(
     (dial) => dial.memberId === member.id || member.addresses.includes(dial.address),
   );
   return dials.flatMap(errorsAt);
 }
 
-function errorsAt(dial: Dial): PortFact[] {
-  const { address } = dial;
-  const { error: why, refused } = dial;
-  const errors: PortFact[] = why === undefined ? [] : [{ address, port: undefined, error: why, refused }];
-  for (const [port, { error }] of dial.ports) if (error !== undefined) errors.push({ address, port, error });
-  return errors;
+function errorsAt({ address, error, refused }: Dial): LinkErrorFact[] {
+  return error === undefined ? [] : [{ address, error, refused }];
 }
 
 /**
@@ -140,7 +135,7 @@ export function linkTo({ start }: Membership, { out, ins, row }: Member): LinkId
 /** Addresses that are called and behind which nobody was found yet. */
 export function unfound(
   state: Membership,
-): { address: Address; since: Millis; refused: boolean; errors: readonly PortFact[] }[] {
+): { address: Address; since: Millis; refused: boolean; errors: readonly LinkErrorFact[] }[] {
   const known = new Set([...state.members.values()].flatMap(({ addresses }) => addresses));
   return [...state.dials.values()]
     .filter((dial) => dial.memberId === undefined && !dial.isSelf && !known.has(dial.address))

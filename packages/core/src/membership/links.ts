@@ -54,7 +54,6 @@ function newDial(address: Address, now: Millis): Dial {
     isSelf: false,
     refused: false,
     error: undefined,
-    ports: new Map(),
   };
 }
 

@@ -104,7 +104,6 @@ export interface Dial {
   refused: boolean;
   /** Of the last failure; undefined once a link stands. */
   error: string | undefined;
-  readonly ports: Map<number, { readonly error: string | undefined; readonly at: Millis }>;
 }
 
 export interface Link {

@@ -11,7 +11,6 @@ import { ringTick } from "./ring.ts";
 import { judgeSelf } from "./self.ts";
 import type { Membership, Out } from "./state.ts";
 
-const PORTS_MAX = 8;
 const CLOCK_MOVED_MS = 100;
 /** A peer that was refused asks again every three seconds: one that is not heard of for longer has stopped. */
 const REFUSED_FORGET_MS: Millis = seconds(8);
@@ -58,12 +57,6 @@ function take(state: Membership, event: Event, now: Millis, out: Out): void {
       state.localIps = [...event.ips];
       state.derived = undefined;
       return;
-    case "portChecked": {
-      const ports = state.dials.get(event.address)?.ports;
-      if (ports !== undefined && (ports.has(event.port) || ports.size < PORTS_MAX))
-        ports.set(event.port, { error: event.error, at: now });
-      return;
-    }
     case "join":
       join(state, event.address, now, out);
       resolveNames(state, now, out);

@@ -202,26 +202,20 @@ export const REACH_ROWS = {
   PORT_CLOSED: {
     severity: "error",
     area: "members",
-    title: "A member is up, but one of its ports is closed",
-    means: "Clients, or this member, cannot use that port of it: SDKs need the main port and main port + 1000.",
+    title: "A member runs, but its member port is closed",
+    means:
+      "Others hear it, and tell it what changes over the connections that it makes. It cannot be probed, so it counts as suspicious.",
     why: "A firewall, a security group or a container does not let the port through, or `nacre.cluster.port.enabled=false` keeps it closed.",
-    fix: "Open the port that is named. Members need the main port and + 1001 of each other, clients the main port and + 1000.",
+    fix: "Open the port that is named: the main port + 1001, between all members.",
     afterMs: seconds(2),
     find: (view) => {
       const { self } = view;
       const others = peersOf(view).flatMap((peer): Observed[] => {
-        const shut = isPresent(peer) && peer.direction === "in" && isShut(peer);
-        const closed = peer.errors.filter(({ port }) => port !== undefined);
-        if (shut) {
-          const { id, since } = peer;
-          const { address } = named(peer);
-          const said = `${address} runs, but nobody listens at its member port ${memberPortOf(view, address)} (${linkError(view, peer.errors)}) since ${clockText(since)}; set nacre.cluster.port.enabled=true there, or let its firewall take connections from ${self.address}.`;
-          return [{ key: id, since, members: [named(peer)], sentence: said }];
-        }
-        if (peer.state !== "UP" || closed.length === 0) return [];
-        const ports = listText(closed.map(({ port, error }) => `${port} (${error})`));
-        const sentence = `${named(peer).address} is up, but from ${self.address} its port ${ports} does not answer; open it.`;
-        return [{ key: peer.id, members: [named(peer)], sentence }];
+        if (!isPresent(peer) || peer.direction !== "in" || !isShut(peer)) return [];
+        const { id, since } = peer;
+        const { address } = named(peer);
+        const sentence = `${address} runs, but nobody listens at its member port ${memberPortOf(view, address)} (${linkError(view, peer.errors)}) since ${clockText(since)}; set nacre.cluster.port.enabled=true there, or let its firewall take connections from ${self.address}.`;
+        return [{ key: id, since, members: [named(peer)], sentence }];
       });
       const present = peersOf(view).filter(isPresent).map(named);
       if (view.facts.members?.portOpen !== false || present.length === 0) return others;
@@ -233,7 +227,7 @@ export const REACH_ROWS = {
 
 /** Its machine answers that nobody listens there. */
 function isShut({ errors }: PeerFact): boolean {
-  return errors.some(({ port, refused }) => port === undefined && refused === true);
+  return errors.some(({ refused }) => refused === true);
 }
 
 /** Members that should answer and do not, without their machines refusing. */
