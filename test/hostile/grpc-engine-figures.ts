@@ -7,8 +7,8 @@
 import { setTimeout } from "node:timers/promises";
 import { newAuthority } from "@nacre/testkit/certificates";
 import { type Attacks, MEBIBYTE } from "./lib/engine/attack.ts";
-import { connectionsMax, killed, SLOW, silent, slowWatchers, storm, TLS } from "./lib/engine/connections.ts";
-import { Engine, type EngineOptions } from "./lib/engine/engine.ts";
+import { connectionsMax, killed, SLOW, silent, storm, TLS, watchers } from "./lib/engine/connections.ts";
+import { Engine, type EngineOptions, type Service } from "./lib/engine/engine.ts";
 import { CONTINUATIONS, IDLE, RESETS } from "./lib/engine/floods.ts";
 import { HEADS, openHeads } from "./lib/engine/headers.ts";
 import { begin, ends, hoard, STALLS, unread } from "./lib/engine/memory.ts";
@@ -17,6 +17,19 @@ const SECONDS = 2;
 const [part = ""] = process.argv.slice(2);
 
 type Run = (engine: Engine) => Promise<unknown>;
+
+/** How a client was served before, beside and during an attack, and what the attacker got for it. */
+interface Measured {
+  readonly before: Service;
+  readonly beside: Service;
+  readonly during: Service;
+  readonly runs: number;
+  readonly answer: unknown;
+  readonly grownBytes: number;
+}
+
+const FAN_OUT = { count: 1000, messages: 100, bytes: 100_000 };
+const UNREAD = "1000 watchers that do not read 100 messages of 100 kB";
 
 const ATTACKS: Record<string, Run> = {
   ...named("a client", RESETS),
@@ -29,12 +42,23 @@ const ATTACKS: Record<string, Run> = {
   "50 connections that want 60 answers of 1 MiB and open no window": (engine) => hoard(engine, 50, 60, MEBIBYTE),
   "50 connections that want 60 answers of 1 MiB and do not read": (engine) => unread(engine, 50, 60, MEBIBYTE),
   "30 connections that begin 30 messages of 4 MiB each": async (engine) => ends(await begin(engine, 30, 30)),
-  "1000 watchers that do not read 100 messages of 100 kB": (engine) => slowWatchers(engine, 1000, 100, 100_000),
+  [UNREAD]: (engine) => watchers(engine, FAN_OUT),
   "10,000 connections that say nothing": async (engine) => {
     for (const connection of await silent(engine, connectionsMax(10_000))) connection.destroy();
   },
   "5000 connections that come and go": (engine) => storm(engine, 5000),
   "3 clients, 20 connections each, that are killed": (engine) => killed(engine, 3),
+};
+
+/**
+ * Where the application works as much for clients that do nothing wrong: what those cost others. Measured right behind the
+ * attack, whose share of it is what is left to the engine.
+ */
+const CONTROLS: Record<string, readonly [what: string, run: Run]> = {
+  [UNREAD]: [
+    "1000 watchers that read 100 messages of 100 kB (no attack)",
+    (engine) => watchers(engine, { ...FAN_OUT, read: true }),
+  ],
 };
 
 say(
@@ -56,28 +80,41 @@ function named(subject: string, attacks: Attacks): Record<string, Run> {
 async function measured(attacks: Record<string, Run>, options: EngineOptions, ca?: string): Promise<void> {
   for (const [what, run] of Object.entries(attacks)) {
     if (!what.includes(part)) continue;
-    const engine = await Engine.start(options, ca);
-    const other = await Engine.alone(options);
-    await setTimeout(500);
-    await engine.service();
-    await setTimeout(500);
-    const before = await engine.service();
-    await repeated(run, other);
-    const beside = await engine.service();
-    await other.stop();
-    const { rssBytes } = await engine.settled();
-    await engine.service();
-    const { runs, answer } = await repeated(run, engine);
-    const during = await engine.service();
-    const { rssMaxBytes } = await engine.state();
-    await engine.stop();
-    const times = [before.medianMs, beside.medianMs, during.medianMs, during.worstMs].map(
-      (ms) => `${ms.toFixed(2)} ms`,
-    );
-    const memory = `+${Math.round((rssMaxBytes - rssBytes) / MEBIBYTE)} MiB`;
-    const answers = [typeof answer === "string" ? answer.replace(/: .*/, "") : "", ...during.failures];
-    say(`| ${[what, runs, during.calls, ...times, memory, answers.join(" ")].join(" | ")} |`);
+    const attack = await measure(run, options, ca);
+    sayRow(what, attack);
+    const control = CONTROLS[what];
+    if (control === undefined) continue;
+    const usual = await measure(control[1], options, ca);
+    const times = attack.during.medianMs / usual.during.medianMs;
+    sayRow(control[0], usual, `the attack: ${times.toFixed(2)} times this`);
   }
+}
+
+async function measure(run: Run, options: EngineOptions, ca?: string): Promise<Measured> {
+  const engine = await Engine.start(options, ca);
+  const other = await Engine.alone(options);
+  await setTimeout(500);
+  await engine.service();
+  await setTimeout(500);
+  const before = await engine.service();
+  await repeated(run, other);
+  const beside = await engine.service();
+  await other.stop();
+  const { rssBytes } = await engine.settled();
+  await engine.service();
+  const { runs, answer } = await repeated(run, engine);
+  const during = await engine.service();
+  const { rssMaxBytes } = await engine.state();
+  await engine.stop();
+  return { before, beside, during, runs, answer, grownBytes: rssMaxBytes - rssBytes };
+}
+
+function sayRow(what: string, { before, beside, during, runs, answer, grownBytes }: Measured, remark = ""): void {
+  const times = [before.medianMs, beside.medianMs, during.medianMs, during.worstMs].map((ms) => `${ms.toFixed(2)} ms`);
+  const memory = `+${Math.round(grownBytes / MEBIBYTE)} MiB`;
+  const said = typeof answer === "string" ? answer.replace(/: .*/, "") : "";
+  const answers = [said, remark, ...during.failures].filter((words) => words !== "");
+  say(`| ${[what, runs, during.calls, ...times, memory, answers.join("; ")].join(" | ")} |`);
 }
 
 async function repeated(run: Run, engine: Engine): Promise<{ readonly runs: number; readonly answer: unknown }> {

@@ -62,17 +62,25 @@ export async function killed(server: RawOptions, processes: number): Promise<str
   return "killed";
 }
 
-/** Watchers that never read, and a server that has much to tell them all. */
-export async function slowWatchers(engine: Engine, count: number, messages: number, bytes: number): Promise<string> {
+export interface Watchers {
+  readonly count: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Whether they read what they are told; by default they never do. */
+  readonly read?: boolean;
+}
+
+/** Watchers, and a server that has much to tell them all. */
+export async function watchers(engine: Engine, { count, messages, bytes, read = false }: Watchers): Promise<string> {
   const all = await Promise.all(
     ids(count).map(() => RawConnection.open(engine, { initialWindow: 2 ** 31 - 1, more: [headers(1, WATCH)] })),
   );
-  for (const { socket } of all) socket.pause();
+  if (!read) for (const { socket } of all) socket.pause();
   await engine.reaches(`${count} watchers`, ({ watchers }) => watchers === count);
   for (let at = 0; at < messages; at++) await engine.fanOut(bytes);
-  const { watchers } = await engine.state();
+  const { watchers: left } = await engine.state();
   for (const connection of all) connection.destroy();
-  return watchers === count ? "all are kept" : watchers === 0 ? "all were ended" : "some were ended";
+  return left === count ? "all are kept" : left === 0 ? "all were ended" : "some were ended";
 }
 
 /** How a connection ends of which the server sees too little for too long. */
