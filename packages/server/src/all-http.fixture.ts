@@ -6,6 +6,7 @@ import { type TestConfigs, testConfigs } from "./config/http.fixture.ts";
 import { type HttpDeps, httpRoutes } from "./http-routes.ts";
 import { newMetrics } from "./metrics/metrics.ts";
 import { TestHttp } from "./naming/http.fixture.ts";
+import { KEEPS_NOTHING } from "./ops/raft/own-group.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
@@ -57,6 +58,8 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
         },
         stop: () => undefined,
       },
+      raft: { ops: () => Promise.reject(new RegistryError("illegalState", KEEPS_NOTHING)) },
+      group: () => undefined,
       diagnosis: {
         report: () => Promise.resolve(NO_REPORT),
         cluster: () => Promise.resolve(clusterReport(NO_REPORT, [])),

@@ -60,6 +60,13 @@ const BEYOND = [
   "| `POST .../core/cluster/join` | `address` | becomes a member of the cluster that has one at this main port; from the own machine only |",
   "| `POST .../core/cluster/leave` | `forever=false` | hands clients over and ends the process, as a TERM does; `forever=true`: the others forget it; from the own machine only |",
   "| `POST .../core/cluster/forget` | `id` or `address` | takes a member that is down off for good |",
+  "| `GET .../core/raft/status` | `all=true` | the group of voters: who leads, what each member holds and lacks, who differs; `all=false`: as the asked member sees it |",
+  "| `POST .../core/raft/transfer` | `member` | hands the leadership to this voter (id or address), or to whoever has most of the log |",
+  "| `POST .../core/raft/snapshot` | `member` | takes a snapshot now, at this member or at all of the group |",
+  "| `POST .../core/raft/add`, `.../remove` | `member` | takes a member into the group, or out of it |",
+  "| `GET .../core/backup` | `consistency=linearizable` | everything durable as of one moment of the log, as a file for `nacre restore`; `local`: what this member has applied, when there is no majority |",
+  "| `GET` of configurations and instances, v1 to v3 | `consistency` | `linearizable`: not older than what was acknowledged anywhere before; `local`: what this member has. Either way the header `Nacre-Index` names the last entry of the log that the answer is not older than |",
+  "| `POST .../core/ops/raft` of Nacos | | does what is asked, or says why not and what to do instead; `changePeers` and `resetPeers` never change voters |",
   "| lists of instances of operators, `.../ns/client` | | `shown` and `owner` of what its member does not vouch for; `owner` of a client is who speaks for it, with its version |",
   "| removal of a namespace | `force=true` | removes its configurations and services first; without it, a namespace that holds anything is kept |",
 ];

@@ -22,6 +22,10 @@ import { namingV2Routes } from "./naming/http-v2/routes.ts";
 import { namingV3AdminRoutes, namingV3ConsoleRoutes } from "./naming/http-v3-admin/routes.ts";
 import { namingV3ClientRoutes } from "./naming/http-v3-client/routes.ts";
 import { opsRoutes } from "./ops/http.ts";
+import { consistentReads } from "./ops/raft/consistency.ts";
+import { raftRoutes } from "./ops/raft/http.ts";
+import type { LazyRaftOps } from "./ops/raft/lazy-raft-ops.ts";
+import type { OwnGroup } from "./ops/raft/own-group.ts";
 import { type StateSetup, stateRoutes } from "./state/http.ts";
 import type { Route } from "./transport/http/route.ts";
 
@@ -34,14 +38,17 @@ export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "
   readonly balancer: Pick<Balancer, "plan"> | undefined;
   readonly diagnosis: Pick<LazyDiagnosis, "report" | "cluster">;
   readonly orders: Orders;
+  readonly raft: Pick<LazyRaftOps, "ops">;
+  /** Undefined for a server that keeps nothing on disk. */
+  readonly group: () => OwnGroup | undefined;
   /** Whether Prometheus may list instances. */
   readonly discovery: boolean;
 }
 
 /** Every endpoint of the server, below its context path. */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
-  const { naming, members, connections, peers, ownLoad, balancer, diagnosis, orders, setLogLevel } = deps;
-  return [
+  const { naming, members, connections, peers, ownLoad, balancer, diagnosis, orders, raft, setLogLevel } = deps;
+  const routes = [
     ...namingV1Routes(deps),
     ...namingV2Routes(deps),
     ...namingV3ClientRoutes(naming),
@@ -56,10 +63,12 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...orderRoutes(orders),
     ...diagnosisRoutes(diagnosis),
     ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
-    ...opsRoutes(setLogLevel, members),
+    ...opsRoutes(setLogLevel),
+    ...raftRoutes(raft),
     ...stateRoutes(deps),
     ...metricsRoutes(deps),
   ];
+  return consistentReads(routes, () => deps.group());
 }
 
 /** What the console's port answers too: the console's paths, health, and the list of servers for discovery. */

@@ -27,6 +27,7 @@ import { openUdpPush } from "./naming/udp.ts";
 import { metricSources } from "./observe.ts";
 import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
+import type { OwnGroup } from "./ops/raft/own-group.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { ALWAYS_RESPONSIBLE } from "./responsibility.ts";
@@ -165,6 +166,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
   stops.push(() => healthChecks.close());
+  const ownGroup = (): OwnGroup | undefined => undefined;
   const member = await openMember(
     {
       clock,
@@ -176,6 +178,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       naming,
       connections,
       durable,
+      ownGroup,
       readiness,
       held: () => ({ configs: configs.state.counts.items, namespaces: configs.state.namespaces.size }),
       load,
@@ -237,6 +240,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     balancer: member.balancer,
     diagnosis: member.diagnosis,
     orders: member.orders,
+    raft: member.raft,
+    group: ownGroup,
     facts: () => ({ version: VERSION, port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,

@@ -7,6 +7,8 @@ import { type MemberLoad, obeyReload } from "../connections/loader.ts";
 import type { ProcessLoad } from "../metrics/load.ts";
 import type { Naming } from "../naming/naming.ts";
 import { subscriberPage } from "../naming/subscriber-page.ts";
+import { LazyRaftOps } from "../ops/raft/lazy-raft-ops.ts";
+import type { OwnGroup } from "../ops/raft/own-group.ts";
 import type { Options } from "../options.ts";
 import type { Readiness } from "../readiness.ts";
 import type { Stop } from "../running.ts";
@@ -52,6 +54,8 @@ export interface MemberParts {
   readonly naming: Naming;
   readonly connections: Connections;
   readonly durable: Pick<DurableLog<never, never>, "appliedIndex" | "status">;
+  /** The log, for operators; undefined for a member that keeps nothing on disk. */
+  readonly ownGroup: () => OwnGroup | undefined;
   readonly readiness: Readiness;
   /** What of configurations is held here. */
   readonly held: () => { readonly configs: number; readonly namespaces: number };
@@ -67,6 +71,7 @@ export interface OpenedMember {
   readonly balancer: Balancer;
   readonly diagnosis: LazyDiagnosis;
   readonly orders: Orders;
+  readonly raft: LazyRaftOps;
   /** What this member says of its connections. */
   readonly load: () => MemberLoad;
   /** Where the list of members comes from; undefined for a member that was started alone, and before `start`. */
@@ -109,6 +114,16 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       shown: (memberId) => members.shown(memberId),
     }),
   }));
+  const raft = new LazyRaftOps(() => ({
+    clock,
+    version: VERSION,
+    group: parts.ownGroup,
+    epoch: () => identity.identity.epoch,
+    membership: cluster.members.state,
+    peers: cluster.peers,
+    address: () => addressOf(members.self()),
+    shown: (memberId) => members.shown(memberId),
+  }));
   const cluster: Cluster = new Cluster({
     clock,
     log,
@@ -126,6 +141,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       "diagnosis.report": () => diagnosis.report(),
       "loader.load": load,
       ...converging.calls,
+      ...raft.calls,
       "naming.subscribers": (given) => subscriberPage(naming, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
@@ -186,6 +202,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     balancer,
     diagnosis,
     orders: ordersOf({ clock, cluster, members, converging, version: VERSION, lookup: () => lookup, stop: parts.stop }),
+    raft,
     load,
     lookup: () => lookup,
     async listen() {

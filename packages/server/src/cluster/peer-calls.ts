@@ -13,6 +13,7 @@ import {
 } from "@nacre/protocol";
 import type { MemberLoad } from "../connections/loader.ts";
 import { type Subscriber, subscriberPageField } from "../naming/subscriber-page.ts";
+import { RAFT_ANSWERS, type RaftCalls } from "../ops/raft/wire.ts";
 import { CONVERGE_ANSWERS, type ConvergeCalls } from "./converge/wire.ts";
 import type { AddressEvent, Forwarded } from "./forwarding.ts";
 import { readMemberReport } from "./member-report.ts";
@@ -21,7 +22,7 @@ import { readMemberReport } from "./member-report.ts";
  * Every question that members ask each other. A name is part of the wire: a shape that changes gets a new one. A question
  * and its answer have at most a mebibyte each; longer answers come in pages (`everyPage`).
  */
-export interface PeerCalls extends ConvergeCalls {
+export interface PeerCalls extends ConvergeCalls, RaftCalls {
   /** Make this write of an address client, which you own. */
   "naming.write": { given: AddressEvent; answered: Forwarded };
   /** How many connections do you hold, and how busy are you? */
@@ -106,6 +107,7 @@ const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answere
   "loader.reload": object({ moved: integer(0) }),
   "naming.subscribers": subscriberPageField,
   ...CONVERGE_ANSWERS,
+  ...RAFT_ANSWERS,
   "diagnosis.report": { read: readMemberReport },
 };
 

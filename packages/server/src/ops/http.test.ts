@@ -56,7 +56,7 @@ describe("other operations of the core", () => {
     assert.deepEqual((await http.call("GET /v3/admin/core/ops/ids")).json, { code: 0, message: "success", data: [] });
   });
 
-  test("have no peers to command", async () => {
+  test("have no group to command where nothing is kept", async () => {
     assert.equal((await http.call("POST /v2/core/ops/raft", '{"command":"transferLeader"}')).json.code, 500);
     const refused = await http.call("POST /v3/admin/core/ops/raft", '{"command":"transferLeader"}');
     assert.deepEqual([refused.status, refused.json.code], [400, 23000]);

@@ -1,5 +1,3 @@
-import { RegistryError } from "@nacre/protocol";
-import type { Members } from "../cluster/members.ts";
 import { type SetLogLevel, setLogLevel } from "../naming/operations.ts";
 import { type Answer, restResult, result, text } from "../transport/http/answers.ts";
 import type { Call } from "../transport/http/call.ts";
@@ -9,20 +7,12 @@ import { v1, v2, v3 } from "../transport/http/rows.ts";
 
 const LOG = "PUT /v3/admin/core/ops/log";
 const IDS = "GET /v3/admin/core/ops/ids";
-const RAFT = "POST /v3/admin/core/ops/raft";
-const ALONE = "this server runs alone: its durable log has no peers, no elections and no leader to move";
-const NOT_REPLICATED =
-  "durable data is not replicated between members in this version: there is no group of them to command, and no leader to move";
 
 /** What operators do to a running member. */
-export function opsRoutes(apply: SetLogLevel, members: Pick<Members, "leader">): readonly Route[] {
-  const noRaft = (): string => (members.leader() === undefined ? NOT_REPLICATED : ALONE);
+export function opsRoutes(apply: SetLogLevel): readonly Route[] {
   const fromBody = (answer: () => Answer) => (params: Params, call: Call) => {
     setLogLevel(call.body.length === 0 ? params : fieldsOf(call), apply);
     return answer();
-  };
-  const refuseRaft = (): never => {
-    throw new RegistryError("illegalState", noRaft());
   };
 
   return [
@@ -47,10 +37,6 @@ export function opsRoutes(apply: SetLogLevel, members: Pick<Members, "leader">):
     v1("GET", "/v1/core/ops/idInfo", "admin", IDS, () => restResult({})),
     v2("GET", "/v2/core/ops/ids", "admin", IDS, () => restResult([])),
     v3("GET", "/v3/admin/core/ops/ids", () => result([])),
-
-    v1("POST", "/v1/core/ops/raft", "admin", RAFT, () => restResult(null, noRaft(), 500)),
-    v2("POST", "/v2/core/ops/raft", "admin", RAFT, () => restResult(null, noRaft(), 500)),
-    v3("POST", "/v3/admin/core/ops/raft", refuseRaft),
   ];
 }
 
