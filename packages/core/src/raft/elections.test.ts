@@ -123,6 +123,8 @@ describe("a follower whose link to the leader has ended", () => {
     member.now = 900;
     member.hear("b", { type: "heartbeat", term: 1, commit: 0, round: 1, at: 0, sure: undefined });
     assert.ok(nextAt(member.core) >= 1_900);
+    member.tick();
+    assert.ok(nextAt(member.core) - member.now >= 1_000, "also when it has asked once");
   });
 });
 

@@ -226,9 +226,11 @@ describe("a full disk", () => {
     await group.until(() => group.leader !== undefined && group.leader.id !== before.id, "another leader");
     await assert.rejects(before.log.propose(put("key", "2")), { failure: "dataAccess", message: /ENOSPC/ });
     assert.match(before.log.status().refusing ?? "", /ENOSPC/);
+    assert.equal(before.log.status().full, before.log.status().refusing);
     await group.during(leaderOf(group).log.propose(put("key", "3")));
     before.faults.write = undefined;
     await group.until(() => before.log.status().refusing === undefined, "that it takes writes again");
+    assert.equal(before.log.status().full, undefined);
     assert.equal((await group.during(first)).before, undefined, "what was on its way is done, by the next leader");
     await group.settled();
     await group.during(leaderOf(group).log.order({ type: "transfer", id: before.id }));
@@ -246,6 +248,37 @@ describe("a full disk", () => {
     const again = await group.open("a");
     await group.during(again.log.readIndex());
     assert.equal(again.machine.registers.get("key"), "2");
+  });
+
+  test("of a member by itself: it finds that there is space again although nobody writes", async (t) => {
+    const group = await TestGroup.ready(t, ["a"]);
+    const { log, faults } = group.get("a");
+    faults.write = { code: "ENOSPC", afterBytes: 3 };
+    await assert.rejects(group.during(log.propose(put("key", "1"))), { failure: "dataAccess" });
+    const failedAt = group.clock.now();
+    await group.until(() => group.clock.now() > failedAt + 5_000, "time");
+    assert.match(log.status().full ?? "", /ENOSPC/, "as long as it lasts");
+    faults.write = undefined;
+    await group.until(() => log.status().full === undefined, "that it takes writes again");
+    assert.equal(log.status().refusing, undefined);
+    await group.during(log.propose(put("key", "2")));
+  });
+
+  test("of a leader whose followers are gone: it leads again by itself when there is space", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const leader = leaderOf(group);
+    group.isolate(leader.id);
+    leader.faults.write = { code: "ENOSPC", afterBytes: 3 };
+    const lost = leader.log.propose(put("key", "1")).catch(() => {});
+    await group.until(() => leader.log.status().full !== undefined, "that it is full");
+    const others = [...group.members.keys()].filter((id) => id !== leader.id);
+    for (const id of others) await group.kill(id);
+    leader.faults.write = undefined;
+    await group.until(() => leader.log.status().full === undefined, "that it takes writes again");
+    await group.during(lost);
+    for (const id of others) await group.open(id);
+    group.isolate(leader.id, false);
+    await group.settled();
   });
 
   test("of all members: nothing is answered until one has space", async (t) => {

@@ -51,6 +51,8 @@ export interface RaftStatus extends LogStatus {
   readonly firstIndex: number;
   /** Epoch milliseconds; undefined without a snapshot, or for one whose time the disk does not say. */
   readonly snapshotAt: number | undefined;
+  /** Undefined without a snapshot. */
+  readonly snapshotBytes: number | undefined;
   readonly trust: Trust;
   /** What a leader knows; nobody else knows anything. */
   readonly followers: readonly FollowerStatus[];

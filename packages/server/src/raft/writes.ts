@@ -46,6 +46,7 @@ export class Writes {
   #persisted = 0;
   #failure: string | undefined;
   #probeTimer: Timer | undefined;
+  #probing: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(parts: WritesParts) {
@@ -105,6 +106,7 @@ export class Writes {
     this.#isClosed = true;
     this.#probeTimer?.cancel();
     await this.#disk.idle();
+    await this.#probing;
   }
 
   #onPersisted(number: number): void {
@@ -131,19 +133,23 @@ export class Writes {
     if (storage.log.refusing !== undefined) return;
     // Alone, every proposal is a try of its own.
     if (isOfSnapshot || isAlone) feed({ type: "diskTakes" });
-    else this.#probeLater();
+    this.#probeLater();
   }
 
+  /** Nobody has to write for this member to find that it can. */
   #probeLater(): void {
-    if (this.#probeTimer !== undefined || this.#isClosed) return;
-    const { clock, files, directory, core, feed } = this.#parts;
+    const { clock, files, directory, core, storage, feed } = this.#parts;
+    const isAwaited = core.diskRefuses || storage.log.full !== undefined;
+    if (!isAwaited || this.#probeTimer !== undefined || this.#isClosed) return;
+    const probe = async () => {
+      const takes = await probeDisk(files, directory);
+      this.#probeTimer = undefined;
+      if (!takes) return this.#probeLater();
+      storage.log.foundSpace();
+      feed({ type: "diskTakes" });
+    };
     this.#probeTimer = clock.schedule(PROBE_MS, () => {
-      probeDisk(files, directory).then((takes) => {
-        this.#probeTimer = undefined;
-        if (!core.diskRefuses) return;
-        if (takes) feed({ type: "diskTakes" });
-        else this.#probeLater();
-      });
+      this.#probing = probe();
     });
   }
 }

@@ -50,6 +50,7 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
       logBytes: log.bytes,
       pending: proposals.pending,
       refusing: applier.refusing ?? log.refusing,
+      full: log.full,
       storeFailing: storage.storeFailing,
       syncMs: log.syncMs,
     }),

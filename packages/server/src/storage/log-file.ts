@@ -132,6 +132,11 @@ export class LogFile {
     return this.#full;
   }
 
+  /** Somebody found that there is space again, without a write to the log. */
+  foundSpace(): void {
+    this.#full = undefined;
+  }
+
   /**
    * Writes the batch with one write and one sync; it is durable when this resolves (L1).
    *

@@ -62,6 +62,7 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
       logBytes: 0,
       pending: proposals.pending,
       refusing: applier.refusing,
+      full: undefined,
       storeFailing: undefined,
       syncMs: 0,
     }),

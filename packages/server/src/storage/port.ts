@@ -123,6 +123,8 @@ export interface LogStatus {
   readonly pending: number;
   /** Set when writes are refused, as a sentence with the reason and the mend. */
   readonly refusing: string | undefined;
+  /** Set while the log has no space, so that writes fail, as a sentence. It ends by itself. */
+  readonly full: string | undefined;
   /** Set while the store cannot be read, or does not take what the log holds: the reason and the mend. */
   readonly storeFailing: string | undefined;
   /** The longest sync of the last few seconds, milliseconds. */
