@@ -10,6 +10,7 @@ import {
   grpcLabels,
   type MetricSources,
   type NamingCounts,
+  type RaftMetrics,
   type Timing,
   type Timings,
 } from "./metrics/index.ts";
@@ -31,6 +32,7 @@ export interface Observed {
   readonly udp: UdpPush | undefined;
   readonly process: ProcessWatch;
   readonly cluster: () => ClusterCounts;
+  readonly raft: () => RaftMetrics | undefined;
   /** Whether this member changes durable data. */
   readonly leads: () => boolean;
 }
@@ -46,6 +48,7 @@ export function metricSources({
   udp,
   process,
   cluster,
+  raft,
   leads,
 }: Observed): MetricSources {
   return {
@@ -69,6 +72,7 @@ export function metricSources({
     }),
     process: () => process.read(),
     cluster,
+    raft,
   };
 }
 

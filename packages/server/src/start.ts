@@ -15,7 +15,7 @@ import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freeMainPort, GRPC_OFFSET, onFreePorts } from "./free-ports.ts";
 import { httpRoutes } from "./http-routes.ts";
 import { openLog } from "./log.ts";
-import { newMetrics, watchProcess } from "./metrics/index.ts";
+import { newMetrics, type RaftMetrics, watchProcess } from "./metrics/index.ts";
 import { watchLoad } from "./metrics/load.ts";
 import { namespaceFilter, unknownNamespace } from "./namespaces/validation.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
@@ -29,6 +29,7 @@ import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import type { OwnGroup } from "./ops/raft/own-group.ts";
 import { type Options, optionsOf } from "./options.ts";
+import { raftMetrics } from "./raft/metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { ALWAYS_RESPONSIBLE } from "./responsibility.ts";
 import type { RunningServer, Stop } from "./running.ts";
@@ -208,6 +209,12 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     stops.push(() => labels.close());
   }
 
+  const raftFigures = (): RaftMetrics | undefined => {
+    const status = ownGroup()?.status();
+    const { epoch } = identity.identity;
+    const shown = (id: string): string => member.members.shown(id);
+    return status && raftMetrics(status, { epoch, now: clock.now(), wall: clock.wall(), shown });
+  };
   const watch = watchProcess(clock);
   stops.push(() => watch.close());
   const switches = () => naming.state.switches;
@@ -222,6 +229,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       udp,
       process: watch,
       cluster: () => clusterCounts({ clock, cluster, findings: () => member.diagnosis.findings }),
+      raft: () => raftFigures(),
       leads: () => !cluster.others,
     }),
   );

@@ -14,6 +14,8 @@ export interface MetricSources {
   readonly health?: () => HealthCounts;
   readonly process?: () => ProcessCounts;
   readonly cluster?: () => ClusterCounts;
+  /** Nothing for a server that keeps nothing on disk. */
+  readonly raft?: () => RaftMetrics | undefined;
   readonly exceptions?: () => readonly ExceptionCount[];
 }
 
@@ -190,6 +192,38 @@ export interface ClusterPeerCounts {
     readonly callsAnswered: number;
     readonly callsServed: number;
   };
+}
+
+/** The group of voters as one member knows it. */
+export interface RaftMetrics {
+  readonly role: string;
+  readonly term: number;
+  readonly epoch: number;
+  readonly hasLeader: boolean;
+  readonly voters: number;
+  readonly learners: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly firstIndex: number;
+  /** What a leader knows of the others. */
+  readonly followers: readonly {
+    readonly peer: string;
+    readonly lag: number;
+    readonly heardSeconds: number;
+    /** While it is sent a snapshot. */
+    readonly snapshotRatio: number | undefined;
+  }[];
+  /** Since the start. */
+  readonly proposals: Readonly<Record<string, number>>;
+  readonly elections: number;
+  readonly leaders: number;
+  readonly syncSeconds: number;
+  readonly snapshotIndex: number;
+  readonly snapshotAgeSeconds: number | undefined;
+  readonly snapshotBytes: number | undefined;
+  readonly logBytes: number;
+  readonly isWhole: boolean;
 }
 
 export interface ExceptionCount {

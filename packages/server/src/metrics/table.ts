@@ -1,5 +1,6 @@
 import { CLUSTER_METRICS } from "./cluster-table.ts";
 import type { Latency } from "./latency.ts";
+import { RAFT_METRICS } from "./raft-table.ts";
 import type { MetricSources } from "./sources.ts";
 import type { Timing } from "./timings.ts";
 
@@ -311,6 +312,7 @@ export const METRICS: readonly MetricRow[] = [
     ({ health }) => health?.waiting,
   ),
   ...CLUSTER_METRICS,
+  ...RAFT_METRICS,
 ];
 
 function gauge(name: string, help: string, read: (readings: Readings) => number | undefined): MetricRow {
