@@ -111,7 +111,7 @@ async function overHttp(port: number): Promise<Caller> {
   const connection = await HttpConnection.open(port);
   return {
     call: ({ what, keys }, c, n, done) => {
-      const mark = what === "linearizable read" ? "&consistent=true" : "";
+      const mark = what === "linearizable read" ? "&consistency=linearizable" : "";
       const target = `/nacos/v3/admin/cs/config?dataId=${c}-${n % keys}&groupName=DEFAULT_GROUP${mark}`;
       connection.call("GET", target, done);
     },

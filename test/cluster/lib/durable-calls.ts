@@ -8,7 +8,7 @@ export type Target = Pick<MemberProcess, "name" | "url">;
 export const CALL_MAX_MS = 12_000;
 const GROUP = "DEFAULT_GROUP";
 /** Asks for a state in which everything is that was acknowledged before. */
-const LINEARIZABLE = "consistent=true";
+const LINEARIZABLE = "consistency=linearizable";
 /** `api` codes of failures: see protocol/failures.ts. */
 const CODES = { conflict: 20005, missing: 20004 } as const;
 /** Of a member that does not run, no byte of a call has left. */

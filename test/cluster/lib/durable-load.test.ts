@@ -83,7 +83,7 @@ class Registry {
     const param = (key: string) => body.get(key) ?? url.searchParams.get(key) ?? "";
     if (request.method === "GET") {
       if (url.pathname.endsWith("/instance/list")) return [200, 0, this.#listed(param("serviceName"))];
-      return this.#config(name, param("dataId"), url.searchParams.has("consistent"));
+      return this.#config(name, param("dataId"), url.searchParams.has("consistency"));
     }
     if (++this.#writes === WRITES) this.#enough.resolve();
     const isRefused = this.#writes % 25 === 10;

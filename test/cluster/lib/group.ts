@@ -4,7 +4,9 @@ import { getJson } from "./cluster.ts";
 import type { MemberProcess } from "./member-process.ts";
 
 const LOOK_AGAIN_MS = 20;
-const STATUS = "/v3/admin/core/raft/status?scope=self";
+/** The member asks all others. */
+const ALL_MAX_MS = 5000;
+const STATUS = "/v3/admin/core/raft/status";
 
 /** What one member knows of the group. */
 export interface GroupStatus {
@@ -12,7 +14,8 @@ export interface GroupStatus {
   readonly role: string;
   readonly term: number;
   readonly leader?: string;
-  readonly configuration: { readonly voters: readonly string[]; readonly learners: readonly string[] };
+  readonly voters: readonly string[];
+  readonly learners: readonly string[];
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly lastIndex: number;
@@ -22,8 +25,23 @@ export interface GroupStatus {
   readonly trust: string;
 }
 
+interface Shown {
+  readonly by: { readonly id: string };
+  readonly members: readonly { readonly id: string; readonly status?: Omit<GroupStatus, "id"> }[];
+  readonly state: { readonly index: number; readonly isEqual: boolean } | null;
+}
+
 export async function groupStatus(member: MemberProcess): Promise<GroupStatus> {
-  return (await getJson<{ data: GroupStatus }>(member, STATUS)).data;
+  const { by, members } = (await getJson<{ data: Shown }>(member, `${STATUS}?all=false`)).data;
+  const status = members.find(({ id }) => id === by.id)?.status;
+  if (status === undefined) throw new Error(`${member.name} says nothing of its log`);
+  return { ...status, id: by.id };
+}
+
+/** What differs in what the same entries led to, by the hashes that members keep; empty if nothing does. */
+export async function stateDifference(member: MemberProcess): Promise<string[]> {
+  const { state } = (await getJson<{ data: Shown }>(member, STATUS, ALL_MAX_MS)).data;
+  return state === null || state.isEqual ? [] : [`the state differs at index ${state.index}: ${JSON.stringify(state)}`];
 }
 
 /** Who leads, as those that answer say; undefined while nobody does, or not all agree. */
@@ -56,12 +74,12 @@ export async function grouped(members: readonly MemberProcess[], maxMs = 30_000)
     const leader = statuses.find((status) => status?.role === "leader");
     const isWhole =
       leader !== undefined &&
-      leader.configuration.voters.length === members.length &&
-      leader.configuration.learners.length === 0 &&
+      leader.voters.length === members.length &&
+      leader.learners.length === 0 &&
       statuses.every(
         (status) =>
           status !== undefined &&
-          leader.configuration.voters.includes(status.id) &&
+          leader.voters.includes(status.id) &&
           status.leader === leader.id &&
           status.appliedIndex >= leader.commitIndex,
       );
@@ -84,13 +102,13 @@ async function saidBy(members: readonly MemberProcess[]): Promise<string> {
 
 /** Orders that one member takes a snapshot, and waits until it has. */
 export async function snapshotNow(member: MemberProcess): Promise<void> {
-  await order(member, "snapshot", {});
+  await order(member, "snapshot", { member: (await groupStatus(member)).id });
 }
 
 /** Orders that this member leads. */
 export async function leads(member: MemberProcess): Promise<void> {
   const { id } = await groupStatus(member);
-  await order(member, "transfer", { to: id });
+  await order(member, "transfer", { member: id });
 }
 
 async function order(member: MemberProcess, name: string, params: Record<string, string>): Promise<void> {

@@ -6,7 +6,7 @@ import { Driver } from "../lib/driver.ts";
 import { SDKS } from "../lib/drivers.ts";
 import { createNamespace, namespacesOf } from "../lib/durable-calls.ts";
 import { DurableLoad } from "../lib/durable-load.ts";
-import { grouped } from "../lib/group.ts";
+import { grouped, stateDifference } from "../lib/group.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, ms } from "../lib/scenario.ts";
 import type { Stage } from "../lib/stage.ts";
@@ -90,6 +90,7 @@ export const chaos: Act = {
           await Promise.all(published);
           assert.deepEqual(await missingNamespaces(members, await namespaces), []);
           assert.deepEqual(await load.verify(members), []);
+          assert.deepEqual(await stateDifference(stage.cluster.at(0)), []);
           const newestMs = await endWithNewest(stage, sdks);
           const names = sdks.map(({ name }) => name).join(", ");
           return `${kills} kills in ${ms(tookMs)}, seed ${seed}; a group again ${ms(recoveredMs)} after the last; ${load.summary()}; ${names} were shown the newest after ${ms(newestMs)}`;

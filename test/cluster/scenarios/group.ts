@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { must, publish, readConfig, type Told } from "../lib/durable-calls.ts";
 import { DurableLoad, type LoadSetup } from "../lib/durable-load.ts";
-import { grouped, groupStatus, leaderOf, leads, snapshotNow } from "../lib/group.ts";
+import { grouped, groupStatus, leaderOf, leads, snapshotNow, stateDifference } from "../lib/group.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
 import { SmallDisk } from "../lib/small-disk.ts";
@@ -38,6 +38,7 @@ export async function underLoad(
     await pause(WARM_MS);
     await load.stop();
     assert.deepEqual(await load.verify(cluster.running), []);
+    assert.deepEqual(await stateDifference(cluster.at(0)), []);
     return `${measured}; ${load.summary()}`;
   } finally {
     await load.stop();
