@@ -107,6 +107,10 @@ export class SimLinks implements ClusterLinks, LinkShared {
     return this.#links.get(link)?.sendMessage(frames) ?? false;
   }
 
+  sendRaft(link: LinkId, frame: Uint8Array): boolean {
+    return this.#links.get(link)?.sendRaft(frame) ?? false;
+  }
+
   async call(link: LinkId, name: string, payload: unknown, timeoutMs: number): Promise<unknown> {
     const found = this.#links.get(link);
     if (found === undefined) throw new RegistryError("peerUnreachable", `call '${name}': its link is gone`);

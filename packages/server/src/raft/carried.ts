@@ -33,6 +33,14 @@ export function writePayload({ member, life, number, low }: Stamp, command: Buff
   return payload;
 }
 
+/** Whether features have made it: it is no beginning and no end of a session. */
+export function isWrite(payload: Uint8Array): boolean {
+  if (payload[0] !== BRACKET) return true;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+  const head: unknown = JSON.parse(bytes.toString("utf8", 0, bytes.indexOf(LINE_BREAK)));
+  return Array.isArray(head) && head.length > 2;
+}
+
 /** @throws Error for a payload that was made by none of these, and not by `inner`. */
 export function carriedCodec<C>(inner: CommandCodec<C> | undefined): CommandCodec<Carried<C>> {
   const decode = (payload: Uint8Array): C =>

@@ -5,8 +5,8 @@ import { type Packet, readPacket, writePacket } from "./codec.ts";
 export const FRAME_BYTES_MAX = 1024 * 1024;
 /** An entry of the largest payload and what is around it. */
 const MESSAGE_BYTES_MAX = 17 * FRAME_BYTES_MAX;
-/** Kind, life of the sender, number of the message, number of the part. */
-const HEAD_BYTES = 1 + 6 + 4 + 2;
+/** Kind, epoch, life of the sender, number of the message, number of the part. */
+const HEAD_BYTES = 1 + 4 + 6 + 4 + 2;
 
 const WHOLE = 0;
 const MORE = 1;
@@ -16,11 +16,13 @@ const LAST = 2;
 export class FrameWriter {
   readonly #life: number;
   readonly #frameBytesMax: number;
+  readonly #epoch: number;
   #message = 0;
 
-  constructor(life: number, frameBytesMax = FRAME_BYTES_MAX) {
+  constructor(life: number, frameBytesMax = FRAME_BYTES_MAX, epoch = 0) {
     this.#life = life;
     this.#frameBytesMax = frameBytesMax;
+    this.#epoch = epoch;
   }
 
   /** What the packet carries is copied once, into its frames. */
@@ -35,9 +37,10 @@ export class FrameWriter {
       const bytes = Math.min(room, length - number * room);
       const frame = Buffer.allocUnsafe(HEAD_BYTES + bytes);
       frame[0] = count === 1 ? WHOLE : number === count - 1 ? LAST : MORE;
-      frame.writeUIntBE(this.#life, 1, 6);
-      frame.writeUInt32BE(count === 1 ? 0 : this.#message, 7);
-      frame.writeUInt16BE(number, 11);
+      frame.writeUInt32BE(this.#epoch, 1);
+      frame.writeUIntBE(this.#life, 5, 6);
+      frame.writeUInt32BE(count === 1 ? 0 : this.#message, 11);
+      frame.writeUInt16BE(number, 15);
       for (let at = HEAD_BYTES; at < frame.length; ) {
         const from = parts[part] as Uint8Array;
         const taken = Math.min(from.length - offset, frame.length - at);
@@ -62,10 +65,16 @@ export interface FrameFailure {
 
 /** Puts the frames of one sender together again. */
 export class FrameReader {
+  readonly #epoch: number;
   #life = 0;
   #message = 0;
   #parts: Buffer[] = [];
   #length = 0;
+
+  /** @param epoch  of the group: frames of another one are not taken. */
+  constructor(epoch = 0) {
+    this.#epoch = epoch;
+  }
 
   /** Of the newest sender that was heard. */
   get life(): number {
@@ -73,21 +82,22 @@ export class FrameReader {
   }
 
   /**
-   * @returns undefined while more frames belong to the message, and for what is left of an earlier life or of a message
-   * whose other parts were lost. Never throws, whatever the bytes are.
+   * @returns undefined while more frames belong to the message, and for what is left of an earlier life, of another epoch, or of a
+   * message whose other parts were lost. Never throws, whatever the bytes are.
    */
   push(bytes: Uint8Array): Packet | FrameFailure | undefined {
     const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const kind = frame[0] as number;
     if (frame.length < HEAD_BYTES || kind > LAST) return { type: "malformed", reason: "a frame has no head" };
-    const life = frame.readUIntBE(1, 6);
+    if (frame.readUInt32BE(1) !== this.#epoch) return undefined;
+    const life = frame.readUIntBE(5, 6);
     if (life < this.#life) return undefined;
     if (life > this.#life) this.#forget();
     this.#life = life;
     const body = frame.subarray(HEAD_BYTES);
     if (kind === WHOLE) return parsed(body);
-    const message = frame.readUInt32BE(7);
-    const number = frame.readUInt16BE(11);
+    const message = frame.readUInt32BE(11);
+    const number = frame.readUInt16BE(15);
     if (number === 0) this.#forget();
     else if (message !== this.#message || number !== this.#parts.length) {
       this.#forget();

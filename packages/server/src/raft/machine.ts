@@ -55,17 +55,31 @@ interface Course {
 /** The features' machine behind the table of sessions: an entry counts once, in the log's time (R10). */
 export interface ReplicatedMachine<C, R> extends StateMachine<Carried<C>, Settled<R>> {
   readonly sessions: Sessions;
+  /** Whether features have changed anything. */
+  readonly holdsData: boolean;
+  /** They have: it is in the log, or was applied. */
+  held(): void;
   /** Of the ends of the last blocks, oldest first. */
   readonly hashes: readonly (readonly [index: number, hash: number])[];
 }
 
-/** @param hashed  called when a block of entries ends. */
+/**
+ * @param hashed  called when a block of entries ends.
+ * @param held  called once, when it is found that features have changed something.
+ */
 export function replicatedMachine<C, R>(
   inner: StateMachine<C, R>,
   hashed: (index: number, hash: number) => void,
+  held: () => void = () => {},
 ): ReplicatedMachine<C, R> {
   let state = new ReplicatedState();
   const { loadConfig, loadStaged, saved } = inner;
+  let holdsData = false;
+  const holds = (): void => {
+    if (holdsData) return;
+    holdsData = true;
+    held();
+  };
   return {
     get sessions() {
       return state.sessions;
@@ -74,15 +88,36 @@ export function replicatedMachine<C, R>(
       return state.course.hashes;
     },
     load(row) {
-      if (!state.load(row)) inner.load(row);
+      if (state.load(row)) return;
+      holds();
+      inner.load(row);
     },
+    get holdsData() {
+      return holdsData;
+    },
+    held: holds,
     codec: carriedCodec(inner.codec),
-    ...(loadConfig === undefined ? {} : { loadConfig: loadConfig.bind(inner) }),
-    ...(loadStaged === undefined ? {} : { loadStaged: loadStaged.bind(inner) }),
+    ...(loadConfig === undefined
+      ? {}
+      : {
+          loadConfig: (head) => {
+            holds();
+            loadConfig.call(inner, head);
+          },
+        }),
+    ...(loadStaged === undefined
+      ? {}
+      : {
+          loadStaged: (staged) => {
+            holds();
+            loadStaged.call(inner, staged);
+          },
+        }),
     ...(saved === undefined ? {} : { saved: saved.bind(inner) }),
     apply({ index, at, command }: LogEntry<Carried<C>>) {
       const time = state.begin(index, at, hashed);
       const run = (one: C): Applied<R> => {
+        holds();
         const applied = inner.apply({ index, at: time, command: one });
         state.hash(applied);
         return applied;
@@ -98,10 +133,18 @@ export function replicatedMachine<C, R>(
       const replacing = inner.replace();
       return {
         row(row) {
-          if (!next.load(row)) replacing.row(row);
+          if (next.load(row)) return;
+          holds();
+          replacing.row(row);
         },
-        config: (head) => replacing.config(head),
-        staged: (staged) => replacing.staged(staged),
+        config: (head) => {
+          holds();
+          replacing.config(head);
+        },
+        staged: (staged) => {
+          holds();
+          replacing.staged(staged);
+        },
         finish: (index, switchStore) =>
           replacing.finish(index, () => {
             switchStore();

@@ -28,6 +28,8 @@ export interface RaftEvents {
   leading?(isLeading: boolean): void;
   leaderChanged?(leader: MemberId | undefined, term: Term): void;
   configurationChanged?(configuration: Configuration, committed: boolean): void;
+  /** Features have changed something for the first time, as far as this member knows. */
+  held?(): void;
   /** This member is in no committed configuration any more. */
   removed?(): void;
   peerDamaged?(id: MemberId, trust: Trust): void;

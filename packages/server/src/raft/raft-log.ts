@@ -9,6 +9,7 @@ import { snapshotPath } from "../storage/snapshot.ts";
 import { incomingIn } from "../storage/snapshot-transfer.ts";
 import { openStorage, type StorageOptions } from "../storage/storage.ts";
 import type { DiskLimits } from "./disk.ts";
+import { holdsWrites } from "./held.ts";
 import { replicatedMachine } from "./machine.ts";
 import type { FromPeers, GroupOrder, Peers, RaftEvents, RaftStatus, TakenSnapshot } from "./port.ts";
 import type { ProposerOptions } from "./proposer.ts";
@@ -18,6 +19,8 @@ export interface RaftLogOptions<C, R> extends Omit<StorageOptions<C, R>, "replay
   readonly self: MemberId;
   /** Grows with every start of this member. */
   readonly life: number;
+  /** Grows when an operator recovers the group from one member: frames of another one are not taken. Default: 0. */
+  readonly epoch?: number;
   readonly peers: Peers;
   readonly clock: Clock;
   /**
@@ -38,6 +41,8 @@ export interface RaftLogOptions<C, R> extends Omit<StorageOptions<C, R>, "replay
 
 /** The durable log of a member of a group. */
 export interface RaftLog<C, R> extends OpenedLog<C, R>, FromPeers {
+  /** Whether features have ever changed anything, as far as what is here tells, committed or not. */
+  readonly holdsData: boolean;
   /**
    * Resolves once this member has applied everything that was committed, anywhere, when this was called.
    * @returns what is applied.
@@ -62,12 +67,17 @@ export interface RaftLog<C, R> extends OpenedLog<C, R>, FromPeers {
 export async function openRaftLog<C, R>(options: RaftLogOptions<C, R>): Promise<RaftLog<C, R>> {
   const { files = nodeFiles, directory } = options;
   let hashed: (index: Index, hash: number) => void = () => {};
-  const machine = replicatedMachine(options.machine, (index, hash) => hashed(index, hash));
+  const machine = replicatedMachine(
+    options.machine,
+    (index, hash) => hashed(index, hash),
+    () => options.events?.held?.(),
+  );
   const limits = { ...LOG_LIMITS, ...options.limits };
   const storage = await openStorage({ ...options, limits, machine, replays: false });
   try {
     const snapshots = join(directory, "snapshots");
     const there = await incomingIn(files, snapshots);
+    if (!machine.holdsData && (await holdsWrites(storage))) machine.held();
     const snapshotAt = await timeOf(snapshotPath(snapshots, storage.snapshots.index));
     const runner = new Runner<C, R>(options, limits, storage, machine);
     hashed = (index, hash) => runner.hashed(index, hash);

@@ -49,6 +49,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #logger: StorageLogger;
   readonly #clock: Clock;
   readonly #storage: Storage<Carried<C>, Settled<R>>;
+  readonly #machine: ReplicatedMachine<C, R>;
   readonly #core: Raft;
   readonly #feeder: Feeder;
   readonly #tail: Tail;
@@ -87,7 +88,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#options = options;
     this.#logger = options.logger ?? silent;
     this.#clock = clock;
-    this.#wire = new Wire(life, options.peers);
+    this.#wire = new Wire(life, options.epoch ?? 0, options.peers);
     this.#storage = storage;
     this.#machine = machine;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
@@ -176,6 +177,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
 
   get configs() {
     return this.#storage.configs;
+  }
+
+  get holdsData(): boolean {
+    return this.#machine.holdsData;
   }
 
   get appliedIndex(): Index {

@@ -1,6 +1,6 @@
 import type { MemberId } from "@nacre/core/raft";
 import type { Packet } from "./codec.ts";
-import { type FrameFailure, FrameReader, FrameWriter } from "./frames.ts";
+import { FRAME_BYTES_MAX, type FrameFailure, FrameReader, FrameWriter } from "./frames.ts";
 import type { Peers } from "./port.ts";
 
 /** A whole packet, and the life of the process that sent it. */
@@ -13,20 +13,25 @@ export interface Heard {
 /** Packets to and from every other member, in frames. */
 export class Wire {
   readonly #life: number;
+  readonly #epoch: number;
   readonly #peers: Peers;
   readonly #writers = new Map<MemberId, FrameWriter>();
   readonly #readers = new Map<MemberId, FrameReader>();
 
-  /** @param life  of this process. */
-  constructor(life: number, peers: Peers) {
+  /**
+   * @param life  of this process.
+   * @param epoch  of the group.
+   */
+  constructor(life: number, epoch: number, peers: Peers) {
     this.#life = life;
+    this.#epoch = epoch;
     this.#peers = peers;
   }
 
   send(to: MemberId, packet: Packet): void {
     let writer = this.#writers.get(to);
     if (writer === undefined) {
-      writer = new FrameWriter(this.#life);
+      writer = new FrameWriter(this.#life, FRAME_BYTES_MAX, this.#epoch);
       this.#writers.set(to, writer);
     }
     for (const frame of writer.frames(packet)) this.#peers.send(to, frame);
@@ -36,7 +41,7 @@ export class Wire {
   read(from: MemberId, frame: Uint8Array): Heard | FrameFailure | undefined {
     let reader = this.#readers.get(from);
     if (reader === undefined) {
-      reader = new FrameReader();
+      reader = new FrameReader(this.#epoch);
       this.#readers.set(from, reader);
     }
     const packet = reader.push(frame);

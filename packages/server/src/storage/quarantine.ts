@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Damage, DamageError, QUARANTINE_MARKER } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, replaceFile } from "./files.ts";
@@ -9,12 +9,14 @@ export interface Quarantine {
   /** The folder with the files, and with `reason.json`. */
   readonly folder: string;
   readonly reason: string;
-  readonly damage: Damage;
+  /** Undefined of what was left behind. */
+  readonly damage: Damage | undefined;
   /** What the member goes on with, on the disk. */
   readonly hard: HardState;
 }
 
 const FOLDER = "damaged";
+const LEFT_BEHIND = "left-behind";
 /** Folders that are kept, the newest. */
 const KEEP = 2;
 export const MEMBER_FILES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
@@ -28,24 +30,47 @@ export const MEMBER_FILES = ["log", "snapshots", "store.db", "store.db-wal", "st
  */
 export async function setAside(files: Files, directory: string, { message, damage }: DamageError): Promise<Quarantine> {
   try {
-    await files.makeDirectory(join(directory, FOLDER));
-    const number = 1 + Math.max(0, ...(await files.list(join(directory, FOLDER))).map(Number));
-    const folder = join(directory, FOLDER, String(number));
-    const quarantine: Quarantine = {
-      folder,
-      reason: message,
-      damage,
-      hard: await leftOfVote(files, directory, damage),
-    };
-    await replaceFile(files, directory, QUARANTINE_MARKER, JSON.stringify(quarantine));
-    await finish(files, directory, quarantine);
-    return quarantine;
+    const folder = await nextFolder(files, join(directory, FOLDER));
+    const hard = await leftOfVote(files, directory, damage);
+    return await carryOut(files, directory, { folder, reason: message, damage, hard });
   } catch (thrown) {
     throw diskFailure(`damaged files in ${directory} cannot be set aside`, thrown);
   }
 }
 
-/** What a process that ended in `setAside` left to be done. */
+/**
+ * Sets everything aside that belongs to a group which this member is no part of any more: a start finds an empty member
+ * that has promised nothing to anybody. Nobody has any of it open.
+ *
+ * @returns the folder; undefined when there was nothing.
+ * @throws RegistryError `dataAccess`
+ */
+export async function leaveBehind(files: Files, directory: string, reason: string): Promise<string | undefined> {
+  try {
+    const present = await files.list(directory);
+    if (present.includes(QUARANTINE_MARKER)) return (await finishQuarantine(files, directory)).folder;
+    if (!present.some((name) => NAMES.includes(name))) return undefined;
+    const folder = await nextFolder(files, join(directory, LEFT_BEHIND));
+    return (await carryOut(files, directory, { folder, reason, damage: undefined, hard: NEW_MEMBER })).folder;
+  } catch (thrown) {
+    throw diskFailure(`what belongs to another group cannot be set aside in ${directory}`, thrown);
+  }
+}
+
+async function nextFolder(files: Files, parent: string): Promise<string> {
+  await files.makeDirectory(parent);
+  const number = 1 + Math.max(0, ...(await files.list(parent)).map(Number));
+  return join(parent, String(number));
+}
+
+/** A file says first what is to be done. */
+async function carryOut(files: Files, directory: string, quarantine: Quarantine): Promise<Quarantine> {
+  await replaceFile(files, directory, QUARANTINE_MARKER, JSON.stringify(quarantine));
+  await finish(files, directory, quarantine);
+  return quarantine;
+}
+
+/** What a process that ended in `setAside` or `leaveBehind` left to be done. */
 export async function finishQuarantine(files: Files, directory: string): Promise<Quarantine> {
   try {
     const quarantine = JSON.parse((await files.read(join(directory, QUARANTINE_MARKER))).toString()) as Quarantine;
@@ -74,8 +99,9 @@ async function finish(files: Files, directory: string, { folder, hard }: Quarant
   await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
   await files.syncDirectory(folder);
   await files.syncDirectory(directory);
-  const folders = (await files.list(join(directory, FOLDER))).toSorted((a, b) => Number(b) - Number(a));
-  for (const old of folders.slice(KEEP)) await files.remove(join(directory, FOLDER, old));
+  const parent = dirname(folder);
+  const folders = (await files.list(parent)).toSorted((a, b) => Number(b) - Number(a));
+  for (const old of folders.slice(KEEP)) await files.remove(join(parent, old));
 }
 
 /** Whether the vote can be relied on. */

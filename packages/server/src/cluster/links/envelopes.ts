@@ -1,7 +1,7 @@
 import { BODY_BYTES_MAX } from "./limits.ts";
 
 /** Order is part of the wire: new kinds go to the end, and are sent only to those whose card says that they know them. */
-export const KINDS = ["frame", "message", "call", "answer", "credit", "end"] as const;
+export const KINDS = ["frame", "message", "call", "answer", "credit", "end", "raft"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** What travels on a link. */
@@ -28,6 +28,7 @@ const BODY_MAX: Record<Kind, number> = {
   answer: BODY_BYTES_MAX,
   credit: CREDIT_BYTES,
   end: END_BYTES_MAX,
+  raft: BODY_BYTES_MAX,
 };
 
 /** How many Distro messages and bytes may be sent over a link in all, counted from its beginning. */

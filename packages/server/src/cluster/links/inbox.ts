@@ -6,12 +6,13 @@ import type { LinkLimits } from "./limits.ts";
 const ANSWERS_FACTOR = 8;
 
 /**
- * What has come over one link and is to be handled, without I/O: frames and credit first, then calls and answers, then
- * Distro messages, and the end of the link at last. It keeps the credit that was given to the peer.
+ * What has come over one link and is to be handled, without I/O: frames and credit first, then what Raft says, then calls and
+ * answers, then Distro messages, and the end of the link at last. It keeps the credit that was given to the peer.
  */
 export class Inbox {
   readonly #limits: LinkLimits;
   readonly #urgent = new Lane<Arrived>();
+  readonly #raft = new Lane<Arrived>();
   readonly #calls = new Lane<Arrived>();
   readonly #messages = new Lane<Arrived>();
   #given: Credit = { messages: 0, bytes: 0 };
@@ -23,7 +24,7 @@ export class Inbox {
   }
 
   get bytes(): number {
-    return this.#urgent.bytes + this.#calls.bytes + this.#messages.bytes;
+    return this.#urgent.bytes + this.#raft.bytes + this.#calls.bytes + this.#messages.bytes;
   }
 
   get empty(): boolean {
@@ -31,7 +32,7 @@ export class Inbox {
   }
 
   /**
-   * @returns false for a call for which there is no room: it is not kept.
+   * @returns false for a call, or a frame of Raft, for which there is no room: it is not kept.
    * @throws Malformed when the peer sends more than it may.
    */
   add(envelope: Arrived): boolean {
@@ -44,6 +45,10 @@ export class Inbox {
         this.#calls.add(envelope);
         if (this.#calls.bytes > ANSWERS_FACTOR * this.#limits.callQueueBytesMax)
           throw new Malformed("it sends more answers than there were calls");
+        return true;
+      case "raft":
+        if (this.#raft.bytes + costOf(envelope.body) > this.#limits.raftQueueBytesMax) return false;
+        this.#raft.add(envelope);
         return true;
       case "message":
         this.#count(envelope.body);
@@ -63,7 +68,7 @@ export class Inbox {
 
   /** What is to be handled next. A Distro frame counts as handled from here on. */
   take(): Arrived | undefined {
-    const urgent = this.#urgent.shift() ?? this.#calls.shift();
+    const urgent = this.#urgent.shift() ?? this.#raft.shift() ?? this.#calls.shift();
     if (urgent !== undefined) return urgent;
     const message = this.#messages.shift();
     if (message?.kind !== "message") return message;
@@ -92,7 +97,7 @@ export class Inbox {
   }
 
   clear(): void {
-    for (const lane of [this.#urgent, this.#calls, this.#messages]) lane.clear();
+    for (const lane of [this.#urgent, this.#raft, this.#calls, this.#messages]) lane.clear();
   }
 
   #count(body: Uint8Array): void {

@@ -15,6 +15,8 @@ export interface LinkLimits {
   readonly batchBytesMax: number;
   /** Membership frames that wait to leave, or to be handled; above it the link is closed. Bytes. */
   readonly frameQueueBytesMax: number;
+  /** Frames of Raft that wait to leave, or to be handled; what comes on top is dropped and counted. Bytes. */
+  readonly raftQueueBytesMax: number;
   /** Distro messages that wait to leave; a message that finds more waiting is dropped and counted. Bytes. */
   readonly messageQueueBytesMax: number;
   /** Calls and answers that wait to leave, or to be handled; further ones fail at once. Bytes. */
@@ -38,6 +40,7 @@ export const LINK_LIMITS: LinkLimits = {
   creditMs: 30_000,
   batchBytesMax: MEBIBYTE,
   frameQueueBytesMax: 4 * MEBIBYTE,
+  raftQueueBytesMax: 32 * MEBIBYTE,
   messageQueueBytesMax: 16 * MEBIBYTE,
   callQueueBytesMax: 8 * MEBIBYTE,
   callsMax: 256,

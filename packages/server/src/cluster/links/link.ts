@@ -71,6 +71,7 @@ export class Link implements Worker {
   #serving = 0;
   #callsServed = 0;
   #messagesDropped = 0;
+  #raftDropped = 0;
   readonly #in = { bytes: 0, frames: 0, messages: 0 };
   readonly #out = { bytes: 0, frames: 0, messages: 0 };
   /** What had left by the last look, and for how many looks it has stayed so while something waited. */
@@ -112,6 +113,17 @@ export class Link implements Worker {
       return true;
     }
     this.#messagesDropped++;
+    return false;
+  }
+
+  /** @returns whether it was queued. */
+  sendRaft(frame: Uint8Array): boolean {
+    if (this.#state !== "open") return false;
+    if (this.#outgoing.raft(frame)) {
+      this.#flushSoon();
+      return true;
+    }
+    this.#raftDropped++;
     return false;
   }
 
@@ -214,6 +226,7 @@ export class Link implements Worker {
       messagesIn: this.#in.messages,
       messagesOut: this.#out.messages,
       messagesDropped: this.#messagesDropped,
+      raftDropped: this.#raftDropped,
       credit: this.#outgoing.room,
       queuedBytes: this.#outgoing.bytes + this.#pipe.queuedBytes,
       unhandledBytes: this.#inbox.bytes,
@@ -227,6 +240,10 @@ export class Link implements Worker {
 
   #take(envelope: Arrived): void {
     if (this.#inbox.add(envelope)) return;
+    if (envelope.kind === "raft") {
+      this.#raftDropped++;
+      return;
+    }
     const { number, name } = readCall(envelope.body);
     this.#refuse(
       number,
@@ -242,6 +259,12 @@ export class Link implements Worker {
         return handlers.frame(this.id, readFrame(body));
       case "message":
         return this.#message(body);
+      case "raft": {
+        if (handlers.memberOf(this.id) === undefined) return;
+        const malformed = handlers.raft(this.id, body);
+        if (malformed !== undefined) throw new Malformed(`a frame of Raft is malformed: ${malformed}`);
+        return;
+      }
       case "call":
         return this.#serve(body);
       case "answer":

@@ -33,6 +33,7 @@ export class TestMember {
   readonly told: string[] = [];
   readonly frames: Frame[] = [];
   readonly messages: Message[] = [];
+  readonly raft: Uint8Array[] = [];
   readonly warnings: string[] = [];
   port = 0;
   readonly #waiting = new Set<() => void>();
@@ -59,6 +60,11 @@ export class TestMember {
           if (options.message !== undefined) options.message(link, message);
           else this.messages.push(message);
           note(`message ${link}`);
+        },
+        raft: (link, frame) => {
+          this.raft.push(frame);
+          note(`raft ${link}`);
+          return frame[0] === 0xff ? "it is none" : undefined;
         },
         credit: (link, batches) => note(`credit ${link}: ${batches}`),
         memberOf: (link) => (options.knows?.(link) === false ? undefined : "peer"),

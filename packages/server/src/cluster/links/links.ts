@@ -95,6 +95,11 @@ export class Links implements LinkShared, ClusterLinks {
     return this.#links.get(link)?.sendMessage(frames) ?? false;
   }
 
+  /** Goes before calls and Distro messages. Of a link that is gone, or whose queue is full, it is lost. @returns whether it was queued. */
+  sendRaft(link: LinkId, frame: Uint8Array): boolean {
+    return this.#links.get(link)?.sendRaft(frame) ?? false;
+  }
+
   /**
    * Asks the member at the other end.
    *

@@ -3,12 +3,13 @@ import { costOf, Lane } from "./lane.ts";
 import type { LinkLimits } from "./limits.ts";
 
 /**
- * What waits to leave over one link, without I/O: frames and credit go first, then calls and answers, then Distro
- * messages as far as the peer has given room for them.
+ * What waits to leave over one link, without I/O: frames and credit go first, then what Raft says, then calls and
+ * answers, then Distro messages as far as the peer has given room for them.
  */
 export class Outgoing {
   readonly #limits: LinkLimits;
   readonly #urgent = new Lane<Envelope>();
+  readonly #raft = new Lane<Envelope>();
   readonly #calls = new Lane<Envelope>();
   readonly #messages = new Lane<Envelope>();
   /** Frames that are left of the messages that wait, message by message. */
@@ -24,7 +25,7 @@ export class Outgoing {
   }
 
   get bytes(): number {
-    return this.#urgent.bytes + this.#calls.bytes + this.#messages.bytes;
+    return this.#urgent.bytes + this.#raft.bytes + this.#calls.bytes + this.#messages.bytes;
   }
 
   get given(): Credit {
@@ -50,6 +51,13 @@ export class Outgoing {
   urgent(kind: "frame" | "credit", body: Uint8Array): boolean {
     this.#urgent.add({ kind, body });
     return this.#urgent.bytes <= this.#limits.frameQueueBytesMax;
+  }
+
+  /** @returns false when there is no room: nothing is queued then, and Raft says it again. */
+  raft(body: Uint8Array): boolean {
+    if (this.#raft.bytes + costOf(body) > this.#limits.raftQueueBytesMax) return false;
+    this.#raft.add({ kind: "raft", body });
+    return true;
   }
 
   /** @returns false when there is no room: nothing is queued then. */
@@ -96,6 +104,7 @@ export class Outgoing {
 
   #next(): Lane<Envelope> | undefined {
     if (this.#urgent.first !== undefined) return this.#urgent;
+    if (this.#raft.first !== undefined) return this.#raft;
     if (this.#calls.first !== undefined) return this.#calls;
     return this.#messages.first !== undefined && this.#mayStart() ? this.#messages : undefined;
   }

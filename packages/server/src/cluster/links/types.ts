@@ -17,6 +17,8 @@ export interface LinkHandlers {
   frame(link: LinkId, frame: Frame): void;
   /** A message of Distro, in the order of one link; of links that `memberOf` knows alone. */
   message(link: LinkId, message: Message): void;
+  /** A frame of Raft; of links that `memberOf` knows alone. @returns why the link is to be closed, if it is. */
+  raft(link: LinkId, frame: Uint8Array): string | undefined;
   /** How many Distro messages the link takes now; told when the peer has made room. */
   credit(link: LinkId, batches: number): void;
   /** Who is at the other end, as membership has found. Calls and Distro messages of strangers are not taken. */
@@ -38,6 +40,7 @@ export interface ClusterLinks {
   closeLink(link: LinkId, reason: string): void;
   sendFrame(link: LinkId, frame: Frame): void;
   sendMessage(link: LinkId, frames: readonly Uint8Array[]): boolean;
+  sendRaft(link: LinkId, frame: Uint8Array): boolean;
   call(link: LinkId, name: string, payload: unknown, timeoutMs: number): Promise<unknown>;
   facts(): LinksFacts;
   /** New certificates for connections that come from now on. */
@@ -81,6 +84,8 @@ export interface LinkFacts {
   readonly messagesOut: number;
   /** Distro messages that found the queue full: Distro tells the same again. */
   readonly messagesDropped: number;
+  /** Frames of Raft that found a queue full, here or as they came: Raft says the same again. */
+  readonly raftDropped: number;
   /** Distro messages that the link takes now. */
   readonly credit: number;
   /** Waiting here or in the socket. */
