@@ -11,5 +11,25 @@ export interface Responsibility {
   onChange(changed: (isResponsible: boolean) => void): void;
 }
 
-/** Of a member without others. */
+/** Of a member that has no group. */
 export const ALWAYS_RESPONSIBLE: Responsibility = { isResponsible: () => true, onChange: () => {} };
+
+/** Of a member of a group: while it leads. */
+export class LeadersResponsibility implements Responsibility {
+  readonly #told: ((isResponsible: boolean) => void)[] = [];
+  #leads = false;
+
+  isResponsible(): boolean {
+    return this.#leads;
+  }
+
+  onChange(changed: (isResponsible: boolean) => void): void {
+    this.#told.push(changed);
+  }
+
+  set(leads: boolean): void {
+    if (leads === this.#leads) return;
+    this.#leads = leads;
+    for (const changed of this.#told) changed(leads);
+  }
+}

@@ -2,6 +2,8 @@ import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
 import { clusterCounts } from "./cluster/cluster-counts.ts";
+import { GroupLinks } from "./cluster/group/group-links.ts";
+import { GroupLog } from "./cluster/group/group-log.ts";
 import { openIdentity } from "./cluster/identity.ts";
 import { leave } from "./cluster/leaving.ts";
 import { openMember } from "./cluster/member.ts";
@@ -27,11 +29,10 @@ import { openUdpPush } from "./naming/udp.ts";
 import { metricSources } from "./observe.ts";
 import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
-import type { OwnGroup } from "./ops/raft/own-group.ts";
 import { type Options, optionsOf } from "./options.ts";
 import { raftMetrics } from "./raft/metrics.ts";
 import { Readiness } from "./readiness.ts";
-import { ALWAYS_RESPONSIBLE } from "./responsibility.ts";
+import { ALWAYS_RESPONSIBLE, LeadersResponsibility } from "./responsibility.ts";
 import type { RunningServer, Stop } from "./running.ts";
 import {
   configOptions,
@@ -43,12 +44,10 @@ import {
   namingOptions,
   tlsOptions,
 } from "./setups.ts";
-import { type AnyCommand, type AnyResult, stateMachine } from "./state-machine.ts";
-import { openDurableLog } from "./storage/durable-log.ts";
+import { stateMachine } from "./state-machine.ts";
 import { nodeFiles } from "./storage/files.ts";
-import { type FolderLock, takeFolder } from "./storage/lock.ts";
+import { takeFolder } from "./storage/lock.ts";
 import { openMemoryLog } from "./storage/memory-log.ts";
-import type { OpenedLog } from "./storage/port.ts";
 import { renewOnChange } from "./transport/grpc/certificates.ts";
 import { createGrpcTransport } from "./transport/grpc/engines.ts";
 import { statusOf } from "./transport/http/filters.ts";
@@ -120,8 +119,8 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     options: connectionOptions(options),
     filters: namespaceRefused === undefined ? [] : [namespaceFilter(namespaceRefused)],
   });
-  // Members that are not alone refuse durable changes, so that it does not matter yet who proposes them.
-  const responsibility = ALWAYS_RESPONSIBLE;
+  const leads = new LeadersResponsibility();
+  const responsibility = directory === undefined ? ALWAYS_RESPONSIBLE : leads;
   const naming = new Naming({
     clock,
     log,
@@ -154,7 +153,23 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   connections.serve(configFeature(configs));
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
-  const durable = await openStorage(directory, lock, stateMachine(naming, configs), log);
+  const machine = stateMachine(naming, configs);
+  const groupLinks = new GroupLinks(clock);
+  const group =
+    directory === undefined || lock === undefined
+      ? undefined
+      : await GroupLog.open({
+          clock,
+          log,
+          directory,
+          lock,
+          machine,
+          identity,
+          peers: groupLinks,
+          responsibility: leads,
+          isAlone: options.mode !== "cluster" && identity.identity.joined.length === 0,
+        });
+  const durable = group ?? openMemoryLog({ machine });
   stops.push(() => durable.close());
 
   const udp = options.udpPushEnabled ? await openUdpPush({ clock }) : undefined;
@@ -167,7 +182,6 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     setHealth: ({ target, healthy, reason }) => naming.setHealth(target, healthy, reason),
   });
   stops.push(() => healthChecks.close());
-  const ownGroup = (): OwnGroup | undefined => undefined;
   const member = await openMember(
     {
       clock,
@@ -179,7 +193,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       naming,
       connections,
       durable,
-      ownGroup,
+      group: group && { log: group, links: groupLinks },
       readiness,
       held: () => ({ configs: configs.state.counts.items, namespaces: configs.state.namespaces.size }),
       load,
@@ -189,13 +203,15 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     stops,
   );
   const { cluster } = member;
-  const alone = onlyAlone(durable, {
-    others: () => cluster.others,
-    held: () => cluster.members.feed({ type: "dataHeld" }),
-  });
-  configs.attach({ durable: alone, store: durable.configs });
+  const writes =
+    group ??
+    onlyAlone(durable, {
+      others: () => cluster.others,
+      held: () => cluster.members.feed({ type: "dataHeld" }),
+    });
+  configs.attach({ durable: writes, store: durable.configs });
   naming.attach({
-    durable: alone,
+    durable: writes,
     health: healthChecks,
     responsibility,
     forward: (event) => cluster.forward(event),
@@ -210,7 +226,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   }
 
   const raftFigures = (): RaftMetrics | undefined => {
-    const status = ownGroup()?.status();
+    const status = group?.status();
     const { epoch } = identity.identity;
     const shown = (id: string): string => member.members.shown(id);
     return status && raftMetrics(status, { epoch, now: clock.now(), wall: clock.wall(), shown });
@@ -230,7 +246,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       process: watch,
       cluster: () => clusterCounts({ clock, cluster, findings: () => member.diagnosis.findings }),
       raft: () => raftFigures(),
-      leads: () => !cluster.others,
+      leads: () => responsibility.isResponsible(),
     }),
   );
   const routes = httpRoutes({
@@ -249,7 +265,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     diagnosis: member.diagnosis,
     orders: member.orders,
     raft: member.raft,
-    group: ownGroup,
+    group: () => group,
     facts: () => ({ version: VERSION, port, mode: options.mode }),
     setLogLevel: levelSetter(log),
     exposed: options.actuatorExposure,
@@ -344,14 +360,4 @@ export async function endAll(stops: readonly Stop[], graceMs: () => number): Pro
       failures.push(thrown);
     }
   return failures;
-}
-
-async function openStorage(
-  directory: string | undefined,
-  lock: FolderLock | undefined,
-  machine: ReturnType<typeof stateMachine>,
-  log: Logger,
-): Promise<OpenedLog<AnyCommand, AnyResult>> {
-  if (directory === undefined) return openMemoryLog({ machine });
-  return openDurableLog({ machine, directory, logger: log, ...(lock && { lock }) });
 }

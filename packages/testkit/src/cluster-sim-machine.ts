@@ -61,7 +61,16 @@ export class SimMachine implements Machine {
   /** A new data folder: who this member is, in ids that follow from the seed. */
   install(memberId: string, clusterId: string, settled: boolean): void {
     this.disk.clear();
-    const identity: Identity = { memberId, clusterId, settled, incarnation: 0, epoch: 0, joined: [] };
+    const identity: Identity = {
+      memberId,
+      clusterId,
+      settled,
+      incarnation: 0,
+      epoch: 0,
+      group: "joins",
+      hasPeers: false,
+      joined: [],
+    };
     this.disk.write(`${DATA}/member.json`, JSON.stringify(identity));
   }
 }

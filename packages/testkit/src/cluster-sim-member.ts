@@ -167,7 +167,6 @@ export class SimMember {
         "loader.reload": () => ({ moved: 0 }),
         // What is asked for people alone is not asked here.
       } as Partial<ClusterSetup["calls"]> as ClusterSetup["calls"],
-      holdsData: false,
       resolve: async (name) => {
         await clock.sleep(5);
         const ips = host.resolve(name);

@@ -128,6 +128,7 @@ export class SimNet {
         incarnation,
         clusterId,
         settled,
+        epoch: 0,
         joined,
         holdsData: false,
         protocol: { speaks: 1, oldest: 1 },

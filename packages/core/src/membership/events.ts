@@ -43,6 +43,7 @@ export type Effect =
       readonly type: "persist";
       readonly clusterId: string;
       readonly settled: boolean;
+      readonly epoch: number;
       readonly joined: readonly Address[];
     }
   /** `from` is undefined for a member not known before, `to` for one that is forgotten. */

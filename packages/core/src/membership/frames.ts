@@ -23,6 +23,8 @@ export interface Card {
   readonly clusterId: string;
   /** Whether the cluster id stands for good; a new and empty member may still take another's. */
   readonly settled: boolean;
+  /** 0 at first; grows when an operator recovers the cluster's group from one member. */
+  readonly epoch: number;
   /** Grows with every start. */
   readonly incarnation: number;
   /** Grows with everything that is sent within an incarnation: a greater one is a sign of life, whoever passes it on. */

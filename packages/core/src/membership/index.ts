@@ -4,6 +4,7 @@ export * from "./facts.ts";
 export type * from "./frames.ts";
 export * from "./member-list.ts";
 export { ownerIn, responsible } from "./ring.ts";
+export { isAlone, listOf } from "./self.ts";
 export {
   MEMBERSHIP_DEFAULTS,
   type Member,

@@ -66,5 +66,6 @@ function waitingFor(state: Membership, dialled: Address | undefined): Address[] 
 }
 
 export function persist(state: Membership, out: Out): void {
-  out.push({ type: "persist", clusterId: state.clusterId, settled: state.settled, joined: [...state.joined] });
+  const { clusterId, settled, epoch } = state;
+  out.push({ type: "persist", clusterId, settled, epoch, joined: [...state.joined] });
 }

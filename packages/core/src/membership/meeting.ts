@@ -165,6 +165,7 @@ function adopt(state: Membership, card: Card, out: Out): void {
   for (const link of state.links.values()) link.memberId = undefined;
   for (const member of [...state.members.values()]) forget(state, member, `this member joins ${name(card)}`, out);
   state.clusterId = card.clusterId;
+  state.epoch = card.epoch;
   state.settled = card.settled;
   persist(state, out);
 }
@@ -259,6 +260,12 @@ function takeCard(state: Membership, member: Member, card: Card, link: Link, now
   member.listHash = card.listHash;
   if (card.listHash === state.list.hash) member.list = undefined;
   member.protocol = card.protocol;
+  member.epoch = card.epoch;
+  // The group was recovered without this member: what it holds of it counts no more, and it says so to nobody.
+  if (card.epoch > state.epoch) {
+    state.epoch = card.epoch;
+    persist(state, out);
+  }
   member.version = card.version;
   member.pausedMs = card.pausedMs;
   member.starting = card.state === "STARTING";

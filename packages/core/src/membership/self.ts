@@ -104,6 +104,7 @@ export function cardOf(state: Membership, now: Millis): Card {
     id: start.id,
     clusterId: state.clusterId,
     settled: state.settled || isAlone(state),
+    epoch: state.epoch,
     incarnation: start.incarnation,
     beat: state.lastBeat,
     addresses: state.selfAddress === undefined ? [] : [state.selfAddress],

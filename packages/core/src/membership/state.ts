@@ -72,6 +72,7 @@ export const MEMBERSHIP_DEFAULTS: MembershipOptions = {
 export interface Start {
   readonly id: MemberId;
   readonly incarnation: number;
+  readonly epoch: number;
   readonly clusterId: string;
   /** As it was persisted; false for a cluster id that was only just drawn. */
   readonly settled: boolean;
@@ -128,6 +129,7 @@ export interface Asked {
 
 export interface Member {
   readonly id: MemberId;
+  epoch: number;
   addresses: readonly Address[];
   incarnation: number;
   beat: number;
@@ -193,6 +195,8 @@ export interface Membership {
   readonly start: Start;
   readonly startedAt: Millis;
   clusterId: string;
+  /** The greatest that was heard of. */
+  epoch: number;
   settled: boolean;
   holdsData: boolean;
   majorityAt: Millis | undefined;
@@ -252,6 +256,7 @@ export function newMembership(start: Start, now: Millis, options: Partial<Member
     start,
     startedAt: now,
     clusterId: start.clusterId,
+    epoch: start.epoch,
     settled: start.settled || start.holdsData,
     holdsData: start.holdsData,
     majorityAt: undefined,
@@ -291,6 +296,7 @@ export function newMembership(start: Start, now: Millis, options: Partial<Member
 export function newMember(id: MemberId, now: Millis): Member {
   return {
     id,
+    epoch: 0,
     addresses: [],
     incarnation: 0,
     beat: -1,

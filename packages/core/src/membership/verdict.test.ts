@@ -8,6 +8,7 @@ function card(id: string, about: Partial<Card> = {}): Card {
     id,
     clusterId: "prod",
     settled: true,
+    epoch: 0,
     incarnation: 1,
     beat: 1,
     addresses: [`${id}:8848`],

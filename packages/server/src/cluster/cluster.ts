@@ -12,6 +12,7 @@ import { type ClientNews, contentsOf, heardAt, isLeft, servicesOf } from "@nacre
 import { RegistryError, type ServiceName } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
+import { uncaught } from "../faults.ts";
 import type { Naming } from "../naming/naming.ts";
 import type { Files } from "../storage/files.ts";
 import { VERSION } from "../version.ts";
@@ -28,6 +29,10 @@ import {
   noteForwarded,
   readForwarded,
 } from "./forwarding.ts";
+import { CatchingUp } from "./group/catching-up.ts";
+import { Forming, joinOf } from "./group/forming-runner.ts";
+import type { GroupLinks } from "./group/group-links.ts";
+import type { GroupHandle } from "./group/group-log.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
@@ -38,6 +43,11 @@ import { type PeerCallHandlers, type PeerCallName, type PeerCalls, type Peers, r
 
 /** Members speak to each other when each understands what the other one speaks. */
 export const CLUSTER_PROTOCOL = { speaks: 1, oldest: 1 } as const;
+
+/** For an answer of the group's leader, through the member that was asked. */
+const JOIN_MS = 5_000;
+
+type Persist = Extract<Effect, { type: "persist" }>;
 
 export interface ClusterSetup {
   readonly clock: Clock;
@@ -58,9 +68,9 @@ export interface ClusterSetup {
   readonly portOffset: number;
   readonly tls: LinkTls | undefined;
   /** What this member answers others, beside what the cluster answers itself. */
-  readonly calls: Omit<PeerCallHandlers, "naming.write">;
-  /** Whether this member holds durable data, so that its cluster id stands. */
-  readonly holdsData: boolean;
+  readonly calls: Omit<PeerCallHandlers, "naming.write" | "group.join">;
+  /** The log of durable data, and what it hears others through; undefined for a member that keeps nothing. */
+  readonly group?: { readonly log: GroupHandle; readonly links: GroupLinks };
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
   /** This member has what it needs to serve clients, or not yet and why. Called when that changes. */
   readonly readiness: (state: { readonly ready: boolean; readonly reason: string }) => void;
@@ -107,6 +117,8 @@ export class Cluster {
   readonly forwardingFailures: ForwardingFailures = new Map();
   readonly #setup: ClusterSetup;
   readonly #probe: InstanceProbe;
+  readonly #forming: Forming | undefined;
+  readonly #catchingUp: CatchingUp | undefined;
   /** The link that this member uses for each other one, as far as Distro was told of its credit. */
   readonly #outs = new Map<string, LinkId>();
   readonly #credits = new Map<LinkId, number>();
@@ -118,8 +130,8 @@ export class Cluster {
 
   constructor(setup: ClusterSetup) {
     this.#setup = setup;
-    const { clock, log, naming, identity, outside } = setup;
-    const { memberId, clusterId, settled, incarnation, joined } = identity.identity;
+    const { clock, log, naming, identity, group, outside } = setup;
+    const { memberId, clusterId, settled, epoch, incarnation, joined } = identity.identity;
     const newLinks = outside?.links ?? ((links) => new Links(links));
     this.links = newLinks({
       clock,
@@ -133,12 +145,17 @@ export class Cluster {
           this.members.feed({ type: "connectFailed", address, error, refused }),
         closed: (link, error) => {
           this.#credits.delete(link);
+          group?.links.closed(link);
           this.members.feed({ type: "linkClosed", link, error });
         },
         frame: (link, frame) => this.members.feed({ type: "received", link, frame }),
         message: (link, message) => {
           const from = this.members.state.links.get(link)?.memberId;
           if (from !== undefined) this.distro.feed({ type: "received", from, message });
+        },
+        raft: (link, frame) => {
+          const from = this.members.state.links.get(link)?.memberId;
+          return from === undefined ? undefined : group?.links.received(link, from, frame);
         },
         credit: (link, batches) => {
           this.#credits.set(link, batches);
@@ -149,6 +166,7 @@ export class Cluster {
       calls: {
         ...setup.calls,
         "naming.write": (given) => this.#forwarded(readForwarded(given)),
+        "group.join": (given, from) => joinOf(group?.log, identity.identity.epoch, from, given),
       } satisfies PeerCallHandlers,
     });
     this.members = new MemberRunner({
@@ -159,7 +177,8 @@ export class Cluster {
         incarnation,
         clusterId,
         settled,
-        holdsData: setup.holdsData,
+        epoch,
+        holdsData: group?.log.holdsData === true,
         joined,
         protocol: CLUSTER_PROTOCOL,
         version: VERSION,
@@ -182,7 +201,7 @@ export class Cluster {
         isolated: (isolated) => this.distro.feed({ type: "isolated", isolated }),
         stepped: () => this.#followLinks(),
       },
-      persist: (ids) => identity.save(ids),
+      persist: (ids) => this.#persist(ids),
       resolve: setup.resolve,
     });
     this.distro = new DistroRunner({
@@ -213,6 +232,32 @@ export class Cluster {
         this.#judgeReadiness();
       },
     });
+    if (group !== undefined) {
+      group.links.parts = {
+        sendRaft: (link, frame) => this.links.sendRaft(link, frame),
+        shown: (id) => this.shown(id),
+      };
+      group.links.to = group.log;
+      this.#forming = new Forming({
+        clock,
+        log,
+        group: group.log,
+        identity,
+        membership: this.members.state,
+        askToJoin: (id) => this.#ask(id, "group.join", { epoch: identity.identity.epoch }, JOIN_MS),
+      });
+      this.#catchingUp = new CatchingUp({
+        clock,
+        log,
+        readIndex: () => group.log.readIndex(),
+        ended: () => this.#judgeReadiness(),
+      });
+      group.log.outside = {
+        whyNotFirst: () => this.#forming?.whyNotFirst(),
+        held: () => this.members.feed({ type: "dataHeld" }),
+        changed: () => this.#forming?.look(),
+      };
+    }
     const connects = outside?.connects ?? connectsByTcp(newResolve(clock));
     this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id), connects);
   }
@@ -251,6 +296,8 @@ export class Cluster {
   /** Begins to look for others. The list and this machine's addresses are fed to `members` by the lookup. */
   start(): void {
     this.members.start();
+    this.#forming?.start();
+    this.#catchingUp?.start();
   }
 
   /** Who owns an address client; undefined while nobody does. */
@@ -290,9 +337,20 @@ export class Cluster {
 
   async stop(graceMs: number): Promise<void> {
     this.freeze();
+    this.#forming?.stop();
+    this.#catchingUp?.stop();
     this.members.stop();
     await this.#journal?.close();
     await this.links.close(graceMs);
+  }
+
+  /** Who this member is. When it becomes part of another group than before, what it holds of that one is given up. */
+  async #persist({ clusterId, settled, epoch, joined }: Persist): Promise<void> {
+    const { identity, group } = this.#setup;
+    const before = identity.identity;
+    const isOther = group !== undefined && (clusterId !== before.clusterId || epoch !== before.epoch);
+    await identity.save({ clusterId, settled, epoch, joined, ...(isOther && { group: "over" }) });
+    if (isOther) group.log.giveUp().catch(uncaught);
   }
 
   #memberChanged({ id, to }: Extract<Effect, { type: "memberChanged" }>): void {
@@ -313,10 +371,12 @@ export class Cluster {
   /** Distro has to know what the link takes over which it sends. */
   #followLinks(): void {
     const { state } = this.members;
+    const groupLinks = this.#setup.group?.links;
     for (const member of state.members.values()) {
       const { id } = member;
       const out = linkTo(state, member);
       if (this.#outs.get(id) === out) continue;
+      groupLinks?.follow(id, out);
       if (out === undefined) this.#outs.delete(id);
       else this.#outs.set(id, out);
       this.distro.credit(id, out === undefined ? undefined : (this.#credits.get(out) ?? 0));
@@ -324,6 +384,7 @@ export class Cluster {
     for (const id of this.#outs.keys()) {
       if (this.#member(id) !== undefined) continue;
       this.#outs.delete(id);
+      groupLinks?.forget(id);
       this.distro.credit(id, undefined);
     }
     for (const id of this.forwardingFailures.keys()) if (!this.#ring.includes(id)) this.forwardingFailures.delete(id);
@@ -378,6 +439,8 @@ export class Cluster {
   #judgeReadiness(): void {
     const { selfState } = this.members.state;
     if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
+    else if (this.#distroReady.ready && this.#catchingUp?.isOver === false)
+      this.#setup.readiness({ ready: false, reason: this.#catchingUp.reason });
     else this.#setup.readiness(this.#distroReady);
   }
 

@@ -47,6 +47,8 @@ describe("who a member is", () => {
       joined: ["10.0.0.2:8848"],
       incarnation: after.incarnation,
       epoch: 0,
+      group: "founds",
+      hasPeers: false,
     });
   });
 

@@ -15,11 +15,20 @@ export interface Identity {
   readonly incarnation: number;
   /** 0 at first; grows when an operator makes a group anew of what one member holds, so that the others see it. */
   readonly epoch: number;
+  /**
+   * What this member has to do with the group of its cluster. `founds`: its cluster id is the one that it drew, and no group
+   * was begun under it, so that this member is to begin it. `joins`: it is in a group, or waits to be taken into one.
+   * `over`: what its data folder holds is of a group that it is no part of, and is set aside before anything reads it.
+   */
+  readonly group: "founds" | "joins" | "over";
+  /** Whether its group had other voters when this member last heard of it: they have what it may lose. */
+  readonly hasPeers: boolean;
   /** Addresses of members through which this one joined by an operator's order. */
   readonly joined: readonly string[];
 }
 
 export interface OpenedIdentity {
+  /** As it was saved last. */
   readonly identity: Identity;
   /** Whether the ids were drawn by this start. */
   readonly fresh: boolean;
@@ -33,6 +42,8 @@ export const IDENTITY_FILE = "member.json";
  * to be another process, and refused by name; equal ones would take each other for themselves and run alone in silence.
  */
 const INCARNATION_STEP_MAX = 1 << 20;
+/** A process that begins another log (see `group/group-log.ts`) counts up from its incarnation, so often at most. */
+export const OPENINGS_MAX = 1024;
 
 /**
  * Reads who this member is and counts one more start of it, or draws ids for a new one.
@@ -60,19 +71,25 @@ export async function openIdentity(
     settled: false,
     incarnation: 0,
     epoch: 0,
+    group: "founds",
+    hasPeers: false,
     joined: [],
   };
-  identity = { ...identity, incarnation: identity.incarnation + draw(INCARNATION_STEP_MAX) };
+  identity = { ...identity, incarnation: identity.incarnation + OPENINGS_MAX + draw(INCARNATION_STEP_MAX) };
   const write = async (): Promise<void> => {
     if (directory !== undefined) await folder(writeIdentity(files, directory, identity));
   };
   await write();
+  let saving = Promise.resolve();
   return {
-    identity,
+    get identity() {
+      return identity;
+    },
     fresh,
-    async save(change) {
+    save(change) {
       identity = { ...identity, ...change };
-      await write();
+      saving = saving.catch(() => {}).then(write);
+      return saving;
     },
   };
 }
@@ -92,17 +109,20 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
     throw thrown;
   }
   try {
-    const { memberId, clusterId, settled, incarnation, epoch = 0, joined } = JSON.parse(text) as Partial<Identity>;
+    const given = JSON.parse(text) as Partial<Identity>;
+    const { memberId, clusterId, settled, incarnation, epoch = 0, group = "founds", hasPeers = false, joined } = given;
     if (
       isId(memberId) &&
       isId(clusterId) &&
       typeof settled === "boolean" &&
       isIncarnation(incarnation) &&
       isIncarnation(epoch) &&
+      GROUPS.includes(group) &&
+      typeof hasPeers === "boolean" &&
       Array.isArray(joined) &&
       joined.every((address) => typeof address === "string")
     )
-      return { memberId, clusterId, settled, incarnation, epoch, joined };
+      return { memberId, clusterId, settled, incarnation, epoch, group, hasPeers, joined };
   } catch {
     // Not JSON: the same as wrong fields.
   }
@@ -110,6 +130,8 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
     `${path} is damaged, so this member does not know who it is: restore the file from a backup, or move the data folder away to start as a new member that loads from the others.`,
   );
 }
+
+const GROUPS: readonly string[] = ["founds", "joins", "over"] satisfies Identity["group"][];
 
 /** Anything else the others would not take from this member: its links would be closed, again and again. */
 function isId(given: unknown): given is string {

@@ -60,7 +60,7 @@ export interface MemberRunnerSetup {
   readonly links: MemberLinks;
   readonly listener: MemberListener;
   /** Durable when the promise resolves. */
-  readonly persist: (ids: { clusterId: string; settled: boolean; joined: readonly Address[] }) => Promise<void>;
+  readonly persist: (ids: Extract<Effect, { type: "persist" }>) => Promise<void>;
   /** Never rejects. */
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
 }
@@ -179,15 +179,15 @@ export class MemberRunner {
     this.#performing = true;
     for (let effect = this.#waiting.shift(); effect !== undefined; effect = this.#waiting.shift()) {
       if (effect.type === "persist") {
-        const { clusterId, settled, joined } = effect;
-        this.#setup.persist({ clusterId, settled, joined }).then(
+        const { clusterId, settled } = effect;
+        this.#setup.persist(effect).then(
           () => {
             this.#tellCluster(clusterId, settled);
             this.#goOn();
           },
           (err: unknown) => {
             this.#setup.log.error({ err }, "who this member is could not be stored: it is told to nobody until it is");
-            this.#waiting.unshift({ type: "persist", clusterId, settled, joined });
+            this.#waiting.unshift(effect);
             this.#setup.clock.schedule(1_000, () => this.#goOn());
           },
         );

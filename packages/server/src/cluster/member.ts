@@ -8,7 +8,6 @@ import type { ProcessLoad } from "../metrics/load.ts";
 import type { Naming } from "../naming/naming.ts";
 import { subscriberPage } from "../naming/subscriber-page.ts";
 import { LazyRaftOps } from "../ops/raft/lazy-raft-ops.ts";
-import type { OwnGroup } from "../ops/raft/own-group.ts";
 import type { Options } from "../options.ts";
 import type { Readiness } from "../readiness.ts";
 import type { Stop } from "../running.ts";
@@ -16,7 +15,7 @@ import type { DurableLog } from "../storage/port.ts";
 import { renewOnChange } from "../transport/grpc/certificates.ts";
 import { VERSION } from "../version.ts";
 import { Balancer } from "./balancer.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, type ClusterSetup } from "./cluster.ts";
 import { LazyConverge } from "./converge/lazy-converge.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { LazyDiagnosis } from "./lazy-diagnosis.ts";
@@ -53,9 +52,9 @@ export interface MemberParts {
   readonly identity: OpenedIdentity;
   readonly naming: Naming;
   readonly connections: Connections;
-  readonly durable: Pick<DurableLog<never, never>, "appliedIndex" | "status">;
-  /** The log, for operators; undefined for a member that keeps nothing on disk. */
-  readonly ownGroup: () => OwnGroup | undefined;
+  readonly durable: Pick<DurableLog<never, never>, "status">;
+  /** The log and what it hears others through; undefined for a member that keeps nothing on disk. */
+  readonly group: ClusterSetup["group"];
   readonly readiness: Readiness;
   /** What of configurations is held here. */
   readonly held: () => { readonly configs: number; readonly namespaces: number };
@@ -117,7 +116,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
   const raft = new LazyRaftOps(() => ({
     clock,
     version: VERSION,
-    group: parts.ownGroup,
+    group: () => parts.group?.log,
     epoch: () => identity.identity.epoch,
     membership: cluster.members.state,
     peers: cluster.peers,
@@ -145,7 +144,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       "naming.subscribers": (given) => subscriberPage(naming, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
-    holdsData: durable.appliedIndex > 0,
+    ...(parts.group !== undefined && { group: parts.group }),
     resolve: newResolve(clock),
     readiness: ({ ready, reason }) => {
       if (!ready) return readiness.waiting(reason);

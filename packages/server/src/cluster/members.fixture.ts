@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { freeMainPort, GRPC_OFFSET } from "../free-ports.ts";
 import type { Options } from "../options.ts";
 import type { RunningServer } from "../running.ts";
@@ -11,16 +14,21 @@ const WAIT_MS = 20_000;
 /** Real members in this process, over loopback. */
 export class TestMembers {
   readonly servers: RunningServer[];
+  readonly #directory: string;
 
-  private constructor(servers: RunningServer[]) {
+  private constructor(servers: RunningServer[], directory: string) {
     this.servers = servers;
+    this.#directory = directory;
   }
 
   /** Started together, and each sees all others UP. */
   static async start(count: number, options: Partial<Options> = {}): Promise<TestMembers> {
     const ports = await freePorts(count);
     const memberList = ports.map((port) => `${HOST}:${port}`);
-    const members = new TestMembers(await Promise.all(ports.map((port) => TestMembers.one(port, memberList, options))));
+    const directory = await mkdtemp(join(tmpdir(), "nacre-members-"));
+    const start = (port: number) =>
+      TestMembers.one(port, memberList, { dataDir: join(directory, `${port}`), ...options });
+    const members = new TestMembers(await Promise.all(ports.map(start)), directory);
     for (const { url } of members.servers)
       await until(async () => {
         const { data } = await json(url, "GET /v1/core/cluster/nodes");
@@ -33,8 +41,11 @@ export class TestMembers {
   /** Each a cluster of its own. */
   static async alone(count: number): Promise<TestMembers> {
     const ports = await freePorts(count);
-    const started = ports.map((port) => TestMembers.one(port, [], { mode: "standalone" }));
-    const members = new TestMembers(await Promise.all(started));
+    const directory = await mkdtemp(join(tmpdir(), "nacre-members-"));
+    const started = ports.map((port) =>
+      TestMembers.one(port, [], { mode: "standalone", dataDir: join(directory, `${port}`) }),
+    );
+    const members = new TestMembers(await Promise.all(started), directory);
     await Promise.all(members.servers.map((server) => server.ready()));
     return members;
   }
@@ -76,6 +87,7 @@ export class TestMembers {
 
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.stop(0)));
+    await rm(this.#directory, { recursive: true });
   }
 }
 

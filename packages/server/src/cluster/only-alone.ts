@@ -2,12 +2,11 @@ import { RegistryError } from "@nacre/protocol";
 import type { DurableLog } from "../storage/port.ts";
 
 const SENTENCE =
-  "configurations, namespaces, persistent instances and what operators set (weights, metadata, switches) are not " +
-  "replicated between members in this version, so a member that has others does not change them; change them on a " +
-  "server that runs alone";
+  "this server keeps nothing on disk, so it is no voter of a group, and changes no durable data while other members know " +
+  "it: give it a data folder";
 
 /**
- * Changes of durable data while this member has no others. Members that each wrote their own would differ in silence.
+ * Changes of the durable data of a server that keeps nothing, while it has no others: it would differ from them in silence.
  *
  * @param held  called after the first change: from then on this member has something of its own to lose.
  */

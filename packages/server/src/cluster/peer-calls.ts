@@ -25,6 +25,8 @@ import { readMemberReport } from "./member-report.ts";
 export interface PeerCalls extends ConvergeCalls, RaftCalls {
   /** Make this write of an address client, which you own. */
   "naming.write": { given: AddressEvent; answered: Forwarded };
+  /** Take me into the group of our cluster. */
+  "group.join": { given: { readonly epoch: number }; answered: { readonly isIn: boolean } };
   /** How many connections do you hold, and how busy are you? */
   "loader.load": { given: null; answered: MemberLoad };
   /** What is wrong, as you see it? */
@@ -97,6 +99,7 @@ const forwarded: Field<Forwarded> = {
 
 const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answered"]> } = {
   "naming.write": forwarded,
+  "group.join": object({ isIn: bool(false) }),
   "loader.load": object({
     address: text(),
     ready: bool(false),

@@ -21,6 +21,8 @@ const IDENTITY = {
   settled: true,
   incarnation: 7,
   epoch: 2,
+  group: "joins" as const,
+  hasPeers: false,
   joined: ["10.0.0.2:8848"],
 };
 const AT = 1_700_000_000_000;

@@ -27,7 +27,16 @@ const ROWS: readonly SnapshotRow[] = [
   { kind: "service", key: "orders", value: "{}" },
   { kind: "config_info", key: "1", value: ["1", "app.yaml", "é\n".repeat(300), null] },
 ];
-const EXISTING = { memberId: "b", clusterId: "prod", settled: true, incarnation: 9, epoch: 4, joined: [] };
+const EXISTING = {
+  memberId: "b",
+  clusterId: "prod",
+  settled: true,
+  incarnation: 9,
+  epoch: 4,
+  group: "joins" as const,
+  hasPeers: false,
+  joined: [],
+};
 
 async function backup(files: Files, rows: readonly SnapshotRow[] = ROWS, index = 12): Promise<void> {
   const mark = { index, term: 3, checksum: 5, configuration: '{"voters":["a","b","c"],"learners":[]}' };

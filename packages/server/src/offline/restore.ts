@@ -103,7 +103,16 @@ async function wrongIn(files: Files, path: string, index: number): Promise<strin
 function newIdentity(): Identity {
   const { randomUUID } = nodeCrypto();
   // It holds data, so that its cluster id stands.
-  return { memberId: randomUUID(), clusterId: randomUUID(), settled: true, incarnation: 0, epoch: 0, joined: [] };
+  return {
+    memberId: randomUUID(),
+    clusterId: randomUUID(),
+    settled: true,
+    incarnation: 0,
+    epoch: 0,
+    group: "joins",
+    hasPeers: false,
+    joined: [],
+  };
 }
 
 async function newestTerm(files: Files, directory: string): Promise<number> {

@@ -129,7 +129,7 @@ const packets: fc.Arbitrary<Packet> = fc.oneof(
 describe("what members send each other", () => {
   test("comes as it was sent, in however many frames", () => {
     fc.assert(
-      fc.property(packets, fc.integer({ min: 14, max: 400 }), (packet, frameBytesMax) => {
+      fc.property(packets, fc.integer({ min: 18, max: 400 }), (packet, frameBytesMax) => {
         const frames = new FrameWriter(7, frameBytesMax).frames(packet);
         const reader = new FrameReader();
         const read = frames.map((frame) => {
@@ -162,7 +162,7 @@ describe("what members send each other", () => {
   });
 
   test("costs no memory for what a length only claims", () => {
-    const frame = Buffer.concat([Buffer.alloc(13), Buffer.from([13, 0xff, 0xff, 0xff, 0xff])]);
+    const frame = Buffer.concat([Buffer.alloc(17), Buffer.from([13, 0xff, 0xff, 0xff, 0xff])]);
     assert.deepEqual(new FrameReader().push(frame), {
       type: "malformed",
       reason: "a list is longer than its message",
@@ -173,9 +173,10 @@ describe("what members send each other", () => {
     const reader = new FrameReader();
     const frame = (part: number) => {
       const one = Buffer.alloc(1024 * 1024, 1);
-      one.writeUIntBE(1, 1, 6);
-      one.writeUInt32BE(1, 7);
-      one.writeUInt16BE(part, 11);
+      one.writeUInt32BE(0, 1);
+      one.writeUIntBE(1, 5, 6);
+      one.writeUInt32BE(1, 11);
+      one.writeUInt16BE(part, 15);
       return one;
     };
     let part = 0;
@@ -210,5 +211,20 @@ describe("what members send each other", () => {
     assert.equal(reader.push(two as Uint8Array), undefined);
     const [older] = new FrameWriter(1).frames(long);
     assert.equal(reader.push(older as Uint8Array), undefined);
+  });
+
+  test("is not taken when it is of another epoch than the group, and leaves nothing", () => {
+    const packet: Packet = { type: "askIndex", id: 2 };
+    const reader = new FrameReader(3);
+    for (const epoch of [2, 4]) {
+      const [frame] = new FrameWriter(9, 100, epoch).frames(packet);
+      assert.equal(reader.push(frame as Uint8Array), undefined);
+    }
+    const [frame] = new FrameWriter(1, 100, 3).frames(packet);
+    assert.deepEqual(
+      reader.push(frame as Uint8Array),
+      packet,
+      "also when its life counts less than one of another epoch",
+    );
   });
 });

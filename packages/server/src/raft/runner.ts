@@ -49,7 +49,6 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #logger: StorageLogger;
   readonly #clock: Clock;
   readonly #storage: Storage<Carried<C>, Settled<R>>;
-  readonly #machine: ReplicatedMachine<C, R>;
   readonly #core: Raft;
   readonly #feeder: Feeder;
   readonly #tail: Tail;

@@ -49,7 +49,7 @@ export async function leaveBehind(files: Files, directory: string, reason: strin
   try {
     const present = await files.list(directory);
     if (present.includes(QUARANTINE_MARKER)) return (await finishQuarantine(files, directory)).folder;
-    if (!present.some((name) => NAMES.includes(name))) return undefined;
+    if (!present.some((name) => MEMBER_FILES.includes(name))) return undefined;
     const folder = await nextFolder(files, join(directory, LEFT_BEHIND));
     return (await carryOut(files, directory, { folder, reason, damage: undefined, hard: NEW_MEMBER })).folder;
   } catch (thrown) {

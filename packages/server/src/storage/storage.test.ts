@@ -329,7 +329,7 @@ describe("damaged files", () => {
     const member = await data.open({ quarantines: true });
     await assertHolds(member, 0);
     assert.equal(member.storage.log.lastIndex, 0);
-    assert.equal(member.storage.quarantine?.damage.fromIndex, 3);
+    assert.equal(member.storage.quarantine?.damage?.fromIndex, 3);
     assert.deepEqual(member.storage.vote.state, { term: 2, vote: "b", trust: "logLost" });
     const { folder } = member.storage.quarantine ?? { folder: "" };
     assert.deepEqual(

@@ -83,6 +83,8 @@ function card(frame: Fields): Card {
     id: name(from, "id"),
     clusterId: name(from, "clusterId"),
     settled: flag(from, "settled"),
+    // Members of before it was told have none.
+    epoch: from.epoch === undefined ? 0 : count(from, "epoch"),
     incarnation: count(from, "incarnation"),
     beat: beat(from),
     addresses: addresses(from, "addresses", ADDRESSES_MAX),

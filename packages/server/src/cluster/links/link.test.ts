@@ -29,6 +29,7 @@ function alone(limits: Partial<LinkLimits> = {}) {
           frame: (_, frame: Frame) => note(frame.type),
           message: (_, message) => void messages.push(message),
           credit: (_, room) => note(`credit ${room}`),
+          raft: () => undefined,
           memberOf: () => (world.known ? "peer" : undefined),
         },
         calls: {},

@@ -132,6 +132,7 @@ export const CARD: Card = {
   id: "a",
   clusterId: "c",
   settled: true,
+  epoch: 0,
   incarnation: 1,
   beat: 1,
   addresses: ["10.0.0.1:8848"],

@@ -92,6 +92,38 @@ describe("a link", () => {
     assert.deepEqual(b.messages, [{ type: "ack", seq: 7 }]);
   });
 
+  test("carries frames of Raft in order, of members alone, before Distro messages that wait", async (t) => {
+    let known = false;
+    const [a, b] = await pair(t, {}, { knows: () => known });
+    a.links.sendRaft(1, Buffer.from([9]));
+    a.links.sendFrame(1, probeFor("x"));
+    await b.heard("frame 1");
+    known = true;
+    for (let at = 0; at < 12; at++) a.links.sendMessage(1, large(1_000_000, `${at}`));
+    for (let at = 0; at < 5; at++) assert.ok(a.links.sendRaft(1, Buffer.from([at])));
+    await b.until(() => b.messages.length === 12);
+    assert.deepEqual(
+      b.raft.map((frame) => frame[0]),
+      [0, 1, 2, 3, 4],
+    );
+    const before = b.told.slice(0, b.told.indexOf("raft 1")).filter((each) => each === "message 1").length;
+    assert.ok(before <= 2, `${before} of 12 messages were handled before what Raft said`);
+  });
+
+  test("drops and counts frames of Raft when too many wait", async (t) => {
+    const [a, b] = await pair(t, { limits: { raftQueueBytesMax: 3_000 } });
+    const taken = Array.from({ length: 5 }, () => a.links.sendRaft(1, Buffer.alloc(1_000)));
+    assert.deepEqual(taken, [true, true, false, false, false]);
+    assert.equal(a.links.facts().links[0]?.raftDropped, 3);
+    await b.until(() => b.raft.length === 2);
+  });
+
+  test("is closed when what Raft is sent is not what a member sends", async (t) => {
+    const [a, b] = await pair(t);
+    a.links.sendRaft(1, Buffer.from([0xff]));
+    assert.match(await b.heard("closed"), /a frame of Raft is malformed: it is none/);
+  });
+
   test("sends what is queued before it closes, and tells the peer why", async (t) => {
     const [a, b] = await pair(t);
     a.links.sendFrame(1, probeFor("last"));

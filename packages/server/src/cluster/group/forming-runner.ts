@@ -1,0 +1,147 @@
+import { isAlone, linkTo, listOf, type MemberId, type Membership } from "@nacre/core/membership";
+import { integer, object, RegistryError } from "@nacre/protocol";
+import type { Clock, Timer } from "../../clock.ts";
+import type { Log } from "../../connections/connections.ts";
+import { uncaught } from "../../faults.ts";
+import type { OpenedIdentity } from "../identity.ts";
+import { type FormingFacts, formingStep, whyNotFirst } from "./forming.ts";
+import type { GroupHandle } from "./group-log.ts";
+
+/** How often it is looked whether something is to be done, while this member is not in its group, and then. */
+const SOON_MS = 100;
+const LATER_MS = 1_000;
+/** Longer than an election takes. */
+const LOST_MS = 4_000;
+/** Between two requests. */
+const ASK_MS = 300;
+
+export interface FormingParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly group: Pick<GroupHandle, "group" | "found" | "wasRemoved" | "lostAt" | "look">;
+  readonly identity: Pick<OpenedIdentity, "identity">;
+  readonly membership: Membership;
+  /** Asks a member to have this one taken into the group. */
+  readonly askToJoin: (id: MemberId) => Promise<unknown>;
+}
+
+/** Brings this member into its group: see `forming.ts` for what is decided. */
+export class Forming {
+  readonly #parts: FormingParts;
+  #timer: Timer | undefined;
+  #isStopped = false;
+  #isBusy = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #asked = 0;
+  #told = "";
+
+  constructor(parts: FormingParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.look();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** Why nothing may be the first entry of features yet. */
+  whyNotFirst(): string | undefined {
+    const { membership, group } = this.#parts;
+    const voters = group.group?.configuration.voters ?? [];
+    const listed = listOf(membership);
+    return whyNotFirst({
+      listed: Math.max(1, listed.length),
+      voters: voters.length,
+      missing: listed.flatMap(({ address, id }) => (id !== undefined && voters.includes(id) ? [] : [address])),
+    });
+  }
+
+  look(): void {
+    if (this.#isStopped) return;
+    const facts = this.#facts();
+    const step = facts === undefined || this.#isBusy ? "wait" : formingStep(facts);
+    if (step === "found") this.#run(this.#parts.group.found());
+    else if (step === "ask") this.#ask();
+    this.#parts.group.look();
+    this.#timer?.cancel();
+    const isIn = facts?.isIn === true && facts.hasLeader;
+    this.#timer = this.#parts.clock.schedule(isIn ? LATER_MS : SOON_MS, () => this.look());
+  }
+
+  #facts(): FormingFacts | undefined {
+    const { clock, group, identity, membership } = this.#parts;
+    const status = group.group;
+    if (status === undefined) return undefined;
+    const { voters, learners } = status.configuration;
+    const self = membership.start.id;
+    return {
+      stands: membership.settled || isAlone(membership),
+      isFounder: identity.identity.group === "founds",
+      knowsGroup: voters.length > 0,
+      isIn: voters.includes(self) || learners.includes(self),
+      hasLeader: status.leader !== undefined,
+      wasRemoved: group.wasRemoved,
+      isLost: group.lostAt !== undefined && clock.now() - group.lostAt > LOST_MS,
+      hasOthers: this.#others().length > 0,
+    };
+  }
+
+  #others(): MemberId[] {
+    const { membership } = this.#parts;
+    return [...membership.members.values()].flatMap((member) =>
+      linkTo(membership, member) !== undefined && member.state !== "DOWN" ? [member.id] : [],
+    );
+  }
+
+  #ask(): void {
+    const { clock, log, askToJoin } = this.#parts;
+    if (clock.now() - this.#askedAt < ASK_MS) return;
+    this.#askedAt = clock.now();
+    const others = this.#others();
+    const asked = others[this.#asked++ % others.length];
+    if (asked === undefined) return;
+    this.#run(
+      askToJoin(asked).catch((thrown: unknown) => {
+        const { message } = RegistryError.from(thrown);
+        if (message === this.#told) return;
+        this.#told = message;
+        log.info({ member: asked, reason: message }, "this member was not taken into its group yet; it asks again");
+      }),
+    );
+  }
+
+  #run(work: Promise<unknown>): void {
+    this.#isBusy = true;
+    work.catch(uncaught).finally(() => {
+      this.#isBusy = false;
+    });
+  }
+}
+
+const request = object({ epoch: integer(0) });
+
+/**
+ * A member asks to be taken into the group of this one; links are told of members alone.
+ *
+ * @throws RegistryError with the reason why not, or not yet.
+ */
+export async function joinOf(
+  log: Pick<GroupHandle, "group" | "order"> | undefined,
+  epoch: number,
+  from: MemberId,
+  given: unknown,
+): Promise<{ readonly isIn: boolean }> {
+  if (log === undefined)
+    throw new RegistryError("illegalState", "the member that was asked keeps nothing on disk, so it is in no group");
+  if (request.read(given, "").epoch !== epoch)
+    throw new RegistryError("illegalState", "the member that was asked is in another epoch of the group");
+  const { voters = [], learners = [] } = log.group?.configuration ?? {};
+  if (voters.length === 0) throw new RegistryError("illegalState", "the member that was asked is in no group yet");
+  if (voters.includes(from) || learners.includes(from)) return { isIn: true };
+  await log.order({ type: "addLearner", id: from });
+  return { isIn: true };
+}

@@ -1,0 +1,369 @@
+import { assert } from "@nacre/core/assert";
+import type { Configuration, MemberId } from "@nacre/core/raft";
+import { RegistryError } from "@nacre/protocol";
+import type { Clock, Timer } from "../../clock.ts";
+import type { FromPeers, GroupOrder, Peers, RaftStatus, TakenSnapshot } from "../../raft/port.ts";
+import { openRaftLog, type RaftLog, type RaftLogOptions } from "../../raft/raft-log.ts";
+import type { LeadersResponsibility } from "../../responsibility.ts";
+import type { ConfigStore } from "../../storage/config-store.ts";
+import { type Files, nodeFiles } from "../../storage/files.ts";
+import type { FolderLock } from "../../storage/lock.ts";
+import type { StorageLogger } from "../../storage/logger.ts";
+import type { OpenedLog, StateMachine } from "../../storage/port.ts";
+import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
+import { OPENINGS_MAX, type OpenedIdentity } from "../identity.ts";
+
+/** A write that waits for a group has its outcome after this, like any other. */
+const DEADLINE_MS = 10_000;
+/** Writes that wait for a group. */
+const WAITING_MAX = 1_000;
+const RETRY_MS = 1_000;
+
+export interface GroupLogSetup<C, R> {
+  readonly clock: Clock;
+  readonly log: StorageLogger & { error(details: object, text: string): void };
+  readonly directory: string;
+  /** Held until this log is closed. */
+  readonly lock: FolderLock;
+  readonly machine: StateMachine<C, R>;
+  readonly identity: OpenedIdentity;
+  readonly peers: Peers;
+  readonly responsibility: Pick<LeadersResponsibility, "set">;
+  /** This member is to run alone, so that it begins its group at once if there is none. */
+  readonly isAlone: boolean;
+  readonly files?: Files;
+  readonly raft?: RaftLogOptions<C, R>["raft"];
+}
+
+/** What the cluster tells the log, and hears of it. */
+export interface GroupOutside {
+  /** Why no first entry of features may be made yet. */
+  whyNotFirst(): string | undefined;
+  /** Features change something, for the first time as far as this member knows: its cluster id stands from now on. */
+  held(): void;
+  /** Leader, configuration or the log itself changed. */
+  changed(): void;
+}
+
+interface Waiting {
+  readonly timer: Timer;
+  look(): void;
+  fail(error: RegistryError): void;
+}
+
+const ALONE: GroupOutside = { whyNotFirst: () => undefined, held: () => {}, changed: () => {} };
+
+/**
+ * The durable log as the features hold it, whatever becomes of the group behind it: a member that adopts another's cluster id,
+ * or was left behind by a recovery, sets its log aside and begins another one, with nothing, while it runs.
+ */
+export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
+  readonly configs: ConfigStore;
+  outside: GroupOutside = ALONE;
+  readonly #setup: GroupLogSetup<C, R>;
+  /** Undefined while it is exchanged. */
+  #log: RaftLog<C, R> | undefined;
+  #last: RaftLog<C, R> | undefined;
+  #closed: Promise<void> | undefined;
+  #exchanging: Promise<void> = Promise.resolve();
+  #openings = 0;
+  /** Of the log that is open. */
+  #epoch = 0;
+  #wasRemoved = false;
+  /** Since when there is no leader; monotonic milliseconds. */
+  #lostAt: number | undefined;
+  readonly #waiting = new Set<Waiting>();
+
+  private constructor(setup: GroupLogSetup<C, R>) {
+    this.#setup = setup;
+    this.#lostAt = setup.clock.now();
+    // Who asks while the log is exchanged waits for the next one.
+    this.configs = lazyConfigs(
+      async () => (await this.#whenThere()).configs,
+      () => true,
+      (thrown) => thrown,
+    );
+  }
+
+  /** @throws RegistryError as `openRaftLog`. */
+  static async open<C, R>(setup: GroupLogSetup<C, R>): Promise<GroupLog<C, R>> {
+    const group = new GroupLog(setup);
+    const { identity } = setup.identity;
+    if (identity.group === "over") await group.#leaveBehind();
+    group.#take(await group.#open(setup.isAlone && setup.identity.identity.group === "founds"));
+    return group;
+  }
+
+  propose(command: C): Promise<R> {
+    const log = this.#log;
+    return log !== undefined && this.#isAdmitted(log) ? log.propose(command) : this.#proposeLater(command);
+  }
+
+  async readIndex(): Promise<number> {
+    return (await this.#whenThere()).readIndex();
+  }
+
+  /** @throws RegistryError as `RaftLog.order`. */
+  async order(order: GroupOrder): Promise<void> {
+    return (await this.#whenThere()).order(order);
+  }
+
+  /** @throws RegistryError as `RaftLog.takeSnapshot`. */
+  async takeSnapshot(): Promise<TakenSnapshot> {
+    return (await this.#whenThere()).takeSnapshot();
+  }
+
+  get appliedIndex(): number {
+    return this.#log?.appliedIndex ?? 0;
+  }
+
+  /** Whether features have changed anything, as far as this member knows. */
+  get holdsData(): boolean {
+    return this.#log?.holdsData === true;
+  }
+
+  /** Whether it was taken out of its group since it was started. */
+  get wasRemoved(): boolean {
+    return this.#wasRemoved;
+  }
+
+  /** Since when no leader is known; monotonic milliseconds. */
+  get lostAt(): number | undefined {
+    return this.#lostAt;
+  }
+
+  /** Undefined while the log is exchanged. */
+  get group(): RaftStatus | undefined {
+    return this.#log?.status();
+  }
+
+  /** Of the last one, while the log is exchanged. */
+  status(): RaftStatus {
+    assert(this.#last !== undefined, "a log was opened");
+    return this.#last.status();
+  }
+
+  // Forming
+
+  /** Begins the group of this member's cluster, with itself. */
+  found(): Promise<void> {
+    return this.#exchange(async () => {}, true);
+  }
+
+  /**
+   * The cluster id, or its epoch, is another one: what is here of the group before is set aside, and this member has nothing.
+   * What it is now is saved before, with `group: "over"`, so that a crash on the way is made good by the next start.
+   */
+  giveUp(): Promise<void> {
+    const { epoch } = this.#setup.identity.identity;
+    const isUnused = this.#log?.status().lastIndex === 0 && this.#log.status().term === 0;
+    if (isUnused && epoch === this.#epoch) return this.#setup.identity.save({ group: "joins" });
+    return this.#exchange(() => this.#leaveBehind(), false);
+  }
+
+  // Peers
+
+  received(from: MemberId, frame: Uint8Array): string | undefined {
+    return this.#log?.received(from, frame);
+  }
+
+  reachable(id: MemberId): void {
+    this.#log?.reachable(id);
+  }
+
+  unreachable(id: MemberId): void {
+    this.#log?.unreachable(id);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    for (const waiting of this.#waiting)
+      waiting.fail(new RegistryError("unavailable", "the log takes no more commands, because the server is stopping"));
+    await this.#exchanging;
+    await this.#log?.close();
+    this.#setup.lock.release();
+  }
+
+  #isAdmitted(log: RaftLog<C, R>): boolean {
+    if (log.holdsData) return true;
+    if (this.outside.whyNotFirst() !== undefined) return false;
+    this.outside.held();
+    return true;
+  }
+
+  #proposeLater(command: C): Promise<R> {
+    if (this.#closed !== undefined)
+      return Promise.reject(
+        new RegistryError("unavailable", "the log takes no more commands, because the server is stopping"),
+      );
+    if (this.#waiting.size >= WAITING_MAX)
+      return Promise.reject(
+        new RegistryError("overThreshold", `${WAITING_MAX} writes wait for the group of this cluster: try again later`),
+      );
+    return new Promise<R>((resolve, reject) => {
+      const end = (): void => {
+        waiting.timer.cancel();
+        this.#waiting.delete(waiting);
+      };
+      const waiting: Waiting = {
+        look: () => {
+          const log = this.#log;
+          if (log === undefined || !this.#isAdmitted(log)) return;
+          end();
+          log.propose(command).then(resolve, reject);
+        },
+        fail: (error) => {
+          end();
+          reject(error);
+        },
+        timer: this.#setup.clock.schedule(DEADLINE_MS, () =>
+          waiting.fail(
+            new RegistryError("notApplied", this.outside.whyNotFirst() ?? "no group took it in time: try again"),
+          ),
+        ),
+      };
+      this.#waiting.add(waiting);
+    });
+  }
+
+  /** Something changed that may let waiting writes go on. */
+  look(): void {
+    for (const waiting of [...this.#waiting]) waiting.look();
+  }
+
+  async #whenThere(): Promise<RaftLog<C, R>> {
+    if (this.#log === undefined) await this.#exchanging;
+    if (this.#log === undefined) throw new RegistryError("unavailable", "the server is stopping");
+    return this.#log;
+  }
+
+  #exchange(prepare: () => Promise<void>, founds: boolean): Promise<void> {
+    this.#exchanging = this.#exchanging.then(() => this.#exchangeNow(prepare, founds));
+    return this.#exchanging;
+  }
+
+  async #exchangeNow(prepare: () => Promise<void>, founds: boolean): Promise<void> {
+    const { clock, log, machine, responsibility } = this.#setup;
+    const before = this.#log;
+    this.#log = undefined;
+    responsibility.set(false);
+    for (let isDone = false; !isDone && this.#closed === undefined; ) {
+      try {
+        await before?.close();
+        await machine.replace().finish(0, () => {});
+        await prepare();
+        this.#take(await this.#open(founds));
+        isDone = true;
+      } catch (err) {
+        log.error({ err }, "the log of this member's group could not be begun; it is tried again each second");
+        const { promise, resolve } = Promise.withResolvers<void>();
+        clock.schedule(RETRY_MS, resolve);
+        await promise;
+      }
+    }
+    this.#changed();
+  }
+
+  async #leaveBehind(): Promise<void> {
+    const { files = nodeFiles, directory, identity, log } = this.#setup;
+    const { clusterId, epoch } = identity.identity;
+    const reason = `this member belongs to cluster '${clusterId}' in epoch ${epoch}, and what it held was of another one`;
+    const { leaveBehind } = await import("../../storage/quarantine.ts");
+    const folder = await leaveBehind(files, directory, reason);
+    if (folder !== undefined)
+      log.warn({ folder }, `${reason}: it is set aside in ${folder}, and this member begins with nothing`);
+    await identity.save({ group: "joins", hasPeers: true });
+  }
+
+  #take(log: RaftLog<C, R>): void {
+    this.#log = log;
+    this.#last = log;
+  }
+
+  #open(founds: boolean): Promise<RaftLog<C, R>> {
+    const { clock, log, directory, machine, identity, peers, responsibility, files, raft } = this.#setup;
+    const { memberId: self, incarnation, epoch, hasPeers } = identity.identity;
+    if (this.#openings >= OPENINGS_MAX) throw new Error(`${OPENINGS_MAX} logs were begun by one process: restart it`);
+    const life = incarnation + this.#openings++;
+    this.#epoch = epoch;
+    const founder: Configuration | undefined = founds ? { voters: [self], learners: [] } : undefined;
+    this.#wasRemoved = false;
+    this.#lostAt = clock.now();
+    const isCurrent = (): boolean => life === incarnation + this.#openings - 1;
+    return openRaftLog({
+      directory,
+      machine,
+      self,
+      life,
+      epoch,
+      peers,
+      clock,
+      founder,
+      logger: log,
+      lock: { release: () => {} },
+      quarantines: hasPeers,
+      ...(files !== undefined && { files }),
+      ...(raft !== undefined && { raft }),
+      events: {
+        leading: (leads) => isCurrent() && responsibility.set(leads),
+        leaderChanged: (leader) => {
+          this.#lostAt = leader === undefined ? (this.#lostAt ?? clock.now()) : undefined;
+          this.#changed();
+        },
+        configurationChanged: (configuration, committed) => {
+          if (isCurrent() && committed) this.#configured(configuration);
+          this.#changed();
+        },
+        held: () => this.outside.held(),
+        removed: () => {
+          if (!isCurrent()) return;
+          this.#wasRemoved = true;
+          log.warn(
+            {},
+            "this member was taken out of the group of its cluster: it changes no durable data, and shows what it held; restart it, or `nacre raft add` it, to take it in again",
+          );
+        },
+      },
+    });
+  }
+
+  #configured({ voters, learners }: Configuration): void {
+    const { identity, log } = this.#setup;
+    const self = identity.identity.memberId;
+    const isIn = voters.includes(self) || learners.includes(self);
+    if (isIn) this.#wasRemoved = false;
+    const hasPeers = voters.some((id) => id !== self);
+    if (identity.identity.group === "joins" && identity.identity.hasPeers === hasPeers) return;
+    if (identity.identity.group === "over" || voters.length === 0) return;
+    identity
+      .save({ group: "joins", hasPeers })
+      .catch((err: unknown) => log.error({ err }, "who this member is could not be stored"));
+  }
+
+  #changed(): void {
+    this.outside.changed();
+    this.look();
+  }
+}
+
+/** The log as the cluster's shell uses it, whatever features propose. */
+export type GroupHandle = FromPeers &
+  Pick<
+    GroupLog<never, unknown>,
+    | "group"
+    | "status"
+    | "takeSnapshot"
+    | "holdsData"
+    | "wasRemoved"
+    | "lostAt"
+    | "readIndex"
+    | "order"
+    | "found"
+    | "giveUp"
+    | "look"
+    | "outside"
+  >;
