@@ -19,7 +19,14 @@ import { schedule } from "./push.ts";
 import { ROW, readRowKey, store } from "./rows.ts";
 import { deleteService, editService, putMetadata, updateCluster } from "./service-records.ts";
 import { ensureService, findService, type NamingState, type Turn } from "./state.ts";
-import { changeSwitch, DEFAULT_SWITCHES, healthParamsOf, type Switches } from "./switches.ts";
+import {
+  changeOfSwitch,
+  healthParamsOf,
+  readSwitchRow,
+  type StoredSwitches,
+  type Switches,
+  switchRows,
+} from "./switches.ts";
 
 /**
  * Why a command would be refused as things stand: asked before it goes into the log, because it looks at ephemeral
@@ -68,7 +75,7 @@ function applyRefused(state: NamingState, command: Command): Refusal | undefined
       return service?.metadata === undefined ? missing(command.service) : undefined;
     }
     case "setSwitch": {
-      const changed = changeSwitch(state.switches, command.entry, command.value);
+      const changed = changeOfSwitch(command.entry, command.value);
       return typeof changed === "string" ? refusal("invalidParameter", changed) : undefined;
     }
     default:
@@ -125,28 +132,27 @@ export function apply(turn: Turn, entry: { index: number; at: number; command: C
     case "setOverrides":
       return setOverrides(turn, command.service, command.instances, command.edit, command.caller.ip);
     case "setSwitch":
-      return setSwitch(turn, changeSwitch(turn.state.switches, command.entry, command.value));
+      return setSwitch(turn, changeOfSwitch(command.entry, command.value));
   }
 }
 
-function setSwitch(turn: Turn, changed: Switches | string): void {
-  if (typeof changed === "string") return;
-  store(turn, ROW.switch, SWITCHES, changed);
-  assumeSwitches(turn, changed);
+function setSwitch(turn: Turn, change: Partial<Switches> | string): void {
+  if (typeof change === "string") return;
+  const { state } = turn;
+  for (const { key, value } of switchRows(state, change)) store(turn, ROW.switch, key, value);
+  assumeSwitches(turn, { switches: { ...state.switches, ...change }, switchesInOneRow: false });
 }
 
-/** Switches as they come out of the log or out of their row. */
-export function assumeSwitches(turn: Turn, switches: Switches): void {
+/** Switches as they come out of the log or out of their rows. */
+export function assumeSwitches(turn: Turn, { switches, switchesInOneRow }: StoredSwitches): void {
   const { state, effects } = turn;
   const pushedBefore = state.switches.pushEnabled;
   state.switches = switches;
+  state.switchesInOneRow = switchesInOneRow;
   effects.push({ type: "healthParams", params: healthParamsOf(switches) });
   // Whoever fell behind while nothing was pushed gets the newest list now.
   if (switches.pushEnabled && !pushedBefore) for (const service of state.services.values()) schedule(turn, service);
 }
-
-/** The key of their row. */
-const SWITCHES = "switches";
 
 /** One row of the store, at start, in any order of kinds. Nothing is pushed and nothing is stored again. */
 export function loadRow(turn: Turn, kind: string, key: string, value: string): void {
@@ -154,7 +160,7 @@ export function loadRow(turn: Turn, kind: string, key: string, value: string): v
   const { service: name, part } = readRowKey(key);
   switch (kind) {
     case ROW.switch:
-      return assumeSwitches(turn, storedSwitches(held));
+      return assumeSwitches(turn, readSwitchRow(turn.state, key, held));
     case ROW.service:
       return putMetadata(turn, ensureService(turn, name, true), held as ServiceMetadata);
     case ROW.override: {
@@ -165,11 +171,6 @@ export function loadRow(turn: Turn, kind: string, key: string, value: string): v
     case ROW.persistent:
       putPersistent(turn, name, held as InstanceInput, "", noId);
   }
-}
-
-/** A switch that the row does not know, of a version before, has its default. */
-export function storedSwitches(held: Partial<Switches>): Switches {
-  return { ...DEFAULT_SWITCHES, ...held };
 }
 
 /** For an instance that comes out of its row: where it has a generated id, that stands there. */

@@ -6,7 +6,7 @@ import type { Millis } from "../lib/units.ts";
 import type { Command } from "./commands.ts";
 import type { ClientId, MemberId } from "./model.ts";
 import type { ServiceRow } from "./rows.ts";
-import type { Switches } from "./switches.ts";
+import type { StoredSwitches } from "./switches.ts";
 
 /** An instance as a client asks for it, before defaults and checks. */
 export interface InstanceInput {
@@ -77,7 +77,7 @@ export type Event =
    * Nothing of the service is pushed before its `last` one.
    */
   | { type: "replaceService"; service: ServiceName; rows: readonly ServiceRow[]; last: boolean }
-  | { type: "replaceSwitches"; switches: Switches }
+  | { type: "replaceSwitches"; stored: StoredSwitches }
   /** CMDB labels of addresses, for label selectors. */
   | { type: "labels"; byIp: ReadonlyMap<string, TextMap> }
   /** From now on effects tell what clients that are owned here publish, beginning with all that there are. */

@@ -64,6 +64,7 @@ describe("a durable state that takes the place of the present one (N22)", () => 
         { type: "setSwitch", entry: "pushEnabled", value: "false" },
       ),
     );
+    assert.equal(bench.state.switches.pushEnabled, false);
     const effects = bench.replace([]);
     assert.deepEqual(bench.addresses(orders), []);
     assert.equal(bench.state.listed.size, 0);

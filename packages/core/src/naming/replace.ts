@@ -1,5 +1,5 @@
 import { type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
-import { noId, storedSwitches } from "./durable.ts";
+import { noId } from "./durable.ts";
 import type { Event, InstanceInput } from "./events.ts";
 import { instanceKey } from "./instance.ts";
 import type { Entry, Override, Service, ServiceMetadata } from "./model.ts";
@@ -10,7 +10,7 @@ import { schedule, touch } from "./push.ts";
 import { ROW, readRowKey, rowKey, type ServiceRow } from "./rows.ts";
 import { assumeMetadata } from "./service-records.ts";
 import { ensureService, type NamingState, noteEmpty, type Turn } from "./state.ts";
-import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
+import { NO_STORED_SWITCHES, readSwitchRow, type StoredSwitches } from "./switches.ts";
 
 /**
  * Another durable state takes the place of the present one while clients publish and subscribe (N22). Its rows are
@@ -25,7 +25,7 @@ export interface Replacement {
   readonly keys: { readonly [K in Kind]: Set<string> };
   readonly changes: Map<ServiceKey, { readonly name: ServiceName; readonly rows: ServiceRow[] }>;
   /** Of the next state; the defaults when it has no row of them. */
-  switches: Switches;
+  stored: StoredSwitches;
 }
 
 /** Rows that one step changes: less than a millisecond. */
@@ -38,7 +38,7 @@ const CAUGHT_UP: Removal = { cause: "caughtUp", from: "", detail: "" };
 
 export function beginReplacement(): Replacement {
   const keys = { service: new Set<string>(), override: new Set<string>(), persistent: new Set<string>() };
-  return { keys, changes: new Map(), switches: DEFAULT_SWITCHES };
+  return { keys, changes: new Map(), stored: NO_STORED_SWITCHES };
 }
 
 /** One row of the next state, in any order. Changes nothing of the present one. */
@@ -52,7 +52,7 @@ export function readRow(
   const service = state.services.get(serviceKey(name));
   switch (kind) {
     case ROW.switch:
-      replacement.switches = storedSwitches(JSON.parse(value) as Partial<Switches>);
+      replacement.stored = readSwitchRow(replacement.stored, key, JSON.parse(value));
       return;
     case ROW.service: {
       const held = service?.metadata;
@@ -100,8 +100,10 @@ export function* replacements(
   yield* findMissing(state, replacement);
   for (const { name, rows } of replacement.changes.values()) yield* changesOf(state, name, rows, rowsPerStep);
   // Last, because to switch pushes on is to push what changed.
-  const { switches } = replacement;
-  if (JSON.stringify(switches) !== JSON.stringify(state.switches)) yield { type: "replaceSwitches", switches };
+  const { stored } = replacement;
+  const isSame = stored.switchesInOneRow === state.switchesInOneRow;
+  if (!isSame || JSON.stringify(stored.switches) !== JSON.stringify(state.switches))
+    yield { type: "replaceSwitches", stored };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Effect } from "./events.ts";
 import type { Asked } from "./left-behind.ts";
 import { isOwn } from "./lives.ts";
 import type { Client, ClientId, Entry, InstanceKey, Life, Publication, Service, Subscription } from "./model.ts";
-import { DEFAULT_SWITCHES, type Switches } from "./switches.ts";
+import { NO_STORED_SWITCHES, type Switches } from "./switches.ts";
 import { ViewCache } from "./view-cache.ts";
 
 /** Bounds and times of naming. Each is an option of the server, where its reason stands. */
@@ -84,6 +84,8 @@ export interface NamingState {
   /** Of copies: instances that somebody deregistered while their owner has them. Done when that is lost; oldest first. */
   readonly asked: Map<Entry, Asked>;
   switches: Switches;
+  /** As a store of before has them. */
+  switchesInOneRow: boolean;
   labels: ReadonlyMap<string, TextMap>;
   readonly services: Map<ServiceKey, Service>;
   /** Listed services by namespace and group, in order. */
@@ -129,7 +131,7 @@ export function newNaming(
     uncovered: new Map(),
     ended: new Map(),
     asked: new Map(),
-    switches: DEFAULT_SWITCHES,
+    ...NO_STORED_SWITCHES,
     labels: new Map(),
     services: new Map(),
     listed: new Map(),

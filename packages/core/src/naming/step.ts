@@ -181,7 +181,7 @@ function handle(turn: Turn, event: Event): void {
     case "replaceService":
       return replaceService(turn, event);
     case "replaceSwitches":
-      return assumeSwitches(turn, event.switches);
+      return assumeSwitches(turn, event.stored);
     case "labels":
       state.labels = event.byIp;
       for (const service of state.services.values())

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { NamingBench, refusalOf } from "@nacre/testkit/naming-bench";
-import { refuses, rowsOf } from "./index.ts";
-import { changeSwitch, DEFAULT_SWITCHES, type Switches } from "./switches.ts";
+import { load, refuses, rowsOf } from "./index.ts";
+import { changeOfSwitch, DEFAULT_SWITCHES, type Switches } from "./switches.ts";
 
 const FLAGS: Record<string, keyof Switches> = {
   check: "healthCheckEnabled",
@@ -81,10 +81,9 @@ const ENTRIES: readonly [string, string, keyof Switches, unknown, readonly strin
 describe("a switch", () => {
   for (const [entry, value, field, expected, wrong] of ENTRIES)
     test(`${entry} takes '${value}'${wrong.length === 0 ? "" : ` and refuses ${wrong.length} others by name`}`, () => {
-      const changed = changeSwitch(DEFAULT_SWITCHES, entry, value);
-      assert.deepEqual(changed, { ...DEFAULT_SWITCHES, [field]: expected });
+      assert.deepEqual(changeOfSwitch(entry, value), { [field]: expected });
       for (const bad of wrong) {
-        const refused = changeSwitch(DEFAULT_SWITCHES, entry, bad);
+        const refused = changeOfSwitch(entry, bad);
         assert.ok(typeof refused === "string", `${entry} took '${bad}'`);
         assert.ok(refused.startsWith(`switch '${entry}' must be `) && refused.endsWith(`not '${bad}'`), refused);
       }
@@ -92,10 +91,7 @@ describe("a switch", () => {
 
   test("that does not exist is refused with the names of those that do", () => {
     for (const entry of ["", "nothing", "__proto__", "constructor"])
-      assert.match(
-        String(changeSwitch(DEFAULT_SWITCHES, entry, "1")),
-        /^unknown switch '.*'; known are masters, .*pushVersion$/,
-      );
+      assert.match(String(changeOfSwitch(entry, "1")), /^unknown switch '.*'; known are masters, .*pushVersion$/);
   });
 });
 
@@ -104,13 +100,47 @@ describe("switches", () => {
     const bench = new NamingBench();
     const effects = bench.apply({ type: "setSwitch", entry: "healthCheckTimes", value: "5" });
     assert.equal(bench.state.switches.checkTimes, 5);
-    const [row] = rowsOf(effects);
-    assert.deepEqual([row?.kind, row?.key, JSON.parse(row?.value ?? "").checkTimes], ["switch", "switches", 5]);
+    assert.deepEqual(rowsOf(effects), [{ kind: "switch", key: "checkTimes", value: "5" }]);
     const params = effects.find((effect) => effect.type === "healthParams")?.params;
     assert.deepEqual(
       [params?.checkTimes, params?.enabled, params?.intervals.TCP],
       [5, true, { minMs: 1000, maxMs: 5000, factor: 0.75 }],
     );
+  });
+
+  /** What a start makes of rows, in any order. */
+  function loaded(rows: readonly { readonly key: string; readonly value: unknown }[]): NamingBench {
+    const bench = new NamingBench();
+    for (const { key, value } of rows)
+      load(bench.state, { kind: "switch", key, value: JSON.stringify(value) }, bench.now);
+    return bench;
+  }
+
+  test("have a row each when they were set, so that versions that know others write the same", () => {
+    const bench = loaded([
+      { key: "ofALaterVersion", value: 1 },
+      { key: "checkTimes", value: 5 },
+      { key: "pushVersionOfGo", value: "1.2.3" },
+    ]);
+    assert.deepEqual(bench.state.switches, { ...DEFAULT_SWITCHES, checkTimes: 5, pushVersionOfGo: "1.2.3" });
+    const rows = rowsOf(bench.apply({ type: "setSwitch", entry: "healthCheckTimes", value: "3" }));
+    assert.deepEqual(rows, [{ kind: "switch", key: "checkTimes", value: "3" }], "also when it is the default again");
+  });
+
+  test("of a store that has one row for all get rows of their own with the next change", () => {
+    const before = { ...DEFAULT_SWITCHES, checkTimes: 5 };
+    const bench = loaded([{ key: "switches", value: before }]);
+    assert.deepEqual(bench.state.switches, before);
+    const rows = rowsOf(bench.apply({ type: "setSwitch", entry: "check", value: "false" }));
+    assert.deepEqual(
+      rows.filter(({ value }) => value === undefined).map(({ key }) => key),
+      ["switches"],
+    );
+    const held = rows.flatMap(({ key, value }) => (value === undefined ? [] : [{ key, value: JSON.parse(value) }]));
+    const after = { ...before, healthCheckEnabled: false };
+    assert.deepEqual(loaded(held.toReversed()).state.switches, after);
+    const again = rowsOf(bench.apply({ type: "setSwitch", entry: "check", value: "true" }));
+    assert.deepEqual(again, [{ kind: "switch", key: "healthCheckEnabled", value: "true" }]);
   });
 
   test("refuse a bad value before the log and in it, and stay as they are", () => {

@@ -167,12 +167,48 @@ const ENTRIES: Readonly<Record<string, (value: string) => Parsed>> = {
   },
 };
 
-/** @returns the switches with one entry changed, or what is wrong as a sentence that names the entry and its rule. */
-export function changeSwitch(switches: Switches, entry: string, value: string): Switches | string {
+/** @returns the fields that an entry sets, or what is wrong as a sentence that names the entry and its rule. */
+export function changeOfSwitch(entry: string, value: string): Partial<Switches> | string {
   const parse = Object.hasOwn(ENTRIES, entry) ? ENTRIES[entry] : undefined;
   if (parse === undefined) return `unknown switch '${entry}'; known are ${Object.keys(ENTRIES).join(", ")}`;
   const parsed = parse(value);
-  return "wrong" in parsed ? `switch '${entry}' ${parsed.wrong}, not '${value}'` : { ...switches, ...parsed.change };
+  return "wrong" in parsed ? `switch '${entry}' ${parsed.wrong}, not '${value}'` : parsed.change;
+}
+
+/** The key of the row in which stores of before hold all switches; since, each that was set has a row of its own. */
+const ALL = "switches";
+
+/** Switches as rows of the store hold them. */
+export interface StoredSwitches {
+  readonly switches: Switches;
+  /** They have one row for all: it goes with the next change. */
+  readonly switchesInOneRow: boolean;
+}
+
+export const NO_STORED_SWITCHES: StoredSwitches = { switches: DEFAULT_SWITCHES, switchesInOneRow: false };
+
+/** One more row. A switch that no row knows has its default, and one that only a later version knows is passed over. */
+export function readSwitchRow(stored: StoredSwitches, key: string, value: unknown): StoredSwitches {
+  if (key === ALL)
+    return { switches: { ...DEFAULT_SWITCHES, ...(value as Partial<Switches>) }, switchesInOneRow: true };
+  if (!Object.hasOwn(DEFAULT_SWITCHES, key)) return stored;
+  const { switches, switchesInOneRow } = stored;
+  return { switches: { ...switches, [key]: value }, switchesInOneRow };
+}
+
+/**
+ * The rows that a change writes: only those of what it sets, so that members whose versions know other switches write the
+ * same.
+ */
+export function switchRows(
+  { switches, switchesInOneRow }: StoredSwitches,
+  change: Partial<Switches>,
+): { readonly key: string; readonly value: unknown }[] {
+  const rows = Object.entries(switchesInOneRow ? { ...switches, ...change } : change).map(([key, value]) => ({
+    key,
+    value,
+  }));
+  return switchesInOneRow ? [...rows, { key: ALL, value: undefined }] : rows;
 }
 
 /** The switches that health checking obeys, in its own terms. */
