@@ -1,5 +1,3 @@
-import type { Query } from "../sqlite.ts";
-
 /** Stands in a built query for a value that is known when it runs. */
 class Placeholder {
   readonly name: string;
@@ -13,15 +11,19 @@ export function param<T = never>(name: string): T {
   return new Placeholder(name) as T;
 }
 
-/** Builds once, runs often: compiling costs many times what SQLite needs for a lookup. */
-export function prepared(built: { compile(): Query }): (values: object) => Query {
+/** What `fixed` takes: names of the values, and numbers that are the same every time. */
+export interface Prepared {
+  readonly sql: string;
+  readonly parameters: readonly (string | number)[];
+}
+
+export function prepared(built: { compile(): { sql: string; parameters: readonly unknown[] } }): Prepared {
   const { sql, parameters } = built.compile();
-  const simple = parameters.map((parameter) => (parameter instanceof Placeholder ? parameter.name : undefined));
-  return (values) => ({
-    sql,
-    parameters: parameters.map((parameter, at) => {
-      const name = simple[at];
-      return name === undefined ? parameter : (values as Record<string, unknown>)[name];
-    }),
-  });
+  return { sql, parameters: parameters.map((parameter) => nameOrNumber(parameter, sql)) };
+}
+
+function nameOrNumber(parameter: unknown, sql: string): string | number {
+  if (typeof parameter === "number") return parameter;
+  if (parameter instanceof Placeholder) return parameter.name;
+  throw new Error(`a fixed query holds ${String(parameter)}: write it as a literal: ${sql}`);
 }

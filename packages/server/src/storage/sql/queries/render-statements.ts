@@ -1,9 +1,6 @@
-import type { Query } from "../sqlite.ts";
+import type { Prepared } from "./prepared.ts";
 import { reads, writes } from "./reads-and-writes.ts";
 import { searches } from "./searches.ts";
-
-/** Gives for each value its name, so that a query shows which of its parameters are which. */
-const NAMES = new Proxy({}, { get: (_, name) => ({ name }) });
 
 /** `statements.ts`: what Kysely makes of the queries. */
 export function renderStatements(): string {
@@ -16,18 +13,10 @@ ${group("reads", reads)}
 ${group("searches", searches)}`;
 }
 
-function group(name: string, queries: Readonly<Record<string, (values: object) => Query>>): string {
-  const lines = Object.entries(queries).map(([key, query]) => {
-    const { sql, parameters } = query(NAMES);
+function group(name: string, queries: Readonly<Record<string, Prepared>>): string {
+  const lines = Object.entries(queries).map(([key, { sql, parameters }]) => {
     if (/[`\\$]/.test(sql)) throw new Error(`${key} has characters that a template takes for its own`);
-    return `  ${key}: fixed(\`${sql}\`, ${JSON.stringify(parameters.map(nameOrNumber))}),\n`;
+    return `  ${key}: fixed(\`${sql}\`, ${JSON.stringify(parameters)}),\n`;
   });
   return `export const ${name} = {\n${lines.join("")}};\n`;
-}
-
-function nameOrNumber(parameter: unknown): string | number {
-  if (typeof parameter === "number") return parameter;
-  const { name } = parameter as { name?: unknown };
-  if (typeof name !== "string") throw new Error(`a fixed query holds ${String(parameter)}: write it as a literal`);
-  return name;
 }
