@@ -35,7 +35,8 @@ export async function renderCliDoc(): Promise<string> {
     "| `--json` | write JSON for programs |",
   ];
   for (const command of program.commands) {
-    for (const leaf of command.commands.length === 0 ? [command] : command.commands) parts.push(...section(leaf));
+    const isLeaf = command.commands.length === 0 || command.registeredArguments.length > 0;
+    for (const leaf of [...(isLeaf ? [command] : []), ...command.commands]) parts.push(...section(leaf));
   }
   return `${parts.join("\n")}\n`;
 }
@@ -43,7 +44,7 @@ export async function renderCliDoc(): Promise<string> {
 function section(command: Command): string[] {
   const help = command.createHelp();
   const name = [command.parent?.parent ? `${command.parent.name()} ` : "", command.name()].join("");
-  const usage = command.usage().replace(/^\[options\] ?/, "");
+  const usage = command.usage().replace(/^\[options\] ?(\[command\] ?)?/, "");
   const lines = [
     "",
     `## nacre ${name}`,

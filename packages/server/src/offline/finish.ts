@@ -57,7 +57,9 @@ async function recover(
     await log.close();
   }
   const identity = await readIdentity(files, directory);
-  if (identity !== undefined && identity.epoch !== epoch) await writeIdentity(files, directory, { ...identity, epoch });
+  // There are no other voters any more that would have what this one could lose.
+  if (identity !== undefined && identity.epoch !== epoch)
+    await writeIdentity(files, directory, { ...identity, epoch, group: "joins", hasPeers: false });
 }
 
 async function restore(

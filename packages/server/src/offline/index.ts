@@ -1,3 +1,4 @@
+export { nodeFiles } from "../storage/files.ts";
 export {
   BACKUP_FORMAT,
   BackupCheck,

@@ -22,7 +22,7 @@ const IDENTITY = {
   incarnation: 7,
   epoch: 2,
   group: "joins" as const,
-  hasPeers: false,
+  hasPeers: true,
   joined: ["10.0.0.2:8848"],
 };
 const AT = 1_700_000_000_000;
@@ -85,7 +85,7 @@ describe("a member that is to go on alone, because the majority is lost", () => 
       vote: { term: 6, vote: "a", trust: "whole" },
       epoch: 3,
     });
-    assert.deepEqual(await readIdentity(files, DATA), { ...IDENTITY, epoch: 3 });
+    assert.deepEqual(await readIdentity(files, DATA), { ...IDENTITY, epoch: 3, hasPeers: false });
     await assert.rejects(planRecovery(files, DATA, "boot-0"), {
       failure: "illegalState",
       message: "this member is the only voter of its group: start it, and it leads",
@@ -136,6 +136,11 @@ describe("a member that is to go on alone, because the majority is lost", () => 
     const alone = new CrashDisk(new Random(1)).restart(false);
     await member(alone, { configuration: ALONE });
     await assert.rejects(planRecovery(alone, DATA, "boot-0"), { message: /is the only voter of its group: start it/ });
+
+    const over = new CrashDisk(new Random(1)).restart(false);
+    await member(over);
+    await writeIdentity(over, DATA, { ...IDENTITY, group: "over" });
+    await assert.rejects(planRecovery(over, DATA, "boot-0"), { message: /of a group that it is no part of any more/ });
 
     const lossy = new CrashDisk(new Random(1)).restart(false);
     await member(lossy);

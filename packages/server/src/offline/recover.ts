@@ -36,13 +36,18 @@ export interface RecoveryPlan {
 export async function planRecovery(files: Files, directory: string, boot?: string | null): Promise<RecoveryPlan> {
   await finishOfflineOrder(files, directory, boot);
   const identity = await identityIn(files, directory);
+  if (identity.group === "over")
+    throw new RegistryError(
+      "illegalState",
+      "what this member holds is of a group that it is no part of any more: recover another member, or restore a backup with nacre restore",
+    );
   const found = await readLog(files, directory, boot);
   const vote = await readVote(files, foldersOf(directory).vote, { powerLoss: found.powerLoss });
   const { term = 0, trust = "whole" } = vote?.state ?? {};
   if (trust !== "whole")
     throw new RegistryError(
       "illegalState",
-      `this member has lost acknowledged entries, because its files were damaged: recover another member, or restore a backup with nacre restore`,
+      "this member has lost acknowledged entries, because its files were damaged: recover another member, or restore a backup with nacre restore",
     );
   const { voters, learners } = configurationOf(found);
   const { memberId, clusterId, epoch } = identity;

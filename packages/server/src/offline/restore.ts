@@ -47,7 +47,10 @@ export async function planRestore(files: Files, path: string, directory: string)
       "illegalState",
       `${directory} has ${held[0]} of a member, but not member.json, which says of whom: name another folder`,
     );
-  const identity = existing === undefined ? newIdentity() : { ...existing, epoch: existing.epoch + 1 };
+  const identity =
+    existing === undefined
+      ? newIdentity()
+      : { ...existing, epoch: existing.epoch + 1, group: "joins" as const, hasPeers: false };
   return {
     backup,
     finished,
