@@ -149,7 +149,7 @@ function hiding(): string {
 const WHERE = {
   anywhere: "always",
   sameMember: "about the same member",
-  samePair: "about the same two members",
+  samePair: "about the same members and no others",
 } as const;
 
 function notHere(): string {

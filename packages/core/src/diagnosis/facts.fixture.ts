@@ -91,7 +91,6 @@ export function calm(): DiagnosisFacts {
       term: 3,
       voters: ["a", "b", "c"],
       learners: [],
-      commitIndex: 900,
       appliedIndex: 900,
       snapshotIndex: 500,
       logBytes: 64 * 2 ** 20,

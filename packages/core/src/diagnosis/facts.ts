@@ -147,7 +147,6 @@ export interface GroupFacts {
   readonly voters: readonly MemberId[];
   /** Members that hold a copy and do not vote. */
   readonly learners: readonly MemberId[];
-  readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly snapshotIndex: number;
   readonly logBytes: number;

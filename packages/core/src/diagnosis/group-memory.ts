@@ -12,7 +12,6 @@ export interface GroupMemory {
   led: { readonly leader: MemberId; readonly term: number } | undefined;
   /** Within the last minute: when a leader lost its place although it was in reach and had not said that it stops. */
   changes: { readonly at: Millis; readonly from: MemberId }[];
-  applied: { readonly index: number; readonly movedAt: Millis } | undefined;
   snapshot: { readonly index: number; readonly logBytes: number } | undefined;
   readonly followers: Map<MemberId, Progress>;
 }
@@ -32,7 +31,6 @@ export function newGroupMemory(): GroupMemory {
     leaderlessSince: undefined,
     led: undefined,
     changes: [],
-    applied: undefined,
     snapshot: undefined,
     followers: new Map(),
   };
@@ -48,9 +46,7 @@ export function rememberGroup(
   const { group } = facts;
   if (group === undefined) return void Object.assign(memory, newGroupMemory());
   rememberLeader(memory, facts, group, isPlanned, now);
-  const { appliedIndex, commitIndex, snapshotIndex, logBytes, followers } = group;
-  if (memory.applied?.index !== appliedIndex || appliedIndex >= commitIndex)
-    memory.applied = { index: appliedIndex, movedAt: now };
+  const { snapshotIndex, logBytes, followers } = group;
   // What is cut off its beginning is no sign that it is short.
   if (memory.snapshot?.index !== snapshotIndex || logBytes < memory.snapshot.logBytes)
     memory.snapshot = { index: snapshotIndex, logBytes };

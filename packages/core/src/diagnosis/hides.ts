@@ -6,7 +6,7 @@ export interface Hiding {
   readonly hides: readonly FindingCode[];
   /**
    * `sameMember`: only where the two are about a member in common, this one aside. `samePair`: where they are about the
-   * same members.
+   * same members, whoever they are.
    */
   readonly where: "sameMember" | "samePair" | "anywhere";
   readonly why: string;
@@ -118,15 +118,15 @@ export const HIDING: readonly Hiding[] = [
   },
   {
     by: ["MAJORITY_LOST", "LEADER_LACKING"],
-    hides: ["LEADER_FLAPS", "MEMBER_NO_VOTER", "GROUP_NOT_FORMED", "VOTERS_EVEN"],
+    hides: ["LEADER_FLAPS", "MEMBER_NO_VOTER", "VOTERS_EVEN"],
     where: "anywhere",
     why: "without a leader nobody is taken in",
   },
   {
     by: ["GROUP_NOT_FORMED"],
-    hides: ["MEMBER_NO_VOTER", "VOTERS_EVEN"],
+    hides: ["MEMBER_NO_VOTER", "VOTERS_EVEN", ...UNDECIDED],
     where: "anywhere",
-    why: "who is to be taken in is what it says",
+    why: "who is to be taken in, before anything is decided, is what it says",
   },
   {
     by: ["VOTER_NO_MEMBER"],
@@ -202,9 +202,21 @@ export const HIDING: readonly Hiding[] = [
   },
   {
     by: ["LOG_DAMAGED"],
-    hides: ["LEADER_LACKING", "STATE_DIFFERS", "LEFT_BEHIND", ...OUTSIDE],
+    hides: ["LEADER_LACKING", "STATE_DIFFERS", ...OUTSIDE],
     where: "sameMember",
     why: "who has lost files does not vote, and fetches them",
+  },
+  {
+    by: ["LOG_DAMAGED"],
+    hides: OUTSIDE,
+    where: "samePair",
+    why: "the same, where it tells of itself",
+  },
+  {
+    by: ["VOTER_BEHIND"],
+    hides: ["LEADER_LACKING"],
+    where: "sameMember",
+    why: "there is a leader, which that one does not hear",
   },
   {
     by: ["DISK_WRITES_FAIL", "DISK_SLOW", "STORE_FAILS", "APPLY_STOPPED"],

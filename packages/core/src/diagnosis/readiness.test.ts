@@ -139,7 +139,7 @@ describe("the group of durable data", () => {
     assert.deepEqual([cp.state, cp.reason], ["failed", "no leader is known, so durable changes are refused"]);
     assert.equal(config.state, "limited");
     assert.equal(ready(facts).ready, true);
-    assert.match(ready(facts).subsystems.cp.reason ?? "", /^There is no leader since 12:00:00 UTC, although/);
+    assert.match(ready(facts).subsystems.cp.reason ?? "", /^10\.0\.0\.1:8848 knows no leader since 12:00:00 UTC/);
     const starting = { ...facts, process: withProcess({ startedAt: NOON - 3000 }).process };
     assert.equal(parts(starting).cp.state, "starting", "elections take a moment");
   });

@@ -15,6 +15,7 @@ import type { Balancer } from "./balancer.ts";
 import type { Cluster } from "./cluster.ts";
 import { membersFacts } from "./diagnosis.ts";
 import { stillFails } from "./forwarding.ts";
+import { type GroupSource, groupFacts } from "./group-facts.ts";
 import type { Lookup } from "./lookup/types.ts";
 import type { OwnWatch } from "./own-watch.ts";
 import type { Peers } from "./peer-calls.ts";
@@ -34,6 +35,8 @@ export interface FactSources {
   /** Undefined for a member that was started alone. */
   readonly lookup: () => Pick<Lookup, "facts"> | undefined;
   readonly log: () => Pick<LogStatus, "refusing" | "storeFailing" | "syncMs">;
+  /** Undefined where durable data belongs to no group. */
+  readonly group: () => GroupSource | undefined;
   /** What of configurations is held here. */
   readonly held: () => Omit<DurableFacts, "persistentInstances">;
   readonly stage: () => ProcessFacts["stage"];
@@ -58,6 +61,7 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     silent,
     lookup,
     log,
+    group,
     stage,
     port,
     portOffset,
@@ -73,6 +77,7 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     const { refusing, storeFailing, syncMs } = log();
     const { pause, memory, clock: clockFacts, disk } = own.facts(syncMs);
     const isAlone = lookup() === undefined && !cluster.others;
+    const groupSource = group();
     return {
       process: { startedAt, stage: stage(), port, statusSet, pause, memory, queues: queuesOf(sources) },
       members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, portOpen }),
@@ -87,7 +92,9 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
         moving: balancer.moving,
       },
       durable: { ...held(), persistentInstances: silent.persistentInstances },
-      group: undefined,
+      group:
+        groupSource &&
+        groupFacts(cluster.members.state.start.id, groupSource, cluster.members.state.list.entries.length),
       log: { refusing },
       store: { error: storeFailing },
       disk,

@@ -77,7 +77,7 @@ export class TestGroup {
       life,
       peers: {
         send: (to, frame) => this.#send(id, life, to, frame),
-        outOfReachSince: (other) => this.#outOfReachSince(id, other),
+        outOfReachSince: (other) => this.outOfReachSince(id, other),
         addressOf: (other) => `${other}:8848`,
       },
       clock: this.clock,
@@ -162,6 +162,12 @@ export class TestGroup {
     }
   }
 
+  /** Epoch milliseconds; undefined for who is in reach of the other. */
+  outOfReachSince(from: string, to: string): number | undefined {
+    if (!this.members.has(to)) return this.reachesAll ? undefined : this.clock.wall();
+    return this.#apart.get([from, to].sort().join(" "));
+  }
+
   isolate(id: string, isCut = true): void {
     for (const other of this.members.keys()) if (other !== id) this.cut(id, other, isCut);
   }
@@ -193,14 +199,9 @@ export class TestGroup {
     await this.during(Promise.all(this.#closing.splice(0)));
   }
 
-  #outOfReachSince(from: string, to: string): number | undefined {
-    if (!this.members.has(to)) return this.reachesAll ? undefined : this.clock.wall();
-    return this.#apart.get([from, to].sort().join(" "));
-  }
-
   #send(from: string, life: number, to: string, frame: Uint8Array): void {
     const isLost = () =>
-      this.#outOfReachSince(from, to) !== undefined ||
+      this.outOfReachSince(from, to) !== undefined ||
       !this.members.has(from) ||
       !this.members.has(to) ||
       this.#lives.get(from) !== life;

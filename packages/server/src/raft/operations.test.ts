@@ -320,6 +320,10 @@ describe("a machine that does something else here than there", () => {
     }
     await write(group, leaderOf(group), 1020);
     await group.until(() => told.length > 0, "that somebody noticed");
-    assert.deepEqual(told, [`${leaderOf(group).id} of b at 1000`]);
+    const leader = leaderOf(group);
+    assert.deepEqual(told, [`${leader.id} of b at 1000`]);
+    assert.deepEqual(leader.log.status().differing, [{ id: "b", index: 1000 }]);
+    await group.during(leader.log.order({ type: "remove", id: "b" }));
+    assert.deepEqual(leader.log.status().differing, [], "until it is removed");
   });
 });

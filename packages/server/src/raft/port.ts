@@ -56,8 +56,12 @@ export interface RaftStatus extends LogStatus {
   /** Undefined without a snapshot. */
   readonly snapshotBytes: number | undefined;
   readonly trust: Trust;
+  /** Why this member applies nothing more, as a sentence with the mend. It refuses writes as well. */
+  readonly stopped: string | undefined;
   /** What a leader knows; nobody else knows anything. */
   readonly followers: readonly FollowerStatus[];
+  /** Where the same entries led to another state than here, and the first index at which that was seen; a leader knows. */
+  readonly differing: readonly { readonly id: MemberId; readonly index: number }[];
   /** Of the state at the ends of blocks of entries, oldest first: members that agree have the same at the same index. */
   readonly hashes: readonly (readonly [index: number, hash: number])[];
   readonly counts: RaftCounts;

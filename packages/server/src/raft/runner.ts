@@ -214,11 +214,15 @@ export class Runner<C, R> implements RaftLog<C, R> {
 
   status(): RaftStatus {
     const { pending } = this.#proposer;
-    const refusing = this.#stopped ?? this.#storage.applier.refusing ?? this.#proposer.refusing();
+    const stopped = this.#stopped ?? this.#storage.applier.refusing;
+    const refusing = stopped ?? this.#proposer.refusing();
+    const { differing } = this.#hashes;
     return statusOf(this.#core, this.#storage, {
       pending,
       refusing,
+      stopped,
       snapshotAt: this.#snapshots.at,
+      differing,
       hashes: this.#machine.hashes,
       counts: { elections: this.#elections, leaders: this.#leaders, proposals: { ...this.#outcomes.counts } },
     });

@@ -10,6 +10,8 @@ export class StateHashes {
   readonly #own: () => readonly Hash[];
   readonly #differs: (id: MemberId, index: Index) => void;
   readonly #waiting = new Map<MemberId, Hash[]>();
+  /** Blocks are compared one by one: later ones may be equal although what came before is not. */
+  readonly #differing = new Map<MemberId, Index>();
 
   /** @param own  oldest first. */
   constructor(own: () => readonly Hash[], differs: (id: MemberId, index: Index) => void) {
@@ -21,7 +23,9 @@ export class StateHashes {
     const own = this.#own();
     const mine = own.find(([at]) => at === index);
     if (mine !== undefined) {
-      if (mine[1] !== hash) this.#differs(id, index);
+      if (mine[1] === hash) return;
+      if (!this.#differing.has(id)) this.#differing.set(id, index);
+      this.#differs(id, index);
     } else if (index > (own.at(-1)?.[0] ?? 0)) {
       const waiting = this.#waiting.get(id) ?? [];
       waiting.push([index, hash]);
@@ -38,7 +42,13 @@ export class StateHashes {
     }
   }
 
+  /** Those whose state is another one, with the first index at which that was seen. */
+  get differing(): readonly { readonly id: MemberId; readonly index: Index }[] {
+    return [...this.#differing].map(([id, index]) => ({ id, index }));
+  }
+
   forget(): void {
     this.#waiting.clear();
+    this.#differing.clear();
   }
 }

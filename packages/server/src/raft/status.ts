@@ -10,12 +10,14 @@ export function statusOf(
   storage: Pick<Storage<never, never>, "log" | "snapshots" | "storeFailing"> & {
     readonly applier: Pick<LogStatus, "appliedIndex">;
   },
-  others: Pick<RaftStatus, "pending" | "refusing" | "snapshotAt" | "hashes" | "counts">,
+  others: Pick<RaftStatus, "pending" | "refusing" | "stopped" | "snapshotAt" | "differing" | "hashes" | "counts">,
 ): RaftStatus {
   const { applier, snapshots, log, storeFailing } = storage;
   const { role, term, leader, configuration, commit, log: entries, trust } = core;
   return {
     ...others,
+    // Who is removed takes everything anew before it comes back.
+    differing: others.differing.filter(({ id }) => roleIn(configuration, id) !== "leaving"),
     appliedIndex: applier.appliedIndex,
     snapshotIndex: snapshots.index,
     snapshotBytes: snapshots.newest?.bytes,

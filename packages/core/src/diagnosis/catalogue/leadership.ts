@@ -60,7 +60,7 @@ export const LEADERSHIP_ROWS = {
   LEADER_LACKING: {
     severity: "error",
     area: "cp",
-    title: "The voters have no leader",
+    title: "Voters know no leader",
     means: "Durable changes wait for a leader, and are refused when none comes in time. Everything else goes on.",
     why: "A leader is elected within two seconds where more than half of the voters reach each other. They reach this member, and not each other; their disks take nothing; or voters that lost their files may not vote.",
     fix: "Look at `nacre raft status` of each voter, at their disks and at the links between them. Restarting voters one by one does no harm.",
@@ -73,8 +73,8 @@ export const LEADERSHIP_ROWS = {
       if (group === undefined || group.voters.length === 0 || since === undefined) return [];
       const reach = voterReach(view, group);
       if (reach.reached.length < majorityOf(group.voters.length)) return [];
-      const lost = group.trust === "whole" ? "" : `, and ${view.self.address} has lost files and does not vote`;
-      const sentence = `There is no leader since ${clockText(since)}, although ${view.self.address} reaches ${reachText(reach)}${lost}, so durable changes are refused; look at disks and links of the voters with nacre raft status.`;
+      const lost = group.trust === "whole" ? "" : " and, having lost files, does not vote";
+      const sentence = `${view.self.address} knows no leader since ${clockText(since)}, although it reaches ${reachText(reach)}${lost}, so its durable changes are refused; look at disks and links of the voters with nacre raft status.`;
       return [
         ofGroup(
           sentence,

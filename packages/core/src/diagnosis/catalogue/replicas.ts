@@ -50,24 +50,15 @@ export const REPLICA_ROWS = {
     title: "A member applies no more of the log",
     means:
       "Its durable data stays as it was and grows old; it refuses durable changes of its clients. As a voter it still counts, and ephemeral data goes on.",
-    why: "An entry could not be applied, or a rule of the agreement was found broken: that is a fault of this program. Or its store takes nothing.",
+    why: "An entry could not be applied, or a rule of the agreement was found broken: that is a fault of this program.",
     fix: "Report it with the log. A restart tries again; if it stops at the same entry, remove the member with `nacre raft remove` and start it with an empty data folder.",
     afterMs: seconds(1),
     goneMs: seconds(1),
     find: (view) => {
       const { group } = view.facts;
-      const applied = view.memory.group.applied;
-      if (group === undefined || applied === undefined) return [];
-      const { stopped, appliedIndex, commitIndex } = group;
-      const waits = commitIndex - appliedIndex;
-      const isStill = waits > 0 && view.now - applied.movedAt >= STILL_MS && view.facts.store?.error === undefined;
-      if (stopped === undefined && !isStill) return [];
-      const since = stopped === undefined ? applied.movedAt : undefined;
-      const why =
-        stopped ??
-        `${count(waits, "entry", "entries")} that the group decided on ${waits === 1 ? "waits" : "wait"} since ${clockText(applied.movedAt)}: restart it`;
-      const sentence = `${view.self.address} applies nothing behind entry ${appliedIndex} of the log: ${why}.`;
-      return [{ key: view.self.id, since, members: aboutSelf(view), sentence }];
+      if (group?.stopped === undefined) return [];
+      const sentence = `${view.self.address} applies nothing behind entry ${group.appliedIndex} of the log: ${group.stopped}.`;
+      return [{ key: view.self.id, members: aboutSelf(view), sentence }];
     },
   },
 

@@ -1,0 +1,42 @@
+import type { GroupFacts } from "@nacre/core/diagnosis";
+import type { MemberId } from "@nacre/core/membership";
+import type { RaftStatus } from "../raft/port.ts";
+import { STORAGE_LIMITS } from "../storage/storage.ts";
+
+/** The durable log of a member of a group, as diagnosis reads it. */
+export interface GroupSource {
+  /** Undefined while the log is exchanged for another one. */
+  readonly group: RaftStatus | undefined;
+  /** Whether features have changed anything, as far as this member knows. */
+  readonly holdsData: boolean;
+  /** Where this process set aside what a recovery went on without. */
+  readonly leftBehind: GroupFacts["leftBehind"];
+}
+
+/** @param listed  addresses in the list of members. */
+export function groupFacts(
+  self: MemberId,
+  { group, holdsData, leftBehind }: GroupSource,
+  listed: number,
+): GroupFacts | undefined {
+  if (group === undefined) return undefined;
+  const { configuration, leader, term, appliedIndex, snapshotIndex, logBytes } = group;
+  return {
+    self,
+    leader,
+    term,
+    voters: configuration.voters,
+    learners: configuration.learners,
+    appliedIndex,
+    snapshotIndex,
+    logBytes,
+    snapshotLogBytes: STORAGE_LIMITS.snapshotLogBytes,
+    trust: group.trust,
+    stopped: group.stopped,
+    followers: group.followers.map(({ id, match, lag, trust, snapshot }) => ({ id, match, lag, trust, snapshot })),
+    differing: group.differing,
+    // Two halves of a new cluster that do not see each other cannot both begin.
+    votersNeeded: holdsData ? undefined : (listed >> 1) + 1,
+    leftBehind,
+  };
+}
