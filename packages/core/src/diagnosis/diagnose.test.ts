@@ -227,6 +227,12 @@ describe("one cause", () => {
     assert.deepEqual(line.run(5, left), ["16 +OWNER_LOST"], "what stays after that is told");
   });
 
+  test("is not taken for another: with a majority in reach, no leader is a fault of its own", () => {
+    const line = new TimeLine();
+    line.run(10, withGroup({ leader: undefined, followers: [] }, withPeers(killed("b"), peer("c"))));
+    assert.deepEqual(line.codes, ["MEMBER_DOWN", "LEADER_LACKING"]);
+  });
+
   test("does not hide what is about another member", () => {
     const line = new TimeLine();
     line.run(10, { ...DOWN, forwarding: [{ to: "c", since: NOON, error: "no answer", clients: 3 }] });

@@ -168,6 +168,8 @@ describe("findings about the group of durable data", () => {
     const [finding] = mergeFindings([report("a", withGroup({ differing }))]);
     assert.deepEqual(finding?.members, [member("a")]);
     assert.match(finding?.sentence ?? "", /^10\.0\.0\.1:8848 holds other durable data than .*2:8848 and .*3:8848/);
+    const ofTwo = withGroup({ followers: [follower("b")], differing: [{ id: "b", index: 2000 }] });
+    assert.deepEqual(mergeFindings([report("a", ofTwo)])[0]?.members, [member("b")], "of two nobody can say");
   });
 });
 

@@ -21,6 +21,8 @@ const IDS = ["a", "b", "c"];
 const LOOK_MS = 1000;
 /** Within which a fault is told, and after which nothing is told any more (DG-1). */
 const TOLD_MS = 10_000;
+/** Consequences come later than their cause. */
+const STAYS_MS = 8_000;
 const HOUR_MS = 3_600_000;
 
 /** What the shells of a group's members tell diagnosis, once a second; who reaches whom is told as membership tells it. */
@@ -49,9 +51,10 @@ class Diagnosed {
     this.#timer?.cancel();
   }
 
-  /** Lets time pass until exactly this is told, by whoever can be asked. @returns its sentence. */
+  /** Lets time pass until exactly this is told, by whoever can be asked, and stays. */
   async told(code: string): Promise<MergedFinding> {
     await this.#within(() => this.codes.length === 1 && this.codes[0] === code, code);
+    await this.#stays([code], STAYS_MS);
     const [finding] = this.merged;
     assert.ok(finding !== undefined);
     return finding;
@@ -63,11 +66,7 @@ class Diagnosed {
 
   /** Lets time pass, in which nothing is told. */
   async nothing(forMs: number): Promise<void> {
-    const until = this.group.clock.now() + forMs;
-    await this.group.until(() => {
-      assert.deepEqual(this.codes, []);
-      return this.group.clock.now() >= until;
-    });
+    await this.#stays([], forMs);
   }
 
   get merged(): MergedFinding[] {
@@ -85,6 +84,14 @@ class Diagnosed {
 
   get codes(): string[] {
     return this.merged.map(({ code }) => code);
+  }
+
+  async #stays(codes: readonly string[], forMs: number): Promise<void> {
+    const until = this.group.clock.now() + forMs;
+    await this.group.until(() => {
+      assert.deepEqual(this.codes, codes);
+      return this.group.clock.now() >= until;
+    });
   }
 
   async #within(condition: () => boolean, what: string): Promise<void> {

@@ -27,10 +27,9 @@ export const REPLICA_ROWS = {
       const { group } = view.facts;
       if (group === undefined) return [];
       const { reached } = voterReach(view, group);
-      return group.followers.flatMap(({ id, lag, trust }): Observed[] => {
+      return group.followers.flatMap(({ id, lag }): Observed[] => {
         const progress = view.memory.group.followers.get(id);
-        // Who lost its files is told of as such.
-        if (!reached.includes(id) || lag === 0 || trust !== "whole" || progress === undefined) return [];
+        if (!reached.includes(id) || lag === 0 || progress === undefined) return [];
         const isStill = view.now - progress.movedAt >= STILL_MS;
         const isFar = lag >= FAR_ENTRIES && view.now - progress.shrankAt >= STILL_MS;
         if (!isStill && !isFar) return [];
