@@ -512,16 +512,16 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
       "a learner that catches up": (at) =>
         withGroup(
           {
+            voters: ["a", "b", "c"],
             learners: ["d"],
-            followers: [follower("b"), follower("d", { match: at - NOON, lag: 50_000 - (at - NOON) })],
+            followers: [follower("b"), follower("c"), follower("d", { match: at - NOON, lag: 50_000 - (at - NOON) })],
           },
           withPeers(peer("b"), peer("c"), peer("d")),
         ),
-      "a member that leaves": withPeers(
-        peer("b"),
-        peer("c"),
-        peer("d", { state: "LEAVING", leaving: "forever", since: NOON }),
-      ),
+      "a member that leaves": {
+        ...withPeers(peer("b"), peer("c"), peer("d", { state: "LEAVING", leaving: "forever", since: NOON })),
+        group: calm().group,
+      },
     },
   },
   VOTER_NO_MEMBER: {

@@ -70,9 +70,10 @@ class Diagnosed {
   }
 
   get merged(): MergedFinding[] {
-    const { clock } = this.group;
+    const { clock, members } = this.group;
+    const open = [...this.findings].filter(([id]) => members.has(id));
     return mergeFindings(
-      [...this.findings].map(([id, findings]) => ({
+      open.map(([id, findings]) => ({
         member: { id, address: addressOf(id) },
         at: clock.wall(),
         version: "",
