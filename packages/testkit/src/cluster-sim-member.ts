@@ -235,6 +235,7 @@ export class SimMember {
       silent,
       lookup: () => undefined,
       log: () => ({ refusing: undefined, storeFailing: undefined, syncMs: 0 }),
+      group: undefined,
       held: () => ({ configs: 0, namespaces: 0 }),
       stage: () => (this.isStopping ? "stopping" : this.ready ? "running" : "starting"),
       port: MAIN_PORT,

@@ -100,6 +100,7 @@ export function calm(): DiagnosisFacts {
       followers: [follower("b"), follower("c")],
       differing: [],
       votersNeeded: undefined,
+      catchingUp: undefined,
       leftBehind: undefined,
     },
     log: { refusing: undefined },

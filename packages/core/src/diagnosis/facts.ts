@@ -162,6 +162,8 @@ export interface GroupFacts {
   readonly differing: readonly { readonly id: MemberId; readonly index: number }[];
   /** Voters that there have to be before the first change is taken; undefined once changes are taken. */
   readonly votersNeeded: number | undefined;
+  /** What this member waits for before it serves durable data, as a clause: to have what was committed before it began. */
+  readonly catchingUp: string | undefined;
   /** The last recovery that went on without this member: what it held was set aside, in this folder. */
   readonly leftBehind: { readonly at: Millis; readonly folder: string } | undefined;
 }

@@ -133,6 +133,19 @@ describe("the group of durable data", () => {
     assert.equal(parts(standalone()).cp.reason, "a single member leads its own log");
   });
 
+  test("keeps a member that starts from being ready until it has what was committed before", () => {
+    const facts = {
+      ...withGroup({ catchingUp: "it waits for the group that keeps durable data", leader: undefined }),
+      process: withProcess({ stage: "starting" }).process,
+    };
+    assert.equal(
+      readinessOf(facts, [], NOON).sentence,
+      "Durable data is not up to date at 10.0.0.1:8848 yet: it waits for the group that keeps durable data; if that stays, it serves what it has within ten seconds.",
+    );
+    assert.equal(parts(facts).cp.state, "starting");
+    assert.equal(parts(facts).ap.state, "ok");
+  });
+
   test("takes no changes without one, and members stay ready for everything else", () => {
     const facts = withGroup({ leader: undefined, followers: [] });
     const { cp, config } = parts(facts);

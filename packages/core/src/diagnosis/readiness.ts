@@ -74,7 +74,7 @@ export function readinessOf(facts: DiagnosisFacts, findings: readonly Finding[],
 
 /** What keeps clients out, the first to be told first. */
 function gatesOf(view: View): Gate[] {
-  const { process: own, members, distro } = view.facts;
+  const { process: own, members, distro, group } = view.facts;
   const { self, now } = view;
   const gates: Gate[] = [];
   if (own.stage === "stopping")
@@ -106,6 +106,14 @@ function gatesOf(view: View): Gate[] {
       fix: "Wait; if it takes long, see that the other members run and that their member ports are open to this one.",
     });
   }
+  if (own.stage === "starting" && group?.catchingUp !== undefined)
+    gates.push({
+      part: "cp",
+      state: "starting",
+      since: own.startedAt,
+      reason: `Durable data is not up to date at ${self.address} yet: ${group.catchingUp}; if that stays, it serves what it has within ten seconds.`,
+      fix: "Wait; if it takes long, look at nacre raft status of the other members.",
+    });
   if (gates.length === 0 && own.stage === "starting")
     gates.push({
       part: undefined,

@@ -288,6 +288,11 @@ export class Cluster {
     naming.share((news) => this.#hear(news));
   }
 
+  /** What this member waits for before it serves durable data, as a clause; undefined once it does. */
+  get catchingUp(): string | undefined {
+    return this.#catchingUp?.isOver === false ? this.#catchingUp.reason : undefined;
+  }
+
   /** Opens the cluster port. @throws the system's error. */
   listen(host: string): Promise<number> {
     return this.links.listen({ host, port: this.#setup.port + this.#setup.portOffset });
@@ -439,8 +444,8 @@ export class Cluster {
   #judgeReadiness(): void {
     const { selfState } = this.members.state;
     if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
-    else if (this.#distroReady.ready && this.#catchingUp?.isOver === false)
-      this.#setup.readiness({ ready: false, reason: this.#catchingUp.reason });
+    else if (this.#distroReady.ready && this.catchingUp !== undefined)
+      this.#setup.readiness({ ready: false, reason: this.catchingUp });
     else this.#setup.readiness(this.#distroReady);
   }
 

@@ -36,7 +36,7 @@ export interface FactSources {
   readonly lookup: () => Pick<Lookup, "facts"> | undefined;
   readonly log: () => Pick<LogStatus, "refusing" | "storeFailing" | "syncMs">;
   /** Undefined where durable data belongs to no group. */
-  readonly group: () => GroupSource | undefined;
+  readonly group: GroupSource | undefined;
   /** What of configurations is held here. */
   readonly held: () => Omit<DurableFacts, "persistentInstances">;
   readonly stage: () => ProcessFacts["stage"];
@@ -77,7 +77,6 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     const { refusing, storeFailing, syncMs } = log();
     const { pause, memory, clock: clockFacts, disk } = own.facts(syncMs);
     const isAlone = lookup() === undefined && !cluster.others;
-    const groupSource = group();
     return {
       process: { startedAt, stage: stage(), port, statusSet, pause, memory, queues: queuesOf(sources) },
       members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, portOpen }),
@@ -93,8 +92,13 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
       },
       durable: { ...held(), persistentInstances: silent.persistentInstances },
       group:
-        groupSource &&
-        groupFacts(cluster.members.state.start.id, groupSource, cluster.members.state.list.entries.length),
+        group &&
+        groupFacts({
+          self: cluster.members.state.start.id,
+          source: group,
+          listed: cluster.members.state.list.entries.length,
+          catchingUp: cluster.catchingUp,
+        }),
       log: { refusing },
       store: { error: storeFailing },
       disk,

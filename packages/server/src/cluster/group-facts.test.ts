@@ -172,7 +172,12 @@ class Diagnosed {
       naming: undefined,
       connections: undefined,
       durable: undefined,
-      group: groupFacts(id, { group: status, holdsData: true, leftBehind: undefined }, IDS.length),
+      group: groupFacts({
+        self: id,
+        source: { group: status, holdsData: true, leftBehind: undefined },
+        listed: IDS.length,
+        catchingUp: undefined,
+      }),
       log: { refusing: status.refusing },
       store: { error: status.storeFailing },
       disk: undefined,

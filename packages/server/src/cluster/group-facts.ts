@@ -13,12 +13,17 @@ export interface GroupSource {
   readonly leftBehind: GroupFacts["leftBehind"];
 }
 
-/** @param listed  addresses in the list of members. */
-export function groupFacts(
-  self: MemberId,
-  { group, holdsData, leftBehind }: GroupSource,
-  listed: number,
-): GroupFacts | undefined {
+export interface GroupView {
+  readonly self: MemberId;
+  readonly source: GroupSource;
+  /** Addresses in the list of members. */
+  readonly listed: number;
+  /** What this member waits for before it serves durable data. */
+  readonly catchingUp: string | undefined;
+}
+
+export function groupFacts({ self, source, listed, catchingUp }: GroupView): GroupFacts | undefined {
+  const { group, holdsData, leftBehind } = source;
   if (group === undefined) return undefined;
   const { configuration, leader, term, appliedIndex, snapshotIndex, logBytes } = group;
   return {
@@ -37,6 +42,7 @@ export function groupFacts(
     differing: group.differing,
     // Two halves of a new cluster that do not see each other cannot both begin.
     votersNeeded: holdsData ? undefined : (listed >> 1) + 1,
+    catchingUp,
     leftBehind,
   };
 }

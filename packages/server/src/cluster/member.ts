@@ -180,7 +180,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       silent,
       lookup: () => lookup,
       log: () => durable.status(),
-      group: () => undefined,
+      group: parts.group?.log,
       stage: () => readiness.stage,
       port: address.port,
       portOffset: options.clusterPortOffset,

@@ -72,6 +72,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   #wasRemoved = false;
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
+  #leftBehind: { readonly at: number; readonly folder: string } | undefined;
   readonly #waiting = new Set<Waiting>();
 
   private constructor(setup: GroupLogSetup<C, R>) {
@@ -89,7 +90,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   static async open<C, R>(setup: GroupLogSetup<C, R>): Promise<GroupLog<C, R>> {
     const group = new GroupLog(setup);
     const { identity } = setup.identity;
-    if (identity.group === "over") await group.#leaveBehind();
+    // What was begun before the process ended; whether that held anything is not known any more.
+    if (identity.group === "over") await group.#leaveBehind(identity.epoch > 0);
     group.#take(await group.#open(setup.isAlone && setup.identity.identity.group === "founds"));
     return group;
   }
@@ -127,6 +129,11 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     return this.#wasRemoved;
   }
 
+  /** When this process set data of features aside because the group goes on without it, monotonic milliseconds, and where. */
+  get leftBehind(): { readonly at: number; readonly folder: string } | undefined {
+    return this.#leftBehind;
+  }
+
   /** Since when no leader is known; monotonic milliseconds. */
   get lostAt(): number | undefined {
     return this.#lostAt;
@@ -158,7 +165,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     const { epoch } = this.#setup.identity.identity;
     const isUnused = this.#log?.status().lastIndex === 0 && this.#log.status().term === 0;
     if (isUnused && epoch === this.#epoch) return this.#setup.identity.save({ group: "joins" });
-    return this.#exchange(() => this.#leaveBehind(), false);
+    const { holdsData } = this;
+    return this.#exchange(() => this.#leaveBehind(holdsData), false);
   }
 
   // Peers
@@ -268,12 +276,14 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     this.#changed();
   }
 
-  async #leaveBehind(): Promise<void> {
-    const { files = nodeFiles, directory, identity, log } = this.#setup;
+  /** @param isMissed  whether it may hold what somebody misses. */
+  async #leaveBehind(isMissed: boolean): Promise<void> {
+    const { files = nodeFiles, directory, identity, log, clock } = this.#setup;
     const { clusterId, epoch } = identity.identity;
     const reason = `this member belongs to cluster '${clusterId}' in epoch ${epoch}, and what it held was of another one`;
     const { leaveBehind } = await import("../../storage/quarantine.ts");
     const folder = await leaveBehind(files, directory, reason);
+    if (folder !== undefined && isMissed) this.#leftBehind = { at: clock.now(), folder };
     if (folder !== undefined)
       log.warn({ folder }, `${reason}: it is set aside in ${folder}, and this member begins with nothing`);
     await identity.save({ group: "joins", hasPeers: true });
@@ -359,6 +369,7 @@ export type GroupHandle = FromPeers &
     | "takeSnapshot"
     | "holdsData"
     | "wasRemoved"
+    | "leftBehind"
     | "lostAt"
     | "readIndex"
     | "order"
