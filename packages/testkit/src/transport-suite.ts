@@ -240,7 +240,7 @@ export function transportSuite(name: string, factory: TransportFactory): void {
       });
     }
 
-    test("that the server closes has its stream completed with OK after what was queued, then TCP closed", async (t) => {
+    test("that the server closes has its stream ended as unavailable after what was queued, then TCP closed", async (t) => {
       const { port, witness } = await started(t);
       const connection = await raw(t, port);
       const call = connection.open();
@@ -254,7 +254,7 @@ export function transportSuite(name: string, factory: TransportFactory): void {
       witness.only.send(Buffer.from("last words"));
       witness.only.close(5000);
 
-      assert.equal((await trailers)[0]["grpc-status"], "0");
+      assert.equal((await trailers)[0]["grpc-status"], "14");
       assert.ok(Buffer.concat(received).equals(framed("last words")));
       await gone;
       await witness.until("closed");
@@ -469,13 +469,13 @@ export function transportSuite(name: string, factory: TransportFactory): void {
       witness.only.close(5000);
 
       assert.deepEqual((await stream.until(1)).map(String), ["push"]);
-      assert.equal(await stream.ended, status.OK);
+      assert.equal(await stream.ended, status.UNAVAILABLE);
       await witness.until("closed");
     });
   });
 
   describe(`${name}: stopping`, { timeout: 20_000 }, () => {
-    test("completes every stream, answers what runs, and accepts nothing new", async (t) => {
+    test("ends every stream, answers what runs, and accepts nothing new", async (t) => {
       const { port, witness, transport } = await started(t);
       const answer = Promise.withResolvers<Uint8Array>();
       witness.answers = () => answer.promise;
@@ -490,7 +490,7 @@ export function transportSuite(name: string, factory: TransportFactory): void {
       answer.resolve(Buffer.from("answer"));
 
       assert.equal((await call).toString(), "answer");
-      assert.equal(await stream.ended, status.OK);
+      assert.equal(await stream.ended, status.UNAVAILABLE);
       await stopped;
       assert.equal(witness.of("closed").length, 2);
       const late = connectTcp(port, "127.0.0.1");

@@ -5,6 +5,19 @@ import type { Outcome } from "./program.ts";
 import { type Half, SCENARIOS, type ScenarioName, scenariosOf } from "./scenarios.ts";
 
 const FILE = join(import.meta.dirname, "../../../docs/reference/clients.md");
+/** Written by hand: what the scenarios do not show. */
+const PYTHON = [
+  "## Python 3 when its server goes away",
+  "",
+  "It says again what it publishes in rounds of 30 s, so after it has connected elsewhere it takes up to 30 s. In a",
+  "cluster nothing of it is missing meanwhile: what it published stays in the lists. On a server alone, and when its",
+  "connection breaks while its member runs, it is missing for as long.",
+  "",
+  "A stream that ends with gRPC status OK it overlooks: its channel connects again without telling it, it takes the",
+  "answer that it is not registered for healthy, and it is gone for good. Nacos ends streams so when it stops. Nacre",
+  "ends them with UNAVAILABLE, on which Python connects elsewhere within a second, as all others do.",
+  "",
+];
 
 export type Results = ReadonlyMap<Client, ReadonlyMap<ScenarioName, Outcome>>;
 
@@ -57,6 +70,7 @@ export function reportPage(clients: readonly Client[], results: Results): string
     "|---|---|---|",
     ...details,
     "",
+    ...PYTHON,
     "C# and C++ clients are not run; their recorded exchanges are replayed by `test/interop/recorded.test.ts`.",
   ].join("\n")}\n`;
 }

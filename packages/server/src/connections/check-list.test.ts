@@ -123,7 +123,7 @@ describe("the server check list", { timeout: 20_000 }, () => {
     assert.equal(server.connections.count.all, 1);
     server.clock.advance(200);
     assert.equal(server.connections.count.all, 0);
-    assert.equal(await client.stream.ended, status.OK);
+    assert.equal(await client.stream.ended, status.UNAVAILABLE);
   });
 
   test("8: failures are typed and carry the fields that SDKs need", async (t) => {
@@ -210,7 +210,7 @@ describe("the server check list", { timeout: 20_000 }, () => {
     assert.equal(server.connections.count.all, 1);
     server.clock.advance(200);
     assert.equal(server.connections.count.all, 0);
-    assert.equal(await client.stream.ended, status.OK);
+    assert.equal(await client.stream.ended, status.UNAVAILABLE);
   });
 
   test("15: requests of members are refused on the port of the SDKs", async (t) => {

@@ -39,8 +39,10 @@ import type { UdpMessage, UdpPush } from "./udp.ts";
 const WAKE_MS_MAX = 500;
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
-/** SDKs say again what they publish in rounds of 3 s, and first connect. */
+/** SDKs say again what they publish in rounds of 3 s, and first connect. That of Python has rounds of 30 s. */
 const MOVE_MS = 5_000;
+const SLOW_MOVE_MS = 33_000;
+const SLOW_AGENT = "Nacos-Python-Client";
 /** A message of more characters is kept as bytes: writing it to a socket must not copy so much every time. */
 const TEXT_MAX = 16_384;
 
@@ -106,10 +108,11 @@ export class Naming {
       setup.self.memberId,
     );
     setup.connections.listen({
-      unregistered: ({ id, phase }, cause) => {
+      unregistered: ({ id, phase, clientVersion }, cause) => {
+        if (phase !== "leaving" || this.#leaving) return this.#disconnected(id, cause);
         // One that was sent to another member will be published there by its next round.
-        if (phase === "leaving" && !this.#leaving) setup.clock.schedule(MOVE_MS, () => this.#disconnected(id, cause));
-        else this.#disconnected(id, cause);
+        const forMs = clientVersion.startsWith(SLOW_AGENT) ? SLOW_MOVE_MS : MOVE_MS;
+        setup.clock.schedule(forMs, () => this.#disconnected(id, cause));
       },
       pushSettled: ({ connectionId, requestId, outcome }) => {
         // Configuration numbers its own from far above.

@@ -35,8 +35,8 @@ function published() {
   naming.submit({ type: "subscribe", clientId: "consumer", service, clusters: "", caller });
   assert.equal(pushes.length, 1);
   const shown = (): number => naming.view(service, { clusters: "", healthyOnly: false, consumerIp: undefined }).count;
-  const end = (phase: Connection["phase"], cause: string): void =>
-    listener?.unregistered?.({ id: "provider", phase } as Connection, cause);
+  const end = (phase: Connection["phase"], cause: string, clientVersion = "Nacos-Java-Client:v3.1.0"): void =>
+    listener?.unregistered?.({ id: "provider", phase, clientVersion } as Connection, cause);
   return { clock, naming, pushes, shown, end };
 }
 
@@ -71,6 +71,15 @@ describe("a connection that was told to go elsewhere", () => {
     const { clock, shown, end } = published();
     end("leaving", "it was told to leave");
     clock.advance(6_000);
+    assert.equal(shown(), 0);
+  });
+
+  test("leaves it there for as long as a round of the Python SDK takes when it was one of these", () => {
+    const { clock, shown, end } = published();
+    end("leaving", "it was told to leave", "Nacos-Python-Client:v3.2.0");
+    clock.advance(31_000);
+    assert.equal(shown(), 1);
+    clock.advance(3_000);
     assert.equal(shown(), 0);
   });
 

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { Metadata, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 import type { Clock, Timer } from "../../clock.ts";
-import type { TransportConnection, TransportHandlers } from "./transport.ts";
+import { ENDED, type TransportConnection, type TransportHandlers } from "./transport.ts";
 
 /** Bytes of a gRPC message before its payload. */
 const PREFIX_BYTES = 5;
@@ -9,6 +9,7 @@ const PREFIX_BYTES = 5;
 const END_GRACE_MS = 1000;
 
 const OK = { code: status.OK, details: "OK" };
+const END = { code: status.UNAVAILABLE, details: ENDED };
 
 /** One TCP connection on `@grpc/grpc-js`: its stream, its running calls, and its end. */
 export class Carried implements TransportConnection {
@@ -72,7 +73,7 @@ export class Carried implements TransportConnection {
     if (this.#closing) return;
     this.#closing = true;
     this.#end = this.#clock.schedule(graceMs, () => this.#tcp.destroy());
-    for (const call of this.#streams) call.sendStatus(OK);
+    for (const call of this.#streams) call.sendStatus(END);
     this.#endWhenDone();
   }
 
@@ -133,7 +134,7 @@ export class Carried implements TransportConnection {
     // The headers of the answer leave now: several SDKs wait for them before they write their setup.
     if (this.#streams.has(call)) call.sendMetadata(new Metadata());
     // A stream that arrives on a connection that is being ended ends with it.
-    if (this.#closing) call.sendStatus(OK);
+    if (this.#closing) call.sendStatus(END);
   }
 
   /** Starts a call and counts it as running until its status has left or it was cancelled. */

@@ -12,6 +12,7 @@ import {
 import type { Clock } from "../../clock.ts";
 import { escalate, uncaught } from "../../faults.ts";
 import {
+  ENDED,
   type GrpcTransport,
   SILENT_MS,
   type TlsOptions,
@@ -136,7 +137,7 @@ class PeerConnection implements TransportConnection {
   close(graceMs: number): void {
     if (this.#closing) return;
     this.#closing = true;
-    for (const stream of this.#streams) stream.end();
+    for (const stream of this.#streams) stream.end(Status.UNAVAILABLE, ENDED);
     this.#peer.close(graceMs);
   }
 
@@ -156,7 +157,7 @@ class PeerConnection implements TransportConnection {
       this.#handlers.streamOpened(this);
     }
     // A stream that arrives on a connection that is being ended ends with it.
-    if (this.#closing) call.end();
+    if (this.#closing) call.end(Status.UNAVAILABLE, ENDED);
     return {
       message: (message) => {
         if (!this.#closed) this.#handlers.streamMessage(this, message);

@@ -1,6 +1,12 @@
 import type { Clock } from "../../clock.ts";
 
 /**
+ * Said with `UNAVAILABLE` when this server ends a stream. SDKs take that as they take a broken connection. `OK` is what
+ * Python 3.2.0 overlooks: its channel connects again without telling it, and it is healthy for itself for ever.
+ */
+export const ENDED = "the server ended the connection";
+
+/**
  * The gRPC transport port: two methods, `/Request/request` (unary) and `/BiRequestStream/requestBiStream`, over HTTP/2.
  * It carries encoded payloads, knows no message and no feature, and keys everything by the TCP peer: all calls of one
  * TCP connection meet the same `TransportConnection`.
@@ -28,7 +34,7 @@ export interface TransportConnection {
    */
   send(payload: Uint8Array): boolean;
   /**
-   * Completes the stream, lets what is queued and the answers of running calls leave for at most `graceMs`, then closes
+   * Ends the stream with `UNAVAILABLE`, lets what is queued and the answers of running calls leave for at most `graceMs`, then closes
    * the TCP connection. `closed` follows.
    */
   close(graceMs: number): void;
