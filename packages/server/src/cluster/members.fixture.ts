@@ -38,6 +38,26 @@ export class TestMembers {
     return members;
   }
 
+  /** Not started yet. @returns for each its place in the list, its data folder, and what starts it. */
+  static async planned(count: number): Promise<{ readonly members: TestMembers; readonly places: readonly Place[] }> {
+    const ports = await freePorts(count);
+    const memberList = ports.map((port) => `${HOST}:${port}`);
+    const directory = await mkdtemp(join(tmpdir(), "nacre-members-"));
+    const members = new TestMembers([], directory);
+    const places = ports.map((port): Place => {
+      const dataDir = join(directory, `${port}`);
+      return {
+        dataDir,
+        async start() {
+          const server = await TestMembers.one(port, memberList, { dataDir });
+          members.servers.push(server);
+          return server;
+        },
+      };
+    });
+    return { members, places };
+  }
+
   /** Each a cluster of its own. */
   static async alone(count: number): Promise<TestMembers> {
     const ports = await freePorts(count);
@@ -89,6 +109,11 @@ export class TestMembers {
     await Promise.all(this.servers.map((server) => server.stop(0)));
     await rm(this.#directory, { recursive: true });
   }
+}
+
+export interface Place {
+  readonly dataDir: string;
+  start(): Promise<RunningServer>;
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { type Place, TestMembers, until } from "../cluster/members.fixture.ts";
+import type { GroupStatus } from "../ops/raft/status.ts";
+import type { RunningServer } from "../running.ts";
+import type { BackupHead } from "./backup-file.ts";
+import { nodeFiles, planRecovery, planRestore, recover, restore, verifyBackup, withStoppedMember } from "./index.ts";
+
+const CONFIG = "/v3/admin/cs/config";
+
+async function ask(server: RunningServer, method: string, path: string, form?: Record<string, string>) {
+  const body = form && new URLSearchParams(form);
+  const answer = await fetch(`${server.url}${path}`, { method, ...(body && { body }) });
+  const { data } = (await answer.json()) as { data: never };
+  return { status: answer.status, data };
+}
+
+async function publish(server: RunningServer, dataId: string, content: string): Promise<number> {
+  return (await ask(server, "POST", CONFIG, { dataId, groupName: "g", content })).status;
+}
+
+async function content(server: RunningServer, dataId: string): Promise<string | undefined> {
+  const { data } = await ask(server, "GET", `${CONFIG}?dataId=${dataId}&groupName=g`);
+  return (data as { content?: string } | null)?.content;
+}
+
+async function group(server: RunningServer): Promise<GroupStatus> {
+  return (await ask(server, "GET", "/v3/admin/core/raft/status")).data;
+}
+
+const formed = (server: RunningServer, voters: number) =>
+  until(async () => {
+    const status = await group(server);
+    return status.voters === voters && status.following === voters;
+  });
+
+async function backup(server: RunningServer, path: string): Promise<BackupHead> {
+  const answer = await fetch(`${server.url}/v3/admin/core/backup`);
+  assert.equal(answer.status, 200);
+  await writeFile(path, Buffer.from(await answer.arrayBuffer()));
+  return verifyBackup(nodeFiles, path);
+}
+
+async function three(t: TestContext): Promise<readonly Place[]> {
+  const { members, places } = await TestMembers.planned(3);
+  t.after(() => members.stop());
+  return places;
+}
+
+describe("a group of three that lost two members for good", () => {
+  test("goes on from the third, and the others give up what they held when they come back", async (t) => {
+    const [a, b, c] = (await three(t)) as [Place, Place, Place];
+    const servers = await Promise.all([a.start(), b.start(), c.start()]);
+    await formed(servers[0], 3);
+    assert.equal(await publish(servers[1], "kept", "1"), 200);
+    await until(async () => (await content(servers[0], "kept")) === "1");
+    await servers[1].stop(0);
+    await servers[2].stop(0);
+    await servers[0].stop(0);
+
+    await withStoppedMember(a.dataDir, false, async (files) => {
+      const plan = await planRecovery(files, a.dataDir);
+      assert.deepEqual([plan.voters.length, plan.epoch.to], [3, 1]);
+      await recover(files, plan, Date.now());
+    });
+    const alone = await a.start();
+    await formed(alone, 1);
+    assert.equal(await content(alone, "kept"), "1");
+    assert.equal(await publish(alone, "after", "2"), 200);
+    assert.equal((await group(alone)).epoch, 1);
+
+    const back = await b.start();
+    await formed(alone, 2);
+    const last = await c.start();
+    await formed(alone, 3);
+    for (const server of [alone, back, last])
+      await until(async () => (await content(server, "kept")) === "1" && (await content(server, "after")) === "2");
+    assert.equal(await publish(last, "together", "3"), 200);
+    assert.ok((await readdir(b.dataDir)).includes("left-behind"), "what it held is set aside");
+  });
+});
+
+describe("a backup of a cluster under writes", () => {
+  test("becomes another cluster of three, all of which hold what it held", async (t) => {
+    const [a, b, c] = (await three(t)) as [Place, Place, Place];
+    const servers = await Promise.all([a.start(), b.start(), c.start()]);
+    await formed(servers[0], 3);
+    let isOver = false;
+    const writes = (async () => {
+      let done = 0;
+      while (!isOver) if ((await publish(servers[1], `d${done}`, `content ${done}`)) === 200) done += 1;
+      return done;
+    })();
+    await until(async () => (await content(servers[2], "d20")) !== undefined);
+    const path = join(a.dataDir, "..", "nightly.backup");
+    const head = await backup(servers[2], path);
+    isOver = true;
+    const done = await writes;
+    const held = head.counts.config_info ?? 0;
+    assert.ok(held >= 20 && held <= done, `${held} of ${done}`);
+
+    const [x, y, z] = (await three(t)) as [Place, Place, Place];
+    await withStoppedMember(x.dataDir, true, async (files) =>
+      restore(files, await planRestore(files, path, x.dataDir)),
+    );
+    const restored = await Promise.all([x.start(), y.start(), z.start()]);
+    await formed(restored[0], 3);
+    assert.notEqual((await group(restored[0])).clusterId, head.clusterId);
+    for (const [at, server] of restored.entries()) {
+      const own = await backup(server, `${path}.${at}`);
+      assert.deepEqual([own.stateHash, own.counts], [head.stateHash, head.counts], `member ${at}`);
+      assert.equal(await content(server, "d20"), "content 20");
+      assert.equal(await content(server, `d${held}`), undefined);
+    }
+    assert.equal(await publish(restored[1], "new", "1"), 200);
+  });
+});
