@@ -53,9 +53,7 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
           throw new RegistryError("illegalState", ALONE);
         },
         join: () => Promise.reject(new RegistryError("illegalState", ALONE)),
-        forget: () => {
-          throw new RegistryError("illegalState", ALONE);
-        },
+        forget: () => Promise.reject(new RegistryError("illegalState", ALONE)),
         stop: () => undefined,
       },
       raft: { ops: () => Promise.reject(new RegistryError("illegalState", KEEPS_NOTHING)) },

@@ -4,6 +4,7 @@ import { systemClock } from "./clock.ts";
 import { clusterCounts } from "./cluster/cluster-counts.ts";
 import { GroupLinks } from "./cluster/group/group-links.ts";
 import { GroupLog } from "./cluster/group/group-log.ts";
+import { leaveGroup } from "./cluster/group/leaving-group.ts";
 import { openIdentity } from "./cluster/identity.ts";
 import { leave } from "./cluster/leaving.ts";
 import { openMember } from "./cluster/member.ts";
@@ -308,13 +309,15 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   let stopping: Promise<void> | undefined;
   async function stop(graceMs: number, forever = false): Promise<void> {
     const until = clock.now() + graceMs;
+    const inGroup = group && { clock, log, group, self: memberId };
     readiness.leaving();
     await leave(
-      { clock, cluster, connections, naming, forever },
+      { clock, cluster, connections, naming, group: inGroup, forever },
       Math.min(until - LAST_MS, clock.now() + options.drainMs),
     );
     // What is under way is answered as before; whoever comes now is refused, and goes to another member.
     await http.retire(Math.min(RETIRE_MS, Math.max(0, until - clock.now())));
+    if (forever && inGroup !== undefined) await leaveGroup(inGroup, until - LAST_MS);
     readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.
     naming.stop();

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Connections } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
 import type { Cluster } from "./cluster.ts";
+import { handOver, type LeavingGroup } from "./group/leaving-group.ts";
 
 /** How often it is looked at whether everything has been told. */
 const LOOK_MS = 20;
@@ -13,19 +14,22 @@ export interface Leaving {
   readonly cluster: Cluster;
   readonly connections: Connections;
   readonly naming: Naming;
+  /** Undefined for a member that is in no group. */
+  readonly group: LeavingGroup | undefined;
   /** It does not come back under this id. */
   readonly forever?: boolean;
 }
 
 /**
- * The first part of a planned stop: the others hear of it, clients are sent to them a few at a time, and what changed
+ * The first part of a planned stop: the others hear of it, another one leads, clients are sent to them a few at a time, and what changed
  * here is told. Nothing of it is waited for beyond `until` (monotonic), and a member without others is done at once.
  */
 export async function leave(
-  { clock, cluster, connections, naming, forever = false }: Leaving,
+  { clock, cluster, connections, naming, group, forever = false }: Leaving,
   until: number,
 ): Promise<void> {
   cluster.leave(forever);
+  if (group !== undefined) await handOver(group, until);
   if (!cluster.hasOthersUp) return;
   naming.leave();
   await connections.drain(Math.max(0, until - clock.now()));

@@ -77,12 +77,19 @@ export class TestMembers {
       memberList,
       bindAddress: HOST,
       dataDir: IN_MEMORY,
-      logLevel: "silent",
+      logLevel: (process.env.NACRE_TEST_LOG ?? "silent") as never,
       consolePort: -1,
       udpPushEnabled: false,
       actuatorExposure: ["prometheus"],
       ...options,
     });
+  }
+
+  /** Starts a member anew on its data folder, at its address. */
+  async again(at: number, memberList: readonly string[], options: Partial<Options> = {}): Promise<void> {
+    const { httpPort } = this.#at(at);
+    const dataDir = join(this.#directory, `${httpPort}`);
+    this.servers[at] = await TestMembers.one(httpPort, memberList, { dataDir, ...options });
   }
 
   get addresses(): string[] {

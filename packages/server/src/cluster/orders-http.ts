@@ -23,10 +23,10 @@ export function orderRoutes(orders: Orders): readonly Route[] {
       orders.stop(forever);
       return result(true);
     }),
-    v3("POST", `${PATH}/forget`, (params) => {
+    v3("POST", `${PATH}/forget`, async (params) => {
       const who = params.optional(["id", "address"])?.trim() ?? "";
       if (who === "") throw new RegistryError("parameterMissing", "Param 'id' or 'address' must name a member.");
-      return result(orders.forget(who));
+      return result(await orders.forget(who));
     }),
   ];
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ConvergeReport } from "./converge/converge.ts";
 import type { LazyConverge } from "./converge/lazy-converge.ts";
+import type { GroupHandle } from "./group/group-log.ts";
 import type { Lookup } from "./lookup/types.ts";
 import { type MatrixBody, matrixOf } from "./matrix.ts";
 import { addressOf, type Members } from "./members.ts";
@@ -17,8 +18,8 @@ export interface Orders {
   switchLookup(type: string): void;
   /** Becomes a member of the cluster that has one at this address. @throws RegistryError with the reason why not. */
   join(address: string): Promise<{ readonly id: string; readonly address: string; readonly clusterId: string }>;
-  /** Takes a member that is down, by id or address, off for good. @throws RegistryError. */
-  forget(who: string): { readonly id: string; readonly address: string };
+  /** Takes a member that is down, by id or address, off for good, and out of the group. @throws RegistryError. */
+  forget(who: string): Promise<{ readonly id: string; readonly address: string }>;
   /** Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id. */
   stop(forever: boolean): void;
 }
@@ -27,6 +28,8 @@ export interface OrdersSetup {
   readonly clock: Clock;
   readonly cluster: Cluster;
   readonly members: Members;
+  /** Undefined for a member that is in no group. */
+  readonly group: Pick<GroupHandle, "group" | "order"> | undefined;
   readonly converging: Pick<LazyConverge, "report">;
   readonly version: string;
   readonly lookup: () => Lookup | undefined;
@@ -35,7 +38,7 @@ export interface OrdersSetup {
 
 export const ALONE = "this server runs alone: it has no list of members to look up or to leave";
 
-export function ordersOf({ clock, cluster, members, converging, version, lookup, stop }: OrdersSetup): Orders {
+export function ordersOf({ clock, cluster, members, group, converging, version, lookup, stop }: OrdersSetup): Orders {
   const { state } = cluster.members;
   return {
     matrix: () => matrixOf(state, clock, { address: addressOf(members.self()), version }),
@@ -49,17 +52,21 @@ export function ordersOf({ clock, cluster, members, converging, version, lookup,
       const id = await cluster.members.join(address);
       return { id, address: members.shown(id), clusterId: state.clusterId };
     },
-    forget(who) {
+    async forget(who) {
       const read = readAddress(who, state.start.port);
       const wanted = typeof read === "string" ? undefined : addressOf({ ip: read.host, port: read.port });
       const found = peers(state, clock.now()).find(
         ({ id, addresses }) => id === who || (wanted !== undefined && addresses.includes(wanted)),
       );
-      if (found === undefined)
+      const { voters = [], learners = [] } = group?.group?.configuration ?? {};
+      const isIn = (id: string): boolean => voters.includes(id) || learners.includes(id);
+      if (found === undefined && (!isIn(who) || who === state.start.id))
         throw new RegistryError("notFound", `no other member has the id or address '${who.slice(0, 128)}'`);
-      const shown = { id: found.id, address: found.addresses[0] ?? found.id };
-      cluster.members.forget(found.id);
-      return shown;
+      const id = found?.id ?? who;
+      // A voter that is gone counts for majorities until it is taken out. Who runs is told so below.
+      if (isIn(id) && (found === undefined || found.state === "DOWN")) await group?.order({ type: "remove", id });
+      if (found !== undefined) cluster.members.forget(id);
+      return { id, address: found?.addresses[0] ?? id };
     },
     stop,
   };

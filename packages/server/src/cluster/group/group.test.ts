@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Answered, TestMembers, until } from "../members.fixture.ts";
+
+const CONFIG = "/v3/admin/cs/config";
+const CLUSTER = "/v3/admin/core/cluster";
+
+function publish(members: TestMembers, at: number, dataId: string, content: string): Promise<Answered> {
+  return members.ask(at, `POST ${CONFIG}?${new URLSearchParams({ dataId, groupName: "g", content })}`);
+}
+
+/** Until it is taken: while another one begins to lead a write may be refused. */
+async function published(members: TestMembers, at: number, dataId: string, content = dataId): Promise<void> {
+  await until(async () => (await publish(members, at, dataId, content)).status === 200);
+}
+
+/** Each of these members shows each of these configurations. */
+async function shown(members: TestMembers, at: readonly number[], dataIds: readonly string[]): Promise<void> {
+  await until(async () => {
+    for (const one of at)
+      for (const dataId of dataIds) {
+        const { data } = await members.ask(one, `GET ${CONFIG}?dataId=${dataId}&groupName=g`);
+        if (data?.content !== dataId) return false;
+      }
+    return true;
+  });
+}
+
+async function voters(members: TestMembers, at: number, count: number): Promise<void> {
+  await until(async () => {
+    const text = await members.text(at, "GET /actuator/prometheus");
+    const found = /^nacre_raft_members\{role="voter"\} (\d+)$/m.exec(text);
+    return Number(found?.[1]) === count;
+  });
+}
+
+describe("three new members", () => {
+  test("form a group, and what is written at any of them is read at all", async (t) => {
+    const members = await TestMembers.start(3);
+    t.after(() => members.stop());
+    for (const at of [0, 1, 2]) {
+      const { status, data } = await publish(members, at, `d${at}`, `d${at}`);
+      assert.equal(status, 200, JSON.stringify(data));
+    }
+    await shown(members, [0, 1, 2], ["d0", "d1", "d2"]);
+  });
+});
+
+describe("a server with data that was started alone (S38)", () => {
+  test("is joined by others on order while it runs, keeps its data, and is alone again when they have left", async (t) => {
+    const members = await TestMembers.alone(3);
+    t.after(() => members.stop());
+    assert.equal((await publish(members, 0, "kept", "kept")).status, 200);
+    for (const at of [1, 2]) {
+      const { status, data } = await members.ask(at, `POST ${CLUSTER}/join?address=${members.addresses[0]}`);
+      assert.equal(status, 200, JSON.stringify(data));
+    }
+    await shown(members, [0, 1, 2], ["kept"]);
+    for (const at of [0, 1, 2]) await voters(members, at, 3);
+    await published(members, 2, "later");
+    await shown(members, [0, 1, 2], ["kept", "later"]);
+
+    for (const at of [2, 1]) {
+      assert.equal((await members.ask(at, `POST ${CLUSTER}/leave?forever=true`)).status, 200);
+      await members.servers[at]?.stopOrdered;
+      await members.servers[at]?.stop();
+      await voters(members, 0, at);
+    }
+    await published(members, 0, "alone");
+    await shown(members, [0], ["kept", "later", "alone"]);
+  });
+});
+
+describe("a member of three", () => {
+  test("that leads and is stopped hands over first; all started anew have all data", async (t) => {
+    const members = await TestMembers.start(3);
+    t.after(() => members.stop());
+    await published(members, 0, "before");
+    const { addresses } = members;
+    const at = await leaderAt(members);
+    const [one = 0, other = 0] = [0, 1, 2].filter((each) => each !== at);
+    await members.servers[at]?.stop();
+    const startedAt = performance.now();
+    const { status, data } = await publish(members, one, "while", "while");
+    assert.equal(status, 200, JSON.stringify(data));
+    assert.ok(performance.now() - startedAt < 900, "no election timeout passed");
+    await members.servers[one]?.stop();
+    await members.servers[other]?.stop();
+    await Promise.all([0, 1, 2].map((each) => members.again(each, addresses)));
+    await Promise.all(members.servers.map((server) => server.ready()));
+    await shown(members, [0, 1, 2], ["before", "while"]);
+    await published(members, 1, "after");
+  });
+
+  test("that is down can be forgotten, and is no voter then", async (t) => {
+    const members = await TestMembers.start(3);
+    t.after(() => members.stop());
+    await published(members, 0, "one");
+    const gone = members.servers[2];
+    assert.ok(gone !== undefined);
+    await gone.stop(0);
+    await until(async () => {
+      const { status } = await members.ask(0, `POST ${CLUSTER}/forget?address=${members.addresses[2]}`);
+      return status === 200;
+    });
+    for (const at of [0, 1]) await voters(members, at, 2);
+    await published(members, 1, "two");
+  });
+});
+
+async function leaderAt(members: TestMembers): Promise<number> {
+  let at = -1;
+  await until(async () => {
+    const texts = await Promise.all([0, 1, 2].map((each) => members.text(each, "GET /actuator/prometheus")));
+    at = texts.findIndex((text) => /^nacre_raft_role\{role="leader"\} 1$/m.test(text));
+    return at >= 0;
+  });
+  return at;
+}
