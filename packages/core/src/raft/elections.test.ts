@@ -60,6 +60,16 @@ describe("votes", () => {
     assert.equal(member.core.role, "leader");
   });
 
+  test("are not asked for by a learner, which follows nobody any more when its leader is not heard", () => {
+    const member = new Member({ configuration: { voters: ["b", "c"], learners: ["a"] } });
+    member.hear("b", append(1, [0, 0], [1]));
+    assert.equal(member.core.leader, "b");
+    const effects = member.tick();
+    assert.equal(member.core.leader, undefined);
+    assert.ok(effects.some((effect) => effect.type === "leaderChanged" && effect.leader === undefined));
+    assert.equal(member.core.role, "follower");
+  });
+
   test("are not asked for in spite of leases because anybody but the leader says so (dissertation 3.10)", () => {
     const member = new Member();
     member.hear("b", append(1, [0, 0], [1]));

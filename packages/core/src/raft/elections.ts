@@ -11,6 +11,8 @@ export function electionTick(state: Raft, now: Millis, out: Out): void {
   if (state.role === "leader" || now < state.electionAt) return;
   if (!mayLead(state)) {
     if (state.role !== "follower") follow(state, state.term, undefined, now, out);
+    // Who was followed may lead no more: it has not been heard for so long.
+    state.leader = undefined;
     state.electionAt = now + electionMs(state);
     return;
   }

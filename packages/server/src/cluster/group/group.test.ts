@@ -76,6 +76,7 @@ describe("a member of three", () => {
     const members = await TestMembers.start(3);
     t.after(() => members.stop());
     await published(members, 0, "before");
+    await voters(members, 0, 3);
     const { addresses } = members;
     const at = await leaderAt(members);
     const [one = 0, other = 0] = [0, 1, 2].filter((each) => each !== at);
@@ -96,6 +97,7 @@ describe("a member of three", () => {
     const members = await TestMembers.start(3);
     t.after(() => members.stop());
     await published(members, 0, "one");
+    await voters(members, 0, 3);
     const gone = members.servers[2];
     assert.ok(gone !== undefined);
     await gone.stop(0);
