@@ -1,14 +1,15 @@
-import { join } from "node:path";
 import { type Changed, ChangedClients, type ClientId, type MemberId } from "@nacre/core/distro";
 import type { ServiceName } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import { failureCode, mend } from "../storage/disk-failure.ts";
-import { type Files, nodeFiles, type OpenFile } from "../storage/files.ts";
+import { type Files, nodeFiles } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { turn } from "../storage/turn.ts";
-import { type Batch, encodeRecords, FILE_HEADER_BYTES, fileHeader, type Kept } from "./client-journal-records.ts";
+import { JournalFiles } from "./client-journal-files.ts";
+import { JournalLedger, type Written } from "./client-journal-ledger.ts";
+import { type Batch, encodeRecords, type Kept } from "./client-journal-records.ts";
 import { SLICE_SERVICES_MAX, Slices } from "./client-journal-slices.ts";
-import { ASIDE, type Found, journalName, readJournal } from "./client-journal-start.ts";
+import { type Found, readJournal } from "./client-journal-start.ts";
 
 export type { Kept };
 
@@ -62,8 +63,6 @@ export const CLIENT_JOURNAL_LIMITS: ClientJournalLimits = {
   garbageBytes: 1024 * 1024,
 };
 
-/** Each start begins a file; with so many at a start all are written anew. */
-const FILES_MAX = 4;
 /**
  * After a record that took so long, which only a service with thousands of instances does, nothing is written for so many
  * times as long: one that changes all the time must not take the processor from everybody.
@@ -71,14 +70,11 @@ const FILES_MAX = 4;
 const DEAR_MS = 20;
 const REST_FACTOR = 9;
 const REST_MAX_MS = 5_000;
-/** Clients with so few services are always written as wholes, so that nothing has to be remembered of what was written. */
-const WHOLE_SERVICES_MAX = 8;
 /** One record holds so many clients or instances at most, so that a turn of the event loop takes a millisecond or two. */
 const RECORD_CLIENTS_MAX = 128;
 const RECORD_INSTANCES_MAX = 1_000;
 /** Clients that a turn looks at, most of which may be those of others. */
 const LOOKS_MAX = 5_000;
-const EXPIRED_PER_FLUSH_MAX = 5_000;
 
 /**
  * What clients of this member publish, on disk, so that a member which starts again serves what it knew.
@@ -109,24 +105,11 @@ export async function openClientJournal(options: ClientJournalOptions): Promise<
   return new Journal({ ...options, files }, await readJournal({ ...options, files, wall: clock.wall() }));
 }
 
-/** What the records of a client say when all of them are read. */
-interface Written {
-  readonly incarnation: number;
-  readonly counter: number;
-  readonly contentHash: number;
-}
-
 class Journal implements ClientJournal {
-  readonly #options: ClientJournalOptions & { readonly files: Files };
+  readonly #options: ClientJournalOptions;
   readonly #limits: ClientJournalLimits;
-  /** Bytes of the newest whole of each client; parts on top of it are outdated when that is written again. */
-  readonly #live: Map<ClientId, number>;
-  /** Of clients with many services, on what the next part of them builds. */
-  readonly #written = new Map<ClientId, Written>();
-  /** Oldest first, as they were written. */
-  readonly #gone = new Map<ClientId, { bytes: number; readonly at: number }>();
-  #liveBytes = 0;
-  #bytes: number;
+  readonly #files: JournalFiles;
+  readonly #ledger: JournalLedger;
   #waiting = new ChangedClients<never>();
   /** Taken from `#waiting` and not written yet. */
   #taken = new ChangedClients<never>();
@@ -134,14 +117,6 @@ class Journal implements ClientJournal {
   #sliced: Slices | undefined;
   /** All clients, while the files are written anew. */
   #rewriting: Iterator<ClientId> | undefined;
-  /** Numbers of the files that hold what is known, oldest first; the last one is written to once `#file` is open. */
-  #numbers: number[];
-  /** Files that go when everything has been written anew. */
-  #obsolete: number[] = [];
-  readonly #damaged: ReadonlySet<number>;
-  #lastNumber: number;
-  #file: OpenFile | undefined;
-  #position = 0;
   #running: Promise<void> | undefined;
   #scheduled = false;
   /** What dear slices of the flush under way took. */
@@ -154,16 +129,8 @@ class Journal implements ClientJournal {
   constructor(options: ClientJournalOptions & { readonly files: Files }, found: Found) {
     this.#options = options;
     this.#limits = { ...CLIENT_JOURNAL_LIMITS, ...options.limits };
-    this.#numbers = [...found.numbers];
-    this.#damaged = found.damaged;
-    this.#lastNumber = found.numbers.at(-1) ?? 0;
-    this.#bytes = found.bytes;
-    this.#live = found.live;
-    for (const bytes of found.live.values()) this.#liveBytes += bytes;
-    for (const { id, ageMs, bytes } of found.gone) {
-      this.#gone.set(id, { bytes, at: options.clock.now() - ageMs });
-      this.#liveBytes += bytes;
-    }
+    this.#files = new JournalFiles(options.files, options.directory, found);
+    this.#ledger = new JournalLedger(options.clock, found);
   }
 
   note(clientId: ClientId, services?: readonly ServiceName[]): void {
@@ -176,7 +143,7 @@ class Journal implements ClientJournal {
 
   facts(): { bytes: number; liveBytes: number; waiting: number } {
     const waiting = this.#waiting.size + this.#taken.size + (this.#sliced === undefined ? 0 : 1);
-    return { bytes: this.#bytes, liveBytes: this.#liveBytes, waiting };
+    return { bytes: this.#files.bytes, liveBytes: this.#ledger.liveBytes, waiting };
   }
 
   async flush(): Promise<void> {
@@ -190,8 +157,7 @@ class Journal implements ClientJournal {
       await this.flush();
     }
     await this.#removing;
-    await this.#file?.close().catch(() => {});
-    this.#file = undefined;
+    await this.#files.close();
   }
 
   /** What changes first after quiet is written at once: a removal that a killed process did not write comes back. */
@@ -229,7 +195,7 @@ class Journal implements ClientJournal {
       this.#waiting.clear();
     }
     try {
-      this.#expire();
+      this.#ledger.expire(this.#options.tombstoneMs, this.#limits.tombstonesMax);
       if (this.#isDue()) await this.#rewrite();
       while (this.#rewriting !== undefined || this.#taken.size > 0 || this.#sliced !== undefined) {
         const batch = this.#sliced === undefined ? this.#next() : this.#nextSlice(this.#sliced);
@@ -245,7 +211,7 @@ class Journal implements ClientJournal {
           throw thrown;
         }
       }
-      await this.#removeObsolete();
+      await this.#files.removeObsolete();
       this.#failing = false;
     } catch (thrown) {
       this.#failed(thrown);
@@ -272,7 +238,7 @@ class Journal implements ClientJournal {
       const head = keptOf(id, []);
       if (head === undefined || head.version.owner !== self) {
         // Most are clients of others, of which nothing is written.
-        if (!this.#live.has(id) && !this.#gone.has(id)) return;
+        if (!this.#ledger.has(id)) return;
         forgotten.push(id);
         items++;
         return;
@@ -312,7 +278,7 @@ class Journal implements ClientJournal {
 
   /** What a part of a client builds on; undefined when the whole of it has to be written. */
   #baseOf({ id, version, contents }: Kept, changed: Changed<never> | undefined): Written | undefined {
-    const written = this.#written.get(id);
+    const written = this.#ledger.written(id);
     if (changed?.services === undefined || contents === undefined) return undefined;
     return written?.incarnation === version.incarnation ? written : undefined;
   }
@@ -348,23 +314,15 @@ class Journal implements ClientJournal {
 
   async #write(batch: Batch): Promise<void> {
     const { clock } = this.#options;
-    const file = this.#file ?? (await this.#begin());
+    await this.#files.open();
     const beganAt = clock.now();
     const { bytes, wholeBytes } = encodeRecords(batch, clock.wall());
     this.#noteDear(clock.now() - beganAt);
-    try {
-      await file.write(bytes, this.#position);
-    } catch (thrown) {
-      // What part of it was written would stand between whole records.
-      await file.truncate(this.#position).catch(() => {});
-      throw thrown;
-    }
-    this.#position += bytes.length;
-    this.#bytes += bytes.length;
+    await this.#files.append(bytes);
     const share = Math.round(wholeBytes / batch.wholes.length);
-    for (const id of batch.forgotten) this.#uncount(id);
-    for (const one of batch.wholes) this.#count(one, share);
-    for (const one of [...batch.wholes, ...batch.parts]) this.#remember(one);
+    for (const id of batch.forgotten) this.#ledger.uncount(id);
+    for (const one of batch.wholes) this.#ledger.count(one, share);
+    for (const one of [...batch.wholes, ...batch.parts]) this.#ledger.remember(one);
     if (this.#sliced !== undefined) this.#countSlice(this.#sliced, bytes.length, batch);
   }
 
@@ -372,103 +330,20 @@ class Journal implements ClientJournal {
     if (slices.length > 0 || sliced.isDone) sliced.bytes += bytes;
     if (!sliced.isDone || last === undefined) return;
     this.#sliced = undefined;
-    if (sliced.isWhole) this.#count(last, sliced.bytes);
-  }
-
-  #remember({ id, version: { incarnation, counter }, contentHash, contents, base }: Kept): void {
-    const isLarge = base !== undefined || (contents?.publications.length ?? 0) > WHOLE_SERVICES_MAX;
-    if (isLarge) this.#written.set(id, { incarnation, counter, contentHash });
-    else this.#written.delete(id);
-  }
-
-  async #begin(): Promise<OpenFile> {
-    const { files, directory } = this.#options;
-    const number = ++this.#lastNumber;
-    await files.makeDirectory(directory);
-    const file = await files.create(join(directory, journalName(number)));
-    try {
-      await file.write(fileHeader(), 0);
-    } catch (thrown) {
-      await file.close().catch(() => {});
-      throw thrown;
-    }
-    this.#file = file;
-    this.#numbers.push(number);
-    this.#position = FILE_HEADER_BYTES;
-    this.#bytes += FILE_HEADER_BYTES;
-    return file;
+    if (sliced.isWhole) this.#ledger.count(last, sliced.bytes);
   }
 
   #isDue(): boolean {
-    if (this.#rewriting !== undefined || this.#obsolete.length > 0) return false;
-    const garbage = this.#bytes - this.#liveBytes;
-    return (
-      garbage > this.#liveBytes + this.#limits.garbageBytes ||
-      this.#numbers.length > FILES_MAX ||
-      this.#numbers.some((number) => this.#damaged.has(number))
-    );
+    if (this.#rewriting !== undefined || this.#files.isRenewing) return false;
+    const { liveBytes } = this.#ledger;
+    const garbage = this.#files.bytes - liveBytes;
+    return garbage > liveBytes + this.#limits.garbageBytes || this.#files.isScattered;
   }
 
-  /** All that is known goes into a new file. Until it is complete, old and new together tell everything. */
+  /** All that is known goes into a new file. */
   async #rewrite(): Promise<void> {
-    await this.#file?.close().catch(() => {});
-    this.#file = undefined;
-    this.#obsolete = this.#numbers;
-    this.#numbers = [];
-    this.#bytes = 0;
-    this.#rewriting = this.#all();
-  }
-
-  *#all(): Generator<ClientId> {
-    yield* this.#gone.keys();
-    yield* this.#live.keys();
-  }
-
-  async #removeObsolete(): Promise<void> {
-    if (this.#obsolete.length === 0) return;
-    await this.#file?.sync();
-    const { files, directory } = this.#options;
-    // Oldest first: what is left after a crash in between still ends with the newest that was known.
-    for (let [number] = this.#obsolete; number !== undefined; [number] = this.#obsolete) {
-      const path = join(directory, journalName(number));
-      if (this.#damaged.has(number)) await files.rename(path, join(directory, ASIDE));
-      else await files.remove(path);
-      this.#obsolete.shift();
-    }
-  }
-
-  #count({ id, gone, ageMs }: Kept, bytes: number): void {
-    if (gone === undefined) {
-      const held = this.#live.get(id);
-      if (held === undefined) this.#uncount(id);
-      else this.#liveBytes -= held;
-      // Keeps its place: one that moved to the end would be found again by a rewriting, for ever.
-      this.#live.set(id, bytes);
-    } else {
-      const held = this.#gone.get(id);
-      if (held === undefined) this.#uncount(id);
-      else this.#liveBytes -= held.bytes;
-      this.#gone.set(id, { bytes, at: held?.at ?? this.#options.clock.now() - ageMs });
-    }
-    this.#liveBytes += bytes;
-  }
-
-  #uncount(id: ClientId): void {
-    this.#liveBytes -= this.#live.get(id) ?? this.#gone.get(id)?.bytes ?? 0;
-    this.#live.delete(id);
-    this.#gone.delete(id);
-    this.#written.delete(id);
-  }
-
-  /** Removals whose time is over are garbage from now on. */
-  #expire(): void {
-    const before = this.#options.clock.now() - this.#options.tombstoneMs;
-    let count = 0;
-    for (const [id, { at }] of this.#gone) {
-      const isOver = at < before || this.#gone.size > this.#limits.tombstonesMax;
-      if (!isOver || count++ >= EXPIRED_PER_FLUSH_MAX) return;
-      this.#uncount(id);
-    }
+    await this.#files.renew();
+    this.#rewriting = this.#ledger.all();
   }
 
   #failed(thrown: unknown): void {
@@ -484,7 +359,7 @@ class Journal implements ClientJournal {
 
   /** So much is missing in the files that they are worse than none: they go, as far as the disk lets them. */
   #giveUp(): void {
-    const { directory, log, files } = this.#options;
+    const { directory, log } = this.#options;
     this.#ended = true;
     this.#waiting.clear();
     this.#taken.clear();
@@ -495,7 +370,6 @@ class Journal implements ClientJournal {
       `the journal of clients in ${directory} ends until the next start, because its disk takes nothing and more than ` +
         `${this.#limits.waitingMax} changed clients wait for it: check that disk`,
     );
-    const names = [...this.#obsolete, ...this.#numbers].map((number) => join(directory, journalName(number)));
-    this.#removing = Promise.all(names.map((name) => files.remove(name).catch(() => {})));
+    this.#removing = this.#files.removeAll();
   }
 }
