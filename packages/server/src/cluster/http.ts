@@ -28,9 +28,10 @@ export function clusterRoutes(members: Members, orders: Pick<Orders, "switchLook
    * The reference answers 405 whatever it is told. Here members that are down are forgotten; for one that runs the answer
    * is the same as there, with what to do instead.
    */
-  const drop = (addresses: () => readonly string[]): Answer => {
+  const drop = async (addresses: () => readonly string[]): Promise<Answer> => {
     try {
-      for (const address of addresses()) orders.forget(address.trim());
+      // One after the other: each is a change of the group of voters.
+      for (const address of addresses()) await orders.forget(address.trim());
     } catch (refused) {
       if (refused instanceof RegistryError) return restResult(null, refused.message, 405);
       throw refused;

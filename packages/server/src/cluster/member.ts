@@ -91,6 +91,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
   const members = membersOf({
     cluster: () => cluster,
     clock,
+    group: () => parts.group?.log.group,
     self: () => ({ ...address, status: readiness.state().status, version: VERSION }),
   });
   const load = (): MemberLoad => ({

@@ -1,6 +1,7 @@
 import { MEMBERSHIP_DEFAULTS, peers, unfound } from "@nacre/core/membership";
 import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
+import type { RaftStatus } from "../raft/port.ts";
 import type { ServerStatus } from "../readiness.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -21,13 +22,23 @@ export interface Member {
   readonly failures: number;
 }
 
+/** The group of voters as this member knows it, by addresses. */
+export interface GroupView {
+  /** Undefined while nobody leads. */
+  readonly leader: string | undefined;
+  readonly voters: readonly string[];
+  readonly term: number;
+  /** Why this member takes no writes, as a sentence. */
+  readonly refusing: string | undefined;
+}
+
 /** The cluster as this member sees it. */
 export interface Members {
   self(): Member;
   /** All members, this one first; addresses that are listed and behind which nobody was found yet, too. */
   list(): readonly Member[];
-  /** Address of the member that changes durable data; undefined while none may. */
-  leader(): string | undefined;
+  /** Who changes durable data. */
+  group(): GroupView;
   /** Address of the member that speaks for what is known by `ip:port`, as clients that send heartbeats are. */
   ownerOf(ip: string, port: number): string;
   /** Address of a member by its id; the id when nobody is known by it. */
@@ -37,17 +48,20 @@ export interface Members {
 /** The cluster of a server that runs alone. */
 export function alone(self: () => Member): Members {
   const address = (): string => addressOf(self());
-  return { self, list: () => [self()], leader: address, ownerOf: address, shown: address };
+  const group = (): GroupView => ownGroup(address());
+  return { self, list: () => [self()], group, ownerOf: address, shown: address };
 }
 
 export interface MembersSetup {
   readonly cluster: () => Pick<Cluster, "members" | "others" | "ownerOf" | "shown">;
   readonly clock: Clock;
   readonly self: () => { ip: string; port: number; status: ServerStatus; version: string };
+  /** Undefined for a member that keeps nothing on disk, and for one whose log is being exchanged. */
+  readonly group: () => RaftStatus | undefined;
 }
 
 /** The members as membership knows them, this one first as it knows itself. */
-export function membersOf({ cluster, clock, self }: MembersSetup): Members {
+export function membersOf({ cluster, clock, self, group }: MembersSetup): Members {
   const own = (): Member => {
     const { ip, port, status, version } = self();
     const { selfAddress } = cluster().members.state;
@@ -70,7 +84,12 @@ export function membersOf({ cluster, clock, self }: MembersSetup): Members {
       });
       return [own(), ...others, ...unfound(state).map((one) => missing(one, now))];
     },
-    leader: () => (cluster().others ? undefined : addressOf(own())),
+    group() {
+      const status = group();
+      if (status === undefined) return cluster().others ? NO_GROUP : ownGroup(addressOf(own()));
+      const { leader, configuration, term, refusing } = status;
+      return { leader: leader && shown(leader), voters: configuration.voters.map(shown), term, refusing };
+    },
     ownerOf(ip, port) {
       const owner = cluster().ownerOf(`${ip.trim()}:${port}#true`);
       // Before there is a ring, whoever is asked serves.
@@ -79,6 +98,13 @@ export function membersOf({ cluster, clock, self }: MembersSetup): Members {
     shown,
   };
 }
+
+/** Of a member that keeps nothing: alone it changes what it has, for ever in one term; beside others nobody does. */
+function ownGroup(address: string): GroupView {
+  return { leader: address, voters: [address], term: 1, refusing: undefined };
+}
+
+const NO_GROUP: GroupView = { leader: undefined, voters: [], term: 0, refusing: undefined };
 
 /** An address behind which nobody was found: down, unless nobody has tried yet. */
 function missing({ address, since, errors }: ReturnType<typeof unfound>[number], now: number): Member {
@@ -107,18 +133,18 @@ export function memberState(status: ServerStatus): MemberState {
   return status === "STARTING" || status === "DOWN" ? status : "UP";
 }
 
-/** The name of the durable log among the groups that monitoring scripts look for. */
-const LOG_GROUP = "naming_persistent_service_v2";
+/** The name of the group of voters among those that monitoring scripts look for. */
+const GROUP = "naming_persistent_service_v2";
 
 /**
- * A member as the APIs show it. The durable log stands where scripts look for Raft groups: alone, a member leads its
- * log for ever, in the one term there is; a member that has others leads none. No `raftPort` is named because none is open.
+ * A member as the APIs show it, with the one group there is where scripts look for those of the reference. Addresses in it
+ * are main ones, and no `raftPort` is named, because none is open.
  */
-export function memberBody(member: Member, { leader, list }: Members): Record<string, unknown> {
+export function memberBody(member: Member, { group }: Pick<Members, "group">): Record<string, unknown> {
   const { ip, port, state, version, refreshedAt, failures } = member;
-  const leads = leader();
-  const log =
-    leads === undefined ? {} : { [LOG_GROUP]: { leader: leads, raftGroupMember: list().map(addressOf), term: 1 } };
+  const { leader = "", voters, term, refusing } = group();
+  const error = refusing === undefined ? {} : { errMsg: refusing };
+  const log = voters.length === 0 ? {} : { [GROUP]: { leader, raftGroupMember: voters, term, ...error } };
   return {
     ip,
     port,

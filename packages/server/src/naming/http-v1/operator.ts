@@ -57,12 +57,13 @@ function oldViews({ members }: NamingDeps): Route[] {
     return json({ servers: members.list().map((member) => memberBody(member, members)) });
   }
 
-  /** Who changes durable data; blank while nobody may. */
-  const leader = (): string => members.leader() ?? "";
+  /** Who changes durable data; blank while nobody does. */
+  const leader = (): string => members.group().leader ?? "";
 
   function raftState(): Answer {
+    const { voters, term } = members.group();
     const state = addressOf(members.self()) === leader() ? "LEADER" : "FOLLOWER";
-    return json({ leader: leader(), peers: members.list().map(addressOf), term: 1, state });
+    return json({ leader: leader(), peers: voters, term, state });
   }
 
   return [
