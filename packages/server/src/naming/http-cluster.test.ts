@@ -74,12 +74,12 @@ describe("the list of subscribers", () => {
 describe("a copy of what another member owns", () => {
   const path = "/v3/admin/ns";
   const clientId = "1767225600000_10.1.1.9_51234";
-  beforeEach(() => {
+  const hold = (counter: number, healthy: boolean) => {
     const instance = {
       ip: "10.1.1.5",
       port: 8080,
       weight: 1,
-      healthy: true,
+      healthy,
       enabled: true,
       cluster: "DEFAULT",
       metadata: {},
@@ -89,7 +89,7 @@ describe("a copy of what another member owns", () => {
       type: "copy",
       clientId,
       kind: "connection",
-      version: { owner: "b", incarnation: 4, counter: 7 },
+      version: { owner: "b", incarnation: 4, counter },
       contents: {
         ip: "10.1.1.9",
         port: 51_234,
@@ -99,7 +99,8 @@ describe("a copy of what another member owns", () => {
         publications: [{ service: orders, instances: [instance] }],
       },
     });
-  });
+  };
+  beforeEach(() => hold(7, true));
   const data = async (line: string) => (await here.call(line)).json.data;
   const mark = (as: "unconfirmed" | "unhealthy" | "trusted") =>
     here.naming.submit({ type: "mark", clientIds: [clientId], as });
@@ -147,10 +148,23 @@ describe("a copy of what another member owns", () => {
     });
     ({ detail } = await newest());
     assert.equal(detail, "10.0.0.1:8848: its heartbeats stopped (no heartbeat for 45.0 s)");
-    assert.deepEqual(asked, [["b", "converge.why", { ...orders, key: "10.1.1.5:8080:DEFAULT" }]]);
+    assert.deepEqual(asked, [["b", "converge.why", { ...orders, key: "10.1.1.5:8080:DEFAULT", what: "removed" }]]);
     at += 120_000;
     ({ detail } = await newest());
     assert.equal(detail, "10.0.0.1:8848", "what went there at another time is not the cause of this");
+  });
+
+  test("says why it is unhealthy as the member that judges it knows", async (t) => {
+    hold(8, false);
+    const [record] = (await data(`GET ${path}/journal?serviceName=orders`)).pageItems;
+    const ask = t.mock.method(peers, "ask", () => Promise.reject(new RegistryError("peerUnreachable", "no answer")));
+    ask.mock.mockImplementation(async (_memberId, name) =>
+      readAnswer(name, { sentence: "", because: "its heartbeats stopped", at: record.at }),
+    );
+    const [{ what, detail }] = (await data(`GET ${path}/journal?serviceName=orders`)).pageItems;
+    assert.deepEqual([what, detail], ["unhealthy", "10.0.0.1:8848: its heartbeats stopped"]);
+    const given = { ...orders, key: "10.1.1.5:8080:DEFAULT", what: "unhealthy" };
+    assert.deepEqual(ask.mock.calls.at(-1)?.arguments.slice(0, 3), ["b", "converge.why", given]);
   });
 
   test("is no client that this member is responsible for", async () => {

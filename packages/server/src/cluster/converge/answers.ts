@@ -1,5 +1,6 @@
 import { type DistroState, distroFacts, type Head, type HeadPlace, headOf, headsAfter } from "@nacre/core/distro";
 import {
+  type CauseRecord,
   causeSentence,
   causesOf,
   causeText,
@@ -20,6 +21,7 @@ import {
   PAGE_ITEMS,
   type ServiceDigest,
   serviceFields,
+  word,
 } from "./wire.ts";
 
 export type ConvergeName = keyof ConvergeCalls;
@@ -36,7 +38,11 @@ const fromField = object({ from: optionalText() });
 const idsField = object({ ids: list(text(), PAGE_ITEMS) });
 const ownerField = object({ owner: text(), from: optionalText() });
 const instancesField = object({ ...serviceFields, from: optionalText() });
-const whyField = object({ ...serviceFields, key: text() });
+const whyField = object({
+  ...serviceFields,
+  key: text(),
+  what: word(["removed", "unhealthy", "healthy"], "removed"),
+});
 
 /** This member's answers, to another one and to itself. @throws RegistryError for a question of another shape. */
 export function answersOf({ naming, distro, now, shown }: AnsweringSetup): {
@@ -67,8 +73,8 @@ export function answersOf({ naming, distro, now, shown }: AnsweringSetup): {
       return headPage(distro, owner, from, now());
     },
     "converge.why": (given) => {
-      const { key, ...name } = whyField.read(given, "");
-      return whyGone(naming, name, key, shown);
+      const { key, what, ...name } = whyField.read(given, "");
+      return lastCause(naming, name, key, what, shown);
     },
   };
 }
@@ -141,17 +147,16 @@ export function knownOf({ id, version, gone, contentHash, ageMs }: Head): KnownC
 /** An address of IP version 6 has colons of its own; port and cluster have none. */
 export const INSTANCE_KEY: RegExp = /^(.*):(\d+):([^:]*)$/;
 
-function whyGone(
+function lastCause(
   naming: NamingState,
   { namespace, group, name }: ServiceName,
   key: string,
+  what: CauseRecord["what"],
   shown: (memberId: string) => string,
 ): ConvergeCalls["converge.why"]["answered"] {
   const [, ip, port] = INSTANCE_KEY.exec(key) ?? [];
   const query = { namespace, group, name, ip, port: port === undefined ? undefined : Number(port) };
-  const record = causesOf(naming, query, PAGE_ITEMS).find(
-    ({ instance, what }) => instance === key && what === "removed",
-  );
+  const record = causesOf(naming, query, PAGE_ITEMS).find((one) => one.instance === key && one.what === what);
   if (record === undefined) return { sentence: "", because: "", at: 0 };
   return { sentence: causeSentence(record, shown), because: causeText(record, shown), at: record.at };
 }

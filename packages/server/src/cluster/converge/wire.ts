@@ -69,14 +69,23 @@ export interface ConvergeCalls {
     given: { readonly owner: string; readonly from: string | undefined };
     answered: Page<KnownClient>;
   };
-  /** Why did this instance last go, as your journal says, and when on your wall clock? Blank when it does not. */
+  /**
+   * Why did this instance last go, as your journal says, and when on your wall clock? Blank when it does not. `what`
+   * asks for the last time that it became healthy or unhealthy instead.
+   */
   "converge.why": {
-    given: { readonly namespace: string; readonly group: string; readonly name: string; readonly key: string };
+    given: {
+      readonly namespace: string;
+      readonly group: string;
+      readonly name: string;
+      readonly key: string;
+      readonly what?: "removed" | "unhealthy" | "healthy";
+    };
     answered: { readonly sentence: string; readonly because: string; readonly at: number };
   };
 }
 
-function word<const T extends string>(words: readonly T[], otherwise: NoInfer<T>): Field<T> {
+export function word<const T extends string>(words: readonly T[], otherwise: NoInfer<T>): Field<T> {
   // What a newer member says in a word that is not known here is shown as the plainest.
   return { read: (value, path) => words.find((one) => one === text().read(value, path)) ?? otherwise };
 }

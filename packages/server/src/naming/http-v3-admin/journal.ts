@@ -35,15 +35,15 @@ export function journalRoute(naming: Naming, members: Members, peers: Peers): Ro
   });
 }
 
-/** Why instances were removed, from the members that have their clients. Of several removals of one the newest is asked for. */
+/** Why members that have the clients said so. Of one instance and one kind of change the newest is asked for. */
 async function causesElsewhere(
   records: readonly CauseRecord[],
   peers: Peers,
 ): Promise<ReadonlyMap<CauseRecord, string>> {
   const newest = new Map<string, CauseRecord>();
   for (const record of records)
-    if (record.cause === "toldByMember" && record.what === "removed" && newest.size < ASKED_MAX) {
-      const key = `${record.service} ${record.instance}`;
+    if (record.cause === "toldByMember" && newest.size < ASKED_MAX) {
+      const key = `${record.service} ${record.instance} ${record.what}`;
       if (!newest.has(key)) newest.set(key, record);
     }
   const causes = new Map<CauseRecord, string>();
@@ -52,7 +52,9 @@ async function causesElsewhere(
       const owner = memberIn(record);
       if (owner === undefined) return;
       const [namespace = "", group = "", name = ""] = record.service.split("@@");
-      const given = { namespace, group, name, key: record.instance };
+      const { what } = record;
+      if (what !== "removed" && what !== "unhealthy" && what !== "healthy") return;
+      const given = { namespace, group, name, key: record.instance, what };
       // Who does not answer leaves its address to be told.
       const why = await peers.ask(owner, "converge.why", given, ANSWER_MS).catch(() => undefined);
       if (why !== undefined && why.because !== "" && Math.abs(why.at - record.at) < SAME_MS)
