@@ -3,7 +3,7 @@ import { CATALOGUE, FINDING_CODES, HIDING, NOT_HERE, type Row } from "@nacre/cor
 const AREA_TITLES: Readonly<Record<Row["area"], string>> = {
   members: "Members and the network between them",
   ap: "Copies of what clients publish",
-  cp: "Replicated log",
+  cp: "The group that keeps durable data",
   config: "Configurations",
   store: "The store of configurations",
   disk: "Disk",
@@ -32,7 +32,7 @@ when it is so, and what to do. Whatever is wrong is told within ten seconds, and
 ended. \`nacre doctor --json\`, or \`GET /nacos/v3/admin/core/cluster/diagnosis\`, gives the same to programs. A finding has a
 code that does not change from release to release; the codes are explained below.
 
-## Five questions
+## Six questions
 
 ### Why "Distro protocol is not initialized"?
 
@@ -77,8 +77,17 @@ it went and why.
 | it comes back | it loads from the others what it missed, in chunks, and lets clients in when it has it |
 
 A member that is cut off from most others serves what it holds and removes nothing, because it cannot know who is gone
-(\`ISOLATED\`). Registrations and reads need no majority and no leader. Changes of durable data (configurations, persistent
-instances) are not replicated in this release, and are refused while a member knows others.
+(\`ISOLATED\`). Registrations and reads need no majority and no leader.
+
+### Why is no leader found, and why are changes refused?
+
+Changes of durable data (configurations, namespaces, persistent instances, what operators set) are decided by a group of
+voters, of which more than half have to agree. When they cannot, a change is refused at once, and the refusal says how many are
+needed and who is away since when; everything else goes on. Look at \`MAJORITY_LOST\`, and start one of those that are
+named. Nothing has to be deleted, and no address edited: voters are known by what stands in their data folders, so that all
+of them may have moved. Only if most are lost for good does \`nacre raft recover\` let one go on alone. A lost leader has a
+successor within two seconds; that none is found although voters reach each other is \`LEADER_LACKING\`. \`nacre raft status\`
+shows each voter with what it lacks.
 
 ### Where do I look?
 
@@ -90,7 +99,7 @@ Nacos writes some thirty log files. Here there is one log, on standard error, an
 | \`protocol-distro.log\`, \`naming-distro.log\` | \`nacre doctor\`, area ap; how far a load is: the answer of the readiness probe |
 | \`naming-server.log\`, \`naming-event.log\` | [the journal of causes](guides/why-is-it-gone.md) |
 | \`naming-push.log\`, \`naming-performance.log\`, \`remote-*.log\`, \`config-*.log\` | [metrics](reference/metrics.md) |
-| \`protocol-raft.log\`, \`alipay-jraft.log\`, \`naming-raft.log\` | nothing yet: there is no replicated log in this release |
+| \`protocol-raft.log\`, \`alipay-jraft.log\`, \`naming-raft.log\` | \`nacre doctor\`, area cp; \`nacre raft status\` |
 | \`startup.log\`, \`nacos.log\` | the log |
 | \`nacos_gc.log\` | \`PROCESS_PAUSED\`, \`MEMORY_NEARLY_FULL\`, and the metrics of the process |
 

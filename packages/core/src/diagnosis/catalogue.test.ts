@@ -448,7 +448,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   DURABLE_DATA_APART: {
     facts: { ...calm(), group: undefined, durable: { configs: 3, namespaces: 1, persistentInstances: 2 } },
     sentence:
-      "10.0.0.1:8848 holds 3 configurations, 1 namespace and 2 persistent instances, which members do not replicate in this version, so 10.0.0.2:8848 and 10.0.0.3:8848 answer without them; send what needs them to 10.0.0.1:8848, or keep them on a server that runs alone.",
+      "10.0.0.1:8848 keeps nothing on disk, so it is in no group, and holds 3 configurations, 1 namespace and 2 persistent instances, which 10.0.0.2:8848 and 10.0.0.3:8848 answer without; copy them with nacre import, and start it with a data folder.",
     not: {
       "a member that is alone": standalone({ durable: { configs: 3, namespaces: 1, persistentInstances: 2 } }),
       "a cluster of one": {
@@ -461,7 +461,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   GROUP_NOT_FORMED: {
     facts: forming(),
     sentence:
-      "The group has 1 voter and takes no durable change before it has 2; 10.0.0.2:8848 and 10.0.0.3:8848 are lacking: start the members of the list and open their member ports, or take them off it.",
+      "The group has 1 voter and takes no durable change before it has 2; 10.0.0.3:8848 is lacking: start the members of the list and open their member ports, or take them off it.",
     not: {
       "members that come together within three seconds": (at) => (at - NOON < 3000 ? forming() : calm()),
       "voters that are enough to begin": withGroup({ votersNeeded: 2 }),

@@ -157,6 +157,16 @@ describe("one cause", () => {
       ),
       code: "GROUP_NOT_FORMED",
     },
+    "a new member that is the first of three to be started": {
+      facts: withGroup(
+        { leader: undefined, voters: [], votersNeeded: 2, followers: [] },
+        withMembers({
+          peers: [],
+          unfound: [unfound("b", "connect ECONNREFUSED", true), unfound("c", "connect ECONNREFUSED", true)],
+        }),
+      ),
+      code: "GROUP_NOT_FORMED",
+    },
     "a voter that was killed, of which nothing comes": {
       facts: withGroup(
         { voters: ["a", "b", "c"], followers: [follower("b", { match: 600, lag: 300 }), follower("c")] },

@@ -131,7 +131,7 @@ export interface ConnectionsFacts {
   readonly moving: boolean;
 }
 
-/** What this member holds that members do not replicate. */
+/** What this member holds of durable data. */
 export interface DurableFacts {
   readonly configs: number;
   /** Without the default one, which every member has. */

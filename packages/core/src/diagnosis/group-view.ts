@@ -2,7 +2,7 @@ import type { Millis } from "../lib/units.ts";
 import type { MemberId } from "../membership/frames.ts";
 import type { GroupFacts } from "./facts.ts";
 import type { Named } from "./finding.ts";
-import { linkError, namedBy, type Observed, peerBy, type View } from "./view.ts";
+import { isPresent, linkError, namedBy, type Observed, peerBy, peersOf, type View } from "./view.ts";
 import { clockText, listText } from "./words.ts";
 
 /** A voter that this member cannot talk with. */
@@ -28,6 +28,15 @@ export function groupNamed(view: View, id: MemberId): Named {
 
 export function majorityOf(voters: number): number {
   return (voters >> 1) + 1;
+}
+
+/**
+ * A new group has not begun yet, because too few are there. Who was not taken into one does not know whether there is one:
+ * it does when enough others are there.
+ */
+export function isForming(view: View, { voters, votersNeeded }: GroupFacts): boolean {
+  if (votersNeeded === undefined || voters.length >= votersNeeded) return false;
+  return voters.length > 0 || peersOf(view).filter(isPresent).length + 1 < votersNeeded;
 }
 
 /** Whom of the voters this member reaches, itself included. */

@@ -199,14 +199,14 @@ function calm(view: View, part: Subsystem): Calm {
     case "cp":
       if (facts.group !== undefined) return calmGroup(view, facts.group);
       if (facts.members === undefined) return { state: "ok", reason: "a single member leads its own log" };
-      return { state: "off", reason: "durable data is not replicated in this release" };
+      return { state: "off", reason: "this member keeps nothing on disk, so it is in no group" };
     case "config":
       if (facts.group !== undefined) return calmConfig(facts.group);
       if (others === 0) return { state: "ok", reason: undefined };
       return {
         state: "limited",
         reason: "changes of durable data are refused while there are other members; reads go on",
-        fix: "Nothing: replicated durable data comes in a later release.",
+        fix: "Start it with a data folder.",
       };
     default:
       return { state: "ok", reason: undefined };

@@ -192,15 +192,14 @@ export const AP_ROWS = {
     },
   },
 
-  // S38
   DURABLE_DATA_APART: {
     severity: "warning",
     area: "cp",
-    title: "A member holds durable data that the others lack",
+    title: "A member that keeps nothing on disk holds durable data that the others lack",
     means:
-      "Configurations, namespaces and persistent instances are not replicated in this version. Who asks another member for those of this one is answered that there are none, and nobody can change them.",
-    why: "They were made while the member was alone, and others were added since.",
-    fix: "Send what needs them to the member that is named, or keep them on a server that runs alone (`nacre import` copies them). Replication comes in a later version.",
+      "Who asks another member for those configurations, namespaces and persistent instances is answered that there are none, nobody can change them, and they are gone when this member stops.",
+    why: "A server without a data folder votes in no group. They were made while it was alone, and others were added since.",
+    fix: "Start it with a data folder (`--data`), and copy them into the cluster with `nacre import` before.",
     afterMs: seconds(2),
     find: (view) => {
       const { durable, group } = view.facts;
@@ -214,7 +213,7 @@ export const AP_ROWS = {
       ];
       if (held.length === 0) return [];
       const names = listText(others.map((peer) => named(peer).address));
-      const sentence = `${view.self.address} holds ${listText(held)}, which members do not replicate in this version, so ${names} ${others.length === 1 ? "answers" : "answer"} without them; send what needs them to ${view.self.address}, or keep them on a server that runs alone.`;
+      const sentence = `${view.self.address} keeps nothing on disk, so it is in no group, and holds ${listText(held)}, which ${names} ${others.length === 1 ? "answers" : "answer"} without; copy them with nacre import, and start it with a data folder.`;
       return [{ key: view.self.id, members: aboutSelf(view), sentence }];
     },
   },

@@ -1,7 +1,7 @@
 import { seconds } from "../../lib/units.ts";
 import type { FindingCode } from "../finding.ts";
-import { groupNamed, majorityOf, namesText, ofGroup, reachText, voterReach } from "../group-view.ts";
-import type { Row } from "../view.ts";
+import { groupNamed, isForming, majorityOf, namesText, ofGroup, reachText, voterReach } from "../group-view.ts";
+import { isPresent, named, peersOf, type Row } from "../view.ts";
 import { clockText, count, listText } from "../words.ts";
 
 const CHANGES_MIN = 4;
@@ -22,14 +22,15 @@ export const LEADERSHIP_ROWS = {
     afterMs: seconds(4),
     find: (view) => {
       const { group, members } = view.facts;
-      if (group?.votersNeeded === undefined || group.voters.length >= group.votersNeeded) return [];
-      // Who was not taken into a group does not know whether there is one.
-      if (group.voters.length === 0) return [];
+      if (group === undefined || !isForming(view, group)) return [];
+      const { voters, votersNeeded } = group;
       const unfound = (members?.unfound ?? []).map(({ address }) => ({ id: undefined, address }));
-      const others = (members?.peers ?? []).filter(({ id }) => !group.voters.includes(id));
-      const lacking = [...others.map(({ id }) => groupNamed(view, id)), ...unfound];
+      const others = peersOf(view).filter(({ id }) => !voters.includes(id));
+      const away = [...others.filter((peer) => !isPresent(peer)).map(named), ...unfound];
+      const lacking = away.length > 0 ? away : others.map(named);
       const who = lacking.length === 0 ? "no other member is known" : `${namesText(lacking)} ${are(lacking)} lacking`;
-      const sentence = `The group has ${count(group.voters.length, "voter")} and takes no durable change before it has ${group.votersNeeded}; ${who}: start the members of the list and open their member ports, or take them off it.`;
+      const has = voters.length === 0 ? "no voter yet" : count(voters.length, "voter");
+      const sentence = `The group has ${has} and takes no durable change before it has ${votersNeeded}; ${who}: start the members of the list and open their member ports, or take them off it.`;
       return [ofGroup(sentence, lacking, undefined)];
     },
   },

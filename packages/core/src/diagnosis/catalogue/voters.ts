@@ -2,7 +2,7 @@ import { minutes, seconds } from "../../lib/units.ts";
 import type { PeerFact } from "../../membership/facts.ts";
 import type { GroupFacts } from "../facts.ts";
 import type { FindingCode } from "../finding.ts";
-import { groupNamed, majorityOf, namesText, ofGroup } from "../group-view.ts";
+import { groupNamed, isForming, majorityOf, namesText, ofGroup } from "../group-view.ts";
 import { aboutSelf, named, type Observed, peerBy, peersOf, type Row, type View } from "../view.ts";
 import { clockText, count } from "../words.ts";
 
@@ -24,7 +24,7 @@ export const VOTER_ROWS = {
     afterMs: seconds(8),
     find: (view) => {
       const { group, members } = view.facts;
-      if (group === undefined || members === undefined) return [];
+      if (group === undefined || members === undefined || isForming(view, group)) return [];
       if (group.voters.length === 0) return [outsider(view, group, group.self)].filter((each) => each !== undefined);
       if (group.leader === undefined) return [];
       const own = group.voters.includes(group.self) ? undefined : outsider(view, group, group.self);
