@@ -21,8 +21,8 @@ export interface ConnectionOptions {
 
 const STALL_CHECK_MS = 1000;
 /** Answers that have taken time to make: reading gives way behind so much of them. A small one is as much work as a kilobyte. */
-const ANSWERED_BYTES_MAX = 16 * 1024;
-const ANSWER_COST_BYTES = 512;
+const ANSWERED_BYTES_MAX = 32 * 1024;
+const ANSWER_COST_BYTES = 1024;
 /** How long the peer may take to answer the ping that goes with GOAWAY, before the last stream is named anyway. */
 const DRAIN_ANSWER_MS = 1000;
 const PING_KEEP_ALIVE = Buffer.from("nacrekal");

@@ -213,11 +213,11 @@ describe("reading that is cut into turns", () => {
     assert.equal(stops(10), 3);
   });
 
-  test("stops behind answers of more than 16 KiB too, which have taken time to make", () => {
-    assert.equal(stops(16_384, 10_000), 1);
-    assert.equal(stops(8192, 10_000), 2);
-    assert.equal(stops(4096, 10_000), 3);
-    assert.equal(stops(16_384), 3, "unless it is to stop nowhere");
+  test("stops behind answers of more than 32 KiB too, which have taken time to make", () => {
+    assert.equal(stops(32_768, 10_000), 1);
+    assert.equal(stops(16_384, 10_000), 2);
+    assert.equal(stops(8192, 10_000), 3);
+    assert.equal(stops(32_768), 3, "unless it is to stop nowhere");
   });
 
   test("stops behind some dozens of answers, however short", () => {

@@ -118,7 +118,13 @@ export class Wire implements Sleeper, Holder, Reader {
   }
 
   /** Works on what was read, and writes what that has caused. */
-  work(until: number, from = this.#loop.now()): boolean {
+  work(until: number): boolean {
+    return this.#work(this.#loop.now(), until);
+  }
+
+  /** The end of the turn is asked for when it matters: most reads are done before. */
+  #work(from: number, endsAt?: number): boolean {
+    let until = endsAt;
     const connection = this.#session?.connection;
     const unread = this.#unread;
     if (connection === undefined) return false;
@@ -130,7 +136,9 @@ export class Wire implements Sleeper, Holder, Reader {
           unread.shift();
           this.#unreadAt = 0;
         }
+        if (unread.length === 0) break;
         now = this.#loop.now();
+        until ??= this.#loop.turns.endsAt(now);
         if (now >= until) break;
       }
     } finally {
@@ -217,11 +225,11 @@ export class Wire implements Sleeper, Holder, Reader {
     // Nearly all reads are one piece, and never put off.
     const brief = chunk.length <= PIECE_BYTES;
     // Those that come by the thousand wait with their first bytes for those who are there.
-    const until = brief && this.#session?.used !== false ? now : turns.endsAt(now);
-    if (!waits && !costly && now <= until) {
+    const until = brief && this.#session?.used !== false ? undefined : turns.endsAt(now);
+    if (!waits && !costly && (until === undefined || now <= until)) {
       if (brief) turns.servedLittle(now);
       else turns.served(now);
-      if (this.work(until, now)) turns.wait(this, now);
+      if (this.#work(now, until)) turns.wait(this, now);
       return;
     }
     turns.wait(this, now);
