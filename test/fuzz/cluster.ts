@@ -26,6 +26,7 @@ const card = {
   id: "member-b",
   clusterId: "c",
   settled: true,
+  epoch: 0,
   incarnation: 2,
   beat: 70,
   addresses: ["10.0.0.2:8848", "[fd00::2]:8848"],
@@ -75,6 +76,7 @@ const bodies: Record<Kind, fc.Arbitrary<Uint8Array>> = {
   answer: fc.oneof(mutated({ number: 1, result: {} }), mutated({ number: 1, failure: "x", sentence: "y" })).map(json),
   credit: fc.uint8Array({ minLength: 14, maxLength: 17 }),
   end: fc.uint8Array({ maxLength: 20 }),
+  raft: fc.uint8Array({ maxLength: 40 }),
 };
 const envelope = fc
   .constantFrom(...KINDS)
@@ -131,6 +133,7 @@ const START: Start = {
   incarnation: 1,
   clusterId: "c",
   settled: true,
+  epoch: 0,
   holdsData: true,
   joined: [],
   protocol: { speaks: 1, oldest: 1 },
@@ -160,6 +163,7 @@ function testLink(): { link: Link; errors: unknown[] } {
     connectFailed: () => {},
     closed: () => {},
     frame: () => {},
+    raft: () => undefined,
     message: () => {},
     credit: (_, batches) => assert.ok(batches >= 0),
     memberOf: () => "member-b",

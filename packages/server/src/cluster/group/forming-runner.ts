@@ -18,7 +18,7 @@ const ASK_MS = 300;
 export interface FormingParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly group: Pick<GroupHandle, "group" | "found" | "wasRemoved" | "lostAt" | "look">;
+  readonly group: Pick<GroupHandle, "group" | "order" | "found" | "wasRemoved" | "lostAt" | "look">;
   readonly identity: Pick<OpenedIdentity, "identity">;
   readonly membership: Membership;
   /** Asks a member to have this one taken into the group. */
@@ -66,6 +66,7 @@ export class Forming {
     const step = facts === undefined || this.#isBusy ? "wait" : formingStep(facts);
     if (step === "found") this.#run(this.#parts.group.found());
     else if (step === "ask") this.#ask();
+    else if (!this.#isBusy) this.#takeOutReplaced();
     this.#parts.group.look();
     this.#timer?.cancel();
     const isIn = facts?.isIn === true && facts.hasLeader;
@@ -112,6 +113,28 @@ export class Forming {
         log.info({ member: asked, reason: message }, "this member was not taken into its group yet; it asks again");
       }),
     );
+  }
+
+  /**
+   * A member whose data folder was lost comes back under another id. As long as the one before counts, the group stands
+   * one voter nearer to a halt; when the new one votes in its place, its leader takes it out.
+   */
+  #takeOutReplaced(): void {
+    const { group, membership, log } = this.#parts;
+    const status = group.group;
+    if (status?.role !== "leader") return;
+    const { voters } = status.configuration;
+    const replaced = voters.find((id) => {
+      const { state, replacedBy } = membership.members.get(id) ?? {};
+      return state === "DOWN" && replacedBy !== undefined && voters.includes(replacedBy);
+    });
+    if (replaced === undefined) return;
+    log.info(
+      { member: replaced },
+      "a voter is taken out of the group: another member, which votes, has taken its place",
+    );
+    // What does not come of it now is tried again with the next look.
+    this.#run(group.order({ type: "remove", id: replaced }).catch(() => {}));
   }
 
   #run(work: Promise<unknown>): void {
