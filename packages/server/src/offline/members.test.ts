@@ -82,6 +82,31 @@ describe("a group of three that lost two members for good", () => {
   });
 });
 
+describe("a group of three whose state is wrong", () => {
+  test("goes back to a backup that was restored at one of them, in the next epoch", async (t) => {
+    const [a, b, c] = (await three(t)) as [Place, Place, Place];
+    const servers = await Promise.all([a.start(), b.start(), c.start()]);
+    await formed(servers[0], 3);
+    assert.equal(await publish(servers[1], "rule", "right"), 200);
+    const path = join(a.dataDir, "..", "nightly.backup");
+    await backup(servers[1], path);
+    assert.equal(await publish(servers[2], "rule", "wrong"), 200);
+    for (const server of servers) await server.stop(0);
+
+    await withStoppedMember(b.dataDir, false, async (files) =>
+      restore(files, await planRestore(files, path, b.dataDir)),
+    );
+    // The others have a majority of what the group was, and meet it later.
+    const others = await Promise.all([a.start(), c.start()]);
+    await until(async () => (await group(others[0])).leader !== undefined);
+    const restored = await b.start();
+    await formed(restored, 3);
+    for (const server of [restored, ...others]) await until(async () => (await content(server, "rule")) === "right");
+    assert.equal((await group(others[0])).epoch, 1);
+    assert.ok((await readdir(b.dataDir)).includes("replaced"));
+  });
+});
+
 describe("a backup of a cluster under writes", () => {
   test("becomes another cluster of three, all of which hold what it held", async (t) => {
     const [a, b, c] = (await three(t)) as [Place, Place, Place];
