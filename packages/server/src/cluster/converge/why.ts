@@ -23,7 +23,10 @@ export interface Why {
 
 export function explain(found: Found, said: Said): Why {
   if (!found.ephemeral)
-    return { ageMs: undefined, why: "it is durable data, which members do not replicate in this version" };
+    return {
+      ageMs: undefined,
+      why: "it is durable data, of which a member has not applied the newest yet: nacre raft status says which",
+    };
   for (const id of found.clientIds) {
     const about = explainClient(id, said);
     if (about === undefined) continue;
