@@ -1,11 +1,12 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
  * then 2,000 seeds of what members of a cluster agree on and 150 of whole members with their clients, official clients
- * against a running server, gRPC clients against the engine, and clusters that break. `npm test -- unit` leaves out all
+ * against a running server, gRPC clients against the engine, suites through a member of three, and clusters that break. `npm test -- unit` leaves out all
  * but the tests; `npm test -- PATH...` runs these test files only.
  */
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { check } from "./check.ts";
 import { commandStep, lineOf, ROOT, type StepResult, say } from "./lib/steps.ts";
 import { testStep } from "./lib/test-run.ts";
@@ -29,6 +30,11 @@ if (everything) {
   );
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
+  results.push(
+    commandStep("suites through a member of three", process.execPath, ["--test", ...servedFiles()], true, {
+      NACRE_TEST_MEMBERS: "3",
+    }),
+  );
   results.push(commandStep("clusters", process.execPath, ["test/cluster/run.ts"], true));
 }
 
@@ -42,6 +48,12 @@ process.exitCode = failed.length === 0 ? 0 : 1;
 function simStep(name: string, only: string, seeds: number): StepResult {
   const args = ["--only", only, "--from", "1", "--seeds", String(seeds), "--workers", String(SIM_WORKERS)];
   return commandStep(name, process.execPath, ["scripts/sim.ts", ...args], true);
+}
+
+/** Suites that speak to a server over sockets, and do not say which one: see `served.fixture.ts`. */
+function servedFiles(): string[] {
+  const files = globSync("packages/server/src/**/*.test.ts", { cwd: ROOT });
+  return files.filter((file) => readFileSync(join(ROOT, file), "utf8").includes("startServed(")).sort();
 }
 
 /** The official clients have a runner of their own: they need other toolchains and a server each. */

@@ -18,7 +18,13 @@ export function say(line: string): void {
 }
 
 /** Runs a command of this repository with the pinned Node in front; its output is shown when it fails. */
-export function commandStep(name: string, command: string, args: readonly string[], show = false): StepResult {
+export function commandStep(
+  name: string,
+  command: string,
+  args: readonly string[],
+  show = false,
+  env: Readonly<Record<string, string>> = {},
+): StepResult {
   const startedAt = performance.now();
   const path = `${dirname(process.execPath)}:${ROOT}/node_modules/.bin:${process.env.PATH ?? ""}`;
   const stdio = show ? "inherit" : "pipe";
@@ -26,7 +32,7 @@ export function commandStep(name: string, command: string, args: readonly string
     cwd: ROOT,
     encoding: "utf8",
     stdio,
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, ...env, PATH: path },
     maxBuffer: 2 ** 28,
   });
   const ok = ran.status === 0;

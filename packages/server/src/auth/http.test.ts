@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { RunningServer } from "../running.ts";
-import { IN_MEMORY, startServer } from "../start.ts";
+import { startServed } from "../served.fixture.ts";
 
 /** SDKs that are configured with a name and a password log in before anything else. */
 describe("a login while there are none", () => {
   let server: RunningServer;
   before(async () => {
-    server = await startServer({ port: 0, dataDir: IN_MEMORY, bindAddress: "127.0.0.1", logLevel: "error" });
+    server = await startServed();
   });
   after(() => server.stop(0));
 

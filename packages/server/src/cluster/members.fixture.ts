@@ -10,6 +10,7 @@ import { IN_MEMORY, startServer } from "../start.ts";
 const HOST = "127.0.0.1";
 const CLUSTER_OFFSET = 1001;
 const WAIT_MS = 20_000;
+const METRICS = "GET /actuator/prometheus";
 
 /** Real members in this process, over loopback. */
 export class TestMembers {
@@ -112,8 +113,27 @@ export class TestMembers {
     return server;
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.servers.map((server) => server.stop(0)));
+  /** All of them are voters, as the member at this place shows it. */
+  async grouped(at = 0, count = this.servers.length): Promise<void> {
+    await until(async () => {
+      const text = await this.text(at, METRICS);
+      return Number(/^nacre_raft_members\{role="voter"\} (\d+)$/m.exec(text)?.[1]) === count;
+    });
+  }
+
+  /** The place of the member that leads. */
+  async leaderAt(): Promise<number> {
+    let at = -1;
+    await until(async () => {
+      const texts = await Promise.all(this.servers.map((_, each) => this.text(each, METRICS)));
+      at = texts.findIndex((text) => /^nacre_raft_role\{role="leader"\} 1$/m.test(text));
+      return at >= 0;
+    });
+    return at;
+  }
+
+  async stop(graceMs = 0): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.stop(graceMs)));
     await rm(this.#directory, { recursive: true });
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Message, RegistryClient } from "@nacre/testkit/registry-client";
 import type { RunningServer } from "../running.ts";
-import { IN_MEMORY, startServer } from "../start.ts";
+import { startServed } from "../served.fixture.ts";
 
 const MD5_A1 = "e0ccdaf42c593022e15b18cc0e96d201";
 const SUCCESS = { resultCode: 200, errorCode: 0, success: true };
@@ -19,13 +19,7 @@ describe("configuration over gRPC", () => {
     folder = await mkdtemp(join(tmpdir(), "nacre-rpc-"));
     const cipherKeyFile = join(folder, "keys");
     await writeFile(cipherKeyFile, `${"00".repeat(31)}01`, { mode: 0o600 });
-    server = await startServer({
-      port: 0,
-      dataDir: IN_MEMORY,
-      logLevel: "error",
-      bindAddress: "127.0.0.1",
-      cipherKeyFile,
-    });
+    server = await startServed({ cipherKeyFile });
   });
   after(async () => {
     for (const client of open) client.close();

@@ -2,20 +2,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { RegistryClient } from "@nacre/testkit/registry-client";
 import type { RunningServer } from "../running.ts";
-import { IN_MEMORY, startServer } from "../start.ts";
+import { startServed } from "../served.fixture.ts";
 
 /** Domain rule 3, behind `nacos.core.namespace.validation.enabled`. */
 describe("a server that validates namespaces", () => {
   let server: RunningServer;
   let client: RegistryClient;
   before(async () => {
-    server = await startServer({
-      port: 0,
-      dataDir: IN_MEMORY,
-      logLevel: "error",
-      bindAddress: "127.0.0.1",
-      namespaceValidation: true,
-    });
+    server = await startServed({ namespaceValidation: true });
     client = await RegistryClient.connect(server.grpcPort);
   });
   after(async () => {

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Message, RegistryClient } from "@nacre/testkit/registry-client";
 import type { RunningServer } from "../running.ts";
-import { IN_MEMORY, startServer } from "../start.ts";
+import { startServed } from "../served.fixture.ts";
 
 /** The exchanges of grpc.md 8.4 to 8.7 and 8.11, and points 9 to 11 of its check list that concern naming. */
 describe("naming over gRPC", () => {
   let server: RunningServer;
   const open: RegistryClient[] = [];
   before(async () => {
-    server = await startServer({ port: 0, dataDir: IN_MEMORY, logLevel: "error", bindAddress: "127.0.0.1" });
+    server = await startServed();
   });
   after(async () => {
     for (const client of open) client.close();

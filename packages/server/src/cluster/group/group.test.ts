@@ -26,14 +26,6 @@ async function shown(members: TestMembers, at: readonly number[], dataIds: reado
   });
 }
 
-async function voters(members: TestMembers, at: number, count: number): Promise<void> {
-  await until(async () => {
-    const text = await members.text(at, "GET /actuator/prometheus");
-    const found = /^nacre_raft_members\{role="voter"\} (\d+)$/m.exec(text);
-    return Number(found?.[1]) === count;
-  });
-}
-
 describe("three new members", () => {
   test("form a group, and what is written at any of them is read at all", async (t) => {
     const members = await TestMembers.start(3);
@@ -56,7 +48,7 @@ describe("a server with data that was started alone (S38)", () => {
       assert.equal(status, 200, JSON.stringify(data));
     }
     await shown(members, [0, 1, 2], ["kept"]);
-    for (const at of [0, 1, 2]) await voters(members, at, 3);
+    for (const at of [0, 1, 2]) await members.grouped(at, 3);
     await published(members, 2, "later");
     await shown(members, [0, 1, 2], ["kept", "later"]);
 
@@ -64,7 +56,7 @@ describe("a server with data that was started alone (S38)", () => {
       assert.equal((await members.ask(at, `POST ${CLUSTER}/leave?forever=true`)).status, 200);
       await members.servers[at]?.stopOrdered;
       await members.servers[at]?.stop();
-      await voters(members, 0, at);
+      await members.grouped(0, at);
     }
     await published(members, 0, "alone");
     await shown(members, [0], ["kept", "later", "alone"]);
@@ -76,9 +68,9 @@ describe("a member of three", () => {
     const members = await TestMembers.start(3);
     t.after(() => members.stop());
     await published(members, 0, "before");
-    await voters(members, 0, 3);
+    await members.grouped(0, 3);
     const { addresses } = members;
-    const at = await leaderAt(members);
+    const at = await members.leaderAt();
     const [one = 0, other = 0] = [0, 1, 2].filter((each) => each !== at);
     await members.servers[at]?.stop();
     const startedAt = performance.now();
@@ -97,7 +89,7 @@ describe("a member of three", () => {
     const members = await TestMembers.start(3);
     t.after(() => members.stop());
     await published(members, 0, "one");
-    await voters(members, 0, 3);
+    await members.grouped(0, 3);
     const gone = members.servers[2];
     assert.ok(gone !== undefined);
     await gone.stop(0);
@@ -105,17 +97,7 @@ describe("a member of three", () => {
       const { status } = await members.ask(0, `POST ${CLUSTER}/forget?address=${members.addresses[2]}`);
       return status === 200;
     });
-    for (const at of [0, 1]) await voters(members, at, 2);
+    for (const at of [0, 1]) await members.grouped(at, 2);
     await published(members, 1, "two");
   });
 });
-
-async function leaderAt(members: TestMembers): Promise<number> {
-  let at = -1;
-  await until(async () => {
-    const texts = await Promise.all([0, 1, 2].map((each) => members.text(each, "GET /actuator/prometheus")));
-    at = texts.findIndex((text) => /^nacre_raft_role\{role="leader"\} 1$/m.test(text));
-    return at >= 0;
-  });
-  return at;
-}
