@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { faultyFiles } from "@nacre/testkit/faulty-files";
 import { type Place, TestMembers, until } from "../cluster/members.fixture.ts";
 import type { GroupStatus } from "../ops/raft/status.ts";
 import type { RunningServer } from "../running.ts";
@@ -43,11 +44,13 @@ async function backup(server: RunningServer, path: string): Promise<BackupHead> 
   return verifyBackup(nodeFiles, path);
 }
 
-async function three(t: TestContext): Promise<readonly Place[]> {
-  const { members, places } = await TestMembers.planned(3);
+async function planned(t: TestContext, count: number): Promise<readonly Place[]> {
+  const { members, places } = await TestMembers.planned(count);
   t.after(() => members.stop());
   return places;
 }
+
+const three = (t: TestContext) => planned(t, 3);
 
 describe("a group of three that lost two members for good", () => {
   test("goes on from the third, and the others give up what they held when they come back", async (t) => {
@@ -79,6 +82,32 @@ describe("a group of three that lost two members for good", () => {
       await until(async () => (await content(server, "kept")) === "1" && (await content(server, "after")) === "2");
     assert.equal(await publish(last, "together", "3"), 200);
     assert.ok((await readdir(b.dataDir)).includes("left-behind"), "what it held is set aside");
+  });
+});
+
+describe("a restore that was killed", () => {
+  test("is finished by the next start, if it had come to count", async (t) => {
+    const [alone, target] = await Promise.all([planned(t, 1), planned(t, 1)]);
+    const [a] = target as [Place];
+    const server = await (alone[0] as Place).start();
+    await formed(server, 1);
+    assert.equal(await publish(server, "kept", "1"), 200);
+    const path = join(a.dataDir, "..", "nightly.backup");
+    await backup(server, path);
+
+    await withStoppedMember(a.dataDir, true, async () => {
+      const { files, faults } = faultyFiles(nodeFiles);
+      const plan = await planRestore(files, path, a.dataDir);
+      const isOrdered = async () => (await readdir(a.dataDir)).includes("offline.json");
+      // Ended one change later each time, until the order is there.
+      for (let changes = 1; !(await isOrdered()); changes++) {
+        faults.changesLeft = changes;
+        await assert.rejects(restore(files, plan), { failure: "dataAccess" });
+      }
+    });
+    const restored = await a.start();
+    await until(async () => (await content(restored, "kept")) === "1");
+    assert.ok(!(await readdir(a.dataDir)).some((name) => name === "offline.json" || name === "restore.tmp"));
   });
 });
 

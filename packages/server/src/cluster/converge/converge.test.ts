@@ -334,7 +334,10 @@ describe("why members differ about a client", () => {
       clientIds: ["x"],
       ephemeral: false,
     } as const;
-    assert.match(explain(found, said).why, /^it is durable data, of which a member has not applied the newest yet: nacre raft status/);
+    assert.match(
+      explain(found, said).why,
+      /^it is durable data, of which a member has not applied the newest yet: nacre raft status/,
+    );
     const same = explain({ ...found, ephemeral: true, values: new Map([["a", "not there"]]) }, said);
     assert.match(same.why, /^all hold the same versions, .* in the log of a$/);
   });

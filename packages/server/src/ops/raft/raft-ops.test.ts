@@ -89,6 +89,17 @@ describe("the status of a group", () => {
     );
   });
 
+  test("counts nobody as following while nobody leads", async (t) => {
+    const { group, at, leader } = await three(t);
+    const [first, second] = [leader(), group.follower.id];
+    await group.kill(first);
+    await group.kill(second);
+    const left = IDS.find((id) => id !== first && id !== second) ?? "";
+    await group.until(() => group.get(left).log.status().leader === undefined, "that the leader is missed");
+    const { leader: none, voters, following } = await at(left).status(true);
+    assert.deepEqual([none, voters, following], [undefined, 3, 0]);
+  });
+
   test("compares the hash of the state at the newest index that several have come to", async (t) => {
     const { group, at, leader, follower } = await three(t);
     assert.equal((await at(leader()).status(true)).state, null);
@@ -227,6 +238,15 @@ describe("a read that asks for consistency", () => {
 });
 
 describe("a backup of a running member", () => {
+  test("is one of few that are made at a time", async (t) => {
+    const { group, at, leader } = await three(t);
+    const ops = at(leader());
+    const made = [ops.backup(false), ops.backup(false)];
+    await assert.rejects(ops.backup(false), { failure: "overThreshold", message: /2 backups are being made/ });
+    await group.during(Promise.all(made));
+    assert.equal((await group.during(ops.backup(false))).head.memberId, leader());
+  });
+
   async function saved({ bytes }: Backup, path: string): Promise<void> {
     const pieces: Uint8Array[] = [];
     for await (const piece of bytes) pieces.push(piece);

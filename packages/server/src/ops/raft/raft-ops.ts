@@ -50,10 +50,13 @@ export interface Backup {
 const ASK_MS = 3_000;
 /** A state of gigabytes takes its time. */
 const SNAPSHOT_MS = 120_000;
+/** That are prepared at a time: each reads a snapshot from its first to its last byte. */
+const BACKUPS_MAX = 2;
 
 /** What operators ask of a group, and tell it to do, through any of its members. Loaded when somebody does. */
 export class RaftOps {
   readonly #setup: RaftOpsSetup;
+  #backups = 0;
 
   constructor(setup: RaftOpsSetup) {
     this.#setup = setup;
@@ -142,17 +145,24 @@ export class RaftOps {
    * Everything durable that this member holds, as of one moment of the log.
    *
    * @param isNewest  whether it holds at least what was acknowledged anywhere before; else what this member has.
-   * @throws RegistryError `unavailable` when that cannot be made sure of; as `takeSnapshot`.
+   * @throws RegistryError `unavailable` when that cannot be made sure of; `overThreshold`; as `takeSnapshot`.
    */
   async backup(isNewest: boolean): Promise<Backup> {
     const group = this.#group();
-    if (isNewest) await group.readIndex();
-    const taken = await group.takeSnapshot();
-    const { version, membership, clock, epoch } = this.#setup;
-    const { id: memberId, address } = this.#own();
-    const origin = { clusterId: membership.clusterId, epoch: epoch(), memberId, address, version, at: clock.wall() };
-    const head = await describeBackup(nodeFiles, taken, origin);
-    return { head, bytes: backupBytes(nodeFiles, head, taken.path) };
+    if (this.#backups >= BACKUPS_MAX)
+      throw new RegistryError("overThreshold", `${BACKUPS_MAX} backups are being made at this member: try again later`);
+    this.#backups++;
+    try {
+      if (isNewest) await group.readIndex();
+      const taken = await group.takeSnapshot();
+      const { version, membership, clock, epoch } = this.#setup;
+      const { id: memberId, address } = this.#own();
+      const origin = { clusterId: membership.clusterId, epoch: epoch(), memberId, address, version, at: clock.wall() };
+      const head = await describeBackup(nodeFiles, taken, origin);
+      return { head, bytes: backupBytes(nodeFiles, head, taken.path) };
+    } finally {
+      this.#backups--;
+    }
   }
 
   /** The id of a member that is named by id or address. @throws RegistryError `notFound`. */

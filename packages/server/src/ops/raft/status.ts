@@ -92,7 +92,9 @@ export function groupStatus(
     term: leading?.[1].term ?? own.term,
     leader: leaderId === undefined ? undefined : named(leaderId),
     voters: voters.length,
-    following: members.filter(({ inGroup, status }) => inGroup === "voter" && status?.leader === leading?.[0]).length,
+    following: members.filter(
+      ({ inGroup, status }) => inGroup === "voter" && leading !== undefined && status?.leader === leading[0],
+    ).length,
     members,
     state: comparedState(members),
   };
