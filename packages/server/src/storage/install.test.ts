@@ -36,10 +36,19 @@ async function install(files: Files, log: LogFile, bytes: Buffer): Promise<void>
     await incoming.write(incoming.offset, bytes.subarray(incoming.offset, incoming.offset + 300));
   }
   const machine = new RegisterMachine();
-  const saver = { replaced: () => {}, failing: undefined, save: async () => true } as unknown as StoreSaver;
+  const saver = {
+    replaced: () => {},
+    wrote: () => {},
+    perform: async () => {},
+    failing: undefined,
+    save: async () => true,
+  } as unknown as StoreSaver;
   const none = async function* (): AsyncGenerator<never> {};
-  const replacement = { put: () => {}, rows: () => [].values(), heads: none, staged: none, giveUp: () => {} };
-  const store = { mark: EMPTY, replace: async () => ({ ...replacement, commit: () => {} }) } as unknown as Store;
+  const replacement = { put: () => {}, rows: () => [].values(), heads: none, staged: none, save: () => {} };
+  const store = {
+    mark: EMPTY,
+    replace: () => ({ ...replacement, begin: () => {}, indexes: () => [], removals: () => [], commit: () => {} }),
+  } as unknown as Store;
   const snapshots = { without: (work: () => Promise<unknown>) => work() } as unknown as Snapshots;
   const applier = new Applier({ machine, saver, mark: EMPTY });
   await installSnapshot(incoming, { files, machine, log, store, storePath: folders.store, saver, applier, snapshots });

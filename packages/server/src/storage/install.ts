@@ -32,8 +32,9 @@ export async function installSnapshot<C, R>(incoming: IncomingSnapshot, parts: I
   const received = await incoming.complete();
   const { mark, bytes } = received;
   await snapshots.without(async () => {
+    const replacement = store.replace();
     await applier.replace(async () => {
-      await switchState(received, parts);
+      await switchState(received, replacement, parts);
       saver.replaced();
       return store.mark;
     });
@@ -45,32 +46,41 @@ export async function installSnapshot<C, R>(incoming: IncomingSnapshot, parts: I
       log.stop(`snapshot ${mark.index} could not be put in its place`, thrown);
       throw diskFailure(`snapshot ${mark.index} cannot be put in the place of the log`, thrown);
     }
+    await remove(replacement, saver);
     return { ...mark, bytes };
   });
 }
 
 /** The old state or the new one, in store and machine alike, is what is there when this ends. */
-async function switchState<C, R>(received: ReceivedSnapshot, parts: InstallParts<C, R>): Promise<void> {
-  const { files, machine, log, store, storePath } = parts;
+async function switchState<C, R>(
+  received: ReceivedSnapshot,
+  next: Replacement,
+  { files, machine, log, storePath, saver }: InstallParts<C, R>,
+): Promise<void> {
   const { mark } = received;
-  let replacement: Replacement | undefined;
   let isBegun = false;
   try {
-    const next = await store.replace();
-    replacement = next;
-    await fillStore(files, received.path, next);
+    await saver.perform(next.removals());
+    next.begin();
+    await fillStore(files, received.path, next, () => saver.wrote());
+    await saver.perform(next.indexes());
     const replacing = machine.replace();
     await give(replacing, next);
     isBegun = true;
     await received.begin();
     await replacing.finish(mark.index, () => next.commit(mark));
   } catch (thrown) {
-    replacement?.giveUp();
+    await remove(next, saver);
     await received.giveUp().catch((failed: unknown) => {
       if (isBegun) log.stop(`snapshot ${mark.index} could be neither used nor removed`, failed);
     });
     throw diskFailure(`the store ${storePath} cannot take snapshot ${mark.index}`, thrown);
   }
+}
+
+/** What is left over is in nobody's way, and the next replacement tries again. */
+async function remove(replacement: Replacement, saver: StoreSaver): Promise<void> {
+  await saver.perform(replacement.removals()).catch(() => {});
 }
 
 /** Gives a machine what the store will hold, as a start would. */

@@ -24,9 +24,16 @@ export async function rebuild(files: Files, path: string, store: Store, mark: Ma
   store.restore([], mark);
 }
 
-/** Puts the rows of a snapshot that was found good into a state that is to take the place of another. */
-export async function fillStore(files: Files, path: string, next: Replacement): Promise<void> {
-  for await (const rows of batches(files, path)) {
+/** What a transaction writes while others have their turns: its end takes a few milliseconds. */
+const FILL_BYTES = 1024 * 1024;
+
+/**
+ * Puts the rows of a snapshot that was found good into a state that is to take the place of another.
+ *
+ * @param saved  called after each transaction.
+ */
+export async function fillStore(files: Files, path: string, next: Replacement, saved: () => void): Promise<void> {
+  for await (const rows of batches(files, path, FILL_BYTES)) {
     function* puts(): Generator<undefined, void> {
       for (const row of rows) {
         next.put([row]);
@@ -34,16 +41,19 @@ export async function fillStore(files: Files, path: string, next: Replacement): 
       }
     }
     await inTurns(puts());
+    next.save();
+    saved();
+    await turn();
   }
 }
 
-async function* batches(files: Files, path: string): AsyncGenerator<SnapshotRow[]> {
+async function* batches(files: Files, path: string, bytesMax = SAVE_BYTES): AsyncGenerator<SnapshotRow[]> {
   let rows: SnapshotRow[] = [];
   let bytes = 0;
   for await (const row of snapshotRows(files, path)) {
     rows.push(row);
     bytes += bytesOf(row);
-    if (rows.length < SAVE_ROWS && bytes < SAVE_BYTES) continue;
+    if (rows.length < SAVE_ROWS && bytes < bytesMax) continue;
     yield rows;
     rows = [];
     bytes = 0;

@@ -6,6 +6,7 @@ import type { StorageLogger } from "./logger.ts";
 import type { Writes } from "./port.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Mark, Store } from "./store.ts";
+import { turn } from "./turn.ts";
 
 /** Brings what was applied into the store, and what it could not take along with the next. */
 export class StoreSaver implements Saver {
@@ -57,6 +58,24 @@ export class StoreSaver implements Saver {
     this.#left = new Gathered();
     this.failing = undefined;
     return true;
+  }
+
+  /** The store took something that was not saved here. */
+  wrote(): void {
+    this.#checkpoints.consider();
+  }
+
+  /** Statements that may take long and be repeated: in a thread, unless that has ended. Nothing is saved meanwhile. */
+  async perform(statements: readonly string[]): Promise<void> {
+    try {
+      await this.#checkpoints.perform(statements);
+    } catch (thrown) {
+      this.#logger.warn({ err: thrown }, "the thread that tidies the store failed, so that the server does its work");
+      for (const statement of statements) {
+        this.#store.perform(statement);
+        await turn();
+      }
+    }
   }
 
   /** The store holds another state now, in the place of everything that was saved before. */

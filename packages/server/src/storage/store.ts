@@ -3,10 +3,11 @@ import Database from "better-sqlite3";
 import type { ConfigHead, ConfigStore } from "./config-store.ts";
 import { diskFailure, failureCode, isDamage } from "./disk-failure.ts";
 import type { StagedRow, Writes } from "./port.ts";
+import { createBeside, indexesBeside, nameBeside, removals, sqliteBeside, switchTables } from "./sql/beside.ts";
 import type { ConfigTables } from "./sql/config-tables.ts";
 import { lazyConfigs } from "./sql/lazy-configs.ts";
-import { sqliteSchema } from "./sql/schema.ts";
-import { emptyTables, holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
+import { ROWS_TABLE, sqliteSchema } from "./sql/schema.ts";
+import { holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
 import { Sqlite } from "./sql/sqlite.ts";
 import { turn } from "./turn.ts";
 
@@ -40,14 +41,20 @@ export interface View {
  * takes no longer than any other. Nothing else is written meanwhile.
  */
 export interface Replacement {
+  /** After `removals` were performed. */
+  begin(): void;
   put(rows: readonly SnapshotRow[]): void;
+  /** Ends a transaction of some megabytes, so that `commit` need not. */
+  save(): void;
   /** What the new state holds so far, as a start would read it. */
   rows(): IterableIterator<Row>;
   heads(): AsyncIterable<ConfigHead>;
   staged(): AsyncIterable<StagedRow>;
   commit(mark: Mark): void;
-  /** More than once, or after a commit, does no harm. */
-  giveUp(): void;
+  /** Statements to be performed between the last row and the commit, each of which may take long: elsewhere. */
+  indexes(): readonly string[];
+  /** Undoes what was not saved. Statements that remove what is not to be read: the old state after a commit, and else this. */
+  removals(): readonly string[];
 }
 
 /**
@@ -64,14 +71,15 @@ export interface Store {
   write(writes: Writes, mark: Mark): Promise<void>;
   /** Puts rows of a snapshot back into a store that holds none of them, in one transaction with the mark. */
   restore(rows: readonly SnapshotRow[], mark: Mark): void;
-  /** Begins by removing, in slices, what the store holds. */
-  replace(): Promise<Replacement>;
+  replace(): Replacement;
   rows(): IterableIterator<Row>;
   /** Formal versions first, by ascending id. */
   heads(): AsyncIterable<ConfigHead>;
   /** In the order staged, import by import. */
   staged(): AsyncIterable<StagedRow>;
   view(): View;
+  /** A statement without values, in this thread. */
+  perform(statement: string): void;
   /** From now on checkpoints are made by `Checkpoints`, and by SQLite itself only when many pages wait. */
   leaveCheckpoints(): void;
   /** Pages that wait for a checkpoint. */
@@ -81,7 +89,7 @@ export interface Store {
 
 const FORMAT = 3;
 const SCHEMA = `
-  CREATE TABLE rows (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+  CREATE TABLE rows ${ROWS_TABLE};
   CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, term INTEGER NOT NULL,
     checksum INTEGER NOT NULL, configuration TEXT NOT NULL);
   INSERT INTO mark VALUES (1, 0, 0, 0, '');
@@ -187,14 +195,11 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
     });
     return loading;
   }
-  function putAll(rows: readonly SnapshotRow[]): void {
+  const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
     for (const { kind, key, value } of rows) {
       if (typeof value === "string") put.run(kind, key, value);
       else restoreRow(sqlite, kind, value);
     }
-  }
-  const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
-    putAll(rows);
     setMark.run(next);
   });
   function rollBack(): void {
@@ -247,29 +252,41 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
       }
       mark = next;
     },
-    async replace() {
-      begin.run();
-      try {
-        for (const done of emptyTables(database)) if (!done) await turn();
-      } catch (thrown) {
-        rollBack();
-        throw failed(thrown);
-      }
-      let isOpen = true;
+    replace() {
+      const next = sqliteBeside(database);
+      const tablesBeside = async () => (await import("./sql/config-tables.ts")).openConfigTables(next, next);
+      const insert = `INSERT INTO ${nameBeside("rows")} VALUES (?, ?, ?)`;
       return {
-        put: putAll,
-        rows: () => keyedRows(database),
-        heads,
-        staged,
-        commit(next) {
-          setMark.run(next);
-          commit.run();
-          isOpen = false;
-          mark = next;
+        begin: () => createBeside(database),
+        indexes: () => indexesBeside(database),
+        put(rows) {
+          if (!database.inTransaction) begin.run();
+          for (const { kind, key, value } of rows) {
+            if (typeof value === "string") next.run({ sql: insert, parameters: [kind, key, value] });
+            else restoreRow(next, kind, value);
+          }
         },
-        giveUp() {
-          if (isOpen) rollBack();
-          isOpen = false;
+        save() {
+          if (database.inTransaction) commit.run();
+        },
+        rows: () => keyedRows(database, nameBeside("rows")),
+        async *heads() {
+          const [formal, gray] = [nameBeside("config_info"), nameBeside("config_info_gray")];
+          if (holdsAny(database, formal) || holdsAny(database, gray)) yield* (await tablesBeside()).heads();
+        },
+        async *staged() {
+          if (holdsAny(database, nameBeside("staged_config"))) yield* (await tablesBeside()).staged();
+        },
+        commit(after) {
+          if (!database.inTransaction) begin.run();
+          switchTables(database);
+          setMark.run(after);
+          commit.run();
+          mark = after;
+        },
+        removals() {
+          rollBack();
+          return removals();
         },
       };
     },
@@ -281,6 +298,7 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
     heads,
     staged,
     view,
+    perform: (statement) => void database.exec(statement),
     leaveCheckpoints: () => void database.pragma(`wal_autocheckpoint = ${OWN_CHECKPOINT_PAGES}`),
     pagesWaiting() {
       const [state] = database.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
@@ -317,8 +335,8 @@ function readMark(database: Database.Database): Mark {
   return mark;
 }
 
-function keyedRows(database: Database.Database): IterableIterator<Row> {
-  return database.prepare<[], Row>("SELECT kind, key, value FROM rows ORDER BY kind, key").iterate();
+function keyedRows(database: Database.Database, table = "rows"): IterableIterator<Row> {
+  return database.prepare<[], Row>(`SELECT kind, key, value FROM ${table} ORDER BY kind, key`).iterate();
 }
 
 function* allRows(database: Database.Database): IterableIterator<SnapshotRow> {

@@ -113,22 +113,38 @@ export function columnsOf<T extends TableName>(table: T): (keyof Tables[T] & str
 
 const SQLITE_TYPES = { number: "INTEGER NOT NULL", text: "TEXT NOT NULL", optional: "TEXT" } as const;
 
+/** Rows of all other features. */
+export const ROWS_TABLE =
+  "(kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID";
+
 /** What creates the tables in SQLite. */
 export function sqliteSchema(): string {
-  return Object.entries(TABLES as Record<string, Table>)
-    .map(([name, { columns, key, unique = [], indexes = {} }]) => {
-      // A single number as key is SQLite's own row id.
-      const rowId = key.length === 1;
-      const lines = Object.entries(columns).map(([column, kind]) =>
-        rowId && column === key[0] ? `${column} INTEGER PRIMARY KEY` : `${column} ${SQLITE_TYPES[kind]}`,
-      );
-      if (!rowId) lines.push(`PRIMARY KEY (${key.join(", ")})`);
-      for (const columnsOfKey of unique) lines.push(`UNIQUE (${columnsOfKey.join(", ")})`);
-      // Rows that are nothing but their key need no second tree.
-      const keyOnly = Object.keys(columns).length === key.length;
-      const create = `CREATE TABLE ${name} (${lines.join(", ")})${keyOnly ? " WITHOUT ROWID" : ""};`;
-      const more = Object.entries(indexes).map(([index, of]) => `CREATE INDEX ${index} ON ${name} (${of.join(", ")});`);
-      return [create, ...more].join("\n");
-    })
-    .join("\n");
+  const tables = Object.keys(TABLES) as TableName[];
+  return tables.flatMap((table) => [tableOf(table, table, true), ...indexesOf(table, table, "", false)]).join("\n");
+}
+
+/** @param hasUnique  what is unique is said in the table, and not by indexes. */
+export function tableOf(table: TableName, name: string, hasUnique: boolean): string {
+  const { columns, key, unique = [] }: Table = TABLES[table];
+  // A single number as key is SQLite's own row id.
+  const rowId = key.length === 1;
+  const lines = Object.entries(columns).map(([column, kind]) =>
+    rowId && column === key[0] ? `${column} INTEGER PRIMARY KEY` : `${column} ${SQLITE_TYPES[kind]}`,
+  );
+  if (!rowId) lines.push(`PRIMARY KEY (${key.join(", ")})`);
+  if (hasUnique) for (const columnsOfKey of unique) lines.push(`UNIQUE (${columnsOfKey.join(", ")})`);
+  // Rows that are nothing but their key need no second tree.
+  const keyOnly = Object.keys(columns).length === key.length;
+  return `CREATE TABLE ${name} (${lines.join(", ")})${keyOnly ? " WITHOUT ROWID" : ""};`;
+}
+
+/** @param suffix  of the names of indexes, which a table keeps when it is renamed. */
+export function indexesOf(table: TableName, name: string, suffix: string, hasUnique: boolean): string[] {
+  const { unique = [], indexes = {} }: Table = TABLES[table];
+  const made = (kind: string, index: string, of: readonly string[]) =>
+    `CREATE ${kind} IF NOT EXISTS ${index}${suffix} ON ${name} (${of.join(", ")});`;
+  return [
+    ...(hasUnique ? unique.map((of, at) => made("UNIQUE INDEX", `${table}_unique_${at}`, of)) : []),
+    ...Object.entries(indexes).map(([index, of]) => made("INDEX", index, of)),
+  ];
 }

@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { columnsOf, SNAPSHOT_TABLES, TABLES, type TableName } from "./schema.ts";
+import { columnsOf, SNAPSHOT_TABLES, type TableName } from "./schema.ts";
 import type { Sqlite } from "./sqlite.ts";
 
 /**
@@ -54,22 +54,7 @@ const INSERTS = Object.fromEntries(
   }),
 ) as Record<TableName, string>;
 
-/** Rows that one statement removes; a content of megabytes makes a few milliseconds of it. */
-const REMOVED_AT_ONCE = 200;
-
-/** Removes everything that a snapshot brings back, and yields after each statement whether that was the last. */
-export function* emptyTables(database: Database.Database): Generator<boolean> {
-  const keys = [...SNAPSHOT_TABLES, "config_tags" as const].map((table) => [table, TABLES[table].key.join(", ")]);
-  for (const [table, key] of [["rows", "kind, key"], ...keys]) {
-    const some = database.prepare(
-      `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} LIMIT ${REMOVED_AT_ONCE})`,
-    );
-    while (some.run().changes === REMOVED_AT_ONCE) yield false;
-  }
-  yield true;
-}
-
 /** Whether a table has a row. */
-export function holdsAny(database: Database.Database, table: TableName): boolean {
+export function holdsAny(database: Database.Database, table: TableName | `next_${TableName}`): boolean {
   return database.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined;
 }

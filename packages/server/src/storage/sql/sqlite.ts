@@ -9,11 +9,14 @@ export interface Query {
 /** Runs queries at once, with prepared statements kept by their text: the log's order needs no promises. */
 export class Sqlite {
   readonly database: Database.Database;
+  readonly #rename: (sql: string) => string;
   /** As many as there are texts in the source. */
   readonly #statements = new Map<string, Database.Statement<unknown[], unknown>>();
 
-  constructor(database: Database.Database) {
+  /** @param rename  of the tables that a text names. */
+  constructor(database: Database.Database, rename = (sql: string) => sql) {
     this.database = database;
+    this.#rename = rename;
   }
 
   all<T>({ sql, parameters }: Query): T[] {
@@ -43,7 +46,7 @@ export class Sqlite {
   #statement(sql: string): Database.Statement<unknown[], unknown> {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
-      statement = this.database.prepare<unknown[], unknown>(sql);
+      statement = this.database.prepare<unknown[], unknown>(this.#rename(sql));
       this.#statements.set(sql, statement);
     }
     return statement;
