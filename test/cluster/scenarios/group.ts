@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { must, publish, readConfig, type Told } from "../lib/durable-calls.ts";
 import { DurableLoad, type LoadSetup } from "../lib/durable-load.ts";
 import { grouped, groupStatus, leaderOf, leads, snapshotNow, stateDifference } from "../lib/group.ts";
+import { findingsOf } from "../lib/looks.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, bound, isLong, ms } from "../lib/scenario.ts";
 import { SmallDisk } from "../lib/small-disk.ts";
@@ -11,6 +12,8 @@ import type { Stage } from "../lib/stage.ts";
 import { flipBit, logOf, removeStore, setAside, snapshotOf, tearLog, tearVote } from "../lib/tear.ts";
 
 const ALONE_MS = 20_000;
+/** Within which a fault is told, and after which nothing is told any more. */
+const FINDING_MAX_MS = 10_000;
 const KILL_EVERY_MS = isLong ? 10_000 : 6_000;
 const KILLS = isLong ? 30 : 4;
 const SEED = 20_262;
@@ -134,6 +137,11 @@ export const group: Act = {
           refusal(await publish(a, "s21-alone", "never"));
           const refusedMs = performance.now() - askedAt;
           assert.ok(refusedMs <= bound(500), `refused after ${ms(refusedMs)}`);
+          const codes = async () => (await findingsOf(a)).map(({ code }) => code);
+          await stage.until(bound(FINDING_MAX_MS), async () => {
+            const found = await codes();
+            return found.join() === "MAJORITY_LOST" ? [] : [`${a.name} says ${found}`];
+          });
           const client = await stage.light("s21", a, []);
           const address = stage.openAddress();
           await client.register("guests", address);
@@ -144,6 +152,7 @@ export const group: Act = {
             load.since(from).some(({ outcome }) => outcome === "done") ? [] : ["no write is done"],
           );
           await rejoins(stage, c);
+          await stage.until(bound(FINDING_MAX_MS), async () => (await codes()).map((code) => `${a.name} says ${code}`));
           assert.equal(must(await readConfig(a, "s21-alone", false)), "absent");
           await client.deregister("guests", address);
           client.kill();
