@@ -218,6 +218,12 @@ describe("one cause", () => {
       assert.deepEqual(line.codes, [code]);
     });
 
+  test("names the consequence that it hides, where clients meet that", () => {
+    const line = new TimeLine();
+    line.run(10, cases["a cut off voter"]?.facts ?? calm());
+    assert.match(line.last.findings[0]?.sentence ?? "", /which grows old, and refuses durable changes: mend/);
+  });
+
   test("that is found later takes the place of what was told before", () => {
     const line = new TimeLine();
     line.run(5, DOWN);

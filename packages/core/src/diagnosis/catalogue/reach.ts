@@ -124,7 +124,7 @@ export const REACH_ROWS = {
     area: "members",
     title: "This member is cut off from most others",
     means:
-      "It serves what it holds, which grows old, and removes nothing because a member is lost. Clients should be at members that see each other.",
+      "It serves what it holds, which grows old, removes nothing because a member is lost, and refuses durable changes. Clients should be at members that see each other.",
     why: "The network between this member and most of the others is cut. Members whose machines answer that nobody listens are told as down instead.",
     fix: "Mend the network between the members named; their member port is the main port + 1001. All data is made equal again within seconds.",
     afterMs: seconds(2),
@@ -135,7 +135,9 @@ export const REACH_ROWS = {
       // Of two members that do not hear each other nobody can say which one is cut off.
       if (silent.length < 2) return [];
       const { reached, expected, minoritySince } = members.reach;
-      const sentence = `${view.self.address} reaches ${reached - 1} of ${expected - 1} other members since ${clockText(minoritySince)} (no answer from ${listText(silent.map(({ address }) => address))}); it serves what it holds, which grows old: mend the network between them.`;
+      const { group } = view.facts;
+      const refuses = group !== undefined && group.leader === undefined ? ", and refuses durable changes" : "";
+      const sentence = `${view.self.address} reaches ${reached - 1} of ${expected - 1} other members since ${clockText(minoritySince)} (no answer from ${listText(silent.map(({ address }) => address))}); it serves what it holds, which grows old${refuses}: mend the network between them.`;
       const key = silent.map(({ address }) => address).join("|");
       return [{ key, since: minoritySince, members: silent, sentence }];
     },

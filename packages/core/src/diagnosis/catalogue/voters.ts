@@ -40,7 +40,7 @@ export const VOTER_ROWS = {
     title: "A voter is no member any more",
     means:
       "It still counts: more than half of all voters have to agree, those that are gone among them. The group bears fewer losses than it seems to.",
-    why: "Voters change by an operator's order alone, and never because of a list or a file. The member was taken off the list, or was started anew with an empty data folder, which makes it another member.",
+    why: "Voters change by an operator's order alone, and never because of a list or a file. The member was taken off the list, or was started anew with an empty data folder, which makes it another member; one whose place another voter has taken is removed by itself.",
     fix: "Remove it with `nacre cluster forget`, or bring it back with its data folder.",
     afterMs: seconds(5),
     find: (view) => {
