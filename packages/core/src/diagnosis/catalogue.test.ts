@@ -760,6 +760,7 @@ describe("a member that is no voter", () => {
       "MEMBER_NO_VOTER: 10.0.0.1:8848 is a member and no voter: the group of durable data has not taken it in; order it with nacre raft add unless it was removed.";
     const removed = withGroup({ leader: "b", voters: ["b", "c", "d"], followers: [] }, four);
     assert.deepEqual(sentences(removed), [outside]);
+    assert.deepEqual(sentences(leaderless(removed)), [outside], "nobody tells it who leads");
     const fresh = { leader: undefined, voters: [], followers: [], votersNeeded: 2 };
     assert.deepEqual(sentences(withGroup(fresh, four)), [outside], "whether there is a group it does not know");
   });

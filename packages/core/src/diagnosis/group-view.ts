@@ -39,6 +39,11 @@ export function isForming(view: View, { voters, votersNeeded }: GroupFacts): boo
   return voters.length > 0 || peersOf(view).filter(isPresent).length + 1 < votersNeeded;
 }
 
+/** As a voter or a learner: nobody else is told who leads. */
+export function isIn({ voters, learners }: GroupFacts, id: MemberId): boolean {
+  return voters.includes(id) || learners.includes(id);
+}
+
 /** Whom of the voters this member reaches, itself included. */
 export function voterReach(view: View, { voters, self }: GroupFacts): VoterReach {
   const lost = voters.flatMap((id): (LostVoter & { readonly id: MemberId })[] => {

@@ -1,6 +1,6 @@
 import { seconds } from "../../lib/units.ts";
 import type { FindingCode } from "../finding.ts";
-import { groupNamed, isForming, majorityOf, namesText, ofGroup, reachText, voterReach } from "../group-view.ts";
+import { groupNamed, isForming, isIn, majorityOf, namesText, ofGroup, reachText, voterReach } from "../group-view.ts";
 import { isPresent, named, peersOf, type Row } from "../view.ts";
 import { clockText, count, listText } from "../words.ts";
 
@@ -47,7 +47,8 @@ export const LEADERSHIP_ROWS = {
     afterMs: seconds(2),
     find: (view) => {
       const { group } = view.facts;
-      if (group === undefined || group.leader !== undefined || view.facts.process.stage === "stopping") return [];
+      if (group === undefined || group.leader !== undefined || !isIn(group, group.self)) return [];
+      if (view.facts.process.stage === "stopping") return [];
       const reach = voterReach(view, group);
       if (reach.lost.length === 0 || reach.reached.length >= reach.needed) return [];
       const since = Math.max(view.memory.group.leaderlessSince ?? view.now, ...reach.lost.map((one) => one.since ?? 0));
@@ -71,7 +72,7 @@ export const LEADERSHIP_ROWS = {
     find: (view) => {
       const { group } = view.facts;
       const since = view.memory.group.leaderlessSince;
-      if (group === undefined || group.voters.length === 0 || since === undefined) return [];
+      if (group === undefined || !isIn(group, group.self) || since === undefined) return [];
       const reach = voterReach(view, group);
       if (reach.reached.length < majorityOf(group.voters.length)) return [];
       const lost = group.trust === "whole" ? "" : " and, having lost files, does not vote";

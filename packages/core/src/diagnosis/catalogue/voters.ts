@@ -2,7 +2,7 @@ import { minutes, seconds } from "../../lib/units.ts";
 import type { PeerFact } from "../../membership/facts.ts";
 import type { GroupFacts } from "../facts.ts";
 import type { FindingCode } from "../finding.ts";
-import { groupNamed, isForming, majorityOf, namesText, ofGroup } from "../group-view.ts";
+import { groupNamed, isForming, isIn, majorityOf, namesText, ofGroup } from "../group-view.ts";
 import { aboutSelf, named, type Observed, peerBy, peersOf, type Row, type View } from "../view.ts";
 import { clockText, count } from "../words.ts";
 
@@ -25,10 +25,11 @@ export const VOTER_ROWS = {
     find: (view) => {
       const { group, members } = view.facts;
       if (group === undefined || members === undefined || isForming(view, group)) return [];
-      if (group.voters.length === 0) return [outsider(view, group, group.self)].filter((each) => each !== undefined);
-      if (group.leader === undefined) return [];
+      if (group.leader === undefined && isIn(group, group.self)) return [];
       const own = group.voters.includes(group.self) ? undefined : outsider(view, group, group.self);
-      const others = peersOf(view).map((peer) => (isToVote(peer, group) ? outsider(view, group, peer.id) : undefined));
+      // Who is outside does not know who is inside by now.
+      const peers = isIn(group, group.self) ? peersOf(view) : [];
+      const others = peers.map((peer) => (isToVote(peer, group) ? outsider(view, group, peer.id) : undefined));
       return [own, ...others].filter((each) => each !== undefined);
     },
   },
