@@ -55,7 +55,7 @@ describe("the checks find", () => {
   for (const { what, found, breakage } of BROKEN)
     test(what, () => {
       assert.throws(() => {
-        for (let seed = 1; seed <= 40; seed++) runMembershipSim(seed, breakage);
+        for (let seed = 1; seed <= 80; seed++) runMembershipSim(seed, breakage);
       }, found);
     });
 });

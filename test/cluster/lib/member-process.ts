@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const MAIN = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
+const MAIN = join(import.meta.dirname, "../../../packages/cli/bin/nacre.mjs");
+/** As for users, compiled code is kept from one start to the next; but not among theirs. */
+const COMPILED = join(import.meta.dirname, "../.cache/compiled");
 const SAYS = { ready: /^Ready/, started: /^Nacre \S+ started/ };
 const TWIST = join(import.meta.dirname, "twist.ts");
 const START_MAX_MS = 45_000;
@@ -148,7 +150,7 @@ export class MemberProcess {
     const child = spawn(process.execPath, [MAIN, ...words, "--nacos.console.port", "-1", "--data", data, ...flags], {
       // A folder of its own: the file of members is looked for in the working directory, too.
       cwd: this.#folder,
-      env: { ...process.env, ...this.#twisted() },
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#twisted() },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

@@ -30,6 +30,18 @@ export function dialTick(state: Membership, now: Millis, out: Out): void {
   }
 }
 
+/**
+ * A member that this one could not reach has made a link, so it listens by now: nobody waits for the next try. Once per
+ * link, so that a port which is closed for good is not called more often.
+ */
+export function callBack(state: Membership, member: Member, now: Millis): void {
+  if (member.out !== undefined) return;
+  for (const address of member.addresses) {
+    const dial = state.dials.get(address);
+    if (dial?.phase === "idle") dial.nextAt = Math.min(dial.nextAt, now);
+  }
+}
+
 /** An address that is named takes the place of one that a member only says it has. */
 function hasRoom(state: Membership, address: Address, out: Out): boolean {
   if (state.dials.size < 2 * state.options.membersMax) return true;

@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import type { Card, Frame, MemberId, Sight } from "./frames.ts";
 import { joinMade, joinRefused, persist } from "./joining.ts";
-import { closeLink, foundAt, foundSelf } from "./links.ts";
+import { callBack, closeLink, foundAt, foundSelf } from "./links.ts";
 import { isListed } from "./list.ts";
 import { hear, probedFor, probeFor, rowOf, settleFavours } from "./probes.ts";
 import { leastBelow, type Standing, standingOver } from "./room.ts";
@@ -45,6 +45,7 @@ function probed(state: Membership, link: Link, frame: Probe, now: Millis, out: O
   const member = typeof met === "object" ? met : undefined;
   if (member !== undefined) {
     link.memberId = member.id;
+    if (!member.ins.has(link.id)) callBack(state, member, now);
     member.ins.add(link.id);
     member.probedAt = now;
     takeRow(state, member, frame.row, now, out);

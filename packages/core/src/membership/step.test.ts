@@ -162,7 +162,7 @@ describe("a member that dies", () => {
     const { bench, b } = threeUp();
     bench.cutOff(b);
     bench.run(seconds(8));
-    assert.deepEqual(bench.said, ["9.8 b SUSPICIOUS", "11.0 b DOWN", "14.0 ring a c"]);
+    assert.deepEqual(bench.said, ["10.3 b SUSPICIOUS", "11.0 b DOWN", "14.0 ring a c"]);
   });
 
   test("is not DOWN while another hears it, and the direction that fails is named (F08, S11)", () => {
@@ -172,7 +172,7 @@ describe("a member that dies", () => {
       c.row = [sight("b", b.card.beat + at + 1)];
       bench.run(500);
     }
-    assert.deepEqual(bench.said, ["9.8 b SUSPICIOUS"]);
+    assert.deepEqual(bench.said, ["10.3 b SUSPICIOUS"]);
     const [fact] = peers(bench.core, bench.now);
     assert.deepEqual([fact?.direction, fact?.heardFrom], ["none", "c"]);
     assert.match(fact?.cause ?? "", /^only others hear it/);
@@ -210,6 +210,35 @@ describe("a refusal by the machine of a member", () => {
     bench.hangUp(b);
     bench.run(seconds(2.4));
     assert.notEqual(bench.state("b"), "DOWN");
+  });
+});
+
+describe("a member that starts a little later", () => {
+  test("is called as soon as it calls, and not with the next try", () => {
+    const bench = new Bench(THREE);
+    const b = bench.peer("b", "10.0.0.2");
+    Object.assign(b, { door: "refuses", probes: false });
+    bench.run(1_100);
+    const [failed] = unfound(bench.core);
+    assert.equal(failed?.refused, true);
+    b.door = "open";
+    bench.probe(b);
+    bench.run(100);
+    assert.ok(bench.core.members.get("b")?.out !== undefined);
+  });
+
+  test("is called once for each of its links while its port stays closed", () => {
+    const bench = new Bench("10.0.0.1\n10.0.0.2");
+    const b = bench.peer("b", "10.0.0.2");
+    Object.assign(b, { door: "refuses", probes: true });
+    let calls = 0;
+    const feed = bench.feed.bind(bench);
+    bench.feed = (event) => {
+      if (event.type === "connectFailed") calls++;
+      feed(event);
+    };
+    bench.run(seconds(10));
+    assert.ok(calls <= 11, `${calls} calls in 10 s`);
   });
 });
 
@@ -591,7 +620,7 @@ describe("a cluster id", () => {
     bench.run(seconds(2));
     assert.deepEqual(
       bench.said.filter((what) => what.includes("persist")),
-      ["0.5 persist new-1 []", "1.1 persist new-1 settled []"],
+      ["0.5 persist new-1 []", "0.6 persist new-1 settled []"],
     );
   });
 
@@ -688,7 +717,7 @@ describe("an operator", () => {
     const { bench, b } = threeUp();
     b.card = { ...b.card, state: "LEAVING" };
     bench.run(500);
-    assert.deepEqual(bench.said, ["8.3 b LEAVING", "8.3 ring a c"]);
+    assert.deepEqual(bench.said, ["8.5 b LEAVING", "8.5 ring a c"]);
     bench.kill(b);
     bench.run(seconds(1));
     assert.deepEqual(bench.said, ["8.5 b DOWN"]);
