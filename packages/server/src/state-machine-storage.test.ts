@@ -41,7 +41,8 @@ async function member(t: TestContext) {
     replays: false,
     boot: "here",
   });
-  const none = { propose: async () => assert.fail("nothing is proposed"), appliedIndex: 0 };
+  const nothing = async () => assert.fail("nothing is proposed");
+  const none = { propose: nothing, readIndex: nothing, appliedIndex: 0 };
   configs.attach({ durable: none, store: storage.configs });
   naming.attach({ durable: none });
   t.after(async () => {

@@ -138,6 +138,7 @@ export class SimMember {
     naming.attach({
       durable: {
         propose: () => Promise.reject(new RegistryError("notLeader" as "serverError", "nothing durable is simulated")),
+        readIndex: async () => 0,
       },
       forward: (event) => cluster.forward(event),
     });

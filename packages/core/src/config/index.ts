@@ -15,6 +15,7 @@ export {
   namespaceFixed,
 } from "./namespaces.ts";
 export { beginReplacement, compare, noteReplaced, type Replacement, switchOver } from "./replace.ts";
+export { commandBroken } from "./rules.ts";
 export {
   type ConfigOptions,
   type ConfigState,

@@ -13,7 +13,7 @@ const SENTENCE =
 export function onlyAlone<C, R>(
   durable: DurableLog<C, R>,
   { others, held }: { readonly others: () => boolean; readonly held: () => void },
-): Pick<DurableLog<C, R>, "propose" | "appliedIndex"> {
+): Pick<DurableLog<C, R>, "propose" | "readIndex" | "appliedIndex"> {
   let told = durable.appliedIndex > 0;
   return {
     async propose(command) {
@@ -23,6 +23,7 @@ export function onlyAlone<C, R>(
       told = true;
       return result;
     },
+    readIndex: () => durable.readIndex(),
     get appliedIndex() {
       return durable.appliedIndex;
     },

@@ -6,6 +6,7 @@ import {
   type ConfigResult,
   type ConfigState,
   capacityOf,
+  commandBroken,
   type Effect,
   type Event,
   findItem,
@@ -25,6 +26,7 @@ import { Latency } from "../metrics/index.ts";
 import type { Responsibility } from "../responsibility.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import type { DurableLog } from "../storage/port.ts";
+import { throwIfStillRefused } from "../storage/refused.ts";
 import { Contents } from "./contents.ts";
 import { HeldPolls } from "./held-polls.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -90,7 +92,7 @@ export class Configs implements ConfigService {
   readonly #namespaces: NamespaceAdmin;
   readonly #imports: Imports;
   readonly #firstRequestId: number;
-  #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose"> | undefined;
+  #durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "readIndex"> | undefined;
   #store: ConfigStore | undefined;
   #housekeeping: Housekeeping | undefined;
   readonly #polls = new HeldPolls((event) => this.submit(event));
@@ -149,7 +151,7 @@ export class Configs implements ConfigService {
 
   /** The parts that come to exist after configuration: the log in front of its state, and the store behind it. */
   attach(parts: {
-    readonly durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "appliedIndex">;
+    readonly durable: Pick<DurableLog<ConfigCommand, unknown>, "propose" | "readIndex" | "appliedIndex">;
     readonly store: ConfigStore;
   }): void {
     const { clock, log, retentionDays, responsibility } = this.#setup;
@@ -206,8 +208,10 @@ export class Configs implements ConfigService {
     const command = withCapacity(this.state.options, given);
     if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
     // Asked before it goes into the log: megabytes that change nothing need not be there.
-    const refused = refuses(this.state, command);
-    if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
+    const broken = commandBroken(this.state.options, command);
+    if (broken !== undefined) throw new RegistryError(broken.failure, broken.message);
+    const refused = () => refuses(this.state, command);
+    if (refused() !== undefined) await throwIfStillRefused(refused, this.#durable);
     const proposedAt = this.#now();
     const result = (await this.#durable.propose(command)) as ConfigResult;
     this.commits.observe((this.#now() - proposedAt) / 1000);

@@ -61,7 +61,7 @@ test("a record that outlived its instance is dropped by the member that is respo
   const proposed: string[] = [];
   let isResponsible = false;
   naming.attach({
-    durable: { propose: async ({ type }) => void proposed.push(type) },
+    durable: { propose: async ({ type }) => void proposed.push(type), readIndex: async () => 0 },
     responsibility: { isResponsible: () => isResponsible, onChange: () => {} },
   });
   const edit = { how: "patch", enabled: false } as const;

@@ -31,6 +31,7 @@ import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
 import { ALWAYS_RESPONSIBLE, type Responsibility } from "../responsibility.ts";
 import type { Applied, DurableLog, Replacing, StateMachine } from "../storage/port.ts";
+import { throwIfStillRefused } from "../storage/refused.ts";
 import type { HealthChecks } from "./checkers/runner.ts";
 import { PushTimes } from "./push-times.ts";
 import type { UdpMessage, UdpPush } from "./udp.ts";
@@ -82,7 +83,7 @@ export class Naming {
   /** From a proposal until it is durable and applied. */
   readonly commits = new Latency();
   readonly #setup: NamingSetup;
-  #durable: Pick<DurableLog<Command, unknown>, "propose"> | undefined;
+  #durable: Pick<DurableLog<Command, unknown>, "propose" | "readIndex"> | undefined;
   #udp: UdpPush | undefined;
   #responsibility: Responsibility = ALWAYS_RESPONSIBLE;
   #forward: ((event: AddressEvent) => Promise<BeatAnswer | undefined>) | undefined;
@@ -158,7 +159,7 @@ export class Naming {
 
   /** The parts that come to exist after naming: the log in front of its state, and what acts on the network. */
   attach(parts: {
-    durable: Pick<DurableLog<Command, unknown>, "propose">;
+    durable: Pick<DurableLog<Command, unknown>, "propose" | "readIndex">;
     udp?: UdpPush;
     health?: HealthChecks;
     responsibility?: Responsibility;
@@ -218,9 +219,9 @@ export class Naming {
 
   /** Changes durable state: answers when the change is durable and applied. @throws RegistryError. */
   async propose(command: Command): Promise<void> {
-    const refused = refuses(this.state, command);
-    if (refused !== undefined) throw new RegistryError(refused.failure, refused.message);
     if (this.#durable === undefined) throw new RegistryError("starting", "the durable log is not open yet");
+    const refused = () => refuses(this.state, command);
+    if (refused() !== undefined) await throwIfStillRefused(refused, this.#durable);
     const proposedAt = this.#now();
     await this.#durable.propose(command);
     this.commits.observe((this.#now() - proposedAt) / 1000);

@@ -40,6 +40,8 @@ export async function openDurableLog<C, R>(options: DurableLogOptions<C, R>): Pr
   const proposals = new Proposals({ machine, journal: log, applier, limits, wallClock });
   return {
     propose: (command) => proposals.propose(command),
+    // What is acknowledged is applied.
+    readIndex: async () => applier.appliedIndex,
     configs: storage.configs,
     get appliedIndex() {
       return applier.appliedIndex;

@@ -53,6 +53,8 @@ export function openMemoryLog<C, R>(options: MemoryLogOptions<C, R>): OpenedLog<
   });
   return {
     propose: (command) => proposals.propose(command),
+    // What is acknowledged is applied.
+    readIndex: async () => applier.appliedIndex,
     get appliedIndex() {
       return applier.appliedIndex;
     },

@@ -104,6 +104,12 @@ export interface DurableLog<C, R> {
    * and the mend (the command is then not in the log); `overThreshold` when too many proposals wait.
    */
   propose(command: C): Promise<R>;
+  /**
+   * Resolves once everything is applied here that was acknowledged anywhere before this was called.
+   * @returns what is applied.
+   * @throws RegistryError `unavailable` when that cannot be made sure of in time.
+   */
+  readIndex(): Promise<number>;
   readonly appliedIndex: number;
   status(): LogStatus;
   /** Lets accepted proposals finish, then closes; later proposals are refused. */
