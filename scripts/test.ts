@@ -1,8 +1,8 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
  * then 2,000 seeds of what members of a cluster agree on and 150 of whole members with their clients, official clients
- * against a running server, gRPC clients against the engine, suites through a member of three, and clusters that break. `npm test -- unit` leaves out all
- * but the tests; `npm test -- PATH...` runs these test files only.
+ * against a running server, gRPC clients against the engine, suites through a member of three, and clusters that break.
+ * `npm test -- unit` leaves out all but the tests; `npm test -- PATH...` runs these test files only.
  */
 import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

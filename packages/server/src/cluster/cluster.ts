@@ -1,4 +1,4 @@
-import { type DistroOptions, type Head, headOf } from "@nacre/core/distro";
+import type { DistroOptions } from "@nacre/core/distro";
 import {
   type Address,
   type Effect,
@@ -8,46 +8,39 @@ import {
   type MembershipOptions,
   ownerIn,
 } from "@nacre/core/membership";
-import { type ClientNews, contentsOf, heardAt, isLeft, servicesOf } from "@nacre/core/naming";
-import { RegistryError, type ServiceName } from "@nacre/protocol";
+import { contentsOf, heardAt, isLeft } from "@nacre/core/naming";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
-import { uncaught } from "../faults.ts";
 import type { Naming } from "../naming/naming.ts";
 import type { Files } from "../storage/files.ts";
 import { VERSION } from "../version.ts";
-import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
-import { DistroRunner, type NamingEffect } from "./distro-runner.ts";
-import { refuseForwarded } from "./forwarded-rules.ts";
+import { askPeers } from "./ask-peers.ts";
+import { ClientWords } from "./client-words.ts";
+import { DistroRunner } from "./distro-runner.ts";
+import { forwarded } from "./forwarded-rules.ts";
 import {
   type AddressEvent,
   type BeatAnswer,
   FORWARD_TIMEOUT_MS,
-  type Forwarded,
   type ForwardingFailures,
   forwardWrite,
   noteForwarded,
   readForwarded,
 } from "./forwarding.ts";
-import { CatchingUp } from "./group/catching-up.ts";
-import { Forming, joinOf } from "./group/forming-runner.ts";
+import { joinOf } from "./group/forming-runner.ts";
 import type { GroupLinks } from "./group/group-links.ts";
 import type { GroupHandle } from "./group/group-log.ts";
+import { MemberGroup } from "./group/member-group.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
 import { Links } from "./links/links.ts";
 import type { ClusterLinks, LinksSetup, LinkTls } from "./links/types.ts";
 import { newResolve } from "./lookup/resolve.ts";
 import { MemberRunner } from "./member-runner.ts";
-import { type PeerCallHandlers, type PeerCallName, type PeerCalls, type Peers, readAnswer } from "./peer-calls.ts";
+import type { PeerCallHandlers, Peers } from "./peer-calls.ts";
 
 /** Members speak to each other when each understands what the other one speaks. */
 export const CLUSTER_PROTOCOL = { speaks: 1, oldest: 1 } as const;
-
-/** For an answer of the group's leader, through the member that was asked. */
-const JOIN_MS = 5_000;
-
-type Persist = Extract<Effect, { type: "persist" }>;
 
 export interface ClusterSetup {
   readonly clock: Clock;
@@ -99,38 +92,50 @@ export class Cluster {
   readonly distro: DistroRunner;
   readonly links: ClusterLinks;
   /** The other members, to be asked. */
-  readonly peers: Peers = {
-    ask: (to, name, given, timeoutMs) => this.#ask(to, name, given, timeoutMs),
-    askAll: (name, given, timeoutMs) =>
-      Promise.all(
-        this.#askable().map(async (memberId) => {
-          const address = this.shown(memberId);
-          try {
-            return { memberId, address, answer: await this.#ask(memberId, name, given, timeoutMs) };
-          } catch (thrown) {
-            return { memberId, address, error: RegistryError.from(thrown) };
-          }
-        }),
-      ),
-  };
+  readonly peers: Peers;
   /** Members to which writes of address clients could not be forwarded last time. */
   readonly forwardingFailures: ForwardingFailures = new Map();
   readonly #setup: ClusterSetup;
   readonly #probe: InstanceProbe;
-  readonly #forming: Forming | undefined;
-  readonly #catchingUp: CatchingUp | undefined;
+  readonly #clients: ClientWords;
+  readonly #group: MemberGroup | undefined;
   /** The link that this member uses for each other one, as far as Distro was told of its credit. */
   readonly #outs = new Map<string, LinkId>();
   readonly #credits = new Map<LinkId, number>();
   /** When a member last came, went or changed its state; monotonic milliseconds. */
   membersChangedAt = 0;
-  #journal: ClientJournal | undefined;
   #ring: readonly string[] = [];
   #distroReady: { readonly ready: boolean; readonly reason: string } = { ready: false, reason: "it has just started" };
 
   constructor(setup: ClusterSetup) {
     this.#setup = setup;
     const { clock, log, naming, identity, group, outside } = setup;
+    this.peers = askPeers({
+      members: () => this.members.state.members.values(),
+      shown: (id) => this.shown(id),
+      linkTo: (id) => this.#outs.get(id),
+      call: (link, name, given, timeoutMs) => this.links.call(link, name, given, timeoutMs),
+    });
+    this.#group =
+      group &&
+      new MemberGroup({
+        ...group,
+        clock,
+        identity,
+        logger: log,
+        membership: () => this.members.state,
+        feed: (event) => this.members.feed(event),
+        sendRaft: (link, frame) => this.links.sendRaft(link, frame),
+        shown: (id) => this.shown(id),
+        peers: this.peers,
+        caughtUp: () => this.#judgeReadiness(),
+      });
+    this.#clients = new ClientWords({
+      clock,
+      naming,
+      memberId: identity.identity.memberId,
+      distro: () => this.distro,
+    });
     const { memberId, clusterId, settled, epoch, incarnation, joined } = identity.identity;
     const newLinks = outside?.links ?? ((links) => new Links(links));
     this.links = newLinks({
@@ -165,7 +170,7 @@ export class Cluster {
       },
       calls: {
         ...setup.calls,
-        "naming.write": (given) => this.#forwarded(readForwarded(given)),
+        "naming.write": (given) => forwarded(naming, readForwarded(given)),
         "group.join": (given, from) => joinOf(group?.log, identity.identity.epoch, from, given),
       } satisfies PeerCallHandlers,
     });
@@ -201,7 +206,10 @@ export class Cluster {
         isolated: (isolated) => this.distro.feed({ type: "isolated", isolated }),
         stepped: () => this.#followLinks(),
       },
-      persist: (ids) => this.#persist(ids),
+      persist: ({ clusterId, settled, epoch: newEpoch, joined: addresses }) => {
+        const ids = { clusterId, settled, epoch: newEpoch, joined: addresses };
+        return this.#group?.save(ids) ?? identity.save(ids);
+      },
       resolve: setup.resolve,
     });
     this.distro = new DistroRunner({
@@ -214,7 +222,7 @@ export class Cluster {
         contentsOf: (id, services) => contentsOf(naming.state, id, services),
         heardAt: (id) => heardAt(naming.state, id),
         isLeft: (id) => isLeft(naming.state, id),
-        perform: (effect) => this.#tellNaming(effect),
+        perform: (effect) => this.#clients.tellNaming(effect),
       },
       send: (to, message) => {
         const link = this.#outs.get(to);
@@ -232,65 +240,21 @@ export class Cluster {
         this.#judgeReadiness();
       },
     });
-    if (group !== undefined) {
-      group.links.parts = {
-        sendRaft: (link, frame) => this.links.sendRaft(link, frame),
-        shown: (id) => this.shown(id),
-      };
-      group.links.to = group.log;
-      this.#forming = new Forming({
-        clock,
-        log,
-        group: group.log,
-        identity,
-        membership: this.members.state,
-        askToJoin: (id) => this.#ask(id, "group.join", { epoch: identity.identity.epoch }, JOIN_MS),
-      });
-      this.#catchingUp = new CatchingUp({
-        clock,
-        log,
-        readIndex: () => group.log.readIndex(),
-        ended: () => this.#judgeReadiness(),
-      });
-      group.log.outside = {
-        whyNotFirst: () => this.#forming?.whyNotFirst(),
-        held: () => this.members.feed({ type: "dataHeld" }),
-        changed: () => this.#forming?.look(),
-      };
-    }
     const connects = outside?.connects ?? connectsByTcp(newResolve(clock));
     this.#probe = new InstanceProbe(clock, (id) => contentsOf(naming.state, id), connects);
   }
 
   /** Reads what this member knew in its last life, and begins to hear what clients publish here. */
   async open(): Promise<void> {
-    const { clock, log, directory, identity, naming, outside } = this.#setup;
-    const recovered: Head[] = [];
-    if (directory !== undefined) {
-      this.#journal = await openClientJournal({
-        directory,
-        self: identity.identity.memberId,
-        clock,
-        log,
-        tombstoneMs: this.distro.state.options.tombstoneMs,
-        ...(outside && { files: outside.files }),
-        keptOf: (id, services) => this.#keptOf(id, services),
-        servicesOf: (id, moreThan) => servicesOf(naming.state, id, moreThan),
-        restore: (kept) => {
-          const { contents, ...head } = kept;
-          const { id: clientId, kind, version } = head;
-          if (contents !== undefined) naming.submit({ type: "copy", clientId, kind, version, contents });
-          recovered.push(head);
-        },
-      });
-    }
+    const { log, directory, naming, outside } = this.#setup;
+    const recovered = directory === undefined ? [] : await this.#clients.open(directory, log, outside?.files);
     this.distro.feed({ type: "start", journal: recovered });
-    naming.share((news) => this.#hear(news));
+    naming.share((news) => this.#clients.hear(news));
   }
 
   /** What this member waits for before it serves durable data, as a clause; undefined once it does. */
   get catchingUp(): string | undefined {
-    return this.#catchingUp?.isOver === false ? this.#catchingUp.reason : undefined;
+    return this.#group?.catchingUp;
   }
 
   /** Opens the cluster port. @throws the system's error. */
@@ -301,8 +265,7 @@ export class Cluster {
   /** Begins to look for others. The list and this machine's addresses are fed to `members` by the lookup. */
   start(): void {
     this.members.start();
-    this.#forming?.start();
-    this.#catchingUp?.start();
+    this.#group?.start();
   }
 
   /** Who owns an address client; undefined while nobody does. */
@@ -342,20 +305,10 @@ export class Cluster {
 
   async stop(graceMs: number): Promise<void> {
     this.freeze();
-    this.#forming?.stop();
-    this.#catchingUp?.stop();
+    this.#group?.stop();
     this.members.stop();
-    await this.#journal?.close();
+    await this.#clients.close();
     await this.links.close(graceMs);
-  }
-
-  /** Who this member is. When it becomes part of another group than before, what it holds of that one is given up. */
-  async #persist({ clusterId, settled, epoch, joined }: Persist): Promise<void> {
-    const { identity, group } = this.#setup;
-    const before = identity.identity;
-    const isOther = group !== undefined && (clusterId !== before.clusterId || epoch !== before.epoch);
-    await identity.save({ clusterId, settled, epoch, joined, ...(isOther && { group: "over" }) });
-    if (isOther) group.log.giveUp().catch(uncaught);
   }
 
   #memberChanged({ id, to }: Extract<Effect, { type: "memberChanged" }>): void {
@@ -395,60 +348,6 @@ export class Cluster {
     for (const id of this.forwardingFailures.keys()) if (!this.#ring.includes(id)) this.forwardingFailures.delete(id);
   }
 
-  #hear(news: ClientNews): void {
-    switch (news.type) {
-      case "clientChanged": {
-        const { clientId, services } = news;
-        this.distro.feed({ ...news, type: "changed" });
-        return this.#journal?.note(clientId, services);
-      }
-      case "clientRemoved":
-        this.distro.feed({ type: "removed", clientId: news.clientId, cause: news.cause });
-        return this.#journal?.note(news.clientId);
-      case "clientSuperseded":
-        return this.distro.feed({ type: "superseded", clientId: news.clientId });
-      case "copyDiffers":
-        this.distro.feed({ ...news, type: "applied" });
-        // What a newer client took along of it is not to come back at the next start.
-        return this.#journal?.note(news.clientId);
-    }
-  }
-
-  #tellNaming(effect: NamingEffect): void {
-    const { naming } = this.#setup;
-    switch (effect.type) {
-      case "apply": {
-        const { clientId, base, contentHash } = effect;
-        naming.submit({ ...effect, type: "copy", ...(base && { part: { base, contentHash } }) });
-        // It may have been this member's own: what another one owns by now is not to come back at the next start.
-        return this.#journal?.note(clientId);
-      }
-      case "forget":
-        naming.submit({ ...effect, type: "forgetCopy" });
-        return this.#journal?.note(effect.clientId);
-      case "renumber":
-        naming.submit(effect);
-        return this.#journal?.note(effect.clientId, []);
-      default:
-        naming.submit(effect);
-    }
-  }
-
-  /** All but those whose place another member has taken: they are gone for good, and nobody waits for their answer. */
-  #askable(): string[] {
-    return [...this.members.state.members.values()]
-      .filter(({ state, replacedBy }) => state !== "DOWN" || replacedBy === undefined)
-      .map(({ id }) => id);
-  }
-
-  #judgeReadiness(): void {
-    const { selfState } = this.members.state;
-    if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
-    else if (this.#distroReady.ready && this.catchingUp !== undefined)
-      this.#setup.readiness({ ready: false, reason: this.catchingUp });
-    else this.#setup.readiness(this.#distroReady);
-  }
-
   /** Makes a write of an address client at the member that owns it. @throws RegistryError when naming refuses it. */
   forward(event: AddressEvent): Promise<BeatAnswer | undefined> {
     const { naming, identity } = this.#setup;
@@ -465,33 +364,12 @@ export class Cluster {
     );
   }
 
-  #forwarded(event: AddressEvent): Forwarded {
-    refuseForwarded(event, this.#setup.naming.state.options);
-    const answer = this.#setup.naming.submit(event);
-    return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
-  }
-
-  /** What the journal is to remember of a client: what this member's own present or earlier life says of it. */
-  #keptOf(id: string, services?: readonly ServiceName[]): Kept | undefined {
-    const { clock, naming, identity } = this.#setup;
-    const entry = this.distro.state.table.get(id);
-    if (entry === undefined || entry.version.owner !== identity.identity.memberId) return undefined;
-    const head = headOf(entry, clock.now());
-    if (entry.gone !== undefined) return head;
-    const contents = contentsOf(naming.state, id, services);
-    return contents === undefined ? undefined : { ...head, contents };
-  }
-
-  async #ask<Name extends PeerCallName>(
-    memberId: string,
-    name: Name,
-    given: PeerCalls[Name]["given"],
-    timeoutMs: number,
-  ): Promise<PeerCalls[Name]["answered"]> {
-    const link = this.#outs.get(memberId);
-    if (link === undefined)
-      throw new RegistryError("peerUnreachable", `there is no connection to member ${this.shown(memberId)}`);
-    return readAnswer(name, await this.links.call(link, name, given, timeoutMs));
+  #judgeReadiness(): void {
+    const { selfState } = this.members.state;
+    if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
+    else if (this.#distroReady.ready && this.catchingUp !== undefined)
+      this.#setup.readiness({ ready: false, reason: this.catchingUp });
+    else this.#setup.readiness(this.#distroReady);
   }
 
   /** The address of a member, as people know it. */

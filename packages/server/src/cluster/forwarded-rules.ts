@@ -1,6 +1,7 @@
 import type { NamingState } from "@nacre/core/naming";
 import { clustersBroken, portBroken, RegistryError, refuseBroken, ruleBroken } from "@nacre/protocol";
-import type { AddressEvent } from "./forwarding.ts";
+import type { Naming } from "../naming/naming.ts";
+import type { AddressEvent, Forwarded } from "./forwarding.ts";
 
 /**
  * Holds a write that another member forwarded against the rules for clients of this member, as it is made here: the
@@ -30,4 +31,11 @@ export function refuseForwarded(
     ruleBroken("ip", ip),
     instance && clustersBroken(instance.clusterName),
   );
+}
+
+/** Makes a write that another member forwarded as if its client had come here. @throws RegistryError as `refuseForwarded`. */
+export function forwarded(naming: Pick<Naming, "state" | "submit">, event: AddressEvent): Forwarded {
+  refuseForwarded(event, naming.state.options);
+  const answer = naming.submit(event);
+  return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
 }

@@ -15,7 +15,7 @@ export interface Leaving {
   readonly connections: Connections;
   readonly naming: Naming;
   /** Undefined for a member that is in no group. */
-  readonly group: LeavingGroup | undefined;
+  readonly group?: LeavingGroup | undefined;
   /** It does not come back under this id. */
   readonly forever?: boolean;
 }

@@ -20,7 +20,7 @@ export interface FormingParts {
   readonly log: Log;
   readonly group: Pick<GroupHandle, "group" | "order" | "found" | "wasRemoved" | "lostAt" | "look">;
   readonly identity: Pick<OpenedIdentity, "identity">;
-  readonly membership: Membership;
+  readonly membership: () => Membership;
   /** Asks a member to have this one taken into the group. */
   readonly askToJoin: (id: MemberId) => Promise<unknown>;
 }
@@ -50,7 +50,8 @@ export class Forming {
 
   /** Why nothing may be the first entry of features yet. */
   whyNotFirst(): string | undefined {
-    const { membership, group } = this.#parts;
+    const { group } = this.#parts;
+    const membership = this.#parts.membership();
     const voters = group.group?.configuration.voters ?? [];
     const listed = listOf(membership);
     return whyNotFirst({
@@ -74,9 +75,11 @@ export class Forming {
   }
 
   #facts(): FormingFacts | undefined {
-    const { clock, group, identity, membership } = this.#parts;
+    const { clock, group, identity } = this.#parts;
+    const membership = this.#parts.membership();
     const status = group.group;
-    if (status === undefined) return undefined;
+    // Who is in a group while its disk says that the log is to be set aside would forget what it promised there.
+    if (status === undefined || identity.identity.group === "over") return undefined;
     const { voters, learners } = status.configuration;
     const self = membership.start.id;
     return {
@@ -92,7 +95,7 @@ export class Forming {
   }
 
   #others(): MemberId[] {
-    const { membership } = this.#parts;
+    const membership = this.#parts.membership();
     return [...membership.members.values()].flatMap((member) =>
       linkTo(membership, member) !== undefined && member.state !== "DOWN" ? [member.id] : [],
     );
@@ -120,7 +123,8 @@ export class Forming {
    * one voter nearer to a halt; when the new one votes in its place, its leader takes it out.
    */
   #takeOutReplaced(): void {
-    const { group, membership, log } = this.#parts;
+    const { group, log } = this.#parts;
+    const membership = this.#parts.membership();
     const status = group.group;
     if (status?.role !== "leader") return;
     const { voters } = status.configuration;

@@ -11,7 +11,7 @@ import type { FolderLock } from "../../storage/lock.ts";
 import type { StorageLogger } from "../../storage/logger.ts";
 import type { OpenedLog, StateMachine } from "../../storage/port.ts";
 import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
-import { OPENINGS_MAX, type OpenedIdentity } from "../identity.ts";
+import { type Identity, OPENINGS_MAX, type OpenedIdentity } from "../identity.ts";
 
 /** A write that waits for a group has its outcome after this, like any other. */
 const DEADLINE_MS = 10_000;
@@ -67,8 +67,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   #closed: Promise<void> | undefined;
   #exchanging: Promise<void> = Promise.resolve();
   #openings = 0;
-  /** Of the log that is open. */
-  #epoch = 0;
+  /** Whose group the log is of that is open. */
+  #of: Pick<Identity, "clusterId" | "epoch"> = { clusterId: "", epoch: 0 };
   #wasRemoved = false;
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
@@ -161,12 +161,20 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
    * The cluster id, or its epoch, is another one: what is here of the group before is set aside, and this member has nothing.
    * What it is now is saved before, with `group: "over"`, so that a crash on the way is made good by the next start.
    */
-  giveUp(): Promise<void> {
-    const { epoch } = this.#setup.identity.identity;
-    const isUnused = this.#log?.status().lastIndex === 0 && this.#log.status().term === 0;
-    if (isUnused && epoch === this.#epoch) return this.#setup.identity.save({ group: "joins" });
+  async giveUp(): Promise<void> {
+    await this.#exchanging;
+    const { identity } = this.#setup;
+    const { clusterId, epoch } = identity.identity;
+    const isOfAnother = clusterId !== this.#of.clusterId || epoch !== this.#of.epoch;
+    // What was begun meanwhile is of this group already.
+    if (!isOfAnother) return identity.save({ group: "joins" });
+    const { lastIndex, term } = this.status();
     const { holdsData } = this;
-    return this.#exchange(() => this.#leaveBehind(holdsData), false);
+    if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
+      return this.#exchange(() => this.#leaveBehind(holdsData), false);
+    // It was never used.
+    this.#of = { clusterId, epoch };
+    await identity.save({ group: "joins" });
   }
 
   // Peers
@@ -296,10 +304,10 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   #open(founds: boolean): Promise<RaftLog<C, R>> {
     const { clock, log, directory, machine, identity, peers, responsibility, files, raft } = this.#setup;
-    const { memberId: self, incarnation, epoch, hasPeers } = identity.identity;
+    const { memberId: self, clusterId, incarnation, epoch, hasPeers } = identity.identity;
     if (this.#openings >= OPENINGS_MAX) throw new Error(`${OPENINGS_MAX} logs were begun by one process: restart it`);
     const life = incarnation + this.#openings++;
-    this.#epoch = epoch;
+    this.#of = { clusterId, epoch };
     const founder: Configuration | undefined = founds ? { voters: [self], learners: [] } : undefined;
     this.#wasRemoved = false;
     this.#lostAt = clock.now();

@@ -1,0 +1,89 @@
+import type { Event, LinkId, MemberId, Membership } from "@nacre/core/membership";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../connections/connections.ts";
+import { uncaught } from "../../faults.ts";
+import type { Identity, OpenedIdentity } from "../identity.ts";
+import type { Peers } from "../peer-calls.ts";
+import { CatchingUp } from "./catching-up.ts";
+import { Forming } from "./forming-runner.ts";
+import type { GroupLinks } from "./group-links.ts";
+import type { GroupHandle } from "./group-log.ts";
+
+/** For an answer of the group's leader, through the member that was asked. */
+const JOIN_MS = 5_000;
+
+export interface MemberGroupParts {
+  readonly clock: Clock;
+  readonly logger: Log;
+  readonly log: GroupHandle;
+  readonly links: GroupLinks;
+  readonly identity: OpenedIdentity;
+  readonly membership: () => Membership;
+  readonly feed: (event: Event) => void;
+  /** @returns whether it was queued. */
+  readonly sendRaft: (link: LinkId, frame: Uint8Array) => boolean;
+  readonly shown: (id: MemberId) => string;
+  readonly peers: Pick<Peers, "ask">;
+  /** Durable data may be served. */
+  readonly caughtUp: () => void;
+}
+
+/** Joins the group's log to the cluster: who hears whom, how this member comes into its group, when it has caught up. */
+export class MemberGroup {
+  readonly #parts: MemberGroupParts;
+  readonly #forming: Forming;
+  readonly #catchingUp: CatchingUp;
+  /** To which this member belongs, as it was saved last. */
+  #group: string;
+
+  constructor(parts: MemberGroupParts) {
+    const { clock, logger, log, links, identity, membership, feed, sendRaft, shown, peers, caughtUp } = parts;
+    this.#parts = parts;
+    this.#group = groupOf(identity.identity);
+    links.parts = { sendRaft, shown };
+    links.to = log;
+    this.#forming = new Forming({
+      clock,
+      log: logger,
+      group: log,
+      identity,
+      membership,
+      askToJoin: (id) => peers.ask(id, "group.join", { epoch: identity.identity.epoch }, JOIN_MS),
+    });
+    this.#catchingUp = new CatchingUp({ clock, log: logger, readIndex: () => log.readIndex(), ended: caughtUp });
+    log.outside = {
+      whyNotFirst: () => this.#forming.whyNotFirst(),
+      held: () => feed({ type: "dataHeld" }),
+      changed: () => this.#forming.look(),
+    };
+  }
+
+  /** What this member waits for before it serves durable data, as a clause; undefined once it does. */
+  get catchingUp(): string | undefined {
+    return this.#catchingUp.isOver ? undefined : this.#catchingUp.reason;
+  }
+
+  start(): void {
+    this.#forming.start();
+    this.#catchingUp.start();
+  }
+
+  stop(): void {
+    this.#forming.stop();
+    this.#catchingUp.stop();
+  }
+
+  /** Who this member is. When it is of another group by that, what it holds of the one before is given up. */
+  async save(ids: Pick<Identity, "clusterId" | "settled" | "epoch" | "joined">): Promise<void> {
+    const { identity, log } = this.#parts;
+    const group = groupOf(ids);
+    const isOther = group !== this.#group;
+    await identity.save({ ...ids, ...(isOther && { group: "over" }) });
+    this.#group = group;
+    if (isOther) log.giveUp().catch(uncaught);
+  }
+}
+
+function groupOf({ clusterId, epoch }: Pick<Identity, "clusterId" | "epoch">): string {
+  return `${clusterId} ${epoch}`;
+}
