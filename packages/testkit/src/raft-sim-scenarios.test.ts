@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Raft, step } from "@nacre/core/raft";
+import { RAFT_DEFAULTS, type Raft, step } from "@nacre/core/raft";
 import { allRaftCheckers } from "./raft-checks/all.ts";
 import type { Outcome } from "./raft-sim-clients.ts";
 import type { RaftMember } from "./raft-sim-member.ts";
@@ -200,6 +200,43 @@ describe("a group of three", () => {
     }
     stage.isolate(leader, false);
     stage.runUntil(stage.now + 3_000);
+    stage.end();
+  });
+
+  test("CP-9: all of which end and begin again, wherever they are then, has a leader within two election timeouts", () => {
+    const stage = new Stage(19);
+    for (let round = 0; round < 50; round++) {
+      for (const member of stage.members) member.crash();
+      stage.runUntil(stage.now + 500);
+      for (const member of stage.members) stage.at(stage.now + stage.random.below(300), () => member.start());
+      stage.runUntil(stage.now + 300);
+      const upAt = stage.now;
+      stage.until(() => stage.leaders().length > 0);
+      const ms = stage.now - upAt;
+      assert.ok(ms <= 2 * RAFT_DEFAULTS.electionMaxMs, `${ms} ms`);
+      stage.runUntil(stage.now + 1_000);
+    }
+    stage.end();
+  });
+
+  test("CF-1: shows what was acknowledged at every member in 1 s, and in 5 s when who acknowledged it ends", () => {
+    const stage = new Stage(1);
+    for (let round = 0; round < 60; round++) {
+      const through = stage.random.pick(stage.members);
+      const { length } = stage.told;
+      stage.ask(through);
+      stage.until(() => stage.told.length > length);
+      assert.equal(stage.told.at(-1)?.outcome.type, "done");
+      const { index } = through.machine;
+      const others = stage.members.filter((one) => one !== through);
+      const isEnded = round % 4 === 3;
+      if (isEnded) through.crash();
+      stage.runUntil(stage.now + (isEnded ? 5_000 : 1_000));
+      for (const { id, machine } of others)
+        assert.ok(machine.index >= index, `${id} is at ${machine.index} of ${index}`);
+      through.start();
+      stage.runUntil(stage.now + 3_000);
+    }
     stage.end();
   });
 

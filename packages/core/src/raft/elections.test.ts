@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { append, Member, sent, vote } from "./member.fixture.ts";
+import type { Append } from "./messages.ts";
 import { nextAt } from "./step.ts";
 
 describe("votes", () => {
@@ -92,6 +93,32 @@ describe("votes", () => {
     assert.equal(member.core.term, 1);
     for (const from of ["b", "c"]) member.hear(from, { type: "voteAnswer", term: 1, pre: true, granted: false });
     assert.deepEqual([member.core.role, member.core.term], ["follower", 1]);
+  });
+});
+
+describe("a member that hears no leader", () => {
+  test("waits for another time each time, within its bounds (5.2, dissertation 9.3)", () => {
+    const member = new Member({ terms: [1] });
+    const waits = Array.from({ length: 100 }, () => {
+      member.tick();
+      return nextAt(member.core) - member.now;
+    });
+    assert.ok(Math.min(...waits) >= 1_000 && Math.max(...waits) <= 2_000, `${waits}`);
+    assert.ok(new Set(waits).size > 80);
+  });
+
+  test("and is removed by an entry that is not committed may campaign; then not any more (dissertation 4.2.2)", () => {
+    for (const [commit, role] of [
+      [1, "preCandidate"],
+      [2, "follower"],
+    ] as const) {
+      const member = new Member({ terms: [1], isFounded: true });
+      const message = append(1, [1, 1], [1], commit) as Append;
+      const configurations = [{ index: 2, configuration: { voters: ["b", "c"], learners: [] } }];
+      member.hear("b", { ...message, configurations });
+      member.tick();
+      assert.equal(member.core.role, role);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { append, Member, of, sent, THREE, vote } from "./member.fixture.ts";
-import type { Message } from "./messages.ts";
+import type { Append, Message } from "./messages.ts";
 import { nextAt } from "./step.ts";
 
 describe("a follower", () => {
@@ -48,6 +48,23 @@ describe("a follower", () => {
     assert.equal(member.core.log.last, 4);
     const cut = of(member.hear("c", append(3, [2, 2], [3])), "persist").find(({ cutFrom }) => cutFrom !== undefined);
     assert.deepEqual([cut?.cutFrom, cut?.first, cut?.last], [3, 3, 3]);
+  });
+
+  test("counts a configuration from when it has it, and as long as it is not cut (dissertation 4.1)", () => {
+    const member = new Member({ terms: [1], isFounded: true });
+    const configurations = [{ index: 2, configuration: { voters: ["a", "b", "c", "d"], learners: [] } }];
+    member.hear("b", { ...(append(1, [1, 1], [1], 1) as Append), configurations });
+    assert.deepEqual(member.core.configuration.voters, ["a", "b", "c", "d"], "committed or not");
+    member.hear("c", append(2, [1, 1], [2], 1));
+    assert.deepEqual(member.core.configuration, THREE);
+  });
+
+  test("has what its snapshot stands for, whatever a message of it says (5.4.3)", () => {
+    const member = new Member({ terms: [1, 1, 1], isFounded: true });
+    member.do({ type: "snapshotTaken", index: 3, bytes: 1 });
+    member.do({ type: "logCut", first: 4 });
+    const [answer] = sent(member.hear("b", append(2, [0, 0], [1, 1], 3)), "appended");
+    assert.equal(answer?.match, 3);
   });
 
   test("stops rather than cutting what is committed (5.4.3)", () => {
