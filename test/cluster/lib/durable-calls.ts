@@ -10,7 +10,7 @@ const GROUP = "DEFAULT_GROUP";
 /** Asks for a state in which everything is that was acknowledged before. */
 const LINEARIZABLE = "consistency=linearizable";
 /** `api` codes of failures: see protocol/failures.ts. */
-const CODES = { conflict: 20005, missing: 20004 } as const;
+const CODES = { conflict: 20005, missing: 20004, dataAccess: 10002 } as const;
 /** Of a member that does not run, no byte of a call has left. */
 const NOT_CONNECTED = /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT/;
 
@@ -107,8 +107,10 @@ async function changed(
   if (status === 200) return { outcome: "done", value: true };
   if (body.code === CODES.conflict) return { outcome: "done", value: false };
   const why = `${status} ${JSON.stringify(body)}`;
-  // 503: nobody took it. Of 500 it is open whether it will be done; 4xx was not even tried.
-  return status === 503 || status < 500 ? { outcome: "notDone", why } : { outcome: "unknown", why };
+  // 503: nobody took it. This member's own disk did not. Of 500 it is open whether it will be done; 4xx was not even tried.
+  return status === 503 || status < 500 || body.code === CODES.dataAccess
+    ? { outcome: "notDone", why }
+    : { outcome: "unknown", why };
 }
 
 interface Answered {

@@ -1,7 +1,10 @@
 import type { Act } from "../lib/scenario.ts";
+import { chaos } from "./chaos.ts";
 import { clients } from "./clients.ts";
 import { cuts } from "./cuts.ts";
 import { fleet } from "./fleet.ts";
+import { group } from "./group.ts";
 import { lists } from "./lists.ts";
+import { voters } from "./voters.ts";
 
-export const ACTS: readonly Act[] = [fleet, cuts, lists, clients];
+export const ACTS: readonly Act[] = [fleet, cuts, lists, clients, group, voters, chaos];
