@@ -550,11 +550,11 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     },
   },
   LEFT_BEHIND: {
-    facts: withGroup({ leftBehind: { at: NOON, folder: "/data/damaged/1" } }),
+    facts: withGroup({ leftBehind: { at: NOON, folder: "/data/left-behind/1" } }),
     sentence:
-      "The group was recovered without 10.0.0.1:8848, which set what it held aside in /data/damaged/1 at 12:00:00 UTC and takes what the group holds; look there if a change is missed.",
+      "The group was recovered without 10.0.0.1:8848, which set what it held aside in /data/left-behind/1 at 12:00:00 UTC and takes what the group holds; look there if a change is missed.",
     not: {
-      "a recovery of an hour ago": withGroup({ leftBehind: { at: NOON - minutes(60), folder: "/data/damaged/1" } }),
+      "a recovery of an hour ago": withGroup({ leftBehind: { at: NOON - minutes(60), folder: "/data/left-behind/1" } }),
     },
   },
   VOTER_BEHIND: {
