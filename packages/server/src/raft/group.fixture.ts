@@ -93,6 +93,11 @@ export class TestGroup {
     return member;
   }
 
+  /** This machine's files, whose work holds up the group's time (see `until`). */
+  get files(): Files {
+    return counted(nodeFiles, this.#disk);
+  }
+
   get(id: string): TestMember {
     const member = this.members.get(id);
     assert.ok(member !== undefined, `${id} is not open`);

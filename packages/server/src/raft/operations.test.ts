@@ -130,6 +130,16 @@ describe("an order", () => {
     assert.equal(newcomer.machine.registers.get("key-199"), "199");
   });
 
+  test("waits for the change before it, so that several may be given at once", async (t) => {
+    const group = await TestGroup.ready(t, ["a"], SMALL);
+    const newcomers = ["b", "c", "d"];
+    for (const id of newcomers) await group.open(id, { ...SMALL, founder: undefined });
+    const { log } = group.get("a");
+    await group.during(Promise.all(newcomers.map((id) => log.order({ type: "addLearner", id }))));
+    await group.until(() => log.status().configuration.voters.length === 4, "that all are voters");
+    await group.settled();
+  });
+
   test("removes a voter, given at any member", async (t) => {
     const removed: string[] = [];
     const group = await TestGroup.make(t, IDS);

@@ -9,12 +9,17 @@ import { ifRefused, noMajority } from "./reasons.ts";
 
 /** Orders that wait. */
 const ORDERS_MAX = 100;
+/** How often a change is tried that waits for the one before it. */
+const RETRY_MS = 50;
 
 interface Waiting {
   /** Of a change that has its place. */
   index: Index | undefined;
   readonly isTransfer: boolean;
   timer: Timer | undefined;
+  /** Of a change that is tried again when the one before it is committed. */
+  again: (() => void) | undefined;
+  retry: Timer | undefined;
   resolve(): void;
   reject(error: RegistryError): void;
 }
@@ -73,7 +78,14 @@ export class Orders {
 
   notTaken(tokens: readonly Token[], reason: NotTaken): void {
     for (const token of tokens) {
-      if (!this.#waiting.has(token)) continue;
+      const waiting = this.#waiting.get(token);
+      if (waiting === undefined) continue;
+      // Changes are made one at a time: this one waits for its turn.
+      if (reason === "changePending" && waiting.again !== undefined) {
+        waiting.index = undefined;
+        waiting.retry = this.#group.clock.schedule(RETRY_MS, waiting.again);
+        continue;
+      }
       this.#fail(
         token,
         new RegistryError("notApplied", `the order was not carried out, because ${ifRefused(reason, "this member")}`),
@@ -128,11 +140,16 @@ export class Orders {
       return answer;
     }
     const { core } = this.#group;
-    const before = core.configurationIndex;
     const answer = this.#wait(token, false);
-    this.#feed({ type: "change", token, order });
+    const attempt = (): void => {
+      const before = core.configurationIndex;
+      this.#feed({ type: "change", token, order });
+      const waiting = this.#waiting.get(token);
+      if (waiting !== undefined && core.configurationIndex !== before) waiting.index = core.configurationIndex;
+    };
     const waiting = this.#waiting.get(token);
-    if (waiting !== undefined && core.configurationIndex !== before) waiting.index = core.configurationIndex;
+    if (waiting !== undefined) waiting.again = attempt;
+    attempt();
     return answer;
   }
 
@@ -161,7 +178,15 @@ export class Orders {
       const timer = this.#group.clock.schedule(this.#deadlineMs, () =>
         this.#fail(token, new RegistryError("outcomeUnknown", late)),
       );
-      this.#waiting.set(token, { index: undefined, isTransfer, timer, resolve, reject });
+      this.#waiting.set(token, {
+        index: undefined,
+        isTransfer,
+        timer,
+        again: undefined,
+        retry: undefined,
+        resolve,
+        reject,
+      });
     });
   }
 
@@ -171,7 +196,9 @@ export class Orders {
   }
 
   #end(token: Token, tell: () => void): void {
-    this.#waiting.get(token)?.timer?.cancel();
+    const waiting = this.#waiting.get(token);
+    waiting?.timer?.cancel();
+    waiting?.retry?.cancel();
     this.#waiting.delete(token);
     tell();
   }

@@ -154,27 +154,15 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   /** Begins the group of this member's cluster, with itself. */
   found(): Promise<void> {
-    return this.#exchange(async () => {}, true);
+    return this.#inTurn(() => this.#exchangeNow(async () => {}, true));
   }
 
   /**
    * The cluster id, or its epoch, is another one: what is here of the group before is set aside, and this member has nothing.
    * What it is now is saved before, with `group: "over"`, so that a crash on the way is made good by the next start.
    */
-  async giveUp(): Promise<void> {
-    await this.#exchanging;
-    const { identity } = this.#setup;
-    const { clusterId, epoch } = identity.identity;
-    const isOfAnother = clusterId !== this.#of.clusterId || epoch !== this.#of.epoch;
-    // What was begun meanwhile is of this group already.
-    if (!isOfAnother) return identity.save({ group: "joins" });
-    const { lastIndex, term } = this.status();
-    const { holdsData } = this;
-    if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
-      return this.#exchange(() => this.#leaveBehind(holdsData), false);
-    // It was never used.
-    this.#of = { clusterId, epoch };
-    await identity.save({ group: "joins" });
+  giveUp(): Promise<void> {
+    return this.#inTurn(() => this.#giveUpNow());
   }
 
   // Peers
@@ -257,9 +245,25 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     return this.#log;
   }
 
-  #exchange(prepare: () => Promise<void>, founds: boolean): Promise<void> {
-    this.#exchanging = this.#exchanging.then(() => this.#exchangeNow(prepare, founds));
+  /** The log is exchanged by one at a time. */
+  #inTurn(exchange: () => Promise<void>): Promise<void> {
+    this.#exchanging = this.#exchanging.then(exchange);
     return this.#exchanging;
+  }
+
+  async #giveUpNow(): Promise<void> {
+    const { identity } = this.#setup;
+    const { clusterId, epoch } = identity.identity;
+    const isOfAnother = clusterId !== this.#of.clusterId || epoch !== this.#of.epoch;
+    // What was begun meanwhile is of this group already.
+    if (!isOfAnother) return identity.save({ group: "joins" });
+    const { lastIndex, term } = this.status();
+    const { holdsData } = this;
+    if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
+      return this.#exchangeNow(() => this.#leaveBehind(holdsData), false);
+    // It was never used.
+    this.#of = { clusterId, epoch };
+    return identity.save({ group: "joins" });
   }
 
   async #exchangeNow(prepare: () => Promise<void>, founds: boolean): Promise<void> {
