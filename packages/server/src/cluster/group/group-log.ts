@@ -256,39 +256,45 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     const { clusterId, epoch } = identity.identity;
     const isOfAnother = clusterId !== this.#of.clusterId || epoch !== this.#of.epoch;
     // What was begun meanwhile is of this group already.
-    if (!isOfAnother) return identity.save({ group: "joins" });
+    if (!isOfAnother) return this.#untilDone(() => identity.save({ group: "joins" }));
     const { lastIndex, term } = this.status();
     const { holdsData } = this;
     if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
       return this.#exchangeNow(() => this.#leaveBehind(holdsData), false);
     // It was never used.
     this.#of = { clusterId, epoch };
-    return identity.save({ group: "joins" });
+    return this.#untilDone(() => identity.save({ group: "joins" }));
   }
 
   async #exchangeNow(prepare: () => Promise<void>, founds: boolean): Promise<void> {
-    const { clock, log, machine, responsibility } = this.#setup;
+    const { machine, responsibility } = this.#setup;
     const before = this.#log;
     this.#log = undefined;
     responsibility.set(false);
-    for (let isDone = false; !isDone && this.#closed === undefined; ) {
+    await this.#untilDone(async () => {
+      await before?.close();
+      await machine.replace().finish(0, () => {});
+      await prepare();
+      this.#take(await this.#open(founds));
+    });
+    this.#changed();
+  }
+
+  /** @param isMissed  whether it may hold what somebody misses. */
+  /** What the disk refuses is tried again; nothing else can be done meanwhile. */
+  async #untilDone(work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#setup;
+    while (this.#closed === undefined)
       try {
-        await before?.close();
-        await machine.replace().finish(0, () => {});
-        await prepare();
-        this.#take(await this.#open(founds));
-        isDone = true;
+        return await work();
       } catch (err) {
         log.error({ err }, "the log of this member's group could not be begun; it is tried again each second");
         const { promise, resolve } = Promise.withResolvers<void>();
         clock.schedule(RETRY_MS, resolve);
         await promise;
       }
-    }
-    this.#changed();
   }
 
-  /** @param isMissed  whether it may hold what somebody misses. */
   async #leaveBehind(isMissed: boolean): Promise<void> {
     const { files = nodeFiles, directory, identity, log, clock } = this.#setup;
     const { clusterId, epoch } = identity.identity;
