@@ -24,6 +24,8 @@ export async function finish(
   boot?: string | null,
 ): Promise<void> {
   try {
+    // A process that was killed may have put the order there, and not made sure of it.
+    await files.syncDirectory(directory);
     if (order.type === "recover") await recover(files, directory, order, boot);
     else await restore(files, directory, order);
     // What a killed process has renamed is found done, and may be on no disk.
@@ -49,7 +51,7 @@ async function recover(
   // Whoever comes after a loss of power in this write is to take a torn end for one.
   if (found.isClean) await writeRunMark(files, directory, { boot: found.boot, cleanAt: null });
   // To open it makes sure of what a killed process has written.
-  const log = await openLog(files, directory, { ...found, isClean: false });
+  const log = await openLog(files, directory, found);
   try {
     if (found.term !== term)
       await log.append([{ term, kind: "configuration", at, payload: Buffer.from(configuration) }]);

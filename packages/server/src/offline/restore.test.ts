@@ -27,6 +27,8 @@ const ROWS: readonly SnapshotRow[] = [
   { kind: "service", key: "orders", value: "{}" },
   { kind: "config_info", key: "1", value: ["1", "app.yaml", "é\n".repeat(300), null] },
 ];
+/** The last one met an order that a killed process had left in the page cache alone. */
+const SEEDS = [...Array.from({ length: 300 }, (_, at) => at + 1), 2000];
 const EXISTING = {
   memberId: "b",
   clusterId: "prod",
@@ -162,7 +164,7 @@ describe("a restore", () => {
 
   test("is as if it had not been, or all done after the next start, wherever process or machine stop", async () => {
     const seen = { before: 0, done: 0 };
-    for (let seed = 1; seed <= 300; seed += 1) {
+    for (const seed of SEEDS) {
       const random = new Random(seed);
       const disk = new CrashDisk(random);
       let files = disk.restart(false);
@@ -208,7 +210,7 @@ describe("a restore", () => {
         if (isDone) break;
       }
     }
-    assert.ok(seen.before > 50 && seen.done === 300, JSON.stringify(seen));
+    assert.ok(seen.before > 50 && seen.done === SEEDS.length, JSON.stringify(seen));
   });
 
   test("is refused for a folder that holds parts of a member which nobody can name", async () => {

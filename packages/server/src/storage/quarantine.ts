@@ -82,6 +82,8 @@ export async function finishQuarantine(files: Files, directory: string): Promise
 }
 
 async function finish(files: Files, directory: string, { folder, hard }: Quarantine): Promise<void> {
+  // A process that was killed may have put the marker there, and not made sure of it (L15).
+  await files.syncDirectory(directory);
   await files.makeDirectory(folder);
   const [present, moved] = [await files.list(directory), await files.list(folder)];
   for (const name of MEMBER_FILES) {

@@ -147,6 +147,7 @@ describe("an order to a group", () => {
     await group.during(group.get(leader()).log.order({ type: "addLearner", id: "d" }));
     const gone = IDS.find((id) => id !== leader()) ?? "";
     await group.until(() => group.get(leader()).log.status().configuration.voters.includes("d"), "a voter");
+    await group.settled();
     const { voters, note } = await group.during(at(leader()).remove(gone));
     assert.deepEqual(
       voters.map(({ id }) => id).sort(),
