@@ -11,7 +11,7 @@ const SEEDS = 60;
 const FAILED: readonly [number, RaftWeather, string][] = [
   [135, "everything", "who was removed by an entry that is not committed did not campaign, and nobody else could win"],
   [7, "disks", "who had lost its log did not learn of the configuration with which the group began"],
-  [1173, "everything", "who had lost its log waited for news of the commit that it does not believe, in a quiet group"],
+  [1173, "everything", "who was being removed when it ended did not campaign when it began, and nobody else could win"],
 ];
 
 describe("a group of members under faults", () => {

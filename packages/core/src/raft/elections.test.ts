@@ -122,6 +122,25 @@ describe("a member that hears no leader", () => {
   });
 });
 
+describe("a member that starts and does not know what is committed", () => {
+  test("may campaign when it was a voter before the newest configuration of its log (dissertation 4.2.2)", () => {
+    const voters = (...ids: string[]) => ({ voters: ids, learners: [] });
+    for (const [before, role] of [
+      [voters("a", "b"), "preCandidate"],
+      [voters("b", "c"), "follower"],
+    ] as const) {
+      const configurations = [
+        { index: 2, configuration: before },
+        { index: 3, configuration: voters("b") },
+      ];
+      const member = new Member({ terms: [1, 1, 1], configuration: voters("b"), configurations });
+      assert.equal(member.core.commit, 0);
+      member.tick();
+      assert.equal(member.core.role, role);
+    }
+  });
+});
+
 describe("a follower whose link to the leader has ended", () => {
   /** Follows `b` in term 1, which it heard at 0. */
   function follower(): Member {

@@ -1,6 +1,6 @@
 import type { Effect, Event } from "./events.ts";
 import type { Message } from "./messages.ts";
-import type { Configuration, Trust } from "./model.ts";
+import type { Configuration, ConfigurationAt, Trust } from "./model.ts";
 import type { RaftOptions } from "./options.ts";
 import { newRaft, type Raft } from "./state.ts";
 import { nextAt, step } from "./step.ts";
@@ -15,6 +15,8 @@ export interface Given {
   readonly trust?: Trust;
   /** The first entry holds the configuration, and everything is applied. */
   readonly isFounded?: boolean;
+  /** Those in the log, of a member that has applied nothing. */
+  readonly configurations?: readonly ConfigurationAt[];
   readonly options?: Partial<RaftOptions>;
 }
 
@@ -32,7 +34,7 @@ export class Member {
       seed: 1,
       baseIndex: 0,
       baseTerm: 0,
-      configurations: isFounded ? [{ index: 1, configuration }] : [],
+      configurations: given.configurations ?? (isFounded ? [{ index: 1, configuration }] : []),
       trust,
     };
     const applied = isFounded ? terms.length : 0;

@@ -277,11 +277,12 @@ export function isVoter(state: Raft, id: MemberId): boolean {
 
 /**
  * Only who can keep a promise may ask for votes. Who is removed by an entry that is not committed yet may be needed to
- * get it committed (dissertation 4.2.2).
+ * get it committed (dissertation 4.2.2). The configuration before the newest is committed for certain (4.1), also where the
+ * commit is not known, after a start.
  */
 export function mayLead(state: Raft): boolean {
-  const { configurationIndex, commit, log, self, trust } = state;
-  const isStillVoter = configurationIndex > commit && log.configurationAt(commit)?.configuration.voters.includes(self);
+  const { configurationIndex: newest, commit, log, self, trust } = state;
+  const isStillVoter = newest > commit && log.configurationAt(newest - 1)?.configuration.voters.includes(self);
   return (isVoter(state, self) || isStillVoter === true) && trust === "whole" && !refusesWrites(state);
 }
 
