@@ -181,7 +181,9 @@ export class Bench {
       case "selfChanged":
         return this.#say(`self ${effect.state} ${effect.address ?? "without address"}`);
       case "persist":
-        return this.#say(`persist ${effect.clusterId}${effect.settled ? " settled" : ""} [${effect.joined.join(" ")}]`);
+        return this.#say(
+          `persist ${effect.clusterId}${effect.settled ? " settled" : ""}${effect.epoch > 0 ? ` epoch ${effect.epoch}` : ""} [${effect.joined.join(" ")}]`,
+        );
       case "restarted":
         return this.#say(`${effect.id} restarted`);
       case "ringChanged":

@@ -585,6 +585,36 @@ describe("who does not belong here", () => {
   });
 });
 
+describe("an epoch", () => {
+  test("that a member of the same cluster shows is taken when it is greater, before anything says so", () => {
+    const bench = new Bench(THREE, { epoch: 1, holdsData: true });
+    bench.peer("b", "10.0.0.2", { epoch: 3 });
+    bench.peer("c", "10.0.0.3", { epoch: 1 });
+    bench.run(seconds(2));
+    assert.deepEqual(
+      bench.said.filter((what) => what.includes("persist")).map((what) => what.slice(4)),
+      ["persist prod settled epoch 3 []"],
+    );
+    const cards = bench.sent.flatMap(({ frame }) => ("card" in frame ? [frame.card.epoch] : []));
+    assert.equal(cards.at(-1), 3);
+    assert.deepEqual([bench.state("b"), bench.state("c")], ["UP", "UP"], "the available side goes on");
+  });
+
+  test("comes along with a cluster id that is taken, and is taken from no other cluster", () => {
+    const bench = new Bench(THREE, { clusterId: "new-1", settled: false });
+    bench.peer("b", "10.0.0.2", { epoch: 2 });
+    bench.run(seconds(2));
+    assert.deepEqual(
+      bench.said.filter((what) => what.includes("persist")),
+      ["0.5 persist prod settled epoch 2 []"],
+    );
+    const settled = new Bench(THREE);
+    settled.peer("b", "10.0.0.2", { clusterId: "other", epoch: 2 });
+    settled.run(seconds(2));
+    assert.equal(settled.core.epoch, 0);
+  });
+});
+
 describe("a cluster id", () => {
   test("of a new and empty member is taken from the cluster that its list names", () => {
     const bench = new Bench(THREE, { clusterId: "new-1", settled: false });

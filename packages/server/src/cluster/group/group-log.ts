@@ -45,6 +45,10 @@ export interface GroupOutside {
   changed(): void;
 }
 
+const REMOVED =
+  "this member was taken out of the group of its cluster, so that it changes no durable data and shows what it held then: " +
+  "restart it, or order `nacre raft add` at another member, to take it in again";
+
 interface Waiting {
   readonly timer: Timer;
   look(): void;
@@ -98,6 +102,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   propose(command: C): Promise<R> {
     const log = this.#log;
+    if (this.#wasRemoved) return Promise.reject(new RegistryError("notApplied", REMOVED));
     return log !== undefined && this.#isAdmitted(log) ? log.propose(command) : this.#proposeLater(command);
   }
 
@@ -350,10 +355,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
         removed: () => {
           if (!isCurrent()) return;
           this.#wasRemoved = true;
-          log.warn(
-            {},
-            "this member was taken out of the group of its cluster: it changes no durable data, and shows what it held; restart it, or `nacre raft add` it, to take it in again",
-          );
+          log.warn({}, REMOVED);
         },
       },
     });

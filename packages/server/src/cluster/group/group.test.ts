@@ -100,4 +100,30 @@ describe("a member of three", () => {
     for (const at of [0, 1]) await members.grouped(at, 2);
     await published(members, 1, "two");
   });
+
+  test("that is taken out while it runs says so, and is taken in again on order", async (t) => {
+    const members = await TestMembers.start(3);
+    t.after(() => members.stop());
+    await members.grouped();
+    const leader = await members.leaderAt();
+    const out = (leader + 1) % 3;
+    await published(members, leader, "one");
+    await shown(members, [out], ["one"]);
+    const order = (what: string) =>
+      members.ask(leader, `POST /v3/admin/core/raft/${what}?member=${members.addresses[out]}`);
+    assert.equal((await order("remove")).status, 200);
+    await until(async () => {
+      const { status, data } = await publish(members, out, "two", "two");
+      return status !== 200 && /was taken out of the group/.test(JSON.stringify(data));
+    });
+    await published(members, leader, "three");
+    assert.equal(
+      (await members.ask(out, `GET ${CONFIG}?dataId=three&groupName=g`)).status,
+      404,
+      "it shows what it held",
+    );
+    assert.equal((await order("add")).status, 200);
+    await shown(members, [out], ["one", "three"]);
+    await published(members, out, "four");
+  });
 });
