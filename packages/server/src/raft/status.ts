@@ -29,6 +29,7 @@ export function statusOf(
     term,
     leader,
     configuration,
+    isConfigurationCommitted: core.committedConfigurationIndex === core.configurationIndex,
     commitIndex: commit,
     lastIndex: entries.last,
     firstIndex: log.firstIndex,
