@@ -26,6 +26,7 @@ const GROUP_MAX_MS = 60_000;
 /** One of the SDKs asks for its configurations again once a minute only. */
 const NEWEST_MAX_MS = 100_000;
 const SAY_EVERY = 25;
+const SPAWN_LOOK_MS = 5;
 
 const kills = Number(flag("--chaos") ?? KILLS);
 const seed = Number(flag("--seed") ?? (process.argv.includes("--chaos") ? Date.now() % 1_000_000 : SEED));
@@ -111,6 +112,8 @@ async function killAll(members: readonly MemberProcess[], plan: readonly Turn[],
   for (const [number, { restMs, victims, downMs, waits }] of plan.entries()) {
     await pause(restMs);
     const killed = victims.map((index) => members[index] as MemberProcess);
+    // Of one that is on its way there is no process yet, for a moment.
+    for (const member of members) while (starting.has(member) && !member.isRunning) await pause(SPAWN_LOOK_MS);
     for (const member of members)
       if (!member.isRunning) failed.push(`turn ${number}: ${member.name} had ended by itself: ${member.tail()}`);
     assert.deepEqual(failed, []);
@@ -118,7 +121,10 @@ async function killAll(members: readonly MemberProcess[], plan: readonly Turn[],
     // It may have been killed before it was ready.
     await Promise.all(killed.map((member) => starting.get(member)));
     await pause(downMs);
-    for (const member of killed) starting.set(member, start(member, failed));
+    for (const member of killed) {
+      const started = start(member, failed).finally(() => starting.delete(member));
+      starting.set(member, started);
+    }
     if (waits) {
       await Promise.all(starting.values());
       await grouped(members, GROUP_MAX_MS);

@@ -168,9 +168,8 @@ export const group: Act = {
           const apMs = await stage.shows(true, "guests", address, bound(1000), performance.now(), [a]);
           const from = performance.now();
           await b.start();
-          const backMs = await stage.until(bound(10_000), () =>
-            load.since(from).some(({ outcome }) => outcome === "done") ? [] : ["no write is done"],
-          );
+          const isWritten = () => load.since(from).some(({ outcome }) => outcome === "done");
+          const backMs = await stage.until(bound(10_000), () => (isWritten() ? [] : ["no write is done"]), from);
           await rejoins(stage, c);
           await stage.until(bound(FINDING_MAX_MS), found);
           assert.equal(must(await readConfig(a, "s21-alone", false)), "absent");
