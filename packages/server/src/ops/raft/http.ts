@@ -6,7 +6,7 @@ import type { Route } from "../../transport/http/route.ts";
 import { v1, v2, v3 } from "../../transport/http/rows.ts";
 import { isLinearizable } from "./consistency.ts";
 import type { LazyRaftOps } from "./lazy-raft-ops.ts";
-import { type ReferenceCommand, referenceCommand } from "./reference-commands.ts";
+import type { ReferenceCommand } from "./reference-commands.ts";
 
 const PATH = "/v3/admin/core/raft";
 const REFERENCE = "POST /v3/admin/core/ops/raft";
@@ -20,9 +20,13 @@ export function raftRoutes(raft: Pick<LazyRaftOps, "ops">): readonly Route[] {
       throw new RegistryError("parameterMissing", "Param 'member' must name a member by id or address.");
     return who;
   };
+  const carryOut = async (call: Call): Promise<string> => {
+    const { referenceCommand } = await import("./reference-commands.ts");
+    return referenceCommand(await raft.ops(), commandIn(call));
+  };
   const rest = async (_params: Params, call: Call): Promise<Answer> => {
     try {
-      return restResult(await referenceCommand(await raft.ops(), commandIn(call)));
+      return restResult(await carryOut(call));
     } catch (thrown) {
       // The reference's own failures are such answers, and scripts read the sentence.
       if (thrown instanceof RegistryError) return restResult(null, thrown.message, 500);
@@ -57,9 +61,7 @@ export function raftRoutes(raft: Pick<LazyRaftOps, "ops">): readonly Route[] {
     }),
     v1("POST", "/v1/core/ops/raft", "admin", REFERENCE, rest),
     v2("POST", "/v2/core/ops/raft", "admin", REFERENCE, rest),
-    v3("POST", "/v3/admin/core/ops/raft", async (_params, call) =>
-      result(await referenceCommand(await raft.ops(), commandIn(call))),
-    ),
+    v3("POST", "/v3/admin/core/ops/raft", async (_params, call) => result(await carryOut(call))),
   ];
 }
 

@@ -126,6 +126,10 @@ describe("an order to a group", () => {
       failure: "notFound",
       message: /no member has the id or address 'x'/,
     });
+    await group.settled();
+    const chosen = await group.during(at(from).transfer(undefined));
+    assert.deepEqual([chosen.from.id, chosen.to?.id], [to, leader()]);
+    assert.notEqual(leader(), to);
   });
 
   test("takes a snapshot at one member, or at all", async (t) => {

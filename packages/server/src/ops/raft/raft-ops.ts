@@ -50,6 +50,9 @@ export interface Backup {
 const ASK_MS = 3_000;
 /** A state of gigabytes takes its time. */
 const SNAPSHOT_MS = 120_000;
+/** How long it is waited for the next leader, and how often it is looked. */
+const ELECTED_MS = 2_000;
+const LOOK_MS = 20;
 /** That are prepared at a time: each reads a snapshot from its first to its last byte. */
 const BACKUPS_MAX = 2;
 
@@ -91,8 +94,7 @@ export class RaftOps {
     if (configuration.voters.length === 1)
       throw new RegistryError("illegalState", "the group has one voter: there is nobody to hand over to");
     await group.order({ type: "transfer", id: to });
-    const now = group.status().leader;
-    const next = to ?? (now === leader ? undefined : now);
+    const next = to ?? (await this.#leaderAfter(leader));
     return { from: this.#named(leader), to: next === undefined ? undefined : this.#named(next) };
   }
 
@@ -189,6 +191,20 @@ export class RaftOps {
       "notFound",
       `no member has the id or address '${who.slice(0, 128)}': nacre raft status lists them`,
     );
+  }
+
+  /** Whoever was chosen has to be elected first. @returns undefined when that is not heard of in time. */
+  async #leaderAfter(before: string): Promise<string | undefined> {
+    const { clock } = this.#setup;
+    const giveUpAt = clock.now() + ELECTED_MS;
+    for (;;) {
+      const { leader } = this.#group().status();
+      if (leader !== undefined && leader !== before) return leader;
+      if (clock.now() >= giveUpAt) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      clock.schedule(LOOK_MS, resolve);
+      await promise;
+    }
   }
 
   async #change(order: GroupOrder & { readonly id: string }, note: string): Promise<Changed> {
