@@ -37,6 +37,23 @@ describe("damage", () => {
     assert.deepEqual(of(member.acknowledge("b", 2, "logLost"), "commit").length, 1, "what it says from now on is true");
   });
 
+  test("is told of the commit by entries, with each heartbeat until it is whole: the last news may be lost (R12)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("b", 1, "logLost");
+    member.acknowledge("c", 1);
+    member.acknowledge("b", 1, "logLost");
+    for (let round = 1; round <= 3; round++) {
+      const news = sent(member.answer("b", round, member.now, "logLost"), "append");
+      assert.deepEqual(
+        news.map(({ to, commit }) => [to, commit]),
+        [["b", 1]],
+      );
+    }
+    member.answer("b", 4);
+    assert.deepEqual(sent(member.answer("b", 5), "append"), [], "not any more");
+  });
+
   test("counts for nothing when the votes are lost too, until the member is no voter (R12)", () => {
     const member = new Member();
     member.lead();
