@@ -36,16 +36,17 @@ describe("a member that knows a group", () => {
   });
 
   test("asks when it is in it no more, or hears of no leader for longer than an election takes", () => {
-    assert.equal(formingStep({ ...IN, isIn: false }), "ask");
+    assert.equal(formingStep({ ...IN, isIn: false, hasLeader: false }), "ask");
     assert.equal(formingStep({ ...IN, hasLeader: false, isLost: true }), "ask");
   });
 
   test("founds no other one, although it drew the cluster id", () => {
-    assert.equal(formingStep({ ...IN, isFounder: true, isIn: false }), "ask");
+    assert.equal(formingStep({ ...IN, isFounder: true, isIn: false, hasLeader: false }), "ask");
   });
 
   test("asks no more when it was taken out while it ran", () => {
-    assert.equal(formingStep({ ...IN, isIn: false, wasRemoved: true }), "wait");
+    assert.equal(formingStep({ ...IN, isIn: false }), "wait", "it is being taken out");
+    assert.equal(formingStep({ ...IN, isIn: false, hasLeader: false, wasRemoved: true }), "wait");
   });
 });
 

@@ -30,7 +30,8 @@ export function formingStep(facts: FormingFacts): FormingStep {
   const { stands, isFounder, knowsGroup, isIn, hasLeader, wasRemoved, isLost, hasOthers } = facts;
   if (!stands || wasRemoved) return "wait";
   if (!knowsGroup && isFounder) return "found";
-  const belongs = knowsGroup && isIn && (hasLeader || !isLost);
+  // Who is in it no more and hears its leader is about to be told that it was taken out.
+  const belongs = knowsGroup && (hasLeader || (isIn && !isLost));
   return belongs || !hasOthers ? "wait" : "ask";
 }
 
