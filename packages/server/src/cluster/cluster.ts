@@ -294,6 +294,7 @@ export class Cluster {
 
   /** Tells the others that this member stops. `forever`: it does not come back under this id. */
   leave(forever: boolean): void {
+    this.#group?.leave();
     this.members.feed({ type: "leave", forever });
   }
 

@@ -68,6 +68,11 @@ export class MemberGroup {
     this.#catchingUp.start();
   }
 
+  /** This member stops: it asks for nothing more. */
+  leave(): void {
+    this.#forming.stop();
+  }
+
   stop(): void {
     this.#forming.stop();
     this.#catchingUp.stop();
