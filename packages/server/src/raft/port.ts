@@ -48,8 +48,6 @@ export interface RaftStatus extends LogStatus {
   readonly term: Term;
   readonly leader: MemberId | undefined;
   readonly configuration: Configuration;
-  /** It counts from the moment it is in the log; as long as it is not committed it may be taken back. */
-  readonly isConfigurationCommitted: boolean;
   readonly commitIndex: number;
   readonly lastIndex: number;
   readonly firstIndex: number;

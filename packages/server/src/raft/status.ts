@@ -29,7 +29,6 @@ export function statusOf(
     term,
     leader,
     configuration,
-    isConfigurationCommitted: core.committedConfigurationIndex === core.configurationIndex,
     commitIndex: commit,
     lastIndex: entries.last,
     firstIndex: log.firstIndex,

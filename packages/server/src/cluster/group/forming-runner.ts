@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { uncaught } from "../../faults.ts";
 import type { OpenedIdentity } from "../identity.ts";
-import { type FormingFacts, formingStep, isInGroup, whyNotFirst } from "./forming.ts";
+import { type FormingFacts, formingStep, whyNotFirst } from "./forming.ts";
 import type { GroupHandle } from "./group-log.ts";
 
 /** How often it is looked whether something is to be done, while this member is not in its group, and then. */
@@ -80,13 +80,13 @@ export class Forming {
     const status = group.group;
     // Who is in a group while its disk says that the log is to be set aside would forget what it promised there.
     if (status === undefined || identity.identity.group === "over") return undefined;
-    const { voters } = status.configuration;
+    const { voters, learners } = status.configuration;
     const self = membership.start.id;
     return {
       stands: membership.settled || isAlone(membership),
       isFounder: identity.identity.group === "founds",
       knowsGroup: voters.length > 0,
-      isIn: isInGroup(status, self),
+      isIn: voters.includes(self) || learners.includes(self),
       hasLeader: status.leader !== undefined,
       wasRemoved: group.wasRemoved,
       isLost: group.lostAt !== undefined && clock.now() - group.lostAt > LOST_MS,

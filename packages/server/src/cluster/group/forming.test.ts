@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FormingFacts, formingStep, isInGroup, whyNotFirst } from "./forming.ts";
+import { type FormingFacts, formingStep, whyNotFirst } from "./forming.ts";
 
 /** A member in a group with a leader. */
 const IN: FormingFacts = {
@@ -66,22 +66,5 @@ describe("the first entry of features", () => {
   test("needs nobody at a member alone, once it is a voter", () => {
     assert.equal(whyNotFirst({ listed: 1, voters: 1, missing: [] }), undefined);
     assert.notEqual(whyNotFirst({ listed: 1, voters: 0, missing: [] }), undefined);
-  });
-});
-
-describe("a member that is being taken out", () => {
-  const without = { voters: ["a", "b"], learners: [] };
-
-  test("is in its group until that is committed, so that it does not ask back in meanwhile", () => {
-    assert.equal(isInGroup({ configuration: without, isConfigurationCommitted: false }, "c"), true);
-    assert.equal(isInGroup({ configuration: without, isConfigurationCommitted: true }, "c"), false);
-  });
-
-  test("is otherwise a voter, or a learner, and in no group while it knows none", () => {
-    const committed = { isConfigurationCommitted: true };
-    assert.equal(isInGroup({ configuration: without, ...committed }, "a"), true);
-    assert.equal(isInGroup({ configuration: { voters: ["a"], learners: ["c"] }, ...committed }, "c"), true);
-    const none = { voters: [], learners: [] };
-    assert.equal(isInGroup({ configuration: none, isConfigurationCommitted: false }, "c"), false);
   });
 });

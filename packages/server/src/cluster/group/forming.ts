@@ -1,6 +1,3 @@
-import type { MemberId } from "@nacre/core/membership";
-import type { RaftStatus } from "../../raft/port.ts";
-
 /** What a member knows of the group that it belongs to, or is to belong to. */
 export interface FormingFacts {
   /** Its cluster id stands. */
@@ -33,19 +30,6 @@ export function formingStep(facts: FormingFacts): FormingStep {
   // Who is in it no more and hears its leader is about to be told that it was taken out.
   const belongs = knowsGroup && (hasLeader || (isIn && !isLost));
   return belongs || !hasOthers ? "wait" : "ask";
-}
-
-/**
- * Whether a member is in its group, by its log. Whoever is being taken out is, until that is committed and it is told: else it would
- * ask back in meanwhile, and stay behind as a learner that has left.
- */
-export function isInGroup(
-  { configuration, isConfigurationCommitted }: Pick<RaftStatus, "configuration" | "isConfigurationCommitted">,
-  self: MemberId,
-): boolean {
-  const { voters, learners } = configuration;
-  const isKnown = voters.length > 0;
-  return voters.includes(self) || learners.includes(self) || (isKnown && !isConfigurationCommitted);
 }
 
 export interface FoundationFacts {
