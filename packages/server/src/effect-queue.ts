@@ -9,24 +9,45 @@ export class EffectQueue<E> {
   readonly #failed: (effect: E, thrown: unknown) => void;
   readonly #waiting: E[] = [];
   #performing = false;
+  #held = false;
 
   constructor(perform: (effect: E) => void, failed: (effect: E, thrown: unknown) => void) {
     this.#perform = perform;
     this.#failed = failed;
   }
 
-  /** @returns whether everything is done by now; false inside the performing of another effect. */
+  /** @returns whether everything is done by now; false inside the performing of another effect, and while held. */
   add(effects: readonly E[]): boolean {
     for (const effect of effects) this.#waiting.push(effect);
-    if (this.#performing) return false;
+    return this.#run();
+  }
+
+  /** Called while an effect is performed that takes longer: what follows waits for `resume`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  /** @returns whether everything is done by now. */
+  resume(): boolean {
+    this.#held = false;
+    return this.#run();
+  }
+
+  #run(): boolean {
+    if (this.#performing || this.#held) return false;
     this.#performing = true;
+    let at = 0;
     try {
-      for (let at = 0; at < this.#waiting.length; at++) this.#attempt(this.#waiting[at] as E);
+      while (at < this.#waiting.length && !this.#held) this.#attempt(this.#waiting[at++] as E);
     } finally {
-      this.#waiting.length = 0;
+      this.#waiting.splice(0, at);
       this.#performing = false;
     }
-    return true;
+    return !this.#held;
   }
 
   #attempt(effect: E): void {

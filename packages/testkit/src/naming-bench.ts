@@ -142,7 +142,7 @@ export class NamingBench {
 
   /** What `owner` publishes for a client that came to it at `createdAt`, an offset from the start. */
   copy(clientId: string, counter: number, published: Published, given: Partial<CopyOptions> = {}): Effect[] {
-    const { owner = "there", incarnation = 1, createdAt = 0 } = given;
+    const { owner = "there", incarnation = 1, createdAt = 0, slice } = given;
     const kind = clientId.endsWith("#true") ? "address" : "connection";
     const contents: Contents = {
       ip: "10.9.0.2",
@@ -159,7 +159,8 @@ export class NamingBench {
         })),
       })),
     };
-    return this.send({ type: "copy", clientId, kind, version: { owner, incarnation, counter }, contents });
+    const version = { owner, incarnation, counter };
+    return this.send({ type: "copy", clientId, kind, version, contents, ...(slice && { slice }) });
   }
 
   forget(
@@ -222,6 +223,7 @@ export interface CopyOptions {
   readonly owner: string;
   readonly incarnation: number;
   readonly createdAt: number;
+  readonly slice: NonNullable<Extract<Event, { type: "copy" }>["slice"]>;
 }
 
 /** What peers are told, in short form. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { serviceKey } from "@nacre/protocol";
 import {
   CALLER,
   type CopyOptions,
@@ -526,5 +527,39 @@ describe("an address client of another member", () => {
     bench.forget(A);
     assert.equal(bench.state.clients.get(A)?.subscriptions?.size, 1);
     assert.equal(bench.state.clients.get(A)?.createdAt, NAMING_START);
+  });
+});
+
+describe("a copy that comes in slices", () => {
+  const all = { services: new Set([serviceKey(orders), serviceKey(stock)]) };
+
+  test("is in the end what it would be as a whole, and loses nothing before the last one", () => {
+    const whole = shared();
+    whole.copy("x", 2, [
+      [orders, a, b],
+      [stock, b],
+    ]);
+    const bench = shared();
+    const db = service("db");
+    bench.copy("x", 1, [
+      [orders, a],
+      [db, a],
+    ]);
+    assert.deepEqual(newsOf(bench.copy("x", 2, [[orders, a, b]], { slice: "more" })), []);
+    assert.deepEqual(bench.addresses(orders), ["10.0.0.1:80", "10.0.0.2:80"]);
+    assert.deepEqual([bench.addresses(db), versionOf(bench, "x")], [["10.0.0.1:80"], "there/1/2"]);
+    assert.deepEqual(newsOf(bench.copy("x", 2, [[stock, b]], { slice: all })), ["differs x"]);
+    assert.deepEqual([bench.addresses(db), versionOf(bench, "x")], [[], "there/1/2"]);
+    assert.deepEqual(contentsOf(bench.state, "x"), contentsOf(whole.state, "x"));
+    assert.equal(bench.state.clients.get("x")?.contentHash, whole.state.clients.get("x")?.contentHash);
+  });
+
+  test("is not said to be replaced for the slices that have come", () => {
+    const bench = shared();
+    bench.connect("c");
+    bench.copy("x", 1, [[orders, a]], { createdAt: -9_000, slice: "more" });
+    assert.deepEqual(newsOf(bench.publish("c", orders, a)), ["changed c 1"]);
+    bench.copy("x", 1, [[stock, b]], { createdAt: -9_000, slice: all });
+    assert.deepEqual(newsOf(bench.publish("c", stock, b)), ["changed c 2", "superseded x"]);
   });
 });

@@ -1,4 +1,4 @@
-import { type ServiceName, serviceKey } from "@nacre/protocol";
+import { type ServiceKey, type ServiceName, serviceKey } from "@nacre/protocol";
 import type { Contents, PublishedInstance } from "../distro/model.ts";
 import { SmallMap } from "../lib/small-map.ts";
 import type { Millis } from "../lib/units.ts";
@@ -33,14 +33,17 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
   if (held !== undefined && isOpenHere(state, held)) return note(turn, held);
   const life = lifeOf(state, version.owner, version.incarnation, held?.life.shown);
   if (life === state.self) return;
-  const { part } = event;
+  const { part, slice } = event;
   if (part !== undefined && (held?.life !== life || held.counter !== part.base.counter))
     return partDiffers(turn, clientId, held);
   const touched = new Set<Service>();
   const client = held ?? newCopy(event, life);
   state.ended.delete(client);
   state.clients.set(clientId, client);
-  const newer = held === undefined || isOwn(state, client) || version.counter > client.counter;
+  // With a slice it is not there yet, and the next one is as new as the first.
+  const before = state.incomplete?.client === client ? state.incomplete : undefined;
+  const newer = before?.newer ?? (held === undefined || isOwn(state, client) || version.counter > client.counter);
+  state.incomplete = slice === "more" ? { client, newer } : undefined;
   const removal: Removal = { cause: "toldByMember", from: "", detail: shownMember(state, version.owner) };
   setOrigin(turn, client, life, contents.createdAt, "toldByMember", touched);
   client.counter = version.counter;
@@ -52,29 +55,39 @@ export function holdCopy(turn: Turn, event: Extract<Event, { type: "copy" }>): v
   if (state.beatsAt.get(client) === "elsewhere") state.beatsAt.delete(client);
 
   // A connection publishes less only when somebody asked for that.
-  const applying: Applying = { client, removal, dropsOlder: newer && client.kind === "connection", touched };
-  if (part === undefined) takeBackRest(turn, applying, contents);
+  const dropsOlder = newer && client.kind === "connection";
+  const applying: Applying = { client, removal, dropsOlder, touched };
+  if (part === undefined && slice !== "more") takeBackRest(turn, applying, slice?.services ?? keysOf(contents));
   let whole = true;
   for (const published of contents.publications) whole = copyPublication(turn, applying, published) && whole;
   if (newer) renewBeats(client, now);
+  if (slice === "more") return touchAll(turn, touched);
 
   if (part !== undefined && client.contentHash !== part.contentHash) partDiffers(turn, clientId, client);
-  else if (!whole) note(turn, client);
+  // Of what other clients took of it between slices was told what it had then.
+  else if (!whole || slice !== undefined) note(turn, client);
   if (state.tellsPeers && client.publications.size > 0) {
     turn.covered ??= new Set();
     turn.covered.add(client);
   }
   forgetIdle(state, client);
-  for (const service of touched) touch(turn, service);
+  touchAll(turn, touched);
+}
+
+function touchAll(turn: Turn, services: Iterable<Service>): void {
+  for (const service of services) touch(turn, service);
+}
+
+function keysOf({ publications }: Contents): ReadonlySet<ServiceKey> {
+  return new Set(publications.map(({ service }) => serviceKey(service)));
 }
 
 /** What is held beyond the whole of what is published. */
 function takeBackRest(
   turn: Turn,
   { client, removal, dropsOlder, touched }: Applying,
-  { publications }: Contents,
+  wanted: ReadonlySet<ServiceKey>,
 ): void {
-  const wanted = new Set(publications.map(({ service }) => serviceKey(service)));
   for (const [service, publication] of [...client.publications])
     if (!wanted.has(service.key) && takeBack(turn, publication, removal, dropsOlder)) touched.add(service);
 }

@@ -91,6 +91,11 @@ export type Event =
       contents: Contents;
       /** `contents` is a part: in place of what was there for its services. The whole has this hash then. */
       part?: { readonly base: Base; readonly contentHash: number };
+      /**
+       * `contents` is a slice of a whole that comes in several events, so that none of them takes long. Nothing else is
+       * said of the client by members in between. The last one names all services: what is held beyond them goes then.
+       */
+      slice?: "more" | { readonly services: ReadonlySet<ServiceKey> };
     }
   /**
    * Drops a copy. `removed`: its owner said that it ended; `deregistered`: that its client asked for it, so that older

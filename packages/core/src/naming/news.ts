@@ -29,7 +29,7 @@ export function tellPeers(turn: Turn, event: Event): void {
       });
   }
   for (const client of covered ?? [])
-    if (!isOwn(state, client) && isReplaced(state, client))
+    if (!isOwn(state, client) && client !== state.incomplete?.client && isReplaced(state, client))
       effects.push({ type: "clientSuperseded", clientId: client.id });
 }
 

@@ -83,6 +83,8 @@ export interface NamingState {
   readonly ended: Map<Client, { readonly until: Millis; readonly cause: string }>;
   /** Of copies: instances that somebody deregistered while their owner has them. Done when that is lost; oldest first. */
   readonly asked: Map<Entry, Asked>;
+  /** A copy of which slices have come, and not the last; and whether it is newer than what was held before. */
+  incomplete: { readonly client: Client; readonly newer: boolean } | undefined;
   switches: Switches;
   /** As a store of before has them. */
   switchesInOneRow: boolean;
@@ -131,6 +133,7 @@ export function newNaming(
     uncovered: new Map(),
     ended: new Map(),
     asked: new Map(),
+    incomplete: undefined,
     ...NO_STORED_SWITCHES,
     labels: new Map(),
     services: new Map(),

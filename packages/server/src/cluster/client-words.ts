@@ -6,6 +6,7 @@ import type { Log } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
 import type { Files } from "../storage/files.ts";
 import { type ClientJournal, type Kept, openClientJournal } from "./client-journal.ts";
+import { copiesOf } from "./copy-slices.ts";
 import type { DistroRunner, NamingEffect } from "./distro-runner.ts";
 
 export interface ClientWordsParts {
@@ -64,30 +65,47 @@ export class ClientWords {
       case "clientSuperseded":
         return this.#parts.distro().feed({ type: "superseded", clientId: news.clientId });
       case "copyDiffers":
-        this.#parts.distro().feed({ ...news, type: "applied" });
+        if (news.part === true || !this.#isBehind(news.clientId))
+          this.#parts.distro().feed({ ...news, type: "applied" });
         // What a newer client took along of it is not to come back at the next start.
         return this.#journal?.note(news.clientId);
     }
   }
 
-  tellNaming(effect: NamingEffect): void {
+  /** Naming is given a huge client in slices, and a newer version of this one waits behind that: it says nothing of it. */
+  #isBehind(clientId: string): boolean {
+    const client = this.#parts.naming.state.clients.get(clientId);
+    const entry = this.#parts.distro().state.table.get(clientId);
+    return client !== undefined && entry !== undefined && client.counter !== entry.version.counter;
+  }
+
+  /** @returns what is left to do of it, slice by slice. */
+  tellNaming(effect: NamingEffect): Iterator<unknown> | undefined {
     const { naming } = this.#parts;
     switch (effect.type) {
-      case "apply": {
-        const { clientId, base, contentHash } = effect;
-        naming.submit({ ...effect, type: "copy", ...(base && { part: { base, contentHash } }) });
-        // It may have been this member's own: what another one owns by now is not to come back at the next start.
-        return this.#journal?.note(clientId);
-      }
+      case "apply":
+        return this.#tellCopies(effect);
       case "forget":
         naming.submit({ ...effect, type: "forgetCopy" });
-        return this.#journal?.note(effect.clientId);
+        this.#journal?.note(effect.clientId);
+        return undefined;
       case "renumber":
         naming.submit(effect);
-        return this.#journal?.note(effect.clientId, []);
+        this.#journal?.note(effect.clientId, []);
+        return undefined;
       default:
         naming.submit(effect);
+        return undefined;
     }
+  }
+
+  *#tellCopies(effect: Extract<NamingEffect, { type: "apply" }>): Generator<undefined> {
+    for (const copy of copiesOf(effect)) {
+      this.#parts.naming.submit(copy);
+      if (copy.slice !== undefined) yield;
+    }
+    // It may have been this member's own: what another one owns by now is not to come back at the next start.
+    this.#journal?.note(effect.clientId);
   }
 
   /** What the journal is to remember of a client: what this member's own present or earlier life says of it. */

@@ -15,6 +15,7 @@ import {
 import type { Clock, Timer } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
+import { escalate } from "../faults.ts";
 
 /** A tick that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
@@ -25,13 +26,16 @@ const WAKE_MS_MIN = 1;
 const HUGE_INSTANCES = 2_000;
 const REST_FACTOR = 9;
 const REST_MAX_MS = 2_000;
+/** Slices of a huge client are given to naming for so long in one turn of the event loop. */
+const SLICE_MS = 5;
 
 /** What Distro needs of naming. */
 export interface DistroNaming {
   readonly contentsOf: ContentsOf;
   heardAt(clientId: ClientId): number | undefined;
   isLeft(clientId: ClientId): boolean;
-  perform(effect: NamingEffect): void;
+  /** @returns what is left to do of it, when that is much: nothing else is performed before it is done. */
+  perform(effect: NamingEffect): Iterator<unknown> | undefined;
 }
 
 export type NamingEffect = Extract<
@@ -99,6 +103,11 @@ export class DistroRunner {
     if (batches === undefined || !this.#resting.has(peer)) this.feed({ type: "credit", peer, batches });
   }
 
+  /** Naming is being given a huge client: it is behind what is decided here. */
+  get isApplying(): boolean {
+    return this.#effects.isHeld;
+  }
+
   /** Nothing is told or judged from here on: what connections leave behind is no removal. */
   stop(): void {
     this.#stopped = true;
@@ -116,8 +125,12 @@ export class DistroRunner {
       case "renumber":
       case "mark":
       case "takeOver":
-      case "handOver":
-        return naming.perform(effect);
+      case "handOver": {
+        const rest = naming.perform(effect);
+        if (rest === undefined) return;
+        this.#effects.hold();
+        return this.#goOn(rest);
+      }
       case "probe":
         return probe(effect.clientIds, effect.withinMs, (answering) => this.feed({ type: "probed", answering }));
       case "hold":
@@ -131,6 +144,23 @@ export class DistroRunner {
       case "notReady":
         return notReady(effect.reason);
     }
+  }
+
+  /** A turn for others between the slices. What members say meanwhile is decided on, and waits to be performed. */
+  #goOn(rest: Iterator<unknown>): void {
+    const { clock, log } = this.#setup;
+    const until = clock.now() + SLICE_MS;
+    try {
+      while (rest.next().done !== true) {
+        if (clock.now() < until) continue;
+        clock.schedule(0, () => !this.#stopped && this.#goOn(rest));
+        return;
+      }
+    } catch (thrown) {
+      escalate(thrown);
+      log.error({ err: thrown }, "Distro failed to give naming all of a client");
+    }
+    if (this.#effects.resume()) this.#wake();
   }
 
   #send({ to, message }: Extract<Effect, { type: "send" }>): void {

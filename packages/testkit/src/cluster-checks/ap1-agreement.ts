@@ -88,7 +88,7 @@ export function hashes(): ClusterCheck {
     name: "hashes",
     look(world) {
       for (const { cluster, naming, machine, process } of world.members) {
-        if (!process.isRunning) continue;
+        if (!process.isRunning || cluster.distro.isApplying) continue;
         const { table } = cluster.distro.state;
         for (const { id, contentHash } of table.live()) {
           const client = naming.state.clients.get(id);
