@@ -155,7 +155,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
 
   // Storage before any port: what clients are told must be what was durable before the last stop.
   const machine = stateMachine(naming, configs);
-  const groupLinks = new GroupLinks(clock);
+  const groupLinks = new GroupLinks(clock, (id) => identity.identity.peers[id]);
   const group =
     directory === undefined || lock === undefined
       ? undefined

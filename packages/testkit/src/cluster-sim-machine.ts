@@ -68,7 +68,7 @@ export class SimMachine implements Machine {
       incarnation: 0,
       epoch: 0,
       group: "joins",
-      hasPeers: false,
+      peers: {},
       joined: [],
     };
     this.disk.write(`${DATA}/member.json`, JSON.stringify(identity));

@@ -48,7 +48,7 @@ describe("who a member is", () => {
       incarnation: after.incarnation,
       epoch: 0,
       group: "founds",
-      hasPeers: false,
+      peers: {},
     });
   });
 

@@ -21,8 +21,11 @@ export interface Identity {
    * `over`: what its data folder holds is of a group that it is no part of, and is set aside before anything reads it.
    */
   readonly group: "founds" | "joins" | "over";
-  /** Whether its group had other voters when this member last heard of it: they have what it may lose. */
-  readonly hasPeers: boolean;
+  /**
+   * The other voters of its group when this member last heard of it, and where they were found, blank if nowhere: they have
+   * what this member may lose, and people know them by that while they are gone.
+   */
+  readonly peers: Readonly<Record<string, string>>;
   /** Addresses of members through which this one joined by an operator's order. */
   readonly joined: readonly string[];
 }
@@ -72,7 +75,7 @@ export async function openIdentity(
     incarnation: 0,
     epoch: 0,
     group: "founds",
-    hasPeers: false,
+    peers: {},
     joined: [],
   };
   identity = { ...identity, incarnation: identity.incarnation + OPENINGS_MAX + draw(INCARNATION_STEP_MAX) };
@@ -110,7 +113,7 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
   }
   try {
     const given = JSON.parse(text) as Partial<Identity>;
-    const { memberId, clusterId, settled, incarnation, epoch = 0, group = "founds", hasPeers = false, joined } = given;
+    const { memberId, clusterId, settled, incarnation, epoch = 0, group = "founds", peers = {}, joined } = given;
     if (
       isId(memberId) &&
       isId(clusterId) &&
@@ -118,11 +121,11 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
       isIncarnation(incarnation) &&
       isIncarnation(epoch) &&
       GROUPS.includes(group) &&
-      typeof hasPeers === "boolean" &&
+      isNames(peers) &&
       Array.isArray(joined) &&
       joined.every((address) => typeof address === "string")
     )
-      return { memberId, clusterId, settled, incarnation, epoch, group, hasPeers, joined };
+      return { memberId, clusterId, settled, incarnation, epoch, group, peers, joined };
   } catch {
     // Not JSON: the same as wrong fields.
   }
@@ -132,6 +135,12 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
 }
 
 const GROUPS: readonly string[] = ["founds", "joins", "over"] satisfies Identity["group"][];
+
+function isNames(given: unknown): given is Readonly<Record<string, string>> {
+  return (
+    typeof given === "object" && given !== null && Object.values(given).every((address) => typeof address === "string")
+  );
+}
 
 /** Anything else the others would not take from this member: its links would be closed, again and again. */
 function isId(given: unknown): given is string {

@@ -61,7 +61,7 @@ async function recover(
   const identity = await readIdentity(files, directory);
   // There are no other voters any more that would have what this one could lose.
   if (identity !== undefined && identity.epoch !== epoch)
-    await writeIdentity(files, directory, { ...identity, epoch, group: "joins", hasPeers: false });
+    await writeIdentity(files, directory, { ...identity, epoch, group: "joins", peers: {} });
 }
 
 async function restore(

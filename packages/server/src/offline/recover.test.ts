@@ -22,7 +22,7 @@ const IDENTITY = {
   incarnation: 7,
   epoch: 2,
   group: "joins" as const,
-  hasPeers: true,
+  peers: { c: "10.0.0.3:8848" },
   joined: ["10.0.0.2:8848"],
 };
 const AT = 1_700_000_000_000;
@@ -85,7 +85,7 @@ describe("a member that is to go on alone, because the majority is lost", () => 
       vote: { term: 6, vote: "a", trust: "whole" },
       epoch: 3,
     });
-    assert.deepEqual(await readIdentity(files, DATA), { ...IDENTITY, epoch: 3, hasPeers: false });
+    assert.deepEqual(await readIdentity(files, DATA), { ...IDENTITY, epoch: 3, peers: {} });
     await assert.rejects(planRecovery(files, DATA, "boot-0"), {
       failure: "illegalState",
       message: "this member is the only voter of its group: start it, and it leads",

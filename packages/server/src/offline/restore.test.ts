@@ -36,7 +36,7 @@ const EXISTING = {
   incarnation: 9,
   epoch: 4,
   group: "joins" as const,
-  hasPeers: true,
+  peers: { c: "10.0.0.3:8848" },
   joined: [],
 };
 
@@ -156,7 +156,7 @@ describe("a restore", () => {
     const plan = await planRestore(files, FILE, DATA);
     assert.deepEqual([plan.existing?.clusterId, plan.identity.epoch], ["prod", 5]);
     await restore(files, plan);
-    assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch: 5, hasPeers: false });
+    assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch: 5, peers: {} });
     assert.deepEqual(await files.list(`${DATA}/snapshots`), ["0000000000000012.snapshot"]);
     assert.deepEqual(await files.list(DATA), ["member.json", "replaced", "snapshots", "vote"]);
     assert.deepEqual(await files.list(`${DATA}/replaced/5`), ["log", "run.json", "snapshots"]);

@@ -50,7 +50,7 @@ export async function planRestore(files: Files, path: string, directory: string)
   const identity =
     existing === undefined
       ? newIdentity()
-      : { ...existing, epoch: existing.epoch + 1, group: "joins" as const, hasPeers: false };
+      : { ...existing, epoch: existing.epoch + 1, group: "joins" as const, peers: {} };
   return {
     backup,
     finished,
@@ -113,7 +113,7 @@ function newIdentity(): Identity {
     incarnation: 0,
     epoch: 0,
     group: "joins",
-    hasPeers: false,
+    peers: {},
     joined: [],
   };
 }

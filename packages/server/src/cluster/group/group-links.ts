@@ -16,14 +16,17 @@ export class GroupLinks implements Peers {
   to: FromPeers | undefined;
   readonly #clock: Clock;
   readonly #startedAt: number;
+  readonly #known: (id: MemberId) => string | undefined;
   readonly #outs = new Map<MemberId, LinkId>();
   /** Epoch milliseconds. */
   readonly #lostAt = new Map<MemberId, number>();
   /** The newest link over which each member was heard. */
   readonly #ins = new Map<MemberId, LinkId>();
 
-  constructor(clock: Clock) {
+  /** @param known  where a member was found in an earlier life of this one. */
+  constructor(clock: Clock, known: (id: MemberId) => string | undefined) {
     this.#clock = clock;
+    this.#known = known;
     this.#startedAt = clock.wall();
   }
 
@@ -37,7 +40,8 @@ export class GroupLinks implements Peers {
   }
 
   addressOf(id: MemberId): string {
-    return this.parts?.shown(id) ?? id;
+    const shown = this.parts?.shown(id) ?? id;
+    return shown === id ? this.#known(id) || id : shown;
   }
 
   /** @returns why the link is to be closed, if it is. */

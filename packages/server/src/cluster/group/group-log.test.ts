@@ -54,7 +54,7 @@ describe("the log of a member alone", () => {
     assert.deepEqual(log.group?.configuration.voters, [identity.identity.memberId]);
     assert.ok(responsibility.isResponsible());
     assert.ok(log.holdsData);
-    assert.deepEqual([identity.identity.group, identity.identity.hasPeers], ["joins", false]);
+    assert.deepEqual([identity.identity.group, identity.identity.peers], ["joins", {}]);
     await time.during(log.close());
   });
 

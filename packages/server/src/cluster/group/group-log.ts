@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { assert } from "@nacre/core/assert";
 import type { Configuration, MemberId } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
@@ -241,6 +242,10 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   /** Something changed that may let waiting writes go on. */
   look(): void {
+    const { identity } = this.#setup.identity;
+    // Before that they are noted when a configuration is committed.
+    if (Object.keys(identity.peers).length > 0 && identity.group === "joins")
+      this.#noteVoters(Object.keys(identity.peers));
     for (const waiting of [...this.#waiting]) waiting.look();
   }
 
@@ -309,7 +314,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     if (folder !== undefined && isMissed) this.#leftBehind = { at: clock.now(), folder };
     if (folder !== undefined)
       log.warn({ folder }, `${reason}: it is set aside in ${folder}, and this member begins with nothing`);
-    await identity.save({ group: "joins", hasPeers: true });
+    await identity.save({ group: "joins", peers: {} });
   }
 
   #take(log: RaftLog<C, R>): void {
@@ -319,7 +324,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   #open(founds: boolean): Promise<RaftLog<C, R>> {
     const { clock, log, directory, machine, identity, peers, responsibility, files, raft } = this.#setup;
-    const { memberId: self, clusterId, incarnation, epoch, hasPeers } = identity.identity;
+    const { memberId: self, clusterId, incarnation, epoch, peers: others } = identity.identity;
     if (this.#openings >= OPENINGS_MAX) throw new Error(`${OPENINGS_MAX} logs were begun by one process: restart it`);
     const life = incarnation + this.#openings++;
     this.#of = { clusterId, epoch };
@@ -338,7 +343,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
       founder,
       logger: log,
       lock: { release: () => {} },
-      quarantines: hasPeers,
+      quarantines: Object.keys(others).length > 0,
       ...(files !== undefined && { files }),
       ...(raft !== undefined && { raft }),
       events: {
@@ -362,15 +367,25 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   }
 
   #configured({ voters, learners }: Configuration): void {
-    const { identity, log } = this.#setup;
+    const { identity } = this.#setup;
     const self = identity.identity.memberId;
     const isIn = voters.includes(self) || learners.includes(self);
     if (isIn) this.#wasRemoved = false;
-    const hasPeers = voters.some((id) => id !== self);
-    if (identity.identity.group === "joins" && identity.identity.hasPeers === hasPeers) return;
-    if (identity.identity.group === "over" || voters.length === 0) return;
+    if (identity.identity.group !== "over" && voters.length > 0) this.#noteVoters(voters);
+  }
+
+  /** Where the others are changes without an entry. */
+  #noteVoters(voters: readonly MemberId[]): void {
+    const { identity, peers, log } = this.#setup;
+    const { memberId, group, peers: before } = identity.identity;
+    const addressOf = (id: MemberId): string => {
+      const address = peers.addressOf(id);
+      return address === id ? (before[id] ?? "") : address;
+    };
+    const now = Object.fromEntries(voters.filter((id) => id !== memberId).map((id) => [id, addressOf(id)]));
+    if (group === "joins" && isDeepStrictEqual(now, before)) return;
     identity
-      .save({ group: "joins", hasPeers })
+      .save({ group: "joins", peers: now })
       .catch((err: unknown) => log.error({ err }, "who this member is could not be stored"));
   }
 

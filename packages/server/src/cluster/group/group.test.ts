@@ -79,7 +79,16 @@ describe("a member of three", () => {
     assert.ok(performance.now() - startedAt < 900, "no election timeout passed");
     await members.servers[one]?.stop();
     await members.servers[other]?.stop();
-    await Promise.all([0, 1, 2].map((each) => members.again(each, addresses)));
+
+    await members.again(0, addresses);
+    await members.servers[0]?.ready();
+    await shown(members, [0], ["before"]);
+    const refused = await publish(members, 0, "alone", "alone");
+    assert.equal(refused.status, 503);
+    assert.match(refused.data, /^2 of 3 members are needed/);
+    for (const address of addresses.slice(1)) assert.ok(refused.data.includes(address), refused.data);
+
+    await Promise.all([1, 2].map((each) => members.again(each, addresses)));
     await Promise.all(members.servers.map((server) => server.ready()));
     await shown(members, [0, 1, 2], ["before", "while"]);
     await published(members, 1, "after");
