@@ -327,15 +327,16 @@ export class Cluster {
     return this.members.state.members.get(id);
   }
 
-  /** Distro has to know what the link takes over which it sends. */
+  /** Distro has to know what the link takes over which it sends; the group, who is out of reach. */
   #followLinks(): void {
     const { state } = this.members;
     const groupLinks = this.#setup.group?.links;
     for (const member of state.members.values()) {
       const { id } = member;
       const out = linkTo(state, member);
+      // A cut cable leaves the link for a while; whom nobody hears is out of reach all the same.
+      groupLinks?.follow(id, member.state === "DOWN" ? undefined : out);
       if (this.#outs.get(id) === out) continue;
-      groupLinks?.follow(id, out);
       if (out === undefined) this.#outs.delete(id);
       else this.#outs.set(id, out);
       this.distro.credit(id, out === undefined ? undefined : (this.#credits.get(out) ?? 0));

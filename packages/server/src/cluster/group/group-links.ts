@@ -9,7 +9,10 @@ export interface GroupLinksParts {
   shown(id: MemberId): string;
 }
 
-/** What Raft needs of the links between members (`raft/port.ts`): who is in reach is who has accepted a link of this member. */
+/**
+ * What Raft needs of the links between members (`raft/port.ts`): who is in reach is who has accepted a link of this member,
+ * and is heard by somebody.
+ */
 export class GroupLinks implements Peers {
   /** Set when the links are there, which is after the log was opened. */
   parts: GroupLinksParts | undefined;
