@@ -5,6 +5,8 @@ import type { FromPeers, Peers } from "../../raft/port.ts";
 export interface GroupLinksParts {
   /** @returns whether it was queued. */
   sendRaft(link: LinkId, frame: Uint8Array): boolean;
+  /** Since when nobody in reach hears a member, monotonic milliseconds; undefined for one that is heard, or not known. */
+  downSince(id: MemberId): number | undefined;
   /** The address of a member, as people know it. */
   shown(id: MemberId): string;
 }
@@ -39,7 +41,12 @@ export class GroupLinks implements Peers {
   }
 
   outOfReachSince(id: MemberId): number | undefined {
-    return this.#outs.has(id) ? undefined : (this.#lostAt.get(id) ?? this.#startedAt);
+    // A link over which nothing comes stands for a while.
+    const downSince = this.parts?.downSince(id);
+    if (this.#outs.has(id) && downSince === undefined) return undefined;
+    const lostAt = this.#outs.has(id) ? undefined : this.#lostAt.get(id);
+    if (lostAt !== undefined || downSince === undefined) return lostAt ?? this.#startedAt;
+    return this.#clock.wall() - (this.#clock.now() - downSince);
   }
 
   addressOf(id: MemberId): string {

@@ -40,7 +40,11 @@ export class MemberGroup {
     const { clock, logger, log, links, identity, membership, feed, sendRaft, shown, peers, caughtUp } = parts;
     this.#parts = parts;
     this.#group = groupOf(identity.identity);
-    links.parts = { sendRaft, shown };
+    const downSince = (id: MemberId): number | undefined => {
+      const member = membership().members.get(id);
+      return member?.state === "DOWN" ? member.since : undefined;
+    };
+    links.parts = { sendRaft, shown, downSince };
     links.to = log;
     this.#forming = new Forming({
       clock,
