@@ -18,7 +18,7 @@ export interface OpenDurable {
 export interface DurablePhase {
   readonly what: DurableCall;
   readonly maxMs: number;
-  /** Of all connections together. */
+  /** Of all connections together, each as many. */
   readonly callsMax: number;
   /** What each connection changes or reads, in turn. */
   readonly keys: number;
@@ -58,7 +58,7 @@ async function run(phase: DurablePhase): Promise<DurableMeasured> {
   const latency = createHistogram();
   const startedAt = performance.now();
   let failed = 0;
-  let begun = 0;
+  const each = phase.callsMax / callers.length;
   made = 0;
   await Promise.all(
     callers.map(
@@ -66,8 +66,7 @@ async function run(phase: DurablePhase): Promise<DurableMeasured> {
         new Promise<void>((resolve) => {
           let n = 0;
           const next = (): void => {
-            if (begun >= phase.callsMax || performance.now() - startedAt >= phase.maxMs) return resolve();
-            begun++;
+            if (n >= each || performance.now() - startedAt >= phase.maxMs) return resolve();
             const sentAt = performance.now();
             caller.call(phase, c, n++, (ok) => {
               latency.record(Math.max(1, Math.round((performance.now() - sentAt) * 1000)));

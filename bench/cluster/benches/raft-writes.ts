@@ -7,6 +7,7 @@ import type { ClusterBench, Rig } from "../lib/rig.ts";
 const CLIENTS = [1, 100];
 const CONFIGS = 100;
 const READ_CLIENTS = 50;
+const FILL_MAX_MS = 60_000;
 
 export const raftWrites: ClusterBench = {
   name: "raft-writes",
@@ -51,7 +52,7 @@ export const raftReads: ClusterBench = {
     const leader = await leaderOf(cluster.members);
     const follower = cluster.members.find((member) => member !== leader) as MemberProcess;
     const fill = { protocol: "grpc", ports: [leader.setup.port], connections: READ_CLIENTS } as const;
-    await calls(rig, fill, "publish", { callsMax: READ_CLIENTS * CONFIGS });
+    await calls(rig, fill, "publish", { callsMax: READ_CLIENTS * CONFIGS, maxMs: FILL_MAX_MS });
     for (const what of ["local read", "linearizable read"] as const)
       for (const member of [leader, follower]) {
         const http = { protocol: "http", ports: [member.setup.port], connections: READ_CLIENTS } as const;
