@@ -124,7 +124,7 @@ export class TestGroup {
     for (let round = 0; !condition(); round++) {
       assert.ok(round < 20_000, `${what} did not come`);
       this.clock.advance(5);
-      for (let at = 0; at < 4 || (this.#disk.atWork > 0 && at < 60); at++) await turn();
+      for (let at = 0; at < 4 || (this.#disk.atWork > 0 && at < 300); at++) await turn();
     }
   }
 
