@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { assert } from "@nacre/core/assert";
 import type { Configuration, MemberId } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import type { Clock, Timer } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { FromPeers, GroupOrder, Peers, RaftStatus, TakenSnapshot } from "../../raft/port.ts";
 import { openRaftLog, type RaftLog, type RaftLogOptions } from "../../raft/raft-log.ts";
 import type { LeadersResponsibility } from "../../responsibility.ts";
@@ -13,11 +13,8 @@ import type { StorageLogger } from "../../storage/logger.ts";
 import type { OpenedLog, StateMachine } from "../../storage/port.ts";
 import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
 import { type Identity, OPENINGS_MAX, type OpenedIdentity } from "../identity.ts";
+import { EarlyWrites } from "./early-writes.ts";
 
-/** A write that waits for a group has its outcome after this, like any other. */
-const DEADLINE_MS = 10_000;
-/** Writes that wait for a group. */
-const WAITING_MAX = 1_000;
 const RETRY_MS = 1_000;
 
 export interface GroupLogSetup<C, R> {
@@ -50,12 +47,6 @@ const REMOVED =
   "this member was taken out of the group of its cluster, so that it changes no durable data and shows what it held then: " +
   "restart it, or order `nacre raft add` at another member, to take it in again";
 
-interface Waiting {
-  readonly timer: Timer;
-  look(): void;
-  fail(error: RegistryError): void;
-}
-
 const ALONE: GroupOutside = { whyNotFirst: () => undefined, held: () => {}, changed: () => {} };
 
 /**
@@ -78,11 +69,15 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
   #leftBehind: { readonly at: number; readonly folder: string } | undefined;
-  readonly #waiting = new Set<Waiting>();
+  readonly #early: EarlyWrites<C, R>;
 
   private constructor(setup: GroupLogSetup<C, R>) {
     this.#setup = setup;
     this.#lostAt = setup.clock.now();
+    this.#early = new EarlyWrites(setup.clock, {
+      log: () => (this.#log !== undefined && this.#isAdmitted(this.#log) ? this.#log : undefined),
+      whyNot: () => this.outside.whyNotFirst(),
+    });
     // Who asks while the log is exchanged waits for the next one.
     this.configs = lazyConfigs(
       async () => (await this.#whenThere()).configs,
@@ -104,7 +99,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   propose(command: C): Promise<R> {
     const log = this.#log;
     if (this.#wasRemoved) return Promise.reject(new RegistryError("notApplied", REMOVED));
-    return log !== undefined && this.#isAdmitted(log) ? log.propose(command) : this.#proposeLater(command);
+    return log !== undefined && this.#isAdmitted(log) ? log.propose(command) : this.#early.propose(command);
   }
 
   async readIndex(): Promise<number> {
@@ -191,8 +186,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   }
 
   async #close(): Promise<void> {
-    for (const waiting of this.#waiting)
-      waiting.fail(new RegistryError("unavailable", "the log takes no more commands, because the server is stopping"));
+    this.#early.close();
     await this.#exchanging;
     await this.#log?.close();
     this.#setup.lock.release();
@@ -205,48 +199,13 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     return true;
   }
 
-  #proposeLater(command: C): Promise<R> {
-    if (this.#closed !== undefined)
-      return Promise.reject(
-        new RegistryError("unavailable", "the log takes no more commands, because the server is stopping"),
-      );
-    if (this.#waiting.size >= WAITING_MAX)
-      return Promise.reject(
-        new RegistryError("overThreshold", `${WAITING_MAX} writes wait for the group of this cluster: try again later`),
-      );
-    return new Promise<R>((resolve, reject) => {
-      const end = (): void => {
-        waiting.timer.cancel();
-        this.#waiting.delete(waiting);
-      };
-      const waiting: Waiting = {
-        look: () => {
-          const log = this.#log;
-          if (log === undefined || !this.#isAdmitted(log)) return;
-          end();
-          log.propose(command).then(resolve, reject);
-        },
-        fail: (error) => {
-          end();
-          reject(error);
-        },
-        timer: this.#setup.clock.schedule(DEADLINE_MS, () =>
-          waiting.fail(
-            new RegistryError("notApplied", this.outside.whyNotFirst() ?? "no group took it in time: try again"),
-          ),
-        ),
-      };
-      this.#waiting.add(waiting);
-    });
-  }
-
   /** Something changed that may let waiting writes go on. */
   look(): void {
     const { identity } = this.#setup.identity;
     // Before that they are noted when a configuration is committed.
     if (Object.keys(identity.peers).length > 0 && identity.group === "joins")
       this.#noteVoters(Object.keys(identity.peers));
-    for (const waiting of [...this.#waiting]) waiting.look();
+    this.#early.look();
   }
 
   async #whenThere(): Promise<RaftLog<C, R>> {
