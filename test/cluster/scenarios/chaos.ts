@@ -16,15 +16,14 @@ const KILLS = 20;
 const SEED = 20_263;
 const PER_SECOND = 200;
 const CLIENTS = 16;
-/** Clients of configurations that can be told what to publish and to listen to. */
-const SDK_NAMES = ["java-3", "go", "node-grpc"];
+/** Clients of configurations that can be told what to publish and to listen to; those of Rust may stop for good in a burst. */
+const SDK_NAMES = ["java-3", "java-2", "go"];
 const PUBLISH_EVERY_MS = 500;
 const NAMESPACE_EVERY_MS = 1000;
 /** A kill, its restart and what may be waited for behind them. */
 const EACH_MAX_MS = 12_000;
 const GROUP_MAX_MS = 60_000;
-/** One of the SDKs asks for its configurations again once a minute only. */
-const NEWEST_MAX_MS = 100_000;
+const NEWEST_MAX_MS = 60_000;
 const SAY_EVERY = 25;
 const SPAWN_LOOK_MS = 5;
 

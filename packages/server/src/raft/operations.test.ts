@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { put, type RegisterCommand, RegisterMachine } from "@nacre/testkit/log-suite";
 import { Random } from "@nacre/testkit/random";
+import Database from "better-sqlite3";
 import type { Applied, LogEntry } from "../storage/port.ts";
 import { TestGroup, type TestMember } from "./group.fixture.ts";
 
@@ -224,6 +225,28 @@ describe("a slow disk", () => {
     assert.equal(leader.machine.registers.get("key"), undefined);
     gate.resolve();
     await group.settled();
+  });
+});
+
+describe("a store that fails", () => {
+  test("has its member refuse writes by name, while others take them, until it takes writes again", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const leader = leaderOf(group);
+    const { id, log } = group.follower;
+    const other = new Database(join(group.directory, id, "store.db"), { timeout: 0 });
+    t.after(() => other.close());
+    other.exec("BEGIN IMMEDIATE");
+    await group.during(log.propose(put("first", "1")));
+    assert.match(log.status().storeFailing ?? "", /store.db cannot be written/);
+    await assert.rejects(log.propose(put("next", "1")), {
+      failure: "dataAccess",
+      message: /store.db cannot be written/,
+    });
+    await group.during(leader.log.propose(put("elsewhere", "1")));
+    other.exec("ROLLBACK");
+    await group.until(() => log.status().storeFailing === undefined, "that the store takes writes again");
+    await group.during(log.propose(put("later", "1")));
+    assert.equal(leader.machine.registers.get("next"), undefined);
   });
 });
 

@@ -51,6 +51,8 @@ export class Proposer<C, R> {
   /** Why the log takes nothing until a write succeeds, and why it did not take the last one. */
   refusing: () => string | undefined = () => undefined;
   diskFailure: () => string | undefined = () => undefined;
+  /** Why nothing more is applied here until the store takes what was applied before. */
+  waitsForStore: () => string | undefined = () => undefined;
 
   constructor(
     group: Group,
@@ -305,7 +307,7 @@ export class Proposer<C, R> {
 
   /** Who cannot write cannot apply either, and so not answer, whoever leads (Q4). */
   #ownDisk(): string | undefined {
-    return this.#isAlone() ? undefined : this.refusing();
+    return this.#isAlone() ? undefined : (this.refusing() ?? this.waitsForStore());
   }
 
   #isAlone(): boolean {

@@ -62,6 +62,11 @@ export class Applier<C, R> {
     return this.#mark;
   }
 
+  /** The store has not taken what was applied last. */
+  get isBehind(): boolean {
+    return this.#behind !== undefined;
+  }
+
   /** Set once the state machine has failed. */
   get refusing(): string | undefined {
     return this.#refusing;
