@@ -57,7 +57,9 @@ export class Forming {
     return whyNotFirst({
       listed: Math.max(1, listed.length),
       voters: voters.length,
-      missing: listed.flatMap(({ address, id }) => (id !== undefined && voters.includes(id) ? [] : [address])),
+      missing: listed.flatMap(({ address, id }) =>
+        id === membership.start.id || (id !== undefined && voters.includes(id)) ? [] : [address],
+      ),
     });
   }
 

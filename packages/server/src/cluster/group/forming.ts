@@ -36,7 +36,7 @@ export interface FoundationFacts {
   /** Addresses in the list of members, this one included; 1 for a member without a list. */
   readonly listed: number;
   readonly voters: number;
-  /** Addresses of the list whose members are no voters, or were not found. */
+  /** Addresses of the list, without this member, at which no voter was found. */
   readonly missing: readonly string[];
 }
 
@@ -46,6 +46,8 @@ export interface FoundationFacts {
  */
 export function whyNotFirst({ listed, voters, missing }: FoundationFacts): string | undefined {
   if (voters > 0 && voters * 2 > listed) return undefined;
+  if (voters === 0)
+    return "this member is in no group yet, so that it changes no durable data: it waits until its cluster is agreed on, or to be taken in by the others; nacre doctor says what is in the way";
   const names = missing.length === 0 ? "the others" : missing.join(", ");
   return (
     `this cluster is new, and its durable data begins when more than half of the member list are voters of its group: ` +
