@@ -22,6 +22,7 @@ describe("package boundaries", () => {
     ["packages/core/src/a.ts", "const at = Date.now();", 1],
     ["packages/core/src/a.ts", "// never Date.now()\n/* nor Math.random */\nconst at = now;", 0],
     ["packages/core/src/a.ts", "setTimeout(() => {}, 1); performance.now(); Math.random(); new Date();", 4],
+    ["packages/core/src/a.ts", "process.exit(); facts.process.startedAt;", 1],
     ["packages/core/src/a.ts", "const shown = new Date(at).toISOString();", 0],
     ["packages/core/src/a.test.ts", "const at = Date.now();", 0],
     ["packages/protocol/src/a.ts", 'const x = await import("@nacre/core");', 1],

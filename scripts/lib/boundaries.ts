@@ -28,7 +28,7 @@ const BANNED_IN_CORE = [
   /\bset(Timeout|Interval|Immediate)\b/,
   /\bqueueMicrotask\b/,
   /\bperformance\b/,
-  /\bprocess\b\./,
+  /(?<!\.)\bprocess\b\./,
   /\bcrypto\b\./,
 ];
 
