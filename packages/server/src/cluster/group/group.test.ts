@@ -26,6 +26,14 @@ async function shown(members: TestMembers, at: readonly number[], dataIds: reado
   });
 }
 
+/** A long poll of a client that has nothing. @returns what changed. */
+async function listen(members: TestMembers, at: number, dataId: string): Promise<string> {
+  const body = new URLSearchParams({ "Listening-Configs": `${dataId}\u0002g\u0002\u0001` });
+  const headers = { "Long-Pulling-Timeout": "20000" };
+  const answer = await fetch(`${members.servers[at]?.url}/v1/cs/configs/listener`, { method: "POST", body, headers });
+  return answer.text();
+}
+
 describe("three new members", () => {
   test("form a group, and what is written at any of them is read at all", async (t) => {
     const members = await TestMembers.start(3);
@@ -35,6 +43,10 @@ describe("three new members", () => {
       assert.equal(status, 200, JSON.stringify(data));
     }
     await shown(members, [0, 1, 2], ["d0", "d1", "d2"]);
+
+    const told = Promise.all([0, 1, 2].map((at) => listen(members, at, "told")));
+    await published(members, 1, "told");
+    for (const changed of await told) assert.match(changed, /^told/, "who listens at any member is told");
   });
 });
 
