@@ -16,6 +16,7 @@ const ALONE_MS = 20_000;
 const FINDING_MAX_MS = 10_000;
 const KILL_EVERY_MS = isLong ? 10_000 : 6_000;
 const KILLS = isLong ? 30 : 4;
+const PUBLISHERS = isLong ? 10 : 4;
 const SEED = 20_262;
 /** Writes before a fault, so that there is something to lose. */
 const WARM_MS = 1500;
@@ -251,7 +252,7 @@ export const group: Act = {
     {
       id: "S24",
       fault: "a bit flips in the snapshot of a member whose store is gone",
-      required: "it is detected and set aside; the member fetches another one by itself",
+      required: "it is detected, and the member is whole again by itself, from what else it has or from others",
       reference: "the group does not load",
       run: (stage) =>
         underLoad(stage, "s24", async () => {
@@ -374,13 +375,13 @@ export const group: Act = {
     },
     {
       id: "S28",
-      fault: "a member is killed right after it has acknowledged a publish, ten times",
+      fault: `a member is killed right after it has acknowledged a publish, ${PUBLISHERS} times`,
       required: "all others serve it within 5 s",
       reference: "up to 60 s, formerly 6 h",
       async run(stage) {
         await grouped(stage.cluster.members);
         let worstMs = 0;
-        for (let round = 0; round < (isLong ? 10 : 4); round++) {
+        for (let round = 0; round < PUBLISHERS; round++) {
           const publisher = stage.cluster.at(round % 3);
           const content = `of round ${round}`;
           must(await publish(publisher, "s28", content));
