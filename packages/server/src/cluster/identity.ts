@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { RegistryError } from "@nacre/protocol";
 import { nodeCrypto } from "../node-crypto.ts";
 import { StartError } from "../running.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
@@ -13,7 +14,7 @@ export interface Identity {
   readonly settled: boolean;
   /** Grows with every start, by no fixed step. */
   readonly incarnation: number;
-  /** 0 at first; grows when an operator makes a group anew of what one member holds, so that the others see it. */
+  /** 0 at first; grows when an operator makes a group anew of what one member holds (`nextEpoch`), so that the others see it. */
   readonly epoch: number;
   /**
    * What this member has to do with the group of its cluster. `founds`: its cluster id is the one that it drew, and no group
@@ -45,6 +46,9 @@ export const IDENTITY_FILE = "member.json";
  * to be another process, and refused by name; equal ones would take each other for themselves and run alone in silence.
  */
 const INCARNATION_STEP_MAX = 1 << 20;
+/** What frames of Raft and cards have room for. */
+export const EPOCH_MAX = 2 ** 32 - 1;
+const EPOCH_STEP_MAX = 1 << 16;
 /** A process that begins another log (see `group/group-log.ts`) counts up from its incarnation, so often at most. */
 export const OPENINGS_MAX = 1024;
 
@@ -97,6 +101,23 @@ export async function openIdentity(
   };
 }
 
+/**
+ * The epoch of a group that is made anew. Two members that were recovered apart come to different ones, so that one gives way
+ * when they meet: in the same one they would be two groups for good.
+ *
+ * @param draw  a whole number from 1 up to, not including, the one given.
+ * @throws RegistryError `illegalState` when there is none left.
+ */
+export function nextEpoch(
+  epoch: number,
+  draw: (end: number) => number = (end) => nodeCrypto().randomInt(1, end),
+): number {
+  const next = epoch + draw(EPOCH_STEP_MAX);
+  if (next > EPOCH_MAX)
+    throw new RegistryError("illegalState", `the group is in epoch ${epoch}, and there is none after it`);
+  return next;
+}
+
 export function writeIdentity(files: Files, directory: string, identity: Identity): Promise<void> {
   return replaceFile(files, directory, IDENTITY_FILE, `${JSON.stringify(identity, null, 2)}\n`);
 }
@@ -120,6 +141,7 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
       typeof settled === "boolean" &&
       isIncarnation(incarnation) &&
       isIncarnation(epoch) &&
+      epoch <= EPOCH_MAX &&
       GROUPS.includes(group) &&
       isNames(peers) &&
       Array.isArray(joined) &&

@@ -14,7 +14,7 @@ export const RAFT_METRICS: readonly MetricRow[] = [
   },
   gauge("nacre_raft_leader_known", "1 while this member knows who leads", (raft) => Number(raft.hasLeader)),
   gauge("nacre_raft_term", "Term of the group as this member knows it", (raft) => raft.term),
-  gauge("nacre_raft_epoch", "Recoveries by operators in the life of the group", (raft) => raft.epoch),
+  gauge("nacre_raft_epoch", "Grows with each recovery by an operator in the life of the group", (raft) => raft.epoch),
   {
     name: "nacre_raft_members",
     type: "gauge",

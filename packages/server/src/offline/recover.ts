@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Configuration } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import { type Identity, readIdentity } from "../cluster/identity.ts";
+import { type Identity, nextEpoch, readIdentity } from "../cluster/identity.ts";
 import { configurationText, readConfiguration } from "../raft/codec.ts";
 import { type Files, replaceFile } from "../storage/files.ts";
 import { readRecords } from "../storage/log-reader.ts";
@@ -63,7 +63,7 @@ export async function planRecovery(files: Files, directory: string, boot?: strin
     directory,
     memberId,
     clusterId,
-    epoch: { from: epoch, to: epoch + 1 },
+    epoch: { from: epoch, to: nextEpoch(epoch) },
     term: { from: newest, to: newest + 1 },
     last: { index: found.lastIndex, term: found.term, at: await lastAt(files, directory, found) },
     appliedIndex: found.appliedIndex,

@@ -154,12 +154,14 @@ describe("a restore", () => {
     await backup(files);
     await existing(files);
     const plan = await planRestore(files, FILE, DATA);
-    assert.deepEqual([plan.existing?.clusterId, plan.identity.epoch], ["prod", 5]);
+    const { epoch } = plan.identity;
+    assert.equal(plan.existing?.clusterId, "prod");
+    assert.ok(epoch > EXISTING.epoch);
     await restore(files, plan);
-    assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch: 5, peers: {} });
+    assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch, peers: {} });
     assert.deepEqual(await files.list(`${DATA}/snapshots`), ["0000000000000012.snapshot"]);
     assert.deepEqual(await files.list(DATA), ["member.json", "replaced", "snapshots", "vote"]);
-    assert.deepEqual(await files.list(`${DATA}/replaced/5`), ["log", "run.json", "snapshots"]);
+    assert.deepEqual(await files.list(`${DATA}/replaced/${epoch}`), ["log", "run.json", "snapshots"]);
   });
 
   test("is as if it had not been, or all done after the next start, wherever process or machine stop", async () => {
@@ -201,7 +203,11 @@ describe("a restore", () => {
           const mark = await checkSnapshot(files, snapshotPath(`${DATA}/snapshots`, 12));
           assert.ok(typeof mark === "object" && mark.configuration.includes(identity.memberId), where);
           assert.ok(((await readVote(files, `${DATA}/vote`, { powerLoss: true }))?.state.term ?? 0) > 3, where);
-          if (isUsed) assert.deepEqual(await files.list(`${DATA}/replaced/5`), ["log", "run.json", "snapshots"], where);
+          if (isUsed) {
+            // It may have been ordered again when it was done already.
+            const first = Math.min(...(await files.list(`${DATA}/replaced`)).map(Number));
+            assert.deepEqual(await files.list(`${DATA}/replaced/${first}`), ["log", "run.json", "snapshots"], where);
+          }
         } else {
           assert.deepEqual(identity, isUsed ? EXISTING : undefined, where);
           assert.deepEqual(snapshots, isUsed ? ["0000000000000099.snapshot"] : [], where);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
-import { type Identity, readIdentity } from "../cluster/identity.ts";
+import { type Identity, nextEpoch, readIdentity } from "../cluster/identity.ts";
 import { nodeCrypto } from "../node-crypto.ts";
 import { configurationText } from "../raft/codec.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
@@ -50,7 +50,7 @@ export async function planRestore(files: Files, path: string, directory: string)
   const identity =
     existing === undefined
       ? newIdentity()
-      : { ...existing, epoch: existing.epoch + 1, group: "joins" as const, peers: {} };
+      : { ...existing, epoch: nextEpoch(existing.epoch), group: "joins" as const, peers: {} };
   return {
     backup,
     finished,

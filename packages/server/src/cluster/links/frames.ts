@@ -8,6 +8,7 @@ import {
   readAddress,
   type Sight,
 } from "@nacre/core/membership";
+import { EPOCH_MAX } from "../identity.ts";
 import { Malformed } from "./envelopes.ts";
 import { COUNT_MAX } from "./limits.ts";
 
@@ -84,7 +85,7 @@ function card(frame: Fields): Card {
     clusterId: name(from, "clusterId"),
     settled: flag(from, "settled"),
     // Members of before it was told have none.
-    epoch: from.epoch === undefined ? 0 : count(from, "epoch"),
+    epoch: from.epoch === undefined ? 0 : count(from, "epoch", 0, EPOCH_MAX),
     incarnation: count(from, "incarnation"),
     beat: beat(from),
     addresses: addresses(from, "addresses", ADDRESSES_MAX),
@@ -199,8 +200,8 @@ function number(from: Fields, key: string, min: number, max: number): number {
 }
 
 /** Sequence numbers, incarnations and beats all grow from 0 in small steps. */
-function count(from: Fields, key: string, min = 0): number {
-  const given = number(from, key, min, COUNT_MAX);
+function count(from: Fields, key: string, min = 0, max = COUNT_MAX): number {
+  const given = number(from, key, min, max);
   if (!Number.isInteger(given)) throw new Malformed(`'${key}' of a frame is ${given}, not a whole number`);
   return given;
 }
