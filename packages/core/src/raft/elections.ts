@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { beginLeading, endLeading, quorumHeardAt } from "./leading.ts";
 import type { Message } from "./messages.ts";
-import type { MemberId, Term } from "./model.ts";
+import { type MemberId, remembers, type Term } from "./model.ts";
 import { hardBarrier } from "./persistence.ts";
 import { chance, electionMs, mayLead, type Out, type Raft } from "./state.ts";
 
@@ -103,7 +103,7 @@ export function isLeased(state: Raft, now: Millis): boolean {
 
 export function takePreVote(state: Raft, from: MemberId, message: Of<"preVote">, now: Millis, out: Out): void {
   const granted =
-    message.term > state.term && state.trust === "whole" && isUpToDate(state, message) && !isLeased(state, now);
+    message.term > state.term && remembers(state.trust) && isUpToDate(state, message) && !isLeased(state, now);
   const term = granted ? message.term : state.term;
   if (granted) letGoFirst(state, from, message, now);
   out.send(from, { type: "voteAnswer", term, pre: true, granted }, hardBarrier(state));
@@ -128,7 +128,7 @@ function isBehind({ log, self }: Raft, from: MemberId, { lastIndex, lastTerm }: 
 /** Of the term of now. */
 export function takeVote(state: Raft, from: MemberId, message: Of<"vote">, now: Millis, out: Out): void {
   const isFree = state.vote === undefined || state.vote === from;
-  const granted = isFree && state.trust === "whole" && isUpToDate(state, message);
+  const granted = isFree && remembers(state.trust) && isUpToDate(state, message);
   if (granted) {
     if (state.role !== "follower") follow(state, state.term, undefined, now, out);
     state.vote = from;

@@ -66,7 +66,11 @@ export type Event =
   | { readonly type: "diskRefuses" }
   | { readonly type: "diskTakes" }
   /** What is committed is applied here no more, as long as this process runs. */
-  | { readonly type: "machineStopped" };
+  | { readonly type: "machineStopped" }
+  /** What the log led to here is not what it led to elsewhere: the state is to be that of a leader's snapshot. */
+  | { readonly type: "stateLost" }
+  /** It is: right after that snapshot took its place, before `persisted`. */
+  | { readonly type: "stateRenewed" };
 
 /** One write to disk, all of it or nothing: in this order, what is there of it. */
 export interface Persist {
@@ -139,5 +143,7 @@ export type Effect =
     }
   /** A peer has lost what it had; with `allLost` it has to be demoted before it can be trusted again. */
   | { readonly type: "peerDamaged"; readonly id: MemberId; readonly trust: "logLost" | "allLost" }
-  /** This member has everything again that it may have acknowledged. */
-  | { readonly type: "trusted" };
+  /** This member has everything again that it may have acknowledged, and the state that this led to. */
+  | { readonly type: "trusted" }
+  /** Its state is not to be relied on, also after a start. */
+  | { readonly type: "distrusted" };

@@ -28,6 +28,13 @@ export function snapshotsInUse({ leading }: Raft): readonly Index[] {
   );
 }
 
+/** A peer waits for a snapshot that holds more than the newest one, and that can be taken now. */
+export function needsSnapshot({ leading, snapshot, applied }: Raft): boolean {
+  for (const { renewAt, mode } of leading?.peers.values() ?? [])
+    if (renewAt !== undefined && mode !== "snapshot" && snapshot.index < renewAt && applied >= renewAt) return true;
+  return false;
+}
+
 export interface PeerStatus {
   readonly id: MemberId;
   readonly mode: Peer["mode"];

@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import type { Append, Message } from "./messages.ts";
-import type { Index, MemberId } from "./model.ts";
+import { type Index, type MemberId, remembers } from "./model.ts";
 import { barrier, hardBarrier } from "./persistence.ts";
 import type { Out, Raft } from "./state.ts";
 
@@ -46,7 +46,7 @@ export function takeHeartbeat(state: Raft, from: MemberId, message: Of<"heartbea
   const { round, at, sure } = message;
   takeCommit(state, message.commit);
   // Everything that this member may have acknowledged in its earlier life is here again, and on disk (R12).
-  if (trust !== "whole" && sure !== undefined && Math.min(state.commit, state.durable) >= sure) {
+  if (!remembers(trust) && sure !== undefined && Math.min(state.commit, state.durable) >= sure) {
     state.trust = "whole";
     out.effects.push({ type: "trusted" });
   }
@@ -56,7 +56,7 @@ export function takeHeartbeat(state: Raft, from: MemberId, message: Of<"heartbea
 /** The leader knows that everything up to `commit` is here as it is there. */
 export function takeCommit(state: Raft, commit: Index): void {
   // It may know that of an earlier life, when more was here.
-  if (state.trust !== "whole") return;
+  if (!remembers(state.trust)) return;
   state.commit = Math.max(state.commit, Math.min(commit, state.log.last));
 }
 

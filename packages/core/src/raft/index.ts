@@ -1,6 +1,6 @@
 export { isClose } from "./changes.ts";
 export type { Effect, Event, Order, Persist, Proposal, RefusalReason } from "./events.ts";
-export { keepFrom, type PeerStatus, peerStatuses, snapshotsInUse } from "./facts.ts";
+export { keepFrom, needsSnapshot, type PeerStatus, peerStatuses, snapshotsInUse } from "./facts.ts";
 export type { Append, Chunk, Message } from "./messages.ts";
 export type {
   Configuration,
@@ -13,7 +13,7 @@ export type {
   Token,
   Trust,
 } from "./model.ts";
-export { NOBODY } from "./model.ts";
+export { NOBODY, remembers } from "./model.ts";
 export { RAFT_DEFAULTS, type RaftOptions } from "./options.ts";
 export * from "./sessions.ts";
 export { splitAppend } from "./split.ts";

@@ -33,8 +33,14 @@ export interface Snapshot {
 
 /**
  * What is left of what this member had acknowledged. `logLost`: entries are gone, term and vote are not. `allLost`: it
- * cannot say either for whom it voted. See DESIGN.md, "Damage".
+ * cannot say either for whom it voted. See DESIGN.md, "Damage". `stateLost`: everything is there, but it led to another
+ * state here than elsewhere. See DESIGN.md, "A state that differs".
  */
-export type Trust = "whole" | "logLost" | "allLost";
+export type Trust = "whole" | "logLost" | "allLost" | "stateLost";
+
+/** Whether votes and acknowledgements count. */
+export function remembers(trust: Trust): boolean {
+  return trust === "whole" || trust === "stateLost";
+}
 
 export const NOBODY: Configuration = { voters: [], learners: [] };

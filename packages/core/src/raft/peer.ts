@@ -39,6 +39,8 @@ export interface Peer {
   trust: Trust;
   /** Where a peer that has lost something is whole again. */
   sure: Index | undefined;
+  /** A peer whose state differs is sent a snapshot from here on: its log goes no further. */
+  renewAt: Index | undefined;
   /** It was removed by the entry `index`: until when it is told, and the heartbeat that told it. */
   leaving: { readonly index: Index; readonly until: Millis; round: number | undefined } | undefined;
 }
@@ -61,6 +63,7 @@ export function newPeer(id: MemberId, next: Index, now: Millis): Peer {
     transfer: undefined,
     trust: "whole",
     sure: undefined,
+    renewAt: undefined,
     leaving: undefined,
   };
 }

@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { handOver, quorum } from "./leading.ts";
 import type { Append, Message } from "./messages.ts";
-import type { MemberId, Trust } from "./model.ts";
+import { type MemberId, remembers, type Trust } from "./model.ts";
 import { type Peer, probe } from "./peer.ts";
 import { confirmReads } from "./reads.ts";
 import { sendChunks } from "./snapshots.ts";
@@ -17,6 +17,7 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
     catchUp.startedAt = now;
     catchUp.target = log.last;
   }
+  if (peer.trust === "stateLost") renew(state, peer);
   if (peer.mode !== "snapshot" && log.termOf(peer.next - 1) === undefined) beginSnapshot(state, peer);
   if (peer.mode === "snapshot") return sendChunks(state, peer, now, out);
   if (peer.mode === "probe") {
@@ -26,7 +27,7 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
     sendAppend(state, peer, out);
     return;
   }
-  while (peer.next <= log.last) {
+  while (peer.next <= (peer.renewAt ?? log.last)) {
     const { messagesInFlightMax, bytesInFlightMax } = options;
     const isFull = peer.flight.length >= messagesInFlightMax || peer.flightBytes >= bytesInFlightMax;
     if (isFull) break;
@@ -38,7 +39,7 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
   }
   const commit = Math.min(peer.match, state.commit);
   if (commit <= peer.toldCommit) return;
-  if (peer.trust === "whole") out.send(peer.id, { type: "commit", term: state.term, commit });
+  if (remembers(peer.trust)) out.send(peer.id, { type: "commit", term: state.term, commit });
   // Who has lost something believes in a commit only where the logs are seen to agree (R12).
   else if (peer.next > log.last) sendAppend(state, peer, out);
   peer.toldCommit = commit;
@@ -60,8 +61,20 @@ function sendAppend(state: Raft, peer: Peer, out: Out): Append {
     commit,
   };
   peer.toldCommit = Math.max(peer.toldCommit, Math.min(commit, last));
+  if (peer.renewAt !== undefined) peer.renewAt = Math.max(peer.renewAt, last);
   out.send(peer.id, message);
   return message;
+}
+
+/** A snapshot takes the place of log and state, so that it has to hold everything that the peer has acknowledged (R14). */
+function renew(state: Raft, peer: Peer): void {
+  const { leading, log, snapshot } = state;
+  if (peer.renewAt === undefined) {
+    // Before that it may have entries that nobody sent it in this term.
+    if (leading === undefined || peer.match < leading.first) return;
+    peer.renewAt = log.last;
+  }
+  if (peer.mode !== "snapshot" && snapshot.index >= peer.renewAt) beginSnapshot(state, peer);
 }
 
 function beginSnapshot(state: Raft, peer: Peer): void {
@@ -136,13 +149,14 @@ export function takeHeartbeatAnswer(state: Raft, peer: Peer, message: Of<"heartb
   }
   if (peer.leaving?.round !== undefined && peer.round >= peer.leaving.round) state.leading?.peers.delete(peer.id);
   // It still waits for its mark: what told it of the commit may have been lost.
-  if (message.trust !== "whole") peer.toldCommit = 0;
+  if (!remembers(message.trust)) peer.toldCommit = 0;
   confirmReads(state, out);
 }
 
 /** What a peer that lost its log had said before counts no more, and it begins again (R12). */
 export function takeTrust(state: Raft, peer: Peer, trust: Trust, out: Out): void {
-  if (trust !== "whole" && peer.trust === "whole") {
+  if (trust !== "stateLost") peer.renewAt = undefined;
+  if (trust !== "whole" && trust !== "stateLost" && remembers(peer.trust)) {
     peer.match = 0;
     peer.toldCommit = 0;
     peer.round = 0;
@@ -152,7 +166,7 @@ export function takeTrust(state: Raft, peer: Peer, trust: Trust, out: Out): void
     out.effects.push({ type: "peerDamaged", id: peer.id, trust });
   }
   peer.trust = trust;
-  if (trust === "whole") peer.sure = undefined;
+  if (remembers(trust)) peer.sure = undefined;
   else if (peer.sure === undefined) peer.sure = sureFor(state, peer);
 }
 

@@ -46,11 +46,12 @@ export function snapshotLost(state: Raft, index: Index): void {
 
 export function takeChunk(state: Raft, from: MemberId, chunk: Chunk, out: Out): void {
   const { term, log, trust } = state;
-  if (chunk.index <= state.commit) {
+  const isRenewed = trust === "stateLost" && chunk.index >= log.last;
+  if (chunk.index <= state.commit && !isRenewed) {
     out.send(from, { type: "appended", term, match: state.commit, trust }, barrier(state));
     return;
   }
-  if (log.termOf(chunk.index) === chunk.snapshotTerm) {
+  if (log.termOf(chunk.index) === chunk.snapshotTerm && !isRenewed) {
     // What the snapshot stands for is here already (7).
     state.commit = chunk.index;
     out.send(from, { type: "appended", term, match: chunk.index, trust }, barrier(state));
@@ -84,5 +85,7 @@ function install(state: Raft, from: MemberId, chunk: Chunk, out: Out): void {
   state.snapshot = { index, term, configuration, bytes };
   state.log = new Log(index, term, { index, configuration }, pieceBounds(state.options));
   state.commit = index;
-  out.send(from, { type: "appended", term: state.term, match: index, trust: state.trust }, barrier(state));
+  // It leaves when the state is there.
+  const trust = state.trust === "stateLost" ? "whole" : state.trust;
+  out.send(from, { type: "appended", term: state.term, match: index, trust }, barrier(state));
 }

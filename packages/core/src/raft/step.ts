@@ -110,6 +110,16 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
     case "machineStopped":
       state.isMachineStopped = true;
       return standAside(state, now, out);
+    case "stateLost":
+      if (state.trust !== "whole") return;
+      state.trust = "stateLost";
+      out.effects.push({ type: "distrusted" });
+      return standAside(state, now, out);
+    case "stateRenewed":
+      if (state.trust !== "stateLost") return;
+      state.trust = "whole";
+      out.effects.push({ type: "trusted" });
+      return;
   }
 }
 

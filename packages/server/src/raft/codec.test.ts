@@ -10,7 +10,7 @@ import { FrameReader, FrameWriter } from "./frames.ts";
 const record = <T>(parts: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record<T>(parts, { noNullPrototype: true });
 const count = fc.nat({ max: 2 ** 40 });
-const trust = fc.constantFrom("whole", "logLost", "allLost");
+const trust = fc.constantFrom("whole", "logLost", "allLost", "stateLost");
 const ids = fc.array(fc.string({ maxLength: 8 }), { maxLength: 4 });
 const configuration = record({ voters: ids, learners: ids });
 const payload = fc.uint8Array({ minLength: 1, maxLength: 30, min: 1 }).map((bytes) => Buffer.from(bytes));
@@ -123,6 +123,7 @@ const packets: fc.Arbitrary<Packet> = fc.oneof(
   record({ type: fc.constant("askIndex" as const), id: count }),
   record({ type: fc.constant("index" as const), id: count, index: optional }),
   record({ type: fc.constant("stateHash" as const), index: count, hash: fc.nat({ max: 2 ** 32 - 1 }) }),
+  record({ type: fc.constant("stateDiffers" as const), index: count }),
   record({ type: fc.constantFrom("order" as const, "orderEnded" as const), id: count, text: fc.string() }),
 );
 

@@ -33,6 +33,8 @@ export type Packet =
   /** Undefined: the one that was asked does not lead. */
   | { readonly type: "index"; readonly id: number; readonly index: number | undefined }
   | { readonly type: "stateHash"; readonly index: number; readonly hash: number }
+  /** What the log led to at the receiver, up to `index`, is not what it led to at most voters. */
+  | { readonly type: "stateDiffers"; readonly index: number }
   /** JSON. */
   | { readonly type: "order"; readonly id: number; readonly text: string }
   | { readonly type: "orderEnded"; readonly id: number; readonly text: string };
@@ -63,8 +65,9 @@ const PACKETS = [
   "stateHash",
   "order",
   "orderEnded",
+  "stateDiffers",
 ] as const satisfies readonly (Message["type"] | Packet["type"])[];
-const TRUST = ["whole", "logLost", "allLost"] as const satisfies readonly Trust[];
+const TRUST = ["whole", "logLost", "allLost", "stateLost"] as const satisfies readonly Trust[];
 const KINDS = ["command", "configuration", "noop"] as const satisfies readonly RecordKind[];
 const NOT_TAKEN = [
   "notLeader",
@@ -119,6 +122,8 @@ function write(to: Writer, packet: Packet): void {
     case "stateHash":
       to.count(packet.index);
       return to.hash(packet.hash);
+    case "stateDiffers":
+      return to.count(packet.index);
     case "order":
     case "orderEnded":
       to.count(packet.id);
@@ -212,6 +217,8 @@ export function readPacket(from: Reader): Packet {
       return { type, id: from.count(), index: readOptional(from) };
     case "stateHash":
       return { type, index: from.count(), hash: from.hash() };
+    case "stateDiffers":
+      return { type, index: from.count() };
     case "order":
     case "orderEnded":
       return { type, id: from.count(), text: from.text() };

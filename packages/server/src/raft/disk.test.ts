@@ -129,7 +129,7 @@ describe("what the core wants on disk", () => {
     subject.write({ hard: { term: 2, vote: "a" } });
     await undefined;
     await undefined;
-    subject.disk.trusted();
+    subject.disk.trusts("whole");
     gate.resolve();
     await subject.idle();
     assert.deepEqual(subject.state, { term: 2, vote: "a", trust: "whole" });

@@ -61,9 +61,9 @@ export class Disk {
     this.#enqueue({ number, hard, snapshot, cutFrom, entries });
   }
 
-  /** This member has everything again that it may have acknowledged. Nothing waits for that to be on disk. */
-  trusted(): void {
-    this.#trust = "whole";
+  /** What this member has lost, or has again. Nothing waits for that to be on disk. */
+  trusts(trust: "whole" | "stateLost"): void {
+    this.#trust = trust;
     this.#enqueue({ number: 0, hard: undefined, snapshot: undefined, cutFrom: undefined, entries: [] });
   }
 

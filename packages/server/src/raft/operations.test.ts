@@ -3,10 +3,9 @@ import { readdirSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { put, type RegisterCommand, RegisterMachine } from "@nacre/testkit/log-suite";
+import { put } from "@nacre/testkit/log-suite";
 import { Random } from "@nacre/testkit/random";
 import Database from "better-sqlite3";
-import type { Applied, LogEntry } from "../storage/port.ts";
 import { TestGroup, type TestMember } from "./group.fixture.ts";
 
 const IDS = ["a", "b", "c"];
@@ -326,37 +325,5 @@ describe("a full disk", () => {
     const states = () => [...group.members.values()].map((one) => one.log.status().refusing);
     await group.until(() => states().every((refusing) => refusing === undefined), "that they take writes again");
     await group.settled();
-  });
-});
-
-describe("a machine that does something else here than there", () => {
-  class Unlike extends RegisterMachine {
-    override apply(entry: LogEntry<RegisterCommand>): Applied<never> {
-      const applied = super.apply(entry);
-      const rows =
-        entry.index % 700 === 0 ? [{ kind: "register", key: "own", value: `"${Math.random()}"` }] : applied.rows;
-      return { ...applied, rows } as Applied<never>;
-    }
-  }
-
-  test("is told of within a thousand entries", async (t) => {
-    const told: string[] = [];
-    const group = await TestGroup.make(t, IDS);
-    for (const id of IDS) {
-      const events = { stateDiffers: (member: string, index: number) => told.push(`${id} of ${member} at ${index}`) };
-      await group.open(id, { events }, id === "b" ? new Unlike() : new RegisterMachine());
-    }
-    await group.settled();
-    if (leaderOf(group).id === "b") {
-      await group.during(leaderOf(group).log.order({ type: "transfer", id: "a" }));
-      await group.settled();
-    }
-    await write(group, leaderOf(group), 1020);
-    await group.until(() => told.length > 0, "that somebody noticed");
-    const leader = leaderOf(group);
-    assert.deepEqual(told, [`${leader.id} of b at 1000`]);
-    assert.deepEqual(leader.log.status().differing, [{ id: "b", index: 1000 }]);
-    await group.during(leader.log.order({ type: "remove", id: "b" }));
-    assert.deepEqual(leader.log.status().differing, [], "until it is removed");
   });
 });

@@ -1,8 +1,12 @@
-import { type Event, type Index, keepFrom, type Raft, snapshotsInUse } from "@nacre/core/raft";
+import { type Event, type Index, keepFrom, needsSnapshot, type Raft, snapshotsInUse } from "@nacre/core/raft";
 import type { Clock } from "../clock.ts";
+import type { StorageLogger } from "../storage/logger.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TakenSnapshot } from "./port.ts";
+
+/** Between two snapshots that another member needs. */
+const PAUSE_MS = 1_000;
 
 /** Storage takes snapshots by itself, and lets the log go behind them: the core hears of it here. */
 export class OwnSnapshots {
@@ -13,7 +17,9 @@ export class OwnSnapshots {
   readonly #storage: Pick<Storage<never, never>, "log" | "snapshots">;
   readonly #directory: string;
   readonly #feed: (event: Event) => void;
+  readonly #logger: StorageLogger;
   #noticed: Index;
+  #notBefore = -Infinity;
 
   /** @param directory  in which the snapshots lie. */
   constructor(
@@ -21,8 +27,10 @@ export class OwnSnapshots {
     clock: Clock,
     storage: Pick<Storage<never, never>, "log" | "snapshots">,
     directory: string,
+    logger: StorageLogger,
     feed: (event: Event) => void,
   ) {
+    this.#logger = logger;
     this.#directory = directory;
     this.#core = core;
     this.#clock = clock;
@@ -40,6 +48,19 @@ export class OwnSnapshots {
     const { index, term, bytes } = await this.#storage.snapshots.take();
     this.notice();
     return { path: snapshotPath(this.#directory, index), index, term, bytes };
+  }
+
+  /** Takes one if another member needs what the newest does not hold. */
+  takeIfNeeded(): void {
+    if (!needsSnapshot(this.#core) || this.#clock.now() < this.#notBefore) return;
+    this.#notBefore = Infinity;
+    const again = (): void => {
+      this.#notBefore = this.#clock.now() + PAUSE_MS;
+    };
+    this.take().then(again, (thrown: unknown) => {
+      this.#logger.warn({ err: thrown }, "a snapshot that another member needs could not be taken; it is tried again");
+      again();
+    });
   }
 
   notice(): void {

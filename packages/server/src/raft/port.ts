@@ -35,6 +35,8 @@ export interface RaftEvents {
   peerDamaged?(id: MemberId, trust: Trust): void;
   /** The same entries led to another state there, or here. */
   stateDiffers?(id: MemberId, index: number): void;
+  /** This member takes its state anew from a leader, since it differs from that of most; or that has ended. */
+  renewing?(isRenewing: boolean): void;
 }
 
 export interface FollowerStatus extends PeerStatus {

@@ -32,6 +32,7 @@ import { PROPOSER_OPTIONS, Proposer } from "./proposer.ts";
 import type { RaftLog, RaftLogOptions } from "./raft-log.ts";
 import { Reads } from "./reads.ts";
 import { Receiver } from "./receiver.ts";
+import { RENEWING, Renewal } from "./renewal.ts";
 import { startOf } from "./start.ts";
 import { StateHashes } from "./state-hashes.ts";
 import { statusOf } from "./status.ts";
@@ -61,6 +62,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #orders: Orders;
   readonly #snapshots: OwnSnapshots;
   readonly #hashes: StateHashes;
+  readonly #renewal: Renewal;
   readonly #wire: Wire;
   readonly #machine: ReplicatedMachine<C, R>;
   readonly #outcomes = new Outcomes();
@@ -102,6 +104,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       },
       ticked: () => {
         if (this.#core.leading !== undefined) this.#orders.manage();
+        this.#snapshots.takeIfNeeded();
         this.#snapshots.notice();
       },
       broken: (thrown) => this.#stop(thrown),
@@ -131,7 +134,12 @@ export class Runner<C, R> implements RaftLog<C, R> {
       core: this.#core,
       storage,
       tail: this.#tail,
-      applying: this.#applying,
+      applying: {
+        pause: () => this.#applying.pause(),
+        resume: (index) => {
+          if (!this.#renewal.isUnderWay) this.#applying.resume(index);
+        },
+      },
       clock,
       logger: this.#logger,
       files: options.files ?? nodeFiles,
@@ -157,22 +165,43 @@ export class Runner<C, R> implements RaftLog<C, R> {
       limits,
       options: proposals,
     });
-    this.#proposer.refusing = () => storage.log.refusing ?? storage.log.full;
+    this.#proposer.refusing = () =>
+      storage.log.refusing ?? storage.log.full ?? (this.#renewal.isUnderWay ? RENEWING : undefined);
     this.#proposer.waitsForStore = () => (storage.applier.isBehind ? storage.storeFailing : undefined);
     this.#proposer.diskFailure = () => this.#proposer.refusing() ?? this.#writes.failure;
     this.#reads = new Reads(group, storage.applier.appliedIndex, proposals, (token) =>
       this.#feed({ type: "readRequested", token }),
     );
     this.#orders = new Orders(group, proposals.deadlineMs, (event) => this.#feed(event));
-    this.#hashes = new StateHashes(
-      () => machine.hashes,
-      (id, index) => {
+    this.#hashes = new StateHashes({
+      self,
+      own: () => machine.hashes,
+      voters: () => this.#core.configuration.voters,
+      differs: (id, index) => {
         this.#logger.warn({ member: id, index }, "the same entries led to another state at this member than here");
         options.events?.stateDiffers?.(id, index);
       },
-    );
-    const snapshots = join(options.directory, "snapshots");
-    this.#snapshots = new OwnSnapshots(this.#core, clock, storage, snapshots, (event) => this.#feed(event));
+      odd: (id, index) => {
+        if (id === self) this.#renewal.differs(index);
+        else this.#wire.send(id, { type: "stateDiffers", index });
+      },
+    });
+    const folder = join(options.directory, "snapshots");
+    const feed = (event: Event): void => this.#feed(event);
+    this.#snapshots = new OwnSnapshots(this.#core, clock, storage, folder, this.#logger, feed);
+    this.#renewal = new Renewal({
+      core: this.#core,
+      clock,
+      logger: this.#logger,
+      applying: this.#applying,
+      feed,
+      keep: async (reason) => {
+        const { path } = await this.#snapshots.take();
+        const { keepState } = await import("../storage/quarantine.ts");
+        return keepState(options.files ?? nodeFiles, options.directory, path, reason);
+      },
+      told: (isRenewing) => options.events?.renewing?.(isRenewing),
+    });
   }
 
   get configs() {
@@ -256,6 +285,12 @@ export class Runner<C, R> implements RaftLog<C, R> {
     else if (leader !== undefined) this.#wire.send(leader, { type: "stateHash", index, hash });
   }
 
+  /** To a leader that does not know it. */
+  #tellHash(): void {
+    const newest = this.#machine.hashes.at(-1);
+    if (newest !== undefined && this.#core.leading === undefined) this.hashed(...newest);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -275,6 +310,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     await this.#writes.close();
     await this.#applying.close();
     await this.#receiver.close();
+    await this.#renewal.kept();
     await this.#storage.close();
   }
 
@@ -304,6 +340,9 @@ export class Runner<C, R> implements RaftLog<C, R> {
         return this.#reads.received(from, packet);
       case "stateHash":
         if (this.#core.leading !== undefined) this.#hashes.told(from, packet.index, packet.hash);
+        return;
+      case "stateDiffers":
+        if (this.#core.leader === from) this.#renewal.differs(packet.index);
         return;
       case "order":
       case "orderEnded":
@@ -359,6 +398,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
         this.#proposer.leaderChanged();
         this.#reads.leaderChanged();
         if (effect.leader !== undefined) this.#leaders++;
+        this.#tellHash();
         events?.leaderChanged?.(effect.leader, effect.term);
         return;
       case "roleChanged":
@@ -389,7 +429,9 @@ export class Runner<C, R> implements RaftLog<C, R> {
         events?.peerDamaged?.(effect.id, effect.trust);
         return;
       case "trusted":
-        return this.#writes.trusted();
+        return this.#writes.trusts("whole");
+      case "distrusted":
+        return this.#writes.trusts("stateLost");
     }
   }
 
@@ -407,12 +449,15 @@ export class Runner<C, R> implements RaftLog<C, R> {
 
   async #install({ index, term }: Snapshot): Promise<void> {
     await this.#applying.idle();
+    await this.#renewal.kept();
     await this.#receiver.install(index, term);
     this.#snapshots.installed();
+    this.#renewal.ended();
     this.#applying.resume(this.#storage.applier.appliedIndex);
     this.#proposer.installed();
     this.#reads.applied(this.#storage.applier.appliedIndex);
     this.#feed({ type: "applied", index: this.#storage.applier.appliedIndex });
+    this.#tellHash();
   }
 
   // Snapshots and the machine

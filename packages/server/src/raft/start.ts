@@ -3,6 +3,7 @@ import {
   type ConfigurationAt,
   type MemberId,
   NOBODY,
+  remembers,
   type Snapshot,
   type Start,
 } from "@nacre/core/raft";
@@ -22,7 +23,7 @@ export function startOf(storage: Found, self: MemberId, seed: number, founder: C
   const { log, vote, snapshots, applier } = storage;
   const { term, vote: votedFor, trust } = vote.state;
   // Who has lost its files does not know who is in the group, whatever it was told at the beginning.
-  const first = trust === "whole" ? (founder ?? NOBODY) : NOBODY;
+  const first = remembers(trust) ? (founder ?? NOBODY) : NOBODY;
   const { newest } = snapshots;
   const snapshot: Snapshot = {
     index: newest?.index ?? 0,

@@ -97,8 +97,8 @@ export class Writes {
     this.#disk.write(persist, records.length === 0 ? [] : tail.append(first, records));
   }
 
-  trusted(): void {
-    this.#disk.trusted();
+  trusts(trust: "whole" | "stateLost"): void {
+    this.#disk.trusts(trust);
   }
 
   /** Tells nothing more. Resolves when nothing is being written. */

@@ -57,6 +57,31 @@ export async function leaveBehind(files: Files, directory: string, reason: strin
   }
 }
 
+/**
+ * Keeps a copy of a state that another one is to take the place of, for whoever looks into why.
+ *
+ * @param snapshot  the path of a snapshot of it.
+ * @returns the folder, in which `reason.json` lies beside it.
+ */
+export async function keepState(files: Files, directory: string, snapshot: string, reason: string): Promise<string> {
+  const folder = await nextFolder(files, join(directory, FOLDER));
+  await files.makeDirectory(folder);
+  const copy = await files.create(join(folder, "state.snapshot"));
+  try {
+    let position = 0;
+    for await (const chunk of files.chunks(snapshot)) {
+      await copy.write(chunk, position);
+      position += chunk.length;
+    }
+    await copy.sync();
+  } finally {
+    await copy.close();
+  }
+  await replaceFile(files, folder, "reason.json", JSON.stringify({ folder, reason }));
+  await prune(files, dirname(folder));
+  return folder;
+}
+
 async function nextFolder(files: Files, parent: string): Promise<string> {
   await files.makeDirectory(parent);
   const number = 1 + Math.max(0, ...(await files.list(parent)).map(Number));
@@ -101,7 +126,10 @@ async function finish(files: Files, directory: string, { folder, hard }: Quarant
   await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
   await files.syncDirectory(folder);
   await files.syncDirectory(directory);
-  const parent = dirname(folder);
+  await prune(files, dirname(folder));
+}
+
+async function prune(files: Files, parent: string): Promise<void> {
   const folders = (await files.list(parent)).toSorted((a, b) => Number(b) - Number(a));
   for (const old of folders.slice(KEEP)) await files.remove(join(parent, old));
 }

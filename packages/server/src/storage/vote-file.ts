@@ -7,9 +7,9 @@ import { type Files, type OpenFile, replaceFile } from "./files.ts";
 
 /**
  * What is left of what this member had acknowledged. `logLost`: entries are gone, term and vote are not. `allLost`: it
- * cannot say either for whom it voted.
+ * cannot say either for whom it voted. `stateLost`: nothing is gone, but the state is not what the log led to elsewhere.
  */
-export type Trust = "whole" | "logLost" | "allLost";
+export type Trust = "whole" | "logLost" | "allLost" | "stateLost";
 
 /** What a member must not forget, whatever its log holds. */
 export interface HardState {
