@@ -1,7 +1,8 @@
 import type { Millis } from "../lib/units.ts";
 import { type Address, isIp, readAddress } from "./address.ts";
+import { persist } from "./joining.ts";
 import { EMPTY_LIST, parseMemberList } from "./member-list.ts";
-import { targets } from "./self.ts";
+import { resolved, targets } from "./self.ts";
 import type { Member, Membership, Out } from "./state.ts";
 
 /** The first list counts at once, as nobody can be lost by it; a later one when it has stayed the same (M10). */
@@ -32,6 +33,19 @@ function takeList(state: Membership, now: Millis): void {
     state.derived = undefined;
     state.listEmptiedAt = undefined;
   }
+}
+
+/**
+ * Through whom this member joined counts until somebody whom its list names is UP: from then on the list tells where the
+ * others are, and who takes an address off it, or moves there, would else be told of that address for ever.
+ */
+export function joinedTick(state: Membership, out: Out): void {
+  if (state.joined.size === 0 || state.joining.size > 0) return;
+  const named = new Set(state.list.entries.flatMap((entry) => resolved(state, entry)));
+  if (![...state.members.values()].some((member) => member.state === "UP" && isListed(state, member, named))) return;
+  state.joined.clear();
+  state.derived = undefined;
+  persist(state, out);
 }
 
 /** Names that are to be looked up now; a name that does not resolve is asked again each second, for ever. */

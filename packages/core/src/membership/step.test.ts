@@ -683,6 +683,25 @@ describe("an operator", () => {
     assert.deepEqual([bench.state("b"), bench.state("3")], ["UP", "UP"]);
   });
 
+  test("has a list count instead of the address of a join, once somebody of the list is UP", () => {
+    const bench = new Bench(undefined, { joined: ["10.0.0.9"] });
+    const b = bench.peer("b", "10.0.0.2");
+    b.probes = false;
+    b.door = "refuses";
+    bench.run(seconds(2));
+    assert.deepEqual([...bench.core.joined], ["10.0.0.9"], "without a list it is all there is");
+    bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.2", source: "cluster.conf" });
+    bench.run(seconds(10));
+    assert.deepEqual([...bench.core.joined], ["10.0.0.9"], "a list that leads nowhere may be a wrong one");
+    b.door = "open";
+    b.probes = true;
+    bench.said;
+    bench.run(seconds(10));
+    assert.equal(bench.state("b"), "UP");
+    assert.ok(bench.said.some((said) => said.includes("persist prod settled []")));
+    assert.equal(bench.core.dials.has("10.0.0.9:8848"), false);
+  });
+
   test("lets an empty cluster of one join, although its id stood", () => {
     const bench = new Bench(undefined, { clusterId: "mine", settled: true });
     bench.peer("b", "10.0.0.2");

@@ -3,7 +3,7 @@ import { judgeAll } from "./detector.ts";
 import type { Effect, Event } from "./events.ts";
 import { join, joinRefused, joinUnresolved } from "./joining.ts";
 import { closeSilent, connectFailed, dialTick, linkClosed, linkOpened } from "./links.ts";
-import { listTick, markUnlisted, readList, resolveNames, takeResolved } from "./list.ts";
+import { joinedTick, listTick, markUnlisted, readList, resolveNames, takeResolved } from "./list.ts";
 import { forget, receive, settle } from "./meeting.ts";
 import { probeTick, sendProbe } from "./probes.ts";
 import { quorumTick } from "./quorum.ts";
@@ -97,6 +97,7 @@ function setClock(state: Membership, offsetMs: Millis): void {
 
 function tick(state: Membership, now: Millis, out: Out): void {
   listTick(state, now);
+  joinedTick(state, out);
   resolveNames(state, now, out);
   closeSilent(state, now, out);
   dialTick(state, now, out);
