@@ -110,6 +110,13 @@ the same entries led to different states at entry 100: 10.0.0.1:8848 7, 10.0.0.2
     ]);
   });
 
+  test("says that nobody is in a group when that is so", async (context) => {
+    const nobody = { ...GROUP, leader: undefined, voters: 0, following: 0, state: null };
+    const { server } = await scripted(context, { "/raft/status": nobody });
+    const { out } = await nacre(["raft", "status", "--server", server]);
+    assert.match(out, /^no member that answered is in a group yet; cluster prod, epoch 1/m);
+  });
+
   test("says why an order is refused, in the words of the server", async (context) => {
     const { server } = await scripted(context, { "/raft/remove": "b leads the group" }, { "/raft/remove": 400 });
     const { code, err } = await nacre(["raft", "remove", "b", "--server", server]);

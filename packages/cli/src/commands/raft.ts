@@ -18,6 +18,7 @@ const SNAPSHOT_MS = 150_000;
 
 interface RecoverOptions {
   readonly data: string;
+  readonly empty?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -88,6 +89,7 @@ export const raftCommand: Register = (program, context) => {
     )
     .helpOption("-h, --help", "show this help")
     .requiredOption("--data <dir>", "data folder of the member, which is stopped")
+    .option("--empty", "begin a group with nothing, where no member of the cluster is in one")
     .option("--dry-run", "show what would be done, and do nothing")
     .option("--yes", "do it")
     .option("--json", "write JSON for programs")
@@ -118,10 +120,10 @@ function changeText(data: unknown, where: string): string {
   return lines.map((line) => `${line.replaceAll(/\p{Cc}/gu, " ")}\n`).join("");
 }
 
-async function recover(context: Context, { data, dryRun, yes, json }: RecoverOptions): Promise<void> {
+async function recover(context: Context, { data, empty, dryRun, yes, json }: RecoverOptions): Promise<void> {
   const server = await import("@nacre/server/offline");
   await server.withStoppedMember(data, false, async (files) => {
-    const plan = await server.planRecovery(files, data);
+    const plan = await server.planRecovery(files, data, undefined, empty === true);
     const isDone = yes === true && dryRun !== true;
     if (isDone) await server.recover(files, plan, Date.now());
     if (json === true) context.output.out(`${JSON.stringify({ ...plan, done: isDone }, null, 2)}\n`);
@@ -138,10 +140,11 @@ function planText(plan: RecoveryPlan, isDone: boolean): string {
   const { memberId, clusterId, epoch, term, last, appliedIndex, voters, learners } = plan;
   const named = (ids: readonly string[]): string =>
     ids.map((id) => (id === memberId ? `${id} (this one)` : id)).join(", ");
+  const isEmpty = voters.length === 0;
   const rows = [
     ["member", memberId],
     ["cluster", clusterId],
-    ["voters now", named(voters)],
+    ["voters now", isEmpty ? "none" : named(voters)],
     ...(learners.length === 0 ? [] : [["learners now", named(learners)]]),
     [
       "last entry",
@@ -153,6 +156,13 @@ function planText(plan: RecoveryPlan, isDone: boolean): string {
   ];
   const others = voters.filter((id) => id !== memberId).length;
   const will = isDone ? "is" : "would be";
+  if (isEmpty)
+    return [
+      table(["RECOVERY", ""], rows),
+      `This member ${will} the first voter of a group that holds nothing; the other members join it.\n`,
+      "A member that does hold durable data would set it aside: look at nacre raft status of each of them first.\n",
+      isDone ? "Done. Start this member.\n" : "",
+    ].join("");
   return [
     table(["RECOVERY", ""], rows),
     voters.includes(memberId) ? "" : "This member is no voter, so that it may lack much of what was acknowledged.\n",

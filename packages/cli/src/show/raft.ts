@@ -53,9 +53,11 @@ function summary(data: unknown): string[] {
   const about = `cluster ${textIn(data, "clusterId")}, epoch ${numberIn(data, "epoch")}, term ${numberIn(data, "term")}`;
   const state = fieldOf(data, "state");
   const lines = [
-    leader === ""
-      ? `no member leads: ${needed} of ${voters} voters are needed to change durable data; ${about}`
-      : `${leader} leads, and ${numberIn(data, "following")} of ${voters} voters follow; ${needed} are needed; ${about}`,
+    voters === 0
+      ? `no member that answered is in a group yet; ${about}`
+      : leader === ""
+        ? `no member leads: ${needed} of ${voters} voters are needed to change durable data; ${about}`
+        : `${leader} leads, and ${numberIn(data, "following")} of ${voters} voters follow; ${needed} are needed; ${about}`,
   ];
   if (typeof state === "object" && state !== null) {
     const hashes = listIn(state, "hashes");

@@ -762,7 +762,13 @@ describe("a member that is no voter", () => {
     assert.deepEqual(sentences(removed), [outside]);
     assert.deepEqual(sentences(leaderless(removed)), [outside], "nobody tells it who leads");
     const fresh = { leader: undefined, voters: [], followers: [], votersNeeded: 2 };
-    assert.deepEqual(sentences(withGroup(fresh, four)), [outside], "whether there is a group it does not know");
+    assert.deepEqual(
+      sentences(withGroup(fresh, four)),
+      [
+        "MEMBER_NO_VOTER: 10.0.0.1:8848 is a member and no voter: it knows of no group of durable data; look at nacre raft status, and if no member is in one, because the one that was to begin it is lost, stop this one and run nacre raft recover --empty.",
+      ],
+      "whether there is a group it does not know",
+    );
   });
 
   test("and does not get on as a learner is told of by its leader, which alone knows", () => {

@@ -43,7 +43,11 @@ export const foldersOf = (directory: string) => ({
  */
 export async function readLog(files: Files, directory: string, boot?: string | null): Promise<FoundLog> {
   const folders = foldersOf(directory);
-  const isSettingAside = (await files.list(directory)).includes(QUARANTINE_MARKER);
+  const present = await files.list(directory);
+  const isSettingAside = present.includes(QUARANTINE_MARKER);
+  // A first start that was killed may have come to one of them, or to none.
+  for (const name of ["log", "snapshots"] as const)
+    if (!present.includes(name)) await files.makeDirectory(folders[name]);
   if (isSettingAside || (await unfinishedInstall(files, folders.snapshots)) !== undefined)
     throw new RegistryError(
       "dataAccess",

@@ -3,6 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { faultyFiles } from "@nacre/testkit/faulty-files";
+import { writeIdentity } from "../cluster/identity.ts";
 import { type Place, TestMembers, until } from "../cluster/members.fixture.ts";
 import type { GroupStatus } from "../ops/raft/status.ts";
 import type { RunningServer } from "../running.ts";
@@ -117,6 +118,34 @@ describe("a group of three that lost two members for good", () => {
       [a, b].map(async ({ dataDir }) => (await readdir(dataDir)).includes("left-behind")),
     );
     assert.equal(setAside.filter(Boolean).length, 1, "what the other one did is kept");
+  });
+});
+
+describe("members of a cluster whose group was to be begun by one that is lost", () => {
+  test("are a group once one of them was told to begin it", async (t) => {
+    const [a, b, c] = (await three(t)) as [Place, Place, Place];
+    const ids = { clusterId: "new", settled: true, incarnation: 0, epoch: 0, group: "joins" as const };
+    for (const [at, { dataDir }] of [b, c].entries()) {
+      await nodeFiles.makeDirectory(dataDir);
+      await writeIdentity(nodeFiles, dataDir, { ...ids, memberId: `m${at}`, peers: {}, joined: [] });
+    }
+    await withStoppedMember(b.dataDir, false, async (files) => {
+      await assert.rejects(planRecovery(files, b.dataDir), { message: /belongs to no group.* --empty/ });
+      const plan = await planRecovery(files, b.dataDir, undefined, true);
+      assert.deepEqual([plan.voters, plan.last.index], [[], 0]);
+      await recover(files, plan, Date.now());
+      await assert.rejects(planRecovery(files, b.dataDir, undefined, true), { message: /without --empty/ });
+    });
+    const servers = await Promise.all([b.start(), c.start()]);
+    await formed(servers[0], 2);
+    assert.equal(await publish(servers[1], "first", "1"), 200);
+    const last = await a.start();
+    await formed(last, 3);
+    await until(async () => (await content(last, "first")) === "1");
+    for (const server of [...servers, last]) await server.stop(0);
+    await withStoppedMember(a.dataDir, false, (files) =>
+      assert.rejects(planRecovery(files, a.dataDir, undefined, true), { message: /without --empty/ }),
+    );
   });
 });
 

@@ -20,7 +20,7 @@ export interface RecoveryPlan {
   readonly last: { readonly index: number; readonly term: number; readonly at: number | undefined };
   /** Entries behind this one may never have been acknowledged; they count from now on. */
   readonly appliedIndex: number;
-  /** Who they were, this member among them if it was one. */
+  /** Who they were, this member among them if it was one; none where a group is to begin with nothing. */
   readonly voters: readonly string[];
   readonly learners: readonly string[];
 }
@@ -30,10 +30,16 @@ export interface RecoveryPlan {
  * was interrupted.
  *
  * @param boot  of this machine; only tests name one.
+ * @param isEmpty  a group is to begin with nothing, at a member that belongs to none: the one that was to begin it is lost.
  * @throws RegistryError `illegalState` when there is nothing to recover, or this member is not the one to do it from;
  * DamageError and `dataAccess` when the folder cannot be used.
  */
-export async function planRecovery(files: Files, directory: string, boot?: string | null): Promise<RecoveryPlan> {
+export async function planRecovery(
+  files: Files,
+  directory: string,
+  boot?: string | null,
+  isEmpty = false,
+): Promise<RecoveryPlan> {
   await finishOfflineOrder(files, directory, boot);
   const identity = await identityIn(files, directory);
   if (identity.group === "over")
@@ -51,11 +57,8 @@ export async function planRecovery(files: Files, directory: string, boot?: strin
     );
   const { voters, learners } = configurationOf(found);
   const { memberId, clusterId, epoch } = identity;
-  if (voters.length === 0)
-    throw new RegistryError(
-      "illegalState",
-      "this member belongs to no group: it has nothing that a group could be made of",
-    );
+  const why = isEmpty ? whyNotEmpty(identity, found, voters) : whyNothing(voters);
+  if (why !== undefined) throw new RegistryError("illegalState", why);
   if (voters.length === 1 && voters[0] === memberId)
     throw new RegistryError("illegalState", "this member is the only voter of its group: start it, and it leads");
   const newest = Math.max(term, found.term);
@@ -70,6 +73,21 @@ export async function planRecovery(files: Files, directory: string, boot?: strin
     voters,
     learners,
   };
+}
+
+function whyNothing(voters: readonly string[]): string | undefined {
+  if (voters.length > 0) return undefined;
+  return (
+    "this member belongs to no group: it has nothing that a group could be made of; recover another member, or, only if " +
+    "no member of the cluster holds anything, begin a group with --empty"
+  );
+}
+
+/** Whoever holds something would set it aside on meeting the group that begins. */
+function whyNotEmpty({ group }: Identity, { lastIndex }: FoundLog, voters: readonly string[]): string | undefined {
+  if (lastIndex > 0 || voters.length > 0)
+    return "this member belongs to a group: recover it without --empty, and it keeps what it holds";
+  return group === "founds" ? "this member begins its group by itself: start it" : undefined;
 }
 
 /**

@@ -20,7 +20,7 @@ export const VOTER_ROWS = {
     means:
       "It serves clients, and passes durable changes on, but counts for no majority: the group bears fewer losses than it has members.",
     why: "A member asks to be taken in by itself, first as a learner. It has not been taken in, does not catch up, or an operator removed it.",
-    fix: "Nothing if an operator removed it. Else order it with `nacre raft add`, whose answer says what keeps it out; `nacre raft status` shows how far a learner has come.",
+    fix: "Nothing if an operator removed it. Else order it with `nacre raft add`, whose answer says what keeps it out; `nacre raft status` shows how far a learner has come. If no member is in a group, the one that was to begin it is lost: begin one anew with `nacre raft recover --empty` at a member that is stopped.",
     afterMs: seconds(8),
     find: (view) => {
       const { group, members } = view.facts;
@@ -115,6 +115,10 @@ function outsider(view: View, group: GroupFacts, id: string): Observed | undefin
     members: [one],
     sentence: `${one.address} is a member and no voter: ${why}.`,
   });
+  if (group.voters.length === 0)
+    return about(
+      "it knows of no group of durable data; look at nacre raft status, and if no member is in one, because the one that was to begin it is lost, stop this one and run nacre raft recover --empty",
+    );
   if (!group.learners.includes(id))
     return about("the group of durable data has not taken it in; order it with nacre raft add unless it was removed");
   // How far it has come, its leader knows alone.
