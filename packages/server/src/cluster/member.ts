@@ -24,7 +24,7 @@ import { watchLocalAddresses } from "./lookup/local-addresses.ts";
 import { newResolve } from "./lookup/resolve.ts";
 import type { Lookup } from "./lookup/types.ts";
 import { addressOf, type Members, membersOf } from "./members.ts";
-import { type Orders, ordersOf } from "./orders.ts";
+import { forgetOrder, type Orders, ordersOf } from "./orders.ts";
 import { OwnWatch } from "./own-watch.ts";
 import {
   addressRules,
@@ -139,6 +139,10 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     tls,
     calls: {
       "diagnosis.report": () => diagnosis.report(),
+      "members.forget": (given) => {
+        cluster.members.forget(forgetOrder.read(given, "").id);
+        return { isForgotten: true };
+      },
       "loader.load": load,
       ...converging.calls,
       ...raft.calls,

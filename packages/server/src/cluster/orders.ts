@@ -1,5 +1,5 @@
 import { peers, readAddress } from "@nacre/core/membership";
-import { RegistryError } from "@nacre/protocol";
+import { object, RegistryError, text } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ConvergeReport } from "./converge/converge.ts";
@@ -18,7 +18,7 @@ export interface Orders {
   switchLookup(type: string): void;
   /** Becomes a member of the cluster that has one at this address. @throws RegistryError with the reason why not. */
   join(address: string): Promise<{ readonly id: string; readonly address: string; readonly clusterId: string }>;
-  /** Takes a member that is down, by id or address, off for good, and out of the group. @throws RegistryError. */
+  /** Takes a member that is down, by id or address, off for good at all members in reach, and out of the group. @throws RegistryError. */
   forget(who: string): Promise<{ readonly id: string; readonly address: string }>;
   /** Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id. */
   stop(forever: boolean): void;
@@ -35,6 +35,10 @@ export interface OrdersSetup {
   readonly lookup: () => Lookup | undefined;
   readonly stop: (forever: boolean) => void;
 }
+
+/** What another member is given that is to forget one as well. */
+export const forgetOrder = object({ id: text() });
+const FORGET_MS = 2000;
 
 export const ALONE = "this server runs alone: it has no list of members to look up or to leave";
 
@@ -66,6 +70,8 @@ export function ordersOf({ clock, cluster, members, group, converging, version, 
       // A voter that is gone counts for majorities until it is taken out. Who runs is told so below.
       if (isIn(id) && (found === undefined || found.state === "DOWN")) await group?.order({ type: "remove", id });
       if (found !== undefined) cluster.members.forget(id);
+      // Who is not in reach, or for whom it is not down yet, forgets it when no list names it any more.
+      await cluster.peers.askAll("members.forget", { id }, FORGET_MS);
       return { id, address: found?.addresses[0] ?? id };
     },
     stop,

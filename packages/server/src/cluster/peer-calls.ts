@@ -27,6 +27,8 @@ export interface PeerCalls extends ConvergeCalls, RaftCalls {
   "naming.write": { given: AddressEvent; answered: Forwarded };
   /** Take me into the group of our cluster. */
   "group.join": { given: { readonly epoch: number }; answered: { readonly isIn: boolean } };
+  /** An operator said that this member does not come back: forget it, if it is down for you too. */
+  "members.forget": { given: { readonly id: MemberId }; answered: { readonly isForgotten: boolean } };
   /** How many connections do you hold, and how busy are you? */
   "loader.load": { given: null; answered: MemberLoad };
   /** What is wrong, as you see it? */
@@ -100,6 +102,7 @@ const forwarded: Field<Forwarded> = {
 const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answered"]> } = {
   "naming.write": forwarded,
   "group.join": object({ isIn: bool(false) }),
+  "members.forget": object({ isForgotten: bool(false) }),
   "loader.load": object({
     address: text(),
     ready: bool(false),
