@@ -106,9 +106,9 @@ async function refused(base: string, response: Response): Promise<never> {
   } catch {
     // No sentence of a server of ours.
   }
-  if (said === "")
-    throw new CliError("failed", `${base} has no such call for a backup: only Nacre has it, from 0.3 on.`);
-  throw new CliError("failed", `${base} refused the backup (${response.status} ${said.replaceAll(/\p{Cc}/gu, " ")}).`);
+  if (said === "") throw new CliError("failed", `${base} has no such call for a backup: only Nacre has it.`);
+  const told = `${base} refused the backup (${response.status} ${said.replaceAll(/\p{Cc}/gu, " ")})`;
+  throw new CliError("failed", response.status === 503 ? `${told}: --local takes what this member has.` : `${told}.`);
 }
 
 function whyNot(thrown: unknown, path: string): unknown {
@@ -144,6 +144,7 @@ export function shown({ blocks: _, ...head }: BackupHead): object {
 }
 
 const NAMES: Readonly<Record<string, string>> = {
+  namespace: "namespaces",
   config_info: "configurations",
   config_info_gray: "gray versions",
   his_config_info: "history of configurations",

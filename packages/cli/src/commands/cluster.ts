@@ -109,8 +109,7 @@ export async function ask(
   const { http } = await open(options, context);
   const answer = await http.call(method, path, call);
   const isMissing = [404, 405, 501].includes(answer.status) && typeof fieldOf(answer.json, "code") !== "number";
-  if (isMissing)
-    throw new CliError("failed", `${http.base} has no such call for ${what}: only Nacre has it, from 0.2 on.`);
+  if (isMissing) throw new CliError("failed", `${http.base} has no such call for ${what}: only Nacre has it.`);
   // There are no logins yet, so the server's own sentence says what to do.
   const said = textIn(answer.json, "data");
   if (answer.status === 403 && said !== "") throw new CliError("failed", `${http.base}: ${said}.`);

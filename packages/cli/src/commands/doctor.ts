@@ -34,7 +34,7 @@ async function asked(options: RemoteOptions, context: Context): Promise<unknown>
     throw isMissing(answer)
       ? new CliError(
           "unreachable",
-          `${http.base} has no diagnosis (${answer.status} ${reasonOf(answer)}): only Nacre has it, from 0.2 on.`,
+          `${http.base} has no diagnosis (${answer.status} ${reasonOf(answer)}): only Nacre has it.`,
         )
       : http.refused(answer, "the diagnosis");
   } catch (thrown) {

@@ -11,7 +11,7 @@ export function diagnosisText({ by, members, findings }: DiagnosisView, isColore
   if (about.length > 0) return [membersText(members, by), ...about].join("\n");
   const away = members.filter(({ answered, ready }) => !answered || !ready);
   if (away.length > 0)
-    return `${membersText(members, by)}\nNo finding, but not every member is ready: ask again in a moment.\n`;
+    return `${membersText(members, by)}\nNo finding, but not every member is ready: ask again in a moment. Who was stopped on purpose counts as away after five minutes.\n`;
   return members.length === 1
     ? `Nothing is wrong with ${plain(by)}.\n`
     : `Nothing is wrong: ${members.length} members, all ready.\n`;

@@ -253,7 +253,12 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     ),
     sentence:
       "At 10.0.0.2:8848 member b2 answers in place of b since 12:00:00 UTC, so its data folder is another one; nothing is to be done if that was meant.",
-    not: { "a member that keeps its id": calm() },
+    not: {
+      "a member that keeps its id": calm(),
+      "a member whose successor is gone as well": withPeers(
+        killed("b", { addresses: [], refused: false, replacedBy: "b2", since: STARTED, replacedAt: NOON }),
+      ),
+    },
   },
   MEMBER_FLAPS: {
     facts: (at) => withPeers(peer("b", { flips: 2, direction: (at / 1000) % 2 < 1 ? "both" : "out" }), peer("c")),

@@ -52,7 +52,7 @@ export const REACH_ROWS = {
     means:
       "Registrations, subscriptions and reads go on at the others. Clients of the lost member connect to them; instances that do not come back are unhealthy after 15 s and gone after 45 s.",
     why: "Its process or machine ended, or nobody in reach can reach it any more. A member that is stopped says so before, and is not told as down.",
-    fix: "Start it again; it loads what it missed. If it does not come back, take it off the list.",
+    fix: "Start it again; it loads what it missed. If it does not come back, take it off the list, and out of the group with `nacre cluster forget` at another one.",
     afterMs: seconds(2),
     find: (view) =>
       peersOf(view).flatMap((peer): Observed[] => {
@@ -69,7 +69,7 @@ export const REACH_ROWS = {
     title: "A member was stopped and has not come back",
     means: "Nothing was lost: it handed its clients over. What all members hold is held by fewer.",
     why: "It was stopped on purpose more than five minutes ago, and the list still names it.",
-    fix: "Start it again, or take it off the list.",
+    fix: "Start it again. If it does not come back, take it off the list, and out of the group with `nacre cluster forget` at another one.",
     afterMs: 0,
     find: (view) =>
       peersOf(view).flatMap((peer): Observed[] => {
@@ -93,6 +93,8 @@ export const REACH_ROWS = {
       peersOf(view).flatMap((peer): Observed[] => {
         if (peer.replacedBy === undefined) return [];
         const by = namedBy(view, peer.replacedBy);
+        // That one is gone as well: nobody answers in its place any more.
+        if (by.address === by.id) return [];
         const since = peer.replacedAt ?? peer.since;
         const sentence = `At ${by.address} member ${by.id} answers in place of ${peer.id} since ${clockText(since)}, so its data folder is another one; nothing is to be done if that was meant.`;
         return [{ key: peer.id, since, members: [{ id: peer.id, address: peer.id }, by], sentence }];
