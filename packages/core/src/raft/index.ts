@@ -1,4 +1,5 @@
 export { isClose } from "./changes.ts";
+export { contradiction } from "./contradiction.ts";
 export type { Effect, Event, Order, Persist, Proposal, RefusalReason } from "./events.ts";
 export { keepFrom, needsSnapshot, type PeerStatus, peerStatuses, snapshotsInUse } from "./facts.ts";
 export type { Append, Chunk, Message } from "./messages.ts";

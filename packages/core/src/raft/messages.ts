@@ -84,3 +84,8 @@ export type Message =
   | { readonly type: "timeoutNow"; readonly term: Term }
   /** Answer to a leader of the past. */
   | { readonly type: "newerTerm"; readonly term: Term };
+
+/** Of a member that leads in the term of the message. */
+export function isOfLeader({ type }: Message): boolean {
+  return type === "append" || type === "heartbeat" || type === "commit" || type === "chunk";
+}

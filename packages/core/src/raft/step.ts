@@ -15,7 +15,7 @@ import {
 import type { Effect, Event } from "./events.ts";
 import { takeAppend, takeCommit, takeHeartbeat, tellNewerTerm } from "./following.ts";
 import { handOver, leaderTick, settleTransfer, startTransfer } from "./leading.ts";
-import type { Message } from "./messages.ts";
+import { isOfLeader, type Message } from "./messages.ts";
 import type { MemberId } from "./model.ts";
 import { persisted, settlePersist, undo } from "./persistence.ts";
 import { propose, settleProposals } from "./proposals.ts";
@@ -210,10 +210,6 @@ function takeMessage(state: Raft, from: MemberId, message: Message, now: Millis,
       return takeChunkAnswer(peer, message, now);
     }
   }
-}
-
-function isOfLeader({ type }: Message): boolean {
-  return type === "append" || type === "heartbeat" || type === "commit" || type === "chunk";
 }
 
 /** What follows from what happened: in this order, because each may move the next. */

@@ -62,3 +62,36 @@ export function carriedCodec<C>(inner: CommandCodec<C> | undefined): CommandCode
     },
   };
 }
+
+/**
+ * What a member wants to have in the log is read before it comes in: an entry that nobody can read would stop every member
+ * of the group, and every start of it.
+ *
+ * @param number  under which it was sent.
+ * @returns what is wrong with it, as a clause.
+ */
+export function whyNotCarried<C>(
+  inner: CommandCodec<C> | undefined,
+  from: MemberId,
+  number: number,
+  payload: Uint8Array,
+): string | undefined {
+  let carried: Carried<C>;
+  try {
+    carried = carriedCodec(inner).decode(payload);
+  } catch (thrown) {
+    return `what it proposes cannot be read (${(thrown as Error).message})`;
+  }
+  if (carried.type === "open") {
+    const { member, life } = carried;
+    return member === from && number === 0 && isCount(life) ? undefined : "it opens a session that is not its own";
+  }
+  if (carried.type !== "write") return "it proposes outside of a session";
+  const { member, life, low, number: stamped } = carried.stamp;
+  const isOwn = member === from && stamped === number && isCount(life) && isCount(low) && low <= number;
+  return isOwn ? undefined : "it proposes in a session that is not its own";
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -66,13 +66,23 @@ export class Orders {
     const answered =
       order === undefined
         ? Promise.reject(new RegistryError("invalidParameter", "this order is of no known kind"))
-        : this.order(order);
+        : this.#ofPeer(order);
     answered.then(
       () => this.#answer(from, id, { ok: true }),
       (thrown: unknown) => {
         const { failure, message } = RegistryError.from(thrown);
         this.#answer(from, id, { ok: false, failure, message });
       },
+    );
+  }
+
+  /** Not passed on: two that take each other for the leader would go on with that for ever. */
+  async #ofPeer(order: GroupOrder): Promise<void> {
+    const { core, self } = this.#group;
+    if (core.leader === self) return this.order(order);
+    throw new RegistryError(
+      "notApplied",
+      `the order was not carried out, because ${ifRefused("notLeader", "the member that was asked")}: try again`,
     );
   }
 
@@ -204,12 +214,14 @@ export class Orders {
   }
 }
 
+/** Of a member. */
+const ID_CHARS_MAX = 200;
 const TYPES: readonly string[] = ["addLearner", "demote", "remove", "transfer"] satisfies GroupOrder["type"][];
 
 function orderOf(text: string): GroupOrder | undefined {
   const order = parsed(text) as Partial<GroupOrder> | undefined;
   if (order?.type === undefined || !TYPES.includes(order.type)) return undefined;
-  if (typeof order.id === "string") return { type: order.type, id: order.id };
+  if (typeof order.id === "string" && order.id.length <= ID_CHARS_MAX) return { type: order.type, id: order.id };
   return order.type === "transfer" && order.id === undefined ? { type: order.type, id: undefined } : undefined;
 }
 

@@ -5,7 +5,7 @@ import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
 import { oncePerTurn } from "../storage/turn.ts";
 import { Asked } from "./asked.ts";
-import { endPayload, writePayload } from "./carried.ts";
+import { endPayload, whyNotCarried, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
 import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
@@ -156,6 +156,15 @@ export class Proposer<C, R> {
   /** A member left the group. Tried once, by its leader: a session that nobody uses ends by itself in a day. */
   left(member: MemberId): void {
     this.#asked.propose([{ owner: "ending", payload: endPayload(member) }]);
+  }
+
+  /** @returns what of it no member of the group asks for. */
+  whyNotForwarded(from: MemberId, packet: Extract<Packet, { type: "forward" }>): string | undefined {
+    for (const { number, payload } of packet.proposals) {
+      const why = whyNotCarried(this.#codec, from, number, payload);
+      if (why !== undefined) return `${why}, in a proposal`;
+    }
+    return undefined;
   }
 
   received(

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import {
   type Configuration,
+  contradiction,
   type Effect,
   type Event,
   type Index,
@@ -264,8 +265,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
     if (this.#isClosed) return undefined;
     const heard = this.#wire.read(from, frame);
     if (heard?.type === "malformed") return heard.reason;
-    if (heard !== undefined) this.#take(from, heard.life, heard.packet);
-    return undefined;
+    return heard && this.#take(from, heard.life, heard.packet);
   }
 
   reachable(id: MemberId): void {
@@ -325,28 +325,41 @@ export class Runner<C, R> implements RaftLog<C, R> {
     await Promise.race([ended, giveUp]);
   }
 
-  #take(from: MemberId, life: number, packet: Packet): void {
+  /** @returns why the link is to be closed, if it is. */
+  #take(from: MemberId, life: number, packet: Packet): string | undefined {
     switch (packet.type) {
-      case "raft":
+      case "raft": {
+        const { message } = packet;
+        const why = contradiction(this.#core, message);
+        if (why !== undefined) return why;
         // As if it had been lost: it comes again when the disk has caught up.
-        if (packet.message.type === "chunk" && this.#receiver.isFull) return;
-        return this.#feed({ type: "received", from, message: packet.message }, packet);
-      case "forward":
+        if (message.type === "chunk" && this.#receiver.isFull) return undefined;
+        this.#feed({ type: "received", from, message }, packet);
+        return undefined;
+      }
+      case "forward": {
+        const why = this.#proposer.whyNotForwarded(from, packet);
+        if (why === undefined) this.#proposer.received(from, life, packet);
+        return why;
+      }
       case "taken":
       case "notTaken":
-        return this.#proposer.received(from, life, packet);
+        this.#proposer.received(from, life, packet);
+        return undefined;
       case "askIndex":
       case "index":
-        return this.#reads.received(from, packet);
+        this.#reads.received(from, packet);
+        return undefined;
       case "stateHash":
         if (this.#core.leading !== undefined) this.#hashes.told(from, packet.index, packet.hash);
-        return;
+        return undefined;
       case "stateDiffers":
         if (this.#core.leader === from) this.#renewal.differs(packet.index);
-        return;
+        return undefined;
       case "order":
       case "orderEnded":
-        return this.#orders.received(from, packet);
+        this.#orders.received(from, packet);
+        return undefined;
     }
   }
 
