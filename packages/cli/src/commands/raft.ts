@@ -137,9 +137,9 @@ async function recover(context: Context, { data, empty, dryRun, yes, json }: Rec
 }
 
 function planText(plan: RecoveryPlan, isDone: boolean): string {
-  const { memberId, clusterId, epoch, term, last, appliedIndex, voters, learners } = plan;
+  const { memberId, clusterId, epoch, term, last, appliedIndex, voters, addresses, learners } = plan;
   const named = (ids: readonly string[]): string =>
-    ids.map((id) => (id === memberId ? `${id} (this one)` : id)).join(", ");
+    ids.map((id) => `${id}${id === memberId ? " (this one)" : addresses[id] ? ` (${addresses[id]})` : ""}`).join(", ");
   const isEmpty = voters.length === 0;
   const rows = [
     ["member", memberId],

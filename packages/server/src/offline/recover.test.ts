@@ -70,6 +70,7 @@ describe("a member that is to go on alone, because the majority is lost", () => 
       last: { index: 4, term: 3, at: AT + 5000 },
       appliedIndex: 4,
       voters: ["a", "b", "c"],
+      addresses: { c: "10.0.0.3:8848" },
       learners: [],
     });
     assert.equal(disk.operations, before);

@@ -22,6 +22,8 @@ export interface RecoveryPlan {
   readonly appliedIndex: number;
   /** Who they were, this member among them if it was one; none where a group is to begin with nothing. */
   readonly voters: readonly string[];
+  /** Where the others were when this member last heard of them, by id; who is not named was nowhere. */
+  readonly addresses: Readonly<Record<string, string>>;
   readonly learners: readonly string[];
 }
 
@@ -71,6 +73,7 @@ export async function planRecovery(
     last: { index: found.lastIndex, term: found.term, at: await lastAt(files, directory, found) },
     appliedIndex: found.appliedIndex,
     voters,
+    addresses: identity.peers,
     learners,
   };
 }
