@@ -1,7 +1,8 @@
 /**
  * Runs released clients against fresh servers: one test per client and scenario. Programs that are not built yet are
- * built first. `--only <text>` takes the clients whose name holds the text, `--half naming` or `--half configuration`
- * the scenarios of one half; `--write` writes docs/reference/clients.md.
+ * built first. `--only <text>` takes the clients whose name holds the text, or one of several with commas between them,
+ * `--half naming` or `--half configuration` the scenarios of one half; `--members 3` runs them against three members, all
+ * of which the clients know; `--write` writes docs/reference/clients.md.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,10 +12,9 @@ import { Outside } from "./lib/outside.ts";
 import { type Outcome, ProgramProcess } from "./lib/program.ts";
 import { type Results, writeReport } from "./lib/report.ts";
 import { type Half, type ScenarioName, scenariosOf } from "./lib/scenarios.ts";
+import { type Served, startServed } from "./lib/served.ts";
 import { ServerProcess } from "./lib/server.ts";
 
-/** Clients at a time, on two cores. Both halves of a client run at once: mostly they wait. */
-const CONCURRENCY = 3;
 const HALVES: readonly Half[] = ["naming", "configuration"];
 const SERVER_FLAGS: Record<Half, readonly string[]> = {
   naming: ["--nacos.naming.service.metadata.length=20000"],
@@ -23,15 +23,18 @@ const SERVER_FLAGS: Record<Half, readonly string[]> = {
 const BUILD_MAX_MS = 600_000;
 const SCENARIO_MAX_MS = 180_000;
 
-const only = flagValue("--only");
+const members = Number(flagValue("--members") ?? 1);
+const only = flagValue("--only")?.split(",");
 const half = flagValue("--half");
-const clients = CLIENTS.filter((client) => only === undefined || client.name.includes(only));
+const clients = CLIENTS.filter((client) => only === undefined || only.some((text) => client.name.includes(text)));
+/** Clients at a time, on two cores. Both halves of a client run at once: mostly they wait, but members have work of their own. */
+const concurrency = members === 1 ? 3 : 2;
 // The clients that cannot run here are replayed.
-if (only === undefined) await import("./recorded.test.ts");
+if (only === undefined && members === 1) await import("./recorded.test.ts");
 
 const results = new Map<Client, Map<ScenarioName, Outcome>>(clients.map((client) => [client, new Map()]));
 
-describe("released clients", { concurrency: CONCURRENCY }, () => {
+describe("released clients", { concurrency }, () => {
   /** Has default limits; scenarios that change nothing on it share it. */
   let strictServer: ServerProcess;
 
@@ -75,14 +78,14 @@ describe("released clients", { concurrency: CONCURRENCY }, () => {
 
   function runHalf(client: Client, each: Half, built: () => Promise<Program>): void {
     const scenarios = scenariosOf(each).filter((name) => client.scenarios.includes(name));
-    let server: ServerProcess | undefined;
+    let server: Served | undefined;
     let program: ProgramProcess | undefined;
 
     before(async () => {
       const command = await built();
-      server = await ServerProcess.start(...SERVER_FLAGS[each]);
+      server = await startServed(members, SERVER_FLAGS[each]);
       const outside = new Outside(server);
-      const addresses = [server.address, strictServer.address];
+      const addresses = [server.addresses, strictServer.address];
       program = await ProgramProcess.start(command, addresses, scenarios, (asked) => outside.answer(asked));
     });
 

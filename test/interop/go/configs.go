@@ -3,8 +3,6 @@ package main
 import (
 	"crypto/md5"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,11 +44,7 @@ func newConfigs(server string) (*configs, error) {
 }
 
 func connectConfig(server, namespace string, labels map[string]string) (config_client.IConfigClient, error) {
-	address, portText, err := net.SplitHostPort(server)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	servers, err := serverConfigs(server)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +52,7 @@ func connectConfig(server, namespace string, labels map[string]string) (config_c
 	// Clients with one cache folder would read each other's snapshots.
 	folder := fmt.Sprintf("client-%d", connections)
 	return clients.NewConfigClient(vo.NacosClientParam{
-		ServerConfigs: []constant.ServerConfig{*constant.NewServerConfig(address, port)},
+		ServerConfigs: servers,
 		ClientConfig: constant.NewClientConfig(
 			constant.WithNamespaceId(namespace),
 			constant.WithAppConnLabels(labels),
@@ -370,6 +364,6 @@ func configRestart(c *configs) (string, error) {
 	heardMs := time.Since(restartedAt).Milliseconds()
 	s.outside("put", fields{"dataId": "restart", "content": "later"})
 	s.awaitHeard("later", "later", told)
-	s.expect("the newest", "later", get(c.reader, "restart"))
+	s.do("the newest", func() error { return await[any](heardSeconds, "read", "later", get(c.reader, "restart")) })
 	return fmt.Sprintf("heard after %d ms", heardMs), s.err
 }

@@ -35,20 +35,29 @@ type application struct {
 	configs func() (config_client.IConfigClient, error)
 }
 
-// drive is an application that does what it is told on standard input for as long as that is open, with the addresses
-// of a whole cluster: see test/cluster/lib/driver.ts.
-func drive(addresses string) error {
+// serverConfigs reads addresses as they stand in a list: with commas between them.
+func serverConfigs(addresses string) ([]constant.ServerConfig, error) {
 	var servers []constant.ServerConfig
 	for _, address := range strings.Split(addresses, ",") {
 		host, portText, err := net.SplitHostPort(address)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		port, err := strconv.ParseUint(portText, 10, 16)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		servers = append(servers, *constant.NewServerConfig(host, port))
+	}
+	return servers, nil
+}
+
+// drive is an application that does what it is told on standard input for as long as that is open, with the addresses
+// of a whole cluster: see test/cluster/lib/driver.ts.
+func drive(addresses string) error {
+	servers, err := serverConfigs(addresses)
+	if err != nil {
+		return err
 	}
 	param := vo.NacosClientParam{
 		ServerConfigs: servers,

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"sort"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,17 +29,13 @@ func newWorld(server, strictServer string) (*world, error) {
 		return nil, err
 	}
 	reader, err := connect(server, "")
-	return &world{server, strictServer, api{"http://" + server + "/nacos/v1/ns/instance"}, publisher, reader}, err
+	return &world{server, strictServer, api{"http://" + strings.Split(server, ",")[0] + "/nacos/v1/ns/instance"}, publisher, reader}, err
 }
 
 var connections int
 
 func connect(server, namespace string) (naming_client.INamingClient, error) {
-	address, portText, err := net.SplitHostPort(server)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
+	servers, err := serverConfigs(server)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +43,7 @@ func connect(server, namespace string) (naming_client.INamingClient, error) {
 	// Clients with one cache folder would read each other's snapshots.
 	folder := fmt.Sprintf("client-%d", connections)
 	return clients.NewNamingClient(vo.NacosClientParam{
-		ServerConfigs: []constant.ServerConfig{*constant.NewServerConfig(address, port)},
+		ServerConfigs: servers,
 		ClientConfig: constant.NewClientConfig(
 			constant.WithNamespaceId(namespace),
 			constant.WithNotLoadCacheAtStart(true),

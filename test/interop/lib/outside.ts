@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { CONTENTS } from "./contents.ts";
-import type { ServerProcess } from "./server.ts";
+import type { Served } from "./served.ts";
 
 const API = "/nacos/v3/admin/cs";
 const DEFAULT_GROUP = "DEFAULT_GROUP";
@@ -41,9 +41,9 @@ type Reply = Readonly<Record<string, unknown>>;
  * | `contents` | | `contents`: `name` and `text` of those in contents.ts |
  */
 export class Outside {
-  readonly #server: ServerProcess;
+  readonly #server: Served;
 
-  constructor(server: ServerProcess) {
+  constructor(server: Served) {
     this.#server = server;
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { tail } from "./command.ts";
+import type { Served } from "./served.ts";
 
 const MAIN = join(import.meta.dirname, "../../../packages/cli/src/main.ts");
 const START_MAX_MS = 30_000;
@@ -13,8 +14,8 @@ const START_MAX_MS = 30_000;
 const PORT_MIN = 20_000;
 const PORT_MAX = 30_000;
 
-/** A server in a process of its own, on ports and in a folder that it keeps when it is killed and started again. */
-export class ServerProcess {
+/** A server alone, in a process of its own, on ports and in a folder that it keeps when it is killed and started again. */
+export class ServerProcess implements Served {
   readonly port: number;
   readonly #folder: string;
   readonly #flags: readonly string[];
@@ -41,6 +42,10 @@ export class ServerProcess {
 
   get address(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  get addresses(): string {
+    return this.address;
   }
 
   /** The end of what the server printed. */

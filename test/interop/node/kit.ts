@@ -29,8 +29,9 @@ export type Scenarios = Record<string, () => Promise<string>>;
 export class Api {
   readonly #base: string;
 
-  constructor(server: string) {
-    this.#base = `http://${server}/nacos/v1/ns/instance`;
+  /** @param servers  the first of them is asked. */
+  constructor(servers: string) {
+    this.#base = `http://${servers.split(",")[0]}/nacos/v1/ns/instance`;
   }
 
   async hosts(serviceName: string, groupName = GROUP, namespaceId = "public"): Promise<Host[]> {

@@ -21,7 +21,8 @@ class Api:
     """The server as seen over its HTTP API, which the client has no hand in."""
 
     def __init__(self, server):
-        self.base = f"http://{server}/nacos/v1/ns/instance"
+        # Of several the first is asked.
+        self.base = f"http://{server.split(',')[0]}/nacos/v1/ns/instance"
 
     def call(self, method, path, **parameters):
         url = f"{self.base}{path}?{urllib.parse.urlencode(parameters)}"

@@ -19,8 +19,9 @@ final class Api {
 
     private final String base;
 
-    Api(String server) {
-        this.base = "http://" + server + "/nacos/v1/ns/instance";
+    /** @param servers the first of them is asked. */
+    Api(String servers) {
+        this.base = "http://" + servers.split(",")[0] + "/nacos/v1/ns/instance";
     }
 
     List<Map<String, Object>> hosts(String namespace, String group, String service) throws Exception {

@@ -14,7 +14,9 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(server: &str) -> Self {
+    /// Of several servers the first is asked.
+    pub fn new(servers: &str) -> Self {
+        let server = servers.split(',').next().unwrap_or(servers);
         Api { base: format!("http://{server}/nacos/v1/ns/instance"), http: reqwest::Client::new() }
     }
 

@@ -1,0 +1,32 @@
+import { Cluster } from "../../cluster/lib/cluster.ts";
+import { ServerProcess } from "./server.ts";
+
+/** What clients are run against: a server alone, or the members of a cluster. */
+export interface Served {
+  /** Of one that can be asked over HTTP. */
+  readonly address: string;
+  /** As clients are configured with them, with commas between. */
+  readonly addresses: string;
+  /** The end of what was printed. */
+  readonly printed: string;
+  /** Kills all of it as a power cut would and starts it again. */
+  killAndRestart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startServed(members: number, flags: readonly string[]): Promise<Served> {
+  if (members === 1) return ServerProcess.start(...flags);
+  const cluster = await Cluster.start({ size: members, flags });
+  return {
+    address: cluster.at(0).address,
+    addresses: cluster.clientAddresses.join(","),
+    get printed() {
+      return cluster.said();
+    },
+    async killAndRestart() {
+      await Promise.all(cluster.members.map((member) => member.kill()));
+      await Promise.all(cluster.members.map((member) => member.start()));
+    },
+    stop: () => cluster.dispose(),
+  };
+}
