@@ -8,6 +8,8 @@ export interface Ready {
   readonly reason: string | undefined;
   /** It is to be sent nothing new, and answers what comes nevertheless: proxies need a while to notice. */
   readonly isLeaving?: boolean;
+  /** What durable data it has is not what it should be, so that it shows none of it. */
+  readonly isWrong?: boolean;
 }
 
 const STOPPING = "This member is stopping; send requests to another one, or start it again.";
@@ -46,8 +48,8 @@ export class Readiness {
   }
 
   /** Not yet, or not any more, for a reason that ends by itself or is for the operator to mend: one sentence. */
-  waiting(reason: string): void {
-    if (this.#state.status !== "DOWN") this.#state = { ready: false, status: "STARTING", reason };
+  waiting(reason: string, isWrong = false): void {
+    if (this.#state.status !== "DOWN") this.#state = { ready: false, status: "STARTING", reason, isWrong };
   }
 
   up(): void {

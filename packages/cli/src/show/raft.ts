@@ -76,7 +76,8 @@ function troubles(member: unknown): string[] {
   const seen = fieldOf(member, "seen");
   const trust = textIn(status, "trust");
   const sentences = [textIn(member, "error"), textIn(status, "refusing"), textIn(status, "storeFailing")];
-  if (trust !== "" && trust !== "whole")
+  // The other one says so itself, as it refuses.
+  if (trust === "logLost" || trust === "allLost")
     sentences.push("it has lost entries that it had acknowledged, and is brought up to date");
   const total = numberIn(seen, "total");
   if (total > 0)

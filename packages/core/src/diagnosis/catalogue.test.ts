@@ -597,7 +597,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   STATE_DIFFERS: {
     facts: withGroup({ differing: [{ id: "b", index: 1000 }] }),
     sentence:
-      "10.0.0.2:8848 holds other durable data than 10.0.0.1:8848, although both have applied the same log up to entry 1000; remove it with nacre raft remove, and start it with an empty data folder.",
+      "10.0.0.2:8848 holds other durable data than 10.0.0.1:8848, although both have applied the same log up to entry 1000; if it does not take a snapshot by itself, remove it with nacre raft remove, and start it with an empty data folder.",
     not: { "equal data": calm() },
   },
   SNAPSHOT_LATE: {

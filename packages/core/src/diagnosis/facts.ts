@@ -152,7 +152,7 @@ export interface GroupFacts {
   readonly logBytes: number;
   /** Bytes of log after which a snapshot is to be taken. */
   readonly snapshotLogBytes: number;
-  /** What is left of what this member had acknowledged. */
+  /** What is left of what this member had acknowledged, and of what it led to. */
   readonly trust: Trust;
   /** Why this member applies nothing more, and the mend: a sentence without its end. */
   readonly stopped: string | undefined;

@@ -163,6 +163,20 @@ describe("findings about the group of durable data", () => {
     ]);
   });
 
+  test("say once of a member that takes its state anew that it does so, whoever tells of it", () => {
+    const followers = [follower("b", { trust: "stateLost", lag: 20 }), follower("c")];
+    const of = report("b", withGroup({ trust: "stateLost" }, withGroup({}, withPeers(peer("a"), peer("c")))));
+    const findings = mergeFindings([report("a", withGroup({ followers, differing: [{ id: "b", index: 2000 }] })), of]);
+    assert.deepEqual(
+      findings.map(({ code, key }) => `${code} ${key}`),
+      ["STATE_DIFFERS b"],
+    );
+    assert.match(
+      findings[0]?.sentence ?? "",
+      /^10\.0\.0\.2:8848 held other .* a snapshot of 10\.0\.0\.1:8848, which it does by itself/,
+    );
+  });
+
   test("blame the leader for a difference when it differs from most", () => {
     const differing = ["b", "c"].map((id) => ({ id, index: 2000 }));
     const [finding] = mergeFindings([report("a", withGroup({ differing }))]);

@@ -146,6 +146,17 @@ describe("the group of durable data", () => {
     assert.equal(parts(facts).ap.state, "ok");
   });
 
+  test("keeps a member from being ready whose state differs, until it has that of the leader", () => {
+    const facts = withGroup({ trust: "stateLost", leader: "b" });
+    const { ready: isReady, sentence, subsystems } = ready(facts);
+    assert.equal(isReady, false);
+    assert.match(
+      sentence ?? "",
+      /differs from that of most voters.* a snapshot of 10\.0\.0\.2:8848, which it does by itself/,
+    );
+    assert.equal(subsystems.cp.state, "starting");
+  });
+
   test("takes no changes without one, and members stay ready for everything else", () => {
     const facts = withGroup({ leader: undefined, followers: [] });
     const { cp, config } = parts(facts);

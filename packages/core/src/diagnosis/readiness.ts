@@ -106,7 +106,8 @@ function gatesOf(view: View): Gate[] {
       fix: "Wait; if it takes long, see that the other members run and that their member ports are open to this one.",
     });
   }
-  if (own.stage === "starting" && group?.catchingUp !== undefined)
+  if (group?.trust === "stateLost") gates.push(renewingGate(view, group));
+  else if (own.stage === "starting" && group?.catchingUp !== undefined)
     gates.push({
       part: "cp",
       state: "starting",
@@ -148,6 +149,17 @@ function unlistedGate(view: View): Gate {
     since,
     reason: `This member is not a member yet: ${why}; it will be as soon as the list names an address of this machine.`,
     fix: "See that the list can be read and names this member.",
+  };
+}
+
+function renewingGate(view: View, { leader }: GroupFacts): Gate {
+  const from = leader === undefined ? "a leader" : groupNamed(view, leader).address;
+  return {
+    part: "cp",
+    state: "starting",
+    since: view.now,
+    reason: `Durable data at ${view.self.address} differs from that of most voters, although all have applied the same log; it is ready when it has taken a snapshot of ${from}, which it does by itself.`,
+    fix: `${SEND_ELSEWHERE} If it takes long, look at nacre raft status.`,
   };
 }
 

@@ -66,7 +66,12 @@ export interface ClusterSetup {
   readonly group?: { readonly log: GroupHandle; readonly links: GroupLinks };
   readonly resolve: (host: string) => Promise<{ readonly ips: readonly string[]; readonly error?: string }>;
   /** This member has what it needs to serve clients, or not yet and why. Called when that changes. */
-  readonly readiness: (state: { readonly ready: boolean; readonly reason: string }) => void;
+  readonly readiness: (state: {
+    readonly ready: boolean;
+    readonly reason: string;
+    /** What durable data it would show its clients is not as it should be. */
+    readonly isWrong?: boolean;
+  }) => void;
   /** What is outside of the process, for members of a simulated network; by default this machine's own. */
   readonly outside?: Outside;
 }
@@ -128,7 +133,7 @@ export class Cluster {
         sendRaft: (link, frame) => this.links.sendRaft(link, frame),
         shown: (id) => this.shown(id),
         peers: this.peers,
-        caughtUp: () => this.#judgeReadiness(),
+        servingChanged: () => this.#judgeReadiness(),
       });
     this.#clients = new ClientWords({
       clock,
@@ -250,6 +255,8 @@ export class Cluster {
     const recovered = directory === undefined ? [] : await this.#clients.open(directory, log, outside?.files);
     this.distro.feed({ type: "start", journal: recovered });
     naming.share((news) => this.#clients.hear(news));
+    // Before any port: an earlier life has begun it.
+    if (this.#group?.isRenewing === true) this.#judgeReadiness();
   }
 
   /** What this member waits for before it serves durable data, as a clause; undefined once it does. */
@@ -368,9 +375,11 @@ export class Cluster {
 
   #judgeReadiness(): void {
     const { selfState } = this.members.state;
-    if (selfState === "STARTING") this.#setup.readiness({ ready: false, reason: "it does not know its own address" });
-    else if (this.#distroReady.ready && this.catchingUp !== undefined)
-      this.#setup.readiness({ ready: false, reason: this.catchingUp });
+    const isWrong = this.#group?.isRenewing === true;
+    const waiting = (reason: string): void => this.#setup.readiness({ ready: false, reason, isWrong });
+    if (selfState === "STARTING") waiting("it does not know its own address");
+    else if (!this.#distroReady.ready) waiting(this.#distroReady.reason);
+    else if (this.catchingUp !== undefined) waiting(this.catchingUp);
     else this.#setup.readiness(this.#distroReady);
   }
 

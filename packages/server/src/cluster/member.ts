@@ -151,8 +151,9 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     },
     ...(parts.group !== undefined && { group: parts.group }),
     resolve: newResolve(clock),
-    readiness: ({ ready, reason }) => {
-      if (!ready) return readiness.waiting(reason);
+    readiness: ({ ready, reason, isWrong }) => {
+      if (isWrong === true) connections.notReady();
+      if (!ready) return readiness.waiting(reason, isWrong);
       connections.ready();
       readiness.up();
     },

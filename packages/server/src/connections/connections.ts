@@ -169,6 +169,11 @@ export class Connections {
     this.#dispatch.ready();
   }
 
+  /** Calls are answered with 300 again, by which SDKs look for another member. */
+  notReady(): void {
+    this.#dispatch.notReady();
+  }
+
   /**
    * Accepts nothing new, tells a tenth of the connections per second to go elsewhere, and ends what is left after
    * `withinMs`. @returns when no connection is registered any more.

@@ -58,6 +58,11 @@ export class Dispatch {
     this.#starting = false;
   }
 
+  /** As before `ready`. */
+  notReady(): void {
+    this.#starting = true;
+  }
+
   call(port: Port, connection: TransportConnection, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
     const { clock, counters } = this.#setup;
     const arrivedAt = clock.now();

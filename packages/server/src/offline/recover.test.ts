@@ -154,6 +154,11 @@ describe("a member that is to go on alone, because the majority is lost", () => 
       message: /has lost acknowledged entries.*another member/,
     });
 
+    await vote.write({ term: 5, vote: "b", trust: "stateLost" });
+    await assert.rejects(planRecovery(lossy, DATA, "boot-0"), {
+      message: /differs from .* most voters: recover another/,
+    });
+
     const short = new CrashDisk(new Random(1)).restart(false);
     await member(short, { cleanAt: 9 });
     await assert.rejects(planRecovery(short, DATA, "boot-0"), { message: /ends at record 4, but records up to 9/ });

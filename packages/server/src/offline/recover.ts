@@ -52,6 +52,11 @@ export async function planRecovery(
   const found = await readLog(files, directory, boot);
   const vote = await readVote(files, foldersOf(directory).vote, { powerLoss: found.powerLoss });
   const { term = 0, trust = "whole" } = vote?.state ?? {};
+  if (trust === "stateLost")
+    throw new RegistryError(
+      "illegalState",
+      "what the log led to at this member differs from what it led to at most voters: recover another member, or restore a backup with nacre restore",
+    );
   if (trust !== "whole")
     throw new RegistryError(
       "illegalState",

@@ -1,4 +1,5 @@
 import { seconds } from "../../lib/units.ts";
+import { remembers } from "../../raft/model.ts";
 import type { FindingCode } from "../finding.ts";
 import { groupNamed, isForming, isIn, majorityOf, namesText, ofGroup, reachText, voterReach } from "../group-view.ts";
 import { isPresent, named, peersOf, type Row } from "../view.ts";
@@ -75,7 +76,7 @@ export const LEADERSHIP_ROWS = {
       if (group === undefined || !isIn(group, group.self) || since === undefined) return [];
       const reach = voterReach(view, group);
       if (reach.reached.length < majorityOf(group.voters.length)) return [];
-      const lost = group.trust === "whole" ? "" : " and, having lost files, does not vote";
+      const lost = remembers(group.trust) ? "" : " and, having lost files, does not vote";
       const sentence = `${view.self.address} knows no leader since ${clockText(since)}, although it reaches ${reachText(reach)}${lost}, so its durable changes are refused; look at disks and links of the voters with nacre raft status.`;
       return [
         ofGroup(

@@ -1,7 +1,9 @@
 import { seconds } from "../../lib/units.ts";
+import { remembers } from "../../raft/model.ts";
+import type { GroupFacts } from "../facts.ts";
 import type { FindingCode, Named } from "../finding.ts";
 import { groupNamed, namesText, voterReach } from "../group-view.ts";
-import { aboutSelf, type Observed, type Row } from "../view.ts";
+import { aboutSelf, type Observed, type Row, type View } from "../view.ts";
 import { bytesText, clockText, count } from "../words.ts";
 
 const STILL_MS = seconds(4);
@@ -27,8 +29,10 @@ export const REPLICA_ROWS = {
       const { group } = view.facts;
       if (group === undefined) return [];
       const { reached } = voterReach(view, group);
-      return group.followers.flatMap(({ id, lag }): Observed[] => {
+      return group.followers.flatMap(({ id, lag, trust }): Observed[] => {
         const progress = view.memory.group.followers.get(id);
+        // It waits for a snapshot in the place of all that it has.
+        if (trust === "stateLost") return [];
         if (!reached.includes(id) || lag === 0 || progress === undefined) return [];
         const isStill = view.now - progress.movedAt >= STILL_MS;
         const isFar = lag >= FAR_ENTRIES && view.now - progress.shrankAt >= STILL_MS;
@@ -76,7 +80,7 @@ export const REPLICA_ROWS = {
       const { group } = view.facts;
       if (group === undefined) return [];
       const { self, trust, followers } = group;
-      const all = [{ id: self, trust }, ...followers].filter((one) => one.trust !== "whole");
+      const all = [{ id: self, trust }, ...followers].filter((one) => !remembers(one.trust));
       return all.map(({ id, trust: left }): Observed => {
         const one = groupNamed(view, id);
         const what = left === "logLost" ? "entries" : "entries, and for whom it voted";
@@ -92,18 +96,19 @@ export const REPLICA_ROWS = {
     severity: "error",
     area: "cp",
     title: "The same entries led to different data",
-    means: "Two members answer differently for durable data, and will go on to.",
+    means:
+      "Two members answer differently for durable data. One that differs from more than half of all voters, which agree, is not ready until it has taken a snapshot of the leader, once in an hour at most; a leader that differs hands over first. Its votes and its log count all the while.",
     why: "Members compare what every thousand entries led to. A difference is a fault of this program, of memory or of a disk.",
-    fix: "Report it with the log. Remove the member that differs with `nacre raft remove`, stop it, and start it with an empty data folder: it takes everything from the others.",
+    fix: "Report it with the log, and with the state that differed: it is in `damaged` in the data folder. A member that does not take the snapshot by itself, because no majority agrees or because it differs again, is removed with `nacre raft remove`, stopped, and started with an empty data folder: it takes everything from the others.",
     afterMs: 0,
     find: (view) => {
-      const { differing = [], followers = [] } = view.facts.group ?? {};
-      const [first] = differing;
-      if (first === undefined) return [];
-      // When it differs from most, the leader is the odd one.
-      if (differing.length > 1 && differing.length * 2 > followers.length)
-        return [differs(view.self, namesText(differing.map(({ id }) => groupNamed(view, id))), first.index)];
-      return differing.map(({ id, index }) => differs(groupNamed(view, id), view.self.address, index));
+      const { group } = view.facts;
+      if (group === undefined) return [];
+      const { self, trust, leader } = group;
+      const all = [{ id: self, trust }, ...group.followers];
+      const renewed = all.filter((one) => one.trust === "stateLost").map(({ id }) => id);
+      const from = leader === undefined ? "a leader" : groupNamed(view, leader).address;
+      return [...differences(view, group, renewed), ...renewed.map((id) => takes(groupNamed(view, id), from))];
     },
   },
 
@@ -129,8 +134,23 @@ export const REPLICA_ROWS = {
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
 
-/** Of a group of one nobody says so: there is nobody to compare with. */
+/** Those that do not mend themselves just now. Of a group of one nobody says so: there is nobody to compare with. */
+function differences(view: View, { differing, followers }: GroupFacts, renewed: readonly string[]): Observed[] {
+  const rest = differing.filter(({ id }) => !renewed.includes(id));
+  const [first] = rest;
+  if (first === undefined) return [];
+  // When it differs from most, the leader is the odd one.
+  if (rest.length > 1 && rest.length * 2 > followers.length)
+    return [differs(view.self, namesText(rest.map(({ id }) => groupNamed(view, id))), first.index)];
+  return rest.map(({ id, index }) => differs(groupNamed(view, id), view.self.address, index));
+}
+
 function differs(one: Named, others: string, index: number): Observed {
-  const sentence = `${one.address} holds other durable data than ${others}, although both have applied the same log up to entry ${index}; remove it with nacre raft remove, and start it with an empty data folder.`;
+  const sentence = `${one.address} holds other durable data than ${others}, although both have applied the same log up to entry ${index}; if it does not take a snapshot by itself, remove it with nacre raft remove, and start it with an empty data folder.`;
+  return { key: one.id ?? "", members: [one], sentence };
+}
+
+function takes(one: Named, from: string): Observed {
+  const sentence = `${one.address} held other durable data than most voters, although all have applied the same log; it is not ready until it has taken a snapshot of ${from}, which it does by itself: report this with its log.`;
   return { key: one.id ?? "", members: [one], sentence };
 }

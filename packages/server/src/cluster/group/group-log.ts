@@ -315,6 +315,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
           if (isCurrent() && committed) this.#configured(configuration);
           this.#changed();
         },
+        renewing: () => isCurrent() && this.#changed(),
         held: () => this.outside.held(),
         removed: () => {
           if (!isCurrent()) return;

@@ -9,6 +9,7 @@ import { Forming } from "./forming-runner.ts";
 import type { GroupLinks } from "./group-links.ts";
 import type { GroupHandle } from "./group-log.ts";
 
+const RENEWING = "it takes a snapshot of the leader, because its durable data differs from that of most voters";
 /** For an answer of the group's leader, through the member that was asked. */
 const JOIN_MS = 5_000;
 
@@ -24,8 +25,8 @@ export interface MemberGroupParts {
   readonly sendRaft: (link: LinkId, frame: Uint8Array) => boolean;
   readonly shown: (id: MemberId) => string;
   readonly peers: Pick<Peers, "ask">;
-  /** Durable data may be served. */
-  readonly caughtUp: () => void;
+  /** Durable data may be served, or not any more. */
+  readonly servingChanged: () => void;
 }
 
 /** Joins the group's log to the cluster: who hears whom, how this member comes into its group, when it has caught up. */
@@ -33,11 +34,12 @@ export class MemberGroup {
   readonly #parts: MemberGroupParts;
   readonly #forming: Forming;
   readonly #catchingUp: CatchingUp;
+  #wasRenewing = false;
   /** To which this member belongs, as it was saved last. */
   #group: string;
 
   constructor(parts: MemberGroupParts) {
-    const { clock, logger, log, links, identity, membership, feed, sendRaft, shown, peers, caughtUp } = parts;
+    const { clock, logger, log, links, identity, membership, feed, sendRaft, shown, peers, servingChanged } = parts;
     this.#parts = parts;
     this.#group = groupOf(identity.identity);
     const downSince = (id: MemberId): number | undefined => {
@@ -54,17 +56,28 @@ export class MemberGroup {
       membership,
       askToJoin: (id) => peers.ask(id, "group.join", { epoch: identity.identity.epoch }, JOIN_MS),
     });
-    this.#catchingUp = new CatchingUp({ clock, log: logger, readIndex: () => log.readIndex(), ended: caughtUp });
+    this.#catchingUp = new CatchingUp({ clock, log: logger, readIndex: () => log.readIndex(), ended: servingChanged });
     log.outside = {
       whyNotFirst: () => this.#forming.whyNotFirst(),
       held: () => feed({ type: "dataHeld" }),
-      changed: () => this.#forming.look(),
+      changed: () => {
+        this.#forming.look();
+        if (this.isRenewing === this.#wasRenewing) return;
+        this.#wasRenewing = this.isRenewing;
+        servingChanged();
+      },
     };
   }
 
   /** What this member waits for before it serves durable data, as a clause; undefined once it does. */
   get catchingUp(): string | undefined {
+    if (this.isRenewing) return RENEWING;
     return this.#catchingUp.isOver ? undefined : this.#catchingUp.reason;
+  }
+
+  /** What it holds differs from what most hold. */
+  get isRenewing(): boolean {
+    return this.#parts.log.group?.trust === "stateLost";
   }
 
   start(): void {

@@ -35,13 +35,18 @@ export function statusOf({ readiness, switches }: Pick<FilterSetup, "readiness" 
 
 /** Operators mend a status with these calls, and probes read it from them, so no status closes them. */
 const OPERATOR = /^\/v(?:1|2|3\/admin)\/ns\/(?:operator|ops)\//;
+const CONFIG = /^\/v(?:1|2|3\/client|3\/admin)\/cs\//;
 const NAMING = /^\/v(?:1|2|3\/client|3\/admin)\/ns\//;
 
-/** Refuses naming calls that an operator has blocked or that this member cannot serve at the moment. */
+/**
+ * Refuses naming calls that an operator has blocked or that this member cannot serve at the moment, and calls of
+ * configurations where those that it holds are not as they should be.
+ */
 export function trafficRefusal(
   setup: FilterSetup,
   call: Pick<Call, "method" | "path" | "uri" | "agent">,
 ): Answer | undefined {
+  if (CONFIG.test(call.path) && setup.readiness.state().isWrong === true) return statusRefusal(setup, call);
   if (!NAMING.test(call.path)) return undefined;
   for (const [prefix, status] of Object.entries(setup.switches().limitedUrlMap))
     if (call.uri.startsWith(prefix) || call.path.startsWith(prefix)) return empty(status);
@@ -50,6 +55,11 @@ export function trafficRefusal(
   if (status === "UP" || call.agent.startsWith("Nacos-Server") || OPERATOR.test(call.path)) return undefined;
   const reads = call.method === "GET" || call.method === "HEAD";
   if (status === "READ_ONLY" ? reads : status === "WRITE_ONLY" && !reads) return undefined;
+  return statusRefusal(setup, call);
+}
+
+function statusRefusal(setup: FilterSetup, call: Pick<Call, "path">): Answer {
+  const status = statusOf(setup);
   const { reason } = setup.readiness.state();
   // SDKs of 1.x find these words without a blank before "now"; it stays as they know it.
   const rest = reason === undefined ? "please try again later!" : `detailed error message: ${reason}`;

@@ -225,6 +225,15 @@ describe("a member that cannot serve", () => {
     assert.equal((await test.call("GET /v3/admin/core/x")).status, 200);
   });
 
+  test("shows nothing of configurations while those that it has are not as they should be", async () => {
+    const test = serving([v3("GET", "/v3/client/cs/x", () => result(1)), v3("GET", "/v3/admin/cs/x", () => result(1))]);
+    test.ready = { ready: false, status: "STARTING", reason: "loading" };
+    assert.equal((await test.call("GET /v3/client/cs/x")).status, 200);
+    test.ready = { ...test.ready, isWrong: true };
+    for (const path of ["/v3/client/cs/x", "/v3/admin/cs/x"])
+      assert.equal((await test.call(`GET ${path}`)).status, 503);
+  });
+
   test("serves while it leaves, unless an operator set a status", async () => {
     const test = serving([]);
     test.ready = { ready: false, status: "DOWN", reason: "stopping", isLeaving: true };
