@@ -14,6 +14,8 @@ import { testStep } from "./lib/test-run.ts";
 /** As many processes as there are cores, and a minute or two on two of them. */
 const SIM_WORKERS = Math.min(4, availableParallelism());
 
+const SERVED = /\b(startServed|new TestHttp|new ConfigHttp|allHttp|Member\.open)\(/;
+
 const words = process.argv.slice(2);
 const inCi = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
 const unitOnly = words.includes("unit");
@@ -50,10 +52,13 @@ function simStep(name: string, only: string, seeds: number): StepResult {
   return commandStep(name, process.execPath, ["scripts/sim.ts", ...args], true);
 }
 
-/** Suites that speak to a server over sockets, and do not say which one: see `served.fixture.ts`. */
+/**
+ * Suites that do not say which server they speak to: over sockets (`served.fixture.ts`), or to the features in this
+ * process (`durable.fixture.ts`).
+ */
 function servedFiles(): string[] {
   const files = globSync("packages/server/src/**/*.test.ts", { cwd: ROOT });
-  return files.filter((file) => readFileSync(join(ROOT, file), "utf8").includes("startServed(")).sort();
+  return files.filter((file) => SERVED.test(readFileSync(join(ROOT, file), "utf8"))).sort();
 }
 
 /** The official clients have a runner of their own: they need other toolchains and a server each. */

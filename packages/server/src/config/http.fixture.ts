@@ -1,9 +1,9 @@
+import { openTestLog } from "../durable.fixture.ts";
 import { TestHttp } from "../naming/http.fixture.ts";
 import { stateMachine } from "../state-machine.ts";
-import { openMemoryLog } from "../storage/memory-log.ts";
 import type { HttpServerSetup } from "../transport/http/http-server.ts";
 import { Checks } from "./checks/checks.ts";
-import { testedConfigs } from "./configs.fixture.ts";
+import { anotherMachine, testedConfigs } from "./configs.fixture.ts";
 import type { Configs, ConfigsSetup } from "./configs.ts";
 import type { ConfigHttpDeps } from "./http-common/deps.ts";
 import { configV1Routes } from "./http-v1/routes.ts";
@@ -21,7 +21,11 @@ export function testConfigs(test: TestHttp, some: Partial<ConfigsSetup> = {}): T
   const checks = new Checks();
   const checkContent: ConfigsSetup["checkContent"] = (type, text, schema) => checks.checkContent(type, text, schema);
   const configs = testedConfigs({ clock, log, connections }, { checkContent, ...some });
-  const durable = openMemoryLog({ machine: stateMachine(naming, configs), wallClock: () => clock.wall() });
+  const durable = openTestLog({
+    machine: stateMachine(naming, configs),
+    another: () => anotherMachine({ checkContent, ...some }),
+    wallClock: () => clock.wall(),
+  });
   configs.attach({ durable, store: durable.configs });
   return {
     configs,

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { ConnectionListener, Connections, Push } from "../connections/connections.ts";
 import type { ConfigsSetup } from "./configs.ts";
-import { BY, Member, named } from "./member.fixture.ts";
+import { BY, IN_MEMORY, Member, named } from "./member.fixture.ts";
 import { contentOf } from "./sealing.ts";
 
 const md5 = (text: string) => contentOf(text).md5;
@@ -103,6 +103,7 @@ test("what listens, polls, watches, publishes and leaves again leaves nothing be
         else unanswered.set(connectionId, [...(unanswered.get(connectionId) ?? []), () => settle("gone")]);
       }
     }),
+    IN_MEMORY,
   );
   const { configs, clock } = member;
 

@@ -1,19 +1,21 @@
 import type { ConfigFields, GrayTarget } from "@nacre/core/config";
 import type { ConfigName } from "@nacre/protocol";
 import { FakeClock } from "@nacre/testkit/fake-clock";
-import { Connections } from "../connections/connections.ts";
-import { KeptLog } from "../naming/http.fixture.ts";
-import { Naming } from "../naming/naming.ts";
+import { openTestLog } from "../durable.fixture.ts";
+import { type KeptLog, testedNaming } from "../naming/http.fixture.ts";
 import { stateMachine } from "../state-machine.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import { type DurableLogOptions, openDurableLog } from "../storage/durable-log.ts";
 import { openMemoryLog } from "../storage/memory-log.ts";
-import { testedConfigs } from "./configs.fixture.ts";
+import { anotherMachine, testedConfigs } from "./configs.fixture.ts";
 import type { Configs, ConfigsSetup } from "./configs.ts";
 import type { ImportItem } from "./service.ts";
 
 export const BY = { user: "ada", ip: "10.0.0.9" };
 export const named = (dataId: string, namespace = "public"): ConfigName => ({ namespace, group: "g", dataId });
+
+/** In place of a folder, for what is measured of one member: its log is in memory whatever is set. */
+export const IN_MEMORY = Symbol("in memory");
 
 /** A real core and shell on a clock that stands still, over a log and a store in memory or in a folder. */
 export class Member {
@@ -32,36 +34,24 @@ export class Member {
   /** @param over  takes the place of methods of the store. */
   static async open(
     some: Partial<ConfigsSetup> = {},
-    directory?: string,
+    directory?: string | typeof IN_MEMORY,
     over: (store: ConfigStore) => Partial<ConfigStore> = () => ({}),
     storage: Pick<DurableLogOptions<unknown, unknown>, "boot" | "files" | "limits"> = {},
   ): Promise<Member> {
     const clock = new FakeClock();
-    const log = new KeptLog();
-    const connections = new Connections({
-      clock,
-      log,
-      abilities: {},
-      address: { ip: "10.0.0.1", port: 8848 },
-      queuedBytesMax: 1024 * 1024,
-    });
-    const naming = new Naming({
-      clock,
-      log,
-      connections,
-      options: {},
-      pushTimeoutMs: 5000,
-      self: { memberId: "m", incarnation: 1 },
-    });
+    const { log, connections, naming } = testedNaming("m", {}, clock);
     const checkContent: ConfigsSetup["checkContent"] = async (type, text) =>
       text === "{" ? `${type}: line 1, column 2: it ends too early` : undefined;
     const configs = testedConfigs({ clock, log, connections }, { checkContent, ...some });
     const machine = stateMachine(naming, configs);
     const wallClock = (): number => clock.wall();
+    const another = (): typeof machine => anotherMachine({ checkContent, ...some });
     const durable =
       directory === undefined
-        ? openMemoryLog({ machine, wallClock })
-        : await openDurableLog({ machine, directory, wallClock, ...storage });
+        ? openTestLog({ machine, another, wallClock })
+        : directory === IN_MEMORY
+          ? openMemoryLog({ machine, wallClock })
+          : await openDurableLog({ machine, directory, wallClock, ...storage });
     const store = Object.assign(Object.create(durable.configs) as ConfigStore, over(durable.configs));
     configs.attach({ durable, store });
     return new Member(clock, configs, log, durable);

@@ -1,11 +1,14 @@
+import type { Command, NamingOptions } from "@nacre/core/naming";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Injector, injector } from "@nacre/testkit/inject";
 import { neverReplaced } from "@nacre/testkit/log-suite";
 import { alone, type Members } from "../cluster/members.ts";
 import { NO_PEERS, type Peers } from "../cluster/peer-calls.ts";
+import { decodeCommand, encodeCommand } from "../config/command-codec.ts";
 import { Connections, type Log } from "../connections/connections.ts";
+import { openTestLog } from "../durable.fixture.ts";
 import type { Ready } from "../readiness.ts";
-import { openMemoryLog } from "../storage/memory-log.ts";
+import type { StateMachine } from "../storage/port.ts";
 import { statusOf } from "../transport/http/filters.ts";
 import { createHttpServer, type HttpServer, type HttpServerSetup } from "../transport/http/http-server.ts";
 import type { Route } from "../transport/http/route.ts";
@@ -33,6 +36,16 @@ export interface Answered {
   readonly json: any;
 }
 
+/** The core and shell of a member on a clock that stands still. */
+export function testedNaming(memberId: string, options: Partial<NamingOptions>, clock = new FakeClock()) {
+  const log = new KeptLog();
+  const address = { ip: "10.0.0.1", port: 8848 };
+  const connections = new Connections({ clock, log, abilities: {}, address, queuedBytesMax: 1024 * 1024 });
+  const self = { memberId, incarnation: 1 };
+  const naming = new Naming({ clock, log, connections, options, pushTimeoutMs: 5000, self });
+  return { clock, log, connections, naming };
+}
+
 /** Naming over HTTP without sockets: real cores and shells on a clock that stands still. */
 export class TestHttp {
   readonly clock: FakeClock;
@@ -47,29 +60,26 @@ export class TestHttp {
   readonly logLevels: string[] = [];
   /** Whom v1 asks; a test may change it. */
   peers: Peers = NO_PEERS;
+  readonly #durable: { close(): Promise<void> };
 
   constructor(some: Partial<HttpServerSetup> = {}, more: (test: TestHttp) => readonly Route[] = () => []) {
     this.clock = new FakeClock();
-    this.log = new KeptLog();
-    this.connections = new Connections({
-      clock: this.clock,
-      log: this.log,
-      abilities: {},
-      address: { ip: "10.0.0.1", port: 8848 },
-      queuedBytesMax: 1024 * 1024,
+    const options = { metadataLengthMax: some.metadataLengthMax ?? 1024 };
+    const here = testedNaming("m", options, this.clock);
+    this.log = here.log;
+    this.connections = here.connections;
+    this.naming = here.naming;
+    const machineOf = ({ machine }: Naming): StateMachine<Command, undefined> => ({
+      ...machine,
+      codec: { encode: encodeCommand, decode: decodeCommand },
+      replace: neverReplaced,
     });
-    this.naming = new Naming({
-      clock: this.clock,
-      log: this.log,
-      connections: this.connections,
-      options: { metadataLengthMax: some.metadataLengthMax ?? 1024 },
-      pushTimeoutMs: 5000,
-      self: { memberId: "m", incarnation: 1 },
-    });
-    const durable = openMemoryLog({
-      machine: { ...this.naming.machine, replace: neverReplaced },
+    const durable = openTestLog({
+      machine: machineOf(this.naming),
+      another: () => machineOf(testedNaming("n", options).naming),
       wallClock: () => this.clock.wall(),
     });
+    this.#durable = durable;
     this.naming.attach({ durable });
     this.members = alone(() => ({
       ip: "10.0.0.1",
@@ -147,5 +157,6 @@ export class TestHttp {
   async close(): Promise<void> {
     this.naming.stop();
     await this.server.close(0);
+    await this.#durable.close();
   }
 }
