@@ -169,6 +169,19 @@ describe("an order", () => {
     await group.during(log.order({ type: "transfer", id }));
     await group.until(() => group.leader?.id === id, "the new leader");
   });
+
+  test("hands the leadership over once, should several ask for it", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const { id, log } = leaderOf(group);
+    const [next, other] = IDS.filter((one) => one !== id);
+    const orders = Promise.allSettled(
+      [next, undefined, next, other].map((to) => log.order({ type: "transfer", id: to })),
+    );
+    const outcomes = (await group.during(orders)).map((one) => one.status === "fulfilled" || one.reason.message);
+    const refused = "the leadership is being handed over to another member already";
+    assert.deepEqual(outcomes, [true, true, true, refused]);
+    await group.until(() => group.leader?.id === next, "the new leader");
+  });
 });
 
 describe("a planned stop", () => {

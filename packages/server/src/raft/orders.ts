@@ -145,7 +145,12 @@ export class Orders {
     await undefined;
     const token = this.#group.token();
     if (order.type === "transfer") {
+      const underWay = this.#group.core.leading?.transfer;
+      if (underWay !== undefined && order.id !== undefined && order.id !== underWay.to)
+        throw new RegistryError("notApplied", "the leadership is being handed over to another member already");
       const answer = this.#wait(token, true);
+      // Who asks for the same has the outcome of the one that is under way.
+      if (underWay !== undefined) return answer;
       this.#feed({ type: "transfer", to: order.id });
       return answer;
     }

@@ -71,7 +71,13 @@ function commandIn(call: Call): ReferenceCommand {
     string,
     unknown
   >;
-  const text = (given: unknown): string => (typeof given === "string" ? given.trim() : "");
-  if (text(command) === "") throw new RegistryError("parameterMissing", "The body must be JSON with a 'command'.");
-  return { groupId: text(groupId), command: text(command), value: text(value) };
+  const text = (name: string, given: unknown): string => {
+    if (given === undefined || given === null) return "";
+    if (typeof given === "string") return given.trim();
+    // What is left out means whoever is best, or all: nobody is to come to that by a mistake.
+    throw new RegistryError("invalidParameter", `Param '${name}' of the body must be a text.`);
+  };
+  const words = { groupId: text("groupId", groupId), command: text("command", command), value: text("value", value) };
+  if (words.command === "") throw new RegistryError("parameterMissing", "The body must be JSON with a 'command'.");
+  return words;
 }

@@ -34,6 +34,10 @@ describe("operators of three members", () => {
     );
     await until(async () => (await status(members, 0)).leader?.id === third.id);
 
+    const wrong = JSON.stringify({ command: "transferLeader", value: { address: next.address } });
+    const refused = await fetch(url, { method: "POST", body: wrong, headers: { "Content-Type": "application/json" } });
+    assert.equal(((await refused.json()) as { message: string }).message, "Param 'value' of the body must be a text.");
+
     const taken = await members.ask(0, `POST ${RAFT}/snapshot`);
     assert.deepEqual(
       taken.data.map(({ index }: { index: number }) => index > 0),
