@@ -6,6 +6,7 @@ import {
   isClose,
   keepFrom,
   type Message,
+  needsSnapshot,
   newRaft,
   nextAt,
   type Persist,
@@ -179,6 +180,9 @@ export class RaftMember {
       case "trusted":
         this.disk.trust = "whole";
         return;
+      case "distrusted":
+        this.disk.trust = "stateLost";
+        return;
       case "roleChanged":
       case "leaderChanged":
         this.world.log(`${this.id} ${effect.type} ${effect.type === "roleChanged" ? effect.role : effect.leader}`);
@@ -291,6 +295,7 @@ export class RaftMember {
     this.#snapshots.set(snapshot.index, snapshot);
     this.#lastSaved = snapshot.index;
     this.clients.installed();
+    this.feed({ type: "stateRenewed" });
     for (const checker of this.world.checkers) checker.installed?.(this.world, this);
   }
 
@@ -303,7 +308,7 @@ export class RaftMember {
     this.#later(world.random.next() * 3, (core) => {
       this.#isApplying = false;
       // A snapshot that is on its way to disk takes the place of what was not applied.
-      while (this.machine.index < this.commit && this.machine.index >= this.log.base) {
+      while (core.trust !== "stateLost" && this.machine.index < this.commit && this.machine.index >= this.log.base) {
         const entry = this.entry(this.machine.index + 1);
         assert.ok(entry !== undefined, `${this.id} has what it applies`);
         const { admission, output } = this.machine.apply(entry, this.clock());
@@ -318,7 +323,8 @@ export class RaftMember {
 
   #save(core: Raft): void {
     const { world, machine, disk } = this;
-    if (machine.index - this.#lastSaved < world.snapshotEvery || disk.isFull) return;
+    const isDue = machine.index - this.#lastSaved >= world.snapshotEvery || needsSnapshot(core);
+    if (!isDue || disk.isFull) return;
     if (disk.writes.some(({ snapshot }) => snapshot !== undefined)) return;
     this.#lastSaved = machine.index;
     const bytes = 30 + world.random.below(150);
@@ -378,6 +384,7 @@ export class RaftMember {
     if (world.now >= this.pausedUntil) {
       this.clients.pump();
       if (core.leading !== undefined) this.#manage(core);
+      if (needsSnapshot(core)) this.#save(core);
       if (core.diskRefuses && !this.disk.isFull) this.feed({ type: "diskTakes" });
     }
     world.at(world.now + 60, () => this.#pump(core));

@@ -19,6 +19,15 @@ describe("a group of members under faults", () => {
     for (let seed = 1; seed <= SEEDS; seed++) runRaftSim(seed);
   });
 
+  test("keeps every promise while members take their state anew (R14)", () => {
+    let renewed = 0;
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { trace } = runRaftSim(seed, { weather: seed % 2 === 0 ? "disks" : "everything", losesStates: true });
+      renewed += trace.filter((line) => line.includes("differs")).length;
+    }
+    assert.ok(renewed > 0);
+  });
+
   test("does the same for the same seed", () => {
     for (const seed of [6, 7, 8]) assert.deepEqual(runRaftSim(seed).trace, runRaftSim(seed).trace);
   });

@@ -35,6 +35,8 @@ export interface RaftSimOptions {
   readonly breakage?: RaftBreakage;
   readonly checkers?: readonly RaftChecker[];
   readonly busyMs?: number;
+  /** A member whose files would be damaged has another state than the others instead. */
+  readonly losesStates?: boolean;
 }
 
 const DEADLINE_MS = 3_000;
@@ -49,7 +51,7 @@ export function runRaftSim(seed: number, options: RaftSimOptions = {}): RaftWorl
   const weather = options.weather ?? (RAFT_WEATHERS[seed % RAFT_WEATHERS.length] as RaftWeather);
   const world = new RaftWorld(seed, options.breakage ?? {}, options.checkers ?? allRaftCheckers());
   try {
-    new RaftSim(world, weather, options.busyMs ?? 10_000).run();
+    new RaftSim(world, weather, options).run();
   } catch (cause) {
     const told = cause instanceof Error ? cause.message : String(cause);
     const last = world.trace.slice(-40).join("\n  ");
@@ -62,6 +64,7 @@ class RaftSim {
   readonly #world: RaftWorld;
   readonly #weather: RaftWeather;
   readonly #busyMs: number;
+  readonly #losesStates: boolean;
   #clients = 0;
   #value = 0;
   #isOver = false;
@@ -71,10 +74,11 @@ class RaftSim {
   /** The last term that was cut short. */
   #reigned = 0;
 
-  constructor(world: RaftWorld, weather: RaftWeather, busyMs: number) {
+  constructor(world: RaftWorld, weather: RaftWeather, { busyMs = 10_000, losesStates = false }: RaftSimOptions) {
     this.#world = world;
     this.#weather = weather;
     this.#busyMs = busyMs;
+    this.#losesStates = losesStates;
     this.#isQuiet = world.random.chance(0.4);
   }
 
@@ -349,6 +353,11 @@ class RaftSim {
     if (!isSettled || !wanted.has(member.id) || voters.length < 3) return;
     if (!members.every(({ core, id }) => core !== undefined || !wanted.has(id))) return;
     this.#damagedAt = world.now;
+    if (this.#losesStates) {
+      world.log(`the state of ${member.id} differs`);
+      member.feed({ type: "stateLost" });
+      return;
+    }
     member.crash();
     const votes = random.chance(0.5);
     world.log(`${member.id} loses ${votes ? "everything" : "its log"}`);

@@ -73,7 +73,8 @@ export function leaderTick(state: Raft, now: Millis, out: Out): void {
     out.effects.push({ type: "transferEnded", to: transfer.to, done: false });
   }
   if (now < leading.heartbeatAt) return;
-  if (refusesWrites(state) && leading.transfer === undefined && bestPeer(state, now) !== undefined)
+  const standsAside = refusesWrites(state) || state.trust !== "whole";
+  if (standsAside && leading.transfer === undefined && bestPeer(state, now) !== undefined)
     startTransfer(state, undefined, now, out);
   for (const peer of leading.peers.values()) {
     if (peer.leaving !== undefined && now >= peer.leaving.until) leading.peers.delete(peer.id);
