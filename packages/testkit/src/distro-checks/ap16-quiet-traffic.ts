@@ -1,17 +1,22 @@
-import { frames } from "@nacre/core/distro";
+import { DEFAULT_DISTRO_OPTIONS, frames } from "@nacre/core/distro";
 import type { Checker } from "../distro-model.ts";
 import { disagreement } from "./agree.ts";
 
 const DIGEST_MS = 2_000;
+const MESSAGE_MS = 1_000;
+/** What was told before the weather cleared, and its answer lost, is told once more, and this long after it at the latest. */
+const TOLD_AGAIN_MS = DEFAULT_DISTRO_OPTIONS.retryMaxMs + MESSAGE_MS;
 
 /** AP-16: while nothing changes and all agree, members exchange digests, whose size does not depend on clients. */
 export function quietTraffic(): Checker {
   let agreedAt = Infinity;
   let sent = 0;
+  const quietAt = (healedAt: number): number =>
+    Math.max(agreedAt + MESSAGE_MS, healedAt === 0 ? 0 : healedAt + TOLD_AGAIN_MS);
   return {
     name: "AP-16",
     sent(world, from, to, message) {
-      if (world.now <= agreedAt + 1_000 || Math.max(world.lastChangeAt, world.healedAt) > agreedAt) return;
+      if (world.now <= quietAt(world.healedAt) || Math.max(world.lastChangeAt, world.healedAt) > agreedAt) return;
       sent++;
       const bytes = frames(message).reduce((sum, frame) => sum + frame.length, 0);
       const bytesMax = 16 + 16 * world.members.length;
@@ -30,7 +35,7 @@ export function quietTraffic(): Checker {
         return;
       }
       const pairs = world.members.length * (world.members.length - 1);
-      const rounds = Math.ceil(Math.max(0, now - agreedAt - 1_000) / DIGEST_MS) + 1;
+      const rounds = Math.ceil(Math.max(0, now - quietAt(healedAt)) / DIGEST_MS) + 1;
       if (sent > pairs * rounds) throw new Error(`AP-16: ${sent} messages in ${rounds} rounds of ${pairs} pairs`);
     },
   };
