@@ -12,6 +12,7 @@ import { onlyAlone } from "./cluster/only-alone.ts";
 import { Checks } from "./config/checks/checks.ts";
 import { loadCiphers } from "./config/cipher/load-ciphers.ts";
 import { Configs } from "./config/configs.ts";
+import { listenersAt } from "./config/http-common/listeners.ts";
 import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
@@ -196,6 +197,7 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
       durable,
       group: group && { log: group, links: groupLinks },
       readiness,
+      listeners: listenersAt({ configs, connections }),
       held: () => ({ configs: configs.state.counts.items, namespaces: configs.state.namespaces.size }),
       load,
       address,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { unfound } from "@nacre/core/membership";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
+import { type Listeners, listenerPage } from "../config/listener-page.ts";
 import type { Connections } from "../connections/connections.ts";
 import { type MemberLoad, obeyReload } from "../connections/loader.ts";
 import type { ProcessLoad } from "../metrics/load.ts";
@@ -56,6 +57,8 @@ export interface MemberParts {
   /** The log and what it hears others through; undefined for a member that keeps nothing on disk. */
   readonly group: ClusterSetup["group"];
   readonly readiness: Readiness;
+  /** Of configurations, here. */
+  readonly listeners: Listeners;
   /** What of configurations is held here. */
   readonly held: () => { readonly configs: number; readonly namespaces: number };
   readonly load: () => ProcessLoad;
@@ -147,6 +150,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       ...converging.calls,
       ...raft.calls,
       "naming.subscribers": (given) => subscriberPage(naming, given),
+      "config.listeners": (given) => listenerPage(parts.listeners, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
     ...(parts.group !== undefined && { group: parts.group }),

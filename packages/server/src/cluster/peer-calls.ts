@@ -11,6 +11,7 @@ import {
   type ServiceName,
   text,
 } from "@nacre/protocol";
+import { type ListenerLine, type ListenerQuestion, listenerPageField } from "../config/listener-page.ts";
 import type { MemberLoad } from "../connections/loader.ts";
 import { type Subscriber, subscriberPageField } from "../naming/subscriber-page.ts";
 import { RAFT_ANSWERS, type RaftCalls } from "../ops/raft/wire.ts";
@@ -37,6 +38,11 @@ export interface PeerCalls extends ConvergeCalls, RaftCalls {
   "naming.subscribers": {
     given: { readonly service: ServiceName; readonly from: number };
     answered: Page<Subscriber>;
+  };
+  /** Who of yours listens to this configuration, or what is listened to from this address? From the number on. */
+  "config.listeners": {
+    given: ListenerQuestion & { readonly from: number };
+    answered: Page<ListenerLine>;
   };
   /** Send away what you hold beyond `keep`, at most this share of all, to the redirected address. */
   "loader.reload": {
@@ -112,6 +118,7 @@ const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answere
   }),
   "loader.reload": object({ moved: integer(0) }),
   "naming.subscribers": subscriberPageField,
+  "config.listeners": listenerPageField,
   ...CONVERGE_ANSWERS,
   ...RAFT_ANSWERS,
   "diagnosis.report": { read: readMemberReport },
@@ -154,4 +161,34 @@ export async function everyPage<T>(
     if (page.items.length === 0 || page.next === from) return { items, complete: false };
     from = page.next;
   }
+}
+
+/** What is asked in pages, each from a number on. */
+interface PagedCalls {
+  readonly "naming.subscribers": { readonly given: { readonly service: ServiceName }; readonly item: Subscriber };
+  readonly "config.listeners": { readonly given: ListenerQuestion; readonly item: ListenerLine };
+}
+
+/** Asks all other members for all of their pages. @returns a list of each that answers, up to where it stopped to. */
+export async function everyPageOfAll<Name extends keyof PagedCalls>(
+  peers: Peers,
+  name: Name,
+  given: PagedCalls[Name]["given"],
+  { itemsMax, timeoutMs }: { readonly itemsMax: number; readonly timeoutMs: number },
+): Promise<readonly (readonly PagedCalls[Name]["item"][])[]> {
+  type Answered = Page<PagedCalls[Name]["item"]>;
+  const from = (start: number) => ({ ...given, from: start }) as unknown as PeerCalls[Name]["given"];
+  const firstPages = await peers.askAll(name, from(0), timeoutMs);
+  return Promise.all(
+    firstPages.map(async ({ memberId, answer }) => {
+      if (answer === undefined) return [];
+      const first = answer as Answered;
+      const ask = async (start: string | undefined): Promise<Answered> =>
+        start === undefined ? first : ((await peers.ask(memberId, name, from(Number(start)), timeoutMs)) as Answered);
+      return everyPage(ask, itemsMax).then(
+        ({ items }) => items,
+        () => first.items,
+      );
+    }),
+  );
 }

@@ -30,6 +30,10 @@ export function testConfigs(test: TestHttp, some: Partial<ConfigsSetup> = {}): T
   return {
     configs,
     connections,
+    peers: {
+      ask: (...asked) => test.peers.ask(...asked),
+      askAll: (...asked) => test.peers.askAll(...asked),
+    },
     readiness: { state: () => test.ready },
     setLogLevel: (name, level) => test.logLevels.push(`${name}=${level}`),
     readYaml: (text) => checks.readYaml(text),

@@ -1,6 +1,6 @@
 import { subscribersOf } from "@nacre/core/naming";
 import { type ServiceName, serviceKey } from "@nacre/protocol";
-import { everyPage, type Peers } from "../cluster/peer-calls.ts";
+import { everyPageOfAll, type Peers } from "../cluster/peer-calls.ts";
 import type { Naming } from "./naming.ts";
 import { type Subscriber, subscriberOf } from "./subscriber-page.ts";
 
@@ -18,20 +18,8 @@ export async function subscribersIn(
 ): Promise<readonly Subscriber[]> {
   const own = subscribersOf(naming.state, service, false).map(subscriberOf);
   if (!aggregate) return own;
-  const firstPages = await peers.askAll("naming.subscribers", { service, from: 0 }, ANSWER_MS);
-  const lists = await Promise.all(
-    firstPages.map(async ({ memberId, answer: first }) => {
-      if (first === undefined) return [];
-      const ask = (from: string | undefined) =>
-        from === undefined
-          ? Promise.resolve(first)
-          : peers.ask(memberId, "naming.subscribers", { service, from: Number(from) }, ANSWER_MS);
-      return everyPage(ask, ITEMS_MAX).then(
-        ({ items }) => items,
-        () => first.items,
-      );
-    }),
-  );
+  const bounds = { itemsMax: ITEMS_MAX, timeoutMs: ANSWER_MS };
+  const lists = await everyPageOfAll(peers, "naming.subscribers", { service }, bounds);
   if (lists.every((list) => list.length === 0)) return own;
   const all = new Map<string, Subscriber>();
   for (const one of [...own, ...lists.flat()]) all.set(keyOf(one), one);

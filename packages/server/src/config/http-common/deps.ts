@@ -1,3 +1,4 @@
+import type { Peers } from "../../cluster/peer-calls.ts";
 import type { Connections } from "../../connections/connections.ts";
 import type { SetLogLevel } from "../../naming/operations.ts";
 import type { Readiness } from "../../readiness.ts";
@@ -8,6 +9,7 @@ import type { ConfigService } from "../service.ts";
 export interface ConfigHttpDeps {
   readonly configs: ConfigService;
   readonly connections: Pick<Connections, "get" | "list">;
+  readonly peers: Peers;
   readonly readiness: Pick<Readiness, "state">;
   readonly setLogLevel: SetLogLevel;
   /** Parses the metadata of archives. */

@@ -4,7 +4,7 @@ import { type Answer, jsonText, text, uncached, withHeaders } from "../../transp
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
 import { type ConfigHttpDeps, publishBytesMax } from "../http-common/deps.ts";
-import { statusOfConfig, statusOfIp } from "../http-common/listeners.ts";
+import { listenersStatus } from "../http-common/listeners.ts";
 import { labelsOf, nameIn, V1 } from "../http-common/names.ts";
 import { readListening, writeChanged, writeChangedOld } from "./listening-configs.ts";
 import { type ConfigRow, configV1 } from "./rows.ts";
@@ -47,11 +47,12 @@ export function listenerRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
       bodyBytesMax: publishBytesMax(deps),
     },
     configV1("GET", "/v1/cs/configs/listener", "console", "GET /v3/admin/cs/config/listener", (params) =>
-      status(statusOfConfig(deps, nameIn(params, V1))),
+      status(listenersStatus(deps, { name: nameIn(params, V1) }, params.boolean("aggregation", true))),
     ),
-    configV1("GET", "/v1/cs/listener", "console", "GET /v3/admin/cs/listener", (params) =>
-      status(statusOfIp(deps, params.bound("ip"), listenedNamespace(params, V1.namespace))),
-    ),
+    configV1("GET", "/v1/cs/listener", "console", "GET /v3/admin/cs/listener", (params) => {
+      const asked = { ip: params.bound("ip"), namespace: listenedNamespace(params, V1.namespace) };
+      return status(listenersStatus(deps, asked, params.boolean("aggregation", true)));
+    }),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { Route } from "../../transport/http/route.ts";
 import { v3 } from "../../transport/http/rows.ts";
 import { capacityBody, limitsIn, scopeIn } from "../http-common/capacity.ts";
 import type { ConfigHttpDeps } from "../http-common/deps.ts";
-import { heldAt, statusOfConfig, statusOfIp } from "../http-common/listeners.ts";
+import { heldAt, listenersStatus } from "../http-common/listeners.ts";
 import { nameIn, V3 } from "../http-common/names.ts";
 import { listenedNamespace } from "../http-v1/listener.ts";
 import { NO_DERBY } from "../http-v1/ops.ts";
@@ -13,10 +13,14 @@ import { ADMIN, type Surface } from "./surface.ts";
 /** Who listens: by configuration, and by address. */
 export function listenerRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface): readonly Route[] {
   return [
-    v3("GET", `${base}/config/listener`, (params) => status("config", statusOfConfig(deps, nameIn(params, V3)))),
+    v3("GET", `${base}/config/listener`, (params) => {
+      const name = nameIn(params, V3);
+      return status("config", listenersStatus(deps, { name }, params.boolean("aggregation", true)));
+    }),
     v3("GET", isConsole ? `${base}/config/listener/ip` : `${base}/listener`, (params) => {
       const namespace = listenedNamespace(params, V3.namespace);
-      return status("ip", statusOfIp(deps, params.required("ip").trim(), namespace));
+      const ip = params.required("ip").trim();
+      return status("ip", listenersStatus(deps, { ip, namespace }, params.boolean("aggregation", true)));
     }),
   ];
 }
