@@ -78,6 +78,8 @@ const BROKEN: readonly Broken[] = [
     what: "that answers before the disk does (5.3)",
     weather: "disks",
     breakage: { sendsEarly: true },
+    // A leader that stays sends again what it finds to be lacking.
+    seeds: 400,
   },
   {
     promise: "CP-3",

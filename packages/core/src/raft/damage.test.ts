@@ -37,6 +37,28 @@ describe("damage", () => {
     assert.deepEqual(of(member.acknowledge("b", 2, "logLost"), "commit").length, 1, "what it says from now on is true");
   });
 
+  test("that a member does not know of, since older files took the place of its own, is found by its leader (R12)", () => {
+    const leader = new Member();
+    leader.lead();
+    leader.propose(3);
+    for (const id of ["b", "c"]) leader.acknowledge(id, 4);
+    leader.do({ type: "peerUnreachable", id: "b" });
+    const [probe] = sent(leader.do({ type: "peerReachable", id: "b" }), "append");
+    assert.equal(probe?.prevIndex, 4);
+    const rejected = { type: "rejected", term: 1, prevIndex: 4, hintIndex: 1, hintTerm: 1, trust: "whole" } as const;
+    const effects = leader.hear("b", rejected);
+    assert.deepEqual(
+      of(effects, "peerDamaged").map(({ id, trust }) => [id, trust]),
+      [["b", "logLost"]],
+    );
+    const [again] = sent(effects, "append");
+    assert.deepEqual([again?.prevIndex, again?.lastIndex], [1, 4]);
+
+    const older = new Member({ terms: [1, 1], term: 1 });
+    older.hear("a", { type: "heartbeat", term: 1, commit: 4, round: 1, at: 0, sure: undefined });
+    assert.equal(older.core.commit, 0, "that is of what it had");
+  });
+
   test("is told of the commit by entries, with each heartbeat until it is whole: the last news may be lost (R12)", () => {
     const member = new Member();
     member.lead();

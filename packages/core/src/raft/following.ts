@@ -56,8 +56,8 @@ export function takeHeartbeat(state: Raft, from: MemberId, message: Of<"heartbea
 /** The leader knows that everything up to `commit` is here as it is there. */
 export function takeCommit(state: Raft, commit: Index): void {
   // It may know that of an earlier life, when more was here.
-  if (!remembers(state.trust)) return;
-  state.commit = Math.max(state.commit, Math.min(commit, state.log.last));
+  if (!remembers(state.trust) || commit > state.log.last) return;
+  state.commit = Math.max(state.commit, commit);
 }
 
 /** A message of a leader of the past makes it one. */

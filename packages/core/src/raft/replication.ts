@@ -134,10 +134,16 @@ export function takeAppended(state: Raft, peer: Peer, message: Of<"appended">, n
 }
 
 /** 5.3, with the shortcut of a whole term per rejection on both sides. */
-export function takeRejected(state: Raft, peer: Peer, message: Of<"rejected">): void {
+export function takeRejected(state: Raft, peer: Peer, message: Of<"rejected">, out: Out): void {
   // Late, or of a probe before this one.
-  if (message.prevIndex <= peer.match || peer.mode === "snapshot") return;
-  if (peer.mode === "probe" && message.prevIndex !== peer.next - 1) return;
+  if (peer.mode === "snapshot" || (peer.mode === "probe" && message.prevIndex !== peer.next - 1)) return;
+  if (message.prevIndex <= peer.match) {
+    if (peer.mode !== "probe") return;
+    // It lacks what it had acknowledged, and does not know: an older copy of its files was put in their place (R12).
+    peer.match = 0;
+    peer.toldCommit = 0;
+    out.effects.push({ type: "peerDamaged", id: peer.id, trust: "logLost" });
+  }
   const agree = state.log.lastUpTo(message.hintIndex, message.hintTerm);
   probe(peer, Math.max(peer.match, Math.min(agree, message.prevIndex - 1)) + 1);
 }

@@ -205,7 +205,7 @@ function takeMessage(state: Raft, from: MemberId, message: Message, now: Millis,
       peer.heardAt = now;
       takeTrust(state, peer, message.trust, out);
       if (message.type === "appended") return takeAppended(state, peer, message, now);
-      if (message.type === "rejected") return takeRejected(state, peer, message);
+      if (message.type === "rejected") return takeRejected(state, peer, message, out);
       if (message.type === "heartbeatAnswer") return takeHeartbeatAnswer(state, peer, message, out);
       return takeChunkAnswer(peer, message, now);
     }

@@ -439,6 +439,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
         return this.#receiver.write({ index, term, total }, effect.offset, packet.chunk);
       }
       case "peerDamaged":
+        this.#logger.warn(
+          { member: effect.id, trust: effect.trust },
+          "a member lacks entries of the log that it had acknowledged, and is sent them again",
+        );
         events?.peerDamaged?.(effect.id, effect.trust);
         return;
       case "trusted":
