@@ -91,12 +91,14 @@ func (s *steps) outside(what string, more fields) {
 func (s *steps) put(client config_client.IConfigClient, param vo.ConfigParam) {
 	param.Group = group
 	s.do("publish "+param.DataId, func() error { return accepted(client.PublishConfig(param)) })
+	s.outside("settled", nil)
 }
 
 func (s *steps) remove(client config_client.IConfigClient, dataId string) {
 	s.do("remove "+dataId, func() error {
 		return accepted(client.DeleteConfig(vo.ConfigParam{DataId: dataId, Group: group}))
 	})
+	s.outside("settled", nil)
 }
 
 func (s *steps) hear(client config_client.IConfigClient, dataId string) *heard {

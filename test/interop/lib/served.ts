@@ -1,4 +1,6 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { Cluster } from "../../cluster/lib/cluster.ts";
+import { groupStatus } from "../../cluster/lib/group.ts";
 import { ServerProcess } from "./server.ts";
 
 /** What clients are run against: a server alone, or the members of a cluster. */
@@ -9,10 +11,14 @@ export interface Served {
   readonly addresses: string;
   /** The end of what was printed. */
   readonly printed: string;
+  /** Resolves when all members show what was written at any of them until now. */
+  settled(): Promise<void>;
   /** Kills all of it as a power cut would and starts it again. */
   killAndRestart(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const LOOK_AGAIN_MS = 10;
 
 export async function startServed(members: number, flags: readonly string[]): Promise<Served> {
   if (members === 1) return ServerProcess.start(...flags);
@@ -22,6 +28,12 @@ export async function startServed(members: number, flags: readonly string[]): Pr
     addresses: cluster.clientAddresses.join(","),
     get printed() {
       return cluster.said();
+    },
+    async settled() {
+      const statuses = await Promise.all(cluster.members.map(groupStatus));
+      const newest = Math.max(...statuses.map(({ appliedIndex }) => appliedIndex));
+      for (const member of cluster.members)
+        while ((await groupStatus(member)).appliedIndex < newest) await pause(LOOK_AGAIN_MS);
     },
     async killAndRestart() {
       await Promise.all(cluster.members.map((member) => member.kill()));

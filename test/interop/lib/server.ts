@@ -48,6 +48,8 @@ export class ServerProcess implements Served {
     return this.address;
   }
 
+  async settled(): Promise<void> {}
+
   /** The end of what the server printed. */
   get printed(): string {
     return this.#printed();

@@ -32,9 +32,14 @@ export async function configScenarios<Client>(adapter: ConfigAdapter<Client>): P
   const publisher = await adapter.connect();
   const reader = await adapter.connect();
 
-  const put = async (dataId: string, content: string, client = publisher) =>
+  const put = async (dataId: string, content: string, client = publisher) => {
     same(`publish ${dataId}`, true, await adapter.put(client, dataId, content));
-  const remove = async (dataId: string) => same(`remove ${dataId}`, true, await adapter.remove(publisher, dataId));
+    await ask("settled");
+  };
+  const remove = async (dataId: string) => {
+    same(`remove ${dataId}`, true, await adapter.remove(publisher, dataId));
+    await ask("settled");
+  };
   const reads = async (dataId: string, want: string | null, client = reader) =>
     same(dataId, want, await adapter.get(client, dataId));
   const hears = (heard: Heard, what: string, want: string | null, seconds = 20) =>

@@ -31,9 +31,11 @@ class ConfigScenarios:
 
     async def put(self, data_id, content, client=None, **more):
         assert await self.adapter.put(client or self.publisher, data_id, content, **more) is True, data_id
+        await ask("settled")
 
     async def remove(self, data_id):
         assert await self.adapter.remove(self.publisher, data_id) is True, data_id
+        await ask("settled")
 
     async def reads(self, data_id, want, client=None):
         same(data_id, want, await self.adapter.get(client or self.reader, data_id))

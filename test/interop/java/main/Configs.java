@@ -104,7 +104,7 @@ final class Configs {
         awaitHeard("added", "one", heard);
         Runner.ask("put", "dataId", "listen", "content", "two");
         awaitHeard("changed", "two", heard);
-        expect("removed", true, publisher.removeConfig("listen", GROUP));
+        expect("removed", true, remove("listen"));
         awaitHeard("removed", null, heard);
         Runner.ask("put", "dataId", "listen", "content", "three");
         awaitHeard("added again", "three", heard);
@@ -229,10 +229,10 @@ final class Configs {
     private String remove() throws Exception {
         put(publisher, "remove", "there");
         expect("there", "there", get(reader, "remove"));
-        expect("removed", true, publisher.removeConfig("remove", GROUP));
+        expect("removed", true, remove("remove"));
         expect("over HTTP", false, show("remove").get("found"));
         expect("through the client", null, get(reader, "remove"));
-        expect("once more", true, publisher.removeConfig("remove", GROUP));
+        expect("once more", true, remove("remove"));
         return "";
     }
 
@@ -251,7 +251,7 @@ final class Configs {
     private String history() throws Exception {
         put(publisher, "history", "one");
         put(publisher, "history", "two");
-        expect("removed", true, publisher.removeConfig("history", GROUP));
+        expect("removed", true, remove("history"));
         Map<String, Object> history = Runner.ask("history", "dataId", "history");
         expect("operations", "I U D", history.get("ops"));
         expect("an address of this machine: " + history.get("ip"), true, history.get("own"));
@@ -310,6 +310,13 @@ final class Configs {
 
     private static void put(ConfigService client, String dataId, String content) throws Exception {
         expect("publish " + dataId, true, client.publishConfig(dataId, GROUP, content));
+        Runner.ask("settled");
+    }
+
+    private boolean remove(String dataId) throws Exception {
+        boolean removed = publisher.removeConfig(dataId, GROUP);
+        Runner.ask("settled");
+        return removed;
     }
 
     private static String get(ConfigService client, String dataId) throws Exception {

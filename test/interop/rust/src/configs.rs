@@ -52,7 +52,15 @@ async fn connect(server: &str, namespace: &str, labels: &[(&str, &str)]) -> Outc
 }
 
 async fn put(client: &ConfigService, data_id: &str, content: &str) -> Outcome<()> {
-    same(data_id, true, client.publish_config(data_id.into(), GROUP.into(), content.into(), None).await?)
+    same(data_id, true, client.publish_config(data_id.into(), GROUP.into(), content.into(), None).await?)?;
+    ask("settled", json!({})).await?;
+    Ok(())
+}
+
+async fn remove(client: &ConfigService, data_id: &str) -> Outcome<bool> {
+    let removed = client.remove_config(data_id.into(), GROUP.into()).await?;
+    ask("settled", json!({})).await?;
+    Ok(removed)
 }
 
 /// `None` when there is none.
@@ -166,7 +174,7 @@ impl Configs {
         let heard = hear(&listening, "listen").await?;
         put_from_outside("listen", "two").await?;
         hears(&heard, "changed", "two", 10).await?;
-        self.publisher.remove_config("listen".into(), GROUP.into()).await?;
+        remove(&self.publisher, "listen").await?;
         put_from_outside("listen", "three").await?;
         hears(&heard, "added again", "three", 10).await?;
         Ok("starts from one that is there: this client says nothing of one added or removed".into())
@@ -295,10 +303,10 @@ impl Configs {
     async fn remove(&self) -> Outcome<String> {
         put(&self.publisher, "remove", "there").await?;
         reads(&self.reader, "remove", Some("there")).await?;
-        same("removed", true, self.publisher.remove_config("remove".into(), GROUP.into()).await?)?;
+        same("removed", true, remove(&self.publisher, "remove").await?)?;
         same("over HTTP", json!(false), show("remove").await?["found"].clone())?;
         reads(&self.reader, "remove", None).await?;
-        same("once more", true, self.publisher.remove_config("remove".into(), GROUP.into()).await?)?;
+        same("once more", true, remove(&self.publisher, "remove").await?)?;
         Ok(String::new())
     }
 
@@ -314,7 +322,7 @@ impl Configs {
     async fn history(&self) -> Outcome<String> {
         put(&self.publisher, "history", "one").await?;
         put(&self.publisher, "history", "two").await?;
-        self.publisher.remove_config("history".into(), GROUP.into()).await?;
+        remove(&self.publisher, "history").await?;
         let history = ask("history", json!({ "dataId": "history" })).await?;
         same("operations", json!("I U D"), history["ops"].clone())?;
         same("an address of this machine", json!(true), history["own"].clone())?;
