@@ -61,7 +61,7 @@ describe("nacre raft", () => {
 10.0.0.2:8848          follower           4     120  119        118      7      100, 3 min old  1.4 MiB   3 ms
 10.0.0.3:8848          voter (not asked)
 
-10.0.0.1:8848 leads, and 2 of 3 voters follow; 2 are needed; cluster prod, epoch 1, term 4
+10.0.0.1:8848 leads, 2 of 3 voters are there and 2 are needed; cluster prod, epoch 1, term 4
 the same entries led to different states at entry 100: 10.0.0.1:8848 7, 10.0.0.2:8848 8
 10.0.0.2:8848: the disk of the data folder is full
 10.0.0.2:8848: it has lost entries that it had acknowledged, and is brought up to date

@@ -152,7 +152,7 @@ function planText(plan: RecoveryPlan, isDone: boolean): string {
     ],
     ["applied for sure", `up to ${appliedIndex}`],
     ["term", `${term.from} to ${term.to}`],
-    ["epoch", `${epoch.from} to ${epoch.to}`],
+    ["epoch", isDone ? `${epoch.from} to ${epoch.to}` : `${epoch.from} to one drawn when it is done`],
   ];
   const others = voters.filter((id) => id !== memberId).length;
   const will = isDone ? "is" : "would be";

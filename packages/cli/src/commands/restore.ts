@@ -53,11 +53,11 @@ async function restore(context: Context, file: string, options: RestoreOptions):
   });
 }
 
-function whyNot({ directory, existing: held, backup, identity }: RestorePlan): string {
+function whyNot({ directory, existing: held, backup }: RestorePlan): string {
   const other = held?.clusterId === backup.clusterId ? "" : ` The backup is of another cluster, ${backup.clusterId}.`;
   return (
     `${directory} belongs to member ${held?.memberId} of cluster ${held?.clusterId}, and nothing was changed.${other} With ` +
-    `--replace --yes it takes the state of the backup in epoch ${identity.epoch}; what it holds is moved aside, and the other ` +
+    `--replace --yes it takes the state of the backup in a new epoch; what it holds is moved aside, and the other ` +
     "members of its group give up what they hold when they meet it."
   );
 }

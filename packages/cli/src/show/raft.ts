@@ -57,7 +57,9 @@ function summary(data: unknown): string[] {
       ? `no member that answered is in a group yet; ${about}`
       : leader === ""
         ? `no member leads: ${needed} of ${voters} voters are needed to change durable data; ${about}`
-        : `${leader} leads, and ${numberIn(data, "following")} of ${voters} voters follow; ${needed} ${needed === 1 ? "is" : "are"} needed; ${about}`,
+        : voters === 1
+          ? `${leader} is the only voter; ${about}`
+          : `${leader} leads, ${numberIn(data, "following")} of ${voters} voters are there and ${needed} are needed; ${about}`,
   ];
   if (typeof state === "object" && state !== null) {
     const hashes = listIn(state, "hashes");

@@ -11,12 +11,11 @@ const TOLD_AGAIN_MS = DEFAULT_DISTRO_OPTIONS.retryMaxMs + MESSAGE_MS;
 export function quietTraffic(): Checker {
   let agreedAt = Infinity;
   let sent = 0;
-  const quietAt = (healedAt: number): number =>
-    Math.max(agreedAt + MESSAGE_MS, healedAt === 0 ? 0 : healedAt + TOLD_AGAIN_MS);
+  let quietAt = Infinity;
   return {
     name: "AP-16",
     sent(world, from, to, message) {
-      if (world.now <= quietAt(world.healedAt) || Math.max(world.lastChangeAt, world.healedAt) > agreedAt) return;
+      if (world.now <= quietAt || Math.max(world.lastChangeAt, world.healedAt) > agreedAt) return;
       sent++;
       const bytes = frames(message).reduce((sum, frame) => sum + frame.length, 0);
       const bytesMax = 16 + 16 * world.members.length;
@@ -29,13 +28,16 @@ export function quietTraffic(): Checker {
       if (healedAt > now || lastChangeAt > agreedAt || orphans || (beating && world.faulty)) agreedAt = Infinity;
       if (agreedAt === Infinity) {
         sent = 0;
-        if (now > Math.max(healedAt, lastChangeAt) + 500 && !orphans && disagreement(world) === undefined)
+        quietAt = Infinity;
+        const settled = now > Math.max(healedAt, lastChangeAt) + 500 && !orphans && !(beating && world.faulty);
+        if (settled && disagreement(world) === undefined) {
           agreedAt = now;
-        if (beating && world.faulty) agreedAt = Infinity;
+          quietAt = Math.max(now + MESSAGE_MS, healedAt === 0 ? 0 : healedAt + TOLD_AGAIN_MS);
+        }
         return;
       }
       const pairs = world.members.length * (world.members.length - 1);
-      const rounds = Math.ceil(Math.max(0, now - quietAt(healedAt)) / DIGEST_MS) + 1;
+      const rounds = Math.ceil(Math.max(0, now - quietAt) / DIGEST_MS) + 1;
       if (sent > pairs * rounds) throw new Error(`AP-16: ${sent} messages in ${rounds} rounds of ${pairs} pairs`);
     },
   };
