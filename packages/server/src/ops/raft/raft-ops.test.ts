@@ -252,6 +252,20 @@ describe("a backup of a running member", () => {
     assert.equal((await group.during(ops.backup(false))).head.memberId, leader());
   });
 
+  test("is one of few that are sent at a time, however slowly they are read", async (t) => {
+    const { group, at, leader } = await three(t);
+    const ops = at(leader());
+    const reading: AsyncIterator<Uint8Array>[] = [];
+    for (let n = 0; n < 4; n++) reading.push((await group.during(ops.backup(false))).bytes[Symbol.asyncIterator]());
+    const last = await group.during(ops.backup(false));
+    for (const reader of reading) assert.equal((await reader.next()).done, false);
+    const refused = { failure: "overThreshold", message: /4 backups are being sent/ };
+    await assert.rejects(ops.backup(false), refused);
+    await assert.rejects(saved(last, "nowhere"), refused);
+    for (const reader of reading) await reader.return?.();
+    assert.equal((await group.during(ops.backup(false))).head.memberId, leader());
+  });
+
   async function saved({ bytes }: Backup, path: string): Promise<void> {
     const pieces: Uint8Array[] = [];
     for await (const piece of bytes) pieces.push(piece);

@@ -55,11 +55,14 @@ const ELECTED_MS = 2_000;
 const LOOK_MS = 20;
 /** That are prepared at a time: each reads a snapshot from its first to its last byte. */
 const BACKUPS_MAX = 2;
+/** That are sent at a time: each keeps a snapshot on the disk, also when newer ones have taken its place. */
+const SENT_MAX = 4;
 
 /** What operators ask of a group, and tell it to do, through any of its members. Loaded when somebody does. */
 export class RaftOps {
   readonly #setup: RaftOpsSetup;
   #backups = 0;
+  #sent = 0;
 
   constructor(setup: RaftOpsSetup) {
     this.#setup = setup;
@@ -153,6 +156,7 @@ export class RaftOps {
     const group = this.#group();
     if (this.#backups >= BACKUPS_MAX)
       throw new RegistryError("overThreshold", `${BACKUPS_MAX} backups are being made at this member: try again later`);
+    this.#mayBeSent();
     this.#backups++;
     try {
       if (isNewest) await group.readIndex();
@@ -161,10 +165,26 @@ export class RaftOps {
       const { id: memberId, address } = this.#own();
       const origin = { clusterId: membership.clusterId, epoch: epoch(), memberId, address, version, at: clock.wall() };
       const head = await describeBackup(nodeFiles, taken, origin);
-      return { head, bytes: backupBytes(nodeFiles, head, taken.path) };
+      return { head, bytes: this.#counted(backupBytes(nodeFiles, head, taken.path)) };
     } finally {
       this.#backups--;
     }
+  }
+
+  /** From its first piece to its last, or until its reader goes away. */
+  async *#counted(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    this.#mayBeSent();
+    this.#sent++;
+    try {
+      yield* bytes;
+    } finally {
+      this.#sent--;
+    }
+  }
+
+  #mayBeSent(): void {
+    if (this.#sent >= SENT_MAX)
+      throw new RegistryError("overThreshold", `${SENT_MAX} backups are being sent by this member: try again later`);
   }
 
   /** The id of a member that is named by id or address. @throws RegistryError `notFound`. */
