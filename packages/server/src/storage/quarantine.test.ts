@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CrashDisk } from "@nacre/testkit/crash-files";
 import { Random } from "@nacre/testkit/random";
-import { QUARANTINE_MARKER } from "./damage.ts";
+import { DamageError, QUARANTINE_MARKER } from "./damage.ts";
 import { replaceFile } from "./files.ts";
-import { finishQuarantine, leaveBehind } from "./quarantine.ts";
+import { finishQuarantine, leaveBehind, setAside } from "./quarantine.ts";
 import { readVote, VoteFile } from "./vote-file.ts";
 
 const DATA = "data";
@@ -40,5 +40,27 @@ describe("what is set aside", () => {
       seen[isThere ? "before" : "after"] += 1;
     }
     assert.ok(seen.before > 0 && seen.after > 300, JSON.stringify(seen));
+  });
+
+  test("because a group went on without it is kept, under whatever name, until somebody removes it", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    const leave = async (text: string) => {
+      await replaceFile(files, `${DATA}/log`, "0000000000000001.log", text);
+      return leaveBehind(files, DATA, "left");
+    };
+    await leave("first");
+    await files.rename(`${DATA}/left-behind/1`, `${DATA}/left-behind/before the recovery`);
+    for (const at of ["1", "2", "3"]) assert.equal(await leave(at), `${DATA}/left-behind/${at}`);
+    assert.deepEqual(await files.list(`${DATA}/left-behind`), ["1", "2", "3", "before the recovery"]);
+    assert.ok(!(await files.list(DATA)).includes("log"));
+  });
+
+  test("because it was damaged is kept for the newest two times", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    for (let at = 1; at <= 3; at++) {
+      await replaceFile(files, `${DATA}/log`, "0000000000000001.log", "the log");
+      await setAside(files, DATA, new DamageError({ part: "log", path: "log", fromIndex: 1 }, "damaged"));
+    }
+    assert.deepEqual(await files.list(`${DATA}/damaged`), ["2", "3"]);
   });
 });

@@ -17,7 +17,7 @@ export interface Quarantine {
 
 const FOLDER = "damaged";
 const LEFT_BEHIND = "left-behind";
-/** Folders that are kept, the newest. */
+/** Folders of damaged files that are kept, the newest. What was left behind may be the only copy: people remove it. */
 const KEEP = 2;
 export const MEMBER_FILES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
 
@@ -84,8 +84,12 @@ export async function keepState(files: Files, directory: string, snapshot: strin
 
 async function nextFolder(files: Files, parent: string): Promise<string> {
   await files.makeDirectory(parent);
-  const number = 1 + Math.max(0, ...(await files.list(parent)).map(Number));
-  return join(parent, String(number));
+  return join(parent, String(1 + Math.max(0, ...(await numbersIn(files, parent)))));
+}
+
+/** What people put there, or renamed, is theirs. */
+async function numbersIn(files: Files, parent: string): Promise<number[]> {
+  return (await files.list(parent)).filter((name) => /^\d{1,9}$/.test(name)).map(Number);
 }
 
 /** A file says first what is to be done. */
@@ -106,7 +110,7 @@ export async function finishQuarantine(files: Files, directory: string): Promise
   }
 }
 
-async function finish(files: Files, directory: string, { folder, hard }: Quarantine): Promise<void> {
+async function finish(files: Files, directory: string, { folder, damage, hard }: Quarantine): Promise<void> {
   // A process that was killed may have put the marker there, and not made sure of it (L15).
   await files.syncDirectory(directory);
   await files.makeDirectory(folder);
@@ -126,12 +130,12 @@ async function finish(files: Files, directory: string, { folder, hard }: Quarant
   await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
   await files.syncDirectory(folder);
   await files.syncDirectory(directory);
-  await prune(files, dirname(folder));
+  if (damage !== undefined) await prune(files, dirname(folder));
 }
 
 async function prune(files: Files, parent: string): Promise<void> {
-  const folders = (await files.list(parent)).toSorted((a, b) => Number(b) - Number(a));
-  for (const old of folders.slice(KEEP)) await files.remove(join(parent, old));
+  const numbers = (await numbersIn(files, parent)).toSorted((a, b) => b - a);
+  for (const old of numbers.slice(KEEP)) await files.remove(join(parent, String(old)));
 }
 
 /** Whether the vote can be relied on. */
