@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from "node:test";
 import { put, type RegisterCommand, RegisterMachine, type RegisterResult } from "@nacre/testkit/log-suite";
 import { TestGroup } from "../../raft/group.fixture.ts";
 import { LeadersResponsibility } from "../../responsibility.ts";
+import type { Files } from "../../storage/files.ts";
 import { takeFolder } from "../../storage/lock.ts";
 import { type OpenedIdentity, openIdentity } from "../identity.ts";
 import { GroupLog } from "./group-log.ts";
@@ -21,7 +22,7 @@ interface Opened {
 async function member(t: TestContext) {
   const time = await TestGroup.make(t, ["a"]);
   const directory = join(time.directory, "member");
-  const open = async (isAlone = true): Promise<Opened> => {
+  const open = async (isAlone = true, files: Files = time.files): Promise<Opened> => {
     const lock = await takeFolder(directory);
     const identity = await openIdentity(directory, time.files);
     const machine = new RegisterMachine();
@@ -38,7 +39,7 @@ async function member(t: TestContext) {
       peers: { send: () => {}, outOfReachSince: () => 0, addressOf: (id) => id },
       responsibility,
       isAlone,
-      files: time.files,
+      files,
     });
     return { log, machine, identity, responsibility, told };
   };
@@ -105,6 +106,27 @@ describe("a log that is given up", () => {
     assert.match(told.join(), /epoch 1, and what it held was of another one: it is set aside in .*left-behind/);
     assert.ok((await readdir(join(directory, "left-behind", "1"))).includes("reason.json"));
     await assert.rejects(time.during(log.propose(put("key", "2"))), { failure: "notApplied" });
+    await time.during(log.close());
+  });
+
+  test("is set aside once, however often the next one cannot be begun", async (t) => {
+    const { time, directory, open } = await member(t);
+    let isFull = false;
+    const makeDirectory: Files["makeDirectory"] = async (path) => {
+      if (isFull && path === join(directory, "log")) throw Object.assign(new Error("no space"), { code: "ENOSPC" });
+      return time.files.makeDirectory(path);
+    };
+    const files = { ...time.files, makeDirectory };
+    const { log, identity, told } = await open(true, files);
+    await time.during(log.propose(put("key", "1")));
+    await identity.save({ epoch: 1, group: "over" });
+    isFull = true;
+    const given = log.giveUp();
+    await time.until(() => told.filter((text) => /could not be begun/.test(text)).length === 3, "three tries");
+    isFull = false;
+    await time.during(given);
+    assert.deepEqual(await readdir(join(directory, "left-behind")), ["1"]);
+    assert.ok((await readdir(join(directory, "left-behind", "1"))).includes("log"));
     await time.during(log.close());
   });
 

@@ -240,16 +240,18 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     const before = this.#log;
     this.#log = undefined;
     responsibility.set(false);
+    let isPrepared = false;
     await this.#untilDone(async () => {
       await before?.close();
       await machine.replace().finish(0, () => {});
-      await prepare();
+      // What another try begins is not left behind as well.
+      if (!isPrepared) await prepare();
+      isPrepared = true;
       this.#take(await this.#open(founds));
     });
     this.#changed();
   }
 
-  /** @param isMissed  whether it may hold what somebody misses. */
   /** What the disk refuses is tried again; nothing else can be done meanwhile. */
   async #untilDone(work: () => Promise<void>): Promise<void> {
     const { clock, log } = this.#setup;
@@ -264,6 +266,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
       }
   }
 
+  /** @param isMissed  whether it may hold what somebody misses. */
   async #leaveBehind(isMissed: boolean): Promise<void> {
     const { files = nodeFiles, directory, identity, log, clock } = this.#setup;
     const { clusterId, epoch } = identity.identity;
