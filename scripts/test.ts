@@ -1,7 +1,7 @@
 /**
  * Everything CI requires, in the order in which it fails fastest: checks, tests of packages, scripts and the product,
  * then 2,000 seeds of what members of a cluster agree on and 150 of whole members with their clients, official clients
- * against a running server, gRPC clients against the engine, suites through a member of three, and clusters that break.
+ * against a running server and some of them against three members, gRPC clients against the engine, suites through a member of three, and clusters that break.
  * `npm test -- unit` leaves out all but the tests; `npm test -- PATH...` runs these test files only.
  */
 import { globSync, readFileSync } from "node:fs";
@@ -13,6 +13,12 @@ import { testStep } from "./lib/test-run.ts";
 
 /** As many processes as there are cores, and a minute or two on two of them. */
 const SIM_WORKERS = Math.min(4, availableParallelism());
+
+/**
+ * One of each kind, for all eleven take five minutes: that of the reference with all that it can do; one that speaks gRPC
+ * and, for persistent instances, HTTP; and one that speaks HTTP 1.x, each call to a member of its choice.
+ */
+const AT_THREE = ["Java 3.2", "Go", "Python 2"];
 
 const SERVED = /\b(startServed|new TestHttp|new ConfigHttp|allHttp|Member\.open)\(/;
 
@@ -31,6 +37,8 @@ if (everything) {
     simStep("simulator of whole members", "cluster", 150),
   );
   results.push(commandStep("official clients", process.execPath, ["test/interop/run.ts"], true));
+  const few = ["test/interop/run.ts", "--members", "3", "--only", AT_THREE.join()];
+  results.push(commandStep("official clients at three members", process.execPath, few, true));
   results.push(commandStep("gRPC clients", process.execPath, ["test/grpc/run.ts"], true));
   results.push(
     commandStep("suites through a member of three", process.execPath, ["--test", ...servedFiles()], true, {

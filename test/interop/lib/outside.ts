@@ -5,6 +5,7 @@ import type { Served } from "./served.ts";
 
 const API = "/nacos/v3/admin/cs";
 const DEFAULT_GROUP = "DEFAULT_GROUP";
+const LOOKS = new Set(["show", "history"]);
 const CHANGES = new Set(["put", "putLarge", "putMany", "remove", "settled"]);
 /** Requests at a time where many configurations are written. */
 const WRITERS = 16;
@@ -39,7 +40,7 @@ type Reply = Readonly<Record<string, unknown>>;
  * | `show` | looks at one | `found`, `md5`, `type`, `content` (up to 64 kB) |
  * | `history` | lists its history, oldest first | `ops`, `ip`, `own`: the address is one of this machine |
  * | `listening` | looks who listens to one | `clients`: how many addresses |
- * | `settled` | waits until all members show what was written at any of them; after what it wrote itself it does so, too | |
+ * | `settled` | waits until all members show what was written at any of them; so do looks, and what it writes itself | |
  * | `contents` | | `contents`: `name` and `text` of those in contents.ts |
  */
 export class Outside {
@@ -50,6 +51,7 @@ export class Outside {
   }
 
   async answer(asked: Asked): Promise<Reply> {
+    if (LOOKS.has(asked.ask)) await this.#server.settled();
     const reply = await this.#answer(asked);
     if (CHANGES.has(asked.ask)) await this.#server.settled();
     return reply;

@@ -22,7 +22,12 @@ const LOOK_AGAIN_MS = 10;
 
 export async function startServed(members: number, flags: readonly string[]): Promise<Served> {
   if (members === 1) return ServerProcess.start(...flags);
-  const cluster = await Cluster.start({ size: members, flags });
+  const setup = { size: members, flags };
+  const cluster = await Cluster.start(setup).catch((thrown: unknown) => {
+    // Somebody else took a port between the look and the start.
+    if (!String(thrown).includes("is in use by another process")) throw thrown;
+    return Cluster.start(setup);
+  });
   return {
     address: cluster.at(0).address,
     addresses: cluster.clientAddresses.join(","),
