@@ -123,6 +123,7 @@ describe("a log that is given up", () => {
     isFull = true;
     const given = log.giveUp();
     await time.until(() => told.filter((text) => /could not be begun/.test(text)).length === 3, "three tries");
+    await assert.rejects(time.during(log.readIndex()), { failure: "unavailable", message: /is exchanged.*try again/ });
     isFull = false;
     await time.during(given);
     assert.deepEqual(await readdir(join(directory, "left-behind")), ["1"]);

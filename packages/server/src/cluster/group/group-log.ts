@@ -16,6 +16,8 @@ import { type Identity, OPENINGS_MAX, type OpenedIdentity } from "../identity.ts
 import { EarlyWrites } from "./early-writes.ts";
 
 const RETRY_MS = 1_000;
+/** Who asks for something while the log is exchanged waits no longer. */
+const EXCHANGE_MS = 10_000;
 
 export interface GroupLogSetup<C, R> {
   readonly clock: Clock;
@@ -209,9 +211,20 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   }
 
   async #whenThere(): Promise<RaftLog<C, R>> {
-    if (this.#log === undefined) await this.#exchanging;
-    if (this.#log === undefined) throw new RegistryError("unavailable", "the server is stopping");
-    return this.#log;
+    if (this.#log === undefined) {
+      // A disk that refuses holds the exchange up for as long as it does.
+      const late = Promise.withResolvers<void>();
+      const timer = this.#setup.clock.schedule(EXCHANGE_MS, late.resolve);
+      await Promise.race([this.#exchanging, late.promise]);
+      timer.cancel();
+    }
+    if (this.#log !== undefined) return this.#log;
+    throw new RegistryError(
+      "unavailable",
+      this.#closed === undefined
+        ? "this member's log is exchanged for that of its group: try again"
+        : "the server is stopping",
+    );
   }
 
   /** The log is exchanged by one at a time. */
