@@ -12,8 +12,11 @@ export function noShrinking(): Checker {
         const owner = world.members.find(({ id }) => id === effect.owner);
         // A partition looks the same to those on the other side, so only deaths are timed.
         if (owner === undefined || event.type !== "tick" || world.faulty === false) continue;
-        const diedMs = world.now - (owner.distro === undefined ? owner.crashedAt : owner.startedAt);
-        if (owner.distro === undefined && diedMs < GRACE_MS)
+        if (owner.distro !== undefined) continue;
+        // What is of an earlier life of its owner was lost with that one, before the next began.
+        const life = member.distro?.table.get(effect.clientId)?.version.incarnation ?? owner.incarnation;
+        const diedMs = world.now - (life < owner.incarnation ? owner.startedAt : owner.crashedAt);
+        if (diedMs < GRACE_MS)
           throw new Error(`AP-14: ${member.id} drops ${effect.clientId}, ${diedMs} ms after ${owner.id} died`);
       }
     },
