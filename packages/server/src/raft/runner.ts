@@ -1,33 +1,23 @@
 import { join } from "node:path";
-import {
-  type Configuration,
-  contradiction,
-  type Effect,
-  type Event,
-  type Index,
-  type MemberId,
-  newRaft,
-  type Raft,
-  type Snapshot,
-} from "@nacre/core/raft";
+import { type Event, type Index, type MemberId, newRaft, type Raft, type Snapshot } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import type { LogLimits } from "../storage/durable-log.ts";
 import { nodeFiles } from "../storage/files.ts";
 import { type StorageLogger, silent } from "../storage/logger.ts";
-import type { NewRecord } from "../storage/records.ts";
 import type { incomingIn } from "../storage/snapshot-transfer.ts";
 import type { Storage } from "../storage/storage.ts";
 import { ApplyLoop } from "./apply-loop.ts";
 import type { Carried } from "./carried.ts";
-import { configurationText, type Packet } from "./codec.ts";
 import { Feeder, type RaftPacket } from "./feeder.ts";
 import type { Group } from "./group.ts";
+import { Inbound } from "./inbound.ts";
 import type { ReplicatedMachine, Settled } from "./machine.ts";
 import { Orders } from "./orders.ts";
 import { Outbox } from "./outbox.ts";
 import { Outcomes } from "./outcomes.ts";
 import { OwnSnapshots } from "./own-snapshots.ts";
+import { Performer } from "./performer.ts";
 import type { GroupOrder, RaftStatus, TakenSnapshot } from "./port.ts";
 import { PROPOSER_OPTIONS, Proposer } from "./proposer.ts";
 import type { RaftLog, RaftLogOptions } from "./raft-log.ts";
@@ -43,9 +33,8 @@ import { Writes } from "./writes.ts";
 
 /** How long a stop waits for what was proposed, and then for another leader. */
 const CLOSE_MS = 3_000;
-const NOTHING = Buffer.alloc(0);
 
-/** Puts the parts of the shell together: who is told of what, and who does what the core says. */
+/** Puts the parts of the shell together, begins and ends them, and is the port that features see. */
 export class Runner<C, R> implements RaftLog<C, R> {
   readonly #options: RaftLogOptions<C, R>;
   readonly #logger: StorageLogger;
@@ -67,14 +56,9 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #wire: Wire;
   readonly #machine: ReplicatedMachine<C, R>;
   readonly #outcomes = new Outcomes();
-  #elections = 0;
-  #leaders = 0;
-  /** What the entries hold that this step appends. */
-  #fresh: NewRecord[] = [];
+  readonly #inbound: Inbound<C, R>;
+  readonly #performer: Performer<C, R>;
   #tokens = 0;
-  #isLeading = false;
-  /** Of the newest configuration that is committed. */
-  #members: ReadonlySet<MemberId> = new Set();
   #stopped: string | undefined;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -95,14 +79,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#machine = machine;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
     this.#core = newRaft(startOf(storage, self, seed, founder), clock.now(), options.raft);
-    this.#members = new Set([...this.#core.configuration.voters, ...this.#core.configuration.learners]);
     this.#feeder = new Feeder({
       core: this.#core,
       clock,
-      perform: (effects, packet) => {
-        this.#fresh = [];
-        for (const effect of effects) this.#perform(effect, packet);
-      },
+      perform: (effects, packet) => this.#performer.perform(effects, packet),
       ticked: () => {
         if (this.#core.leading !== undefined) this.#orders.manage();
         this.#snapshots.takeIfNeeded();
@@ -203,6 +183,32 @@ export class Runner<C, R> implements RaftLog<C, R> {
       },
       told: (isRenewing) => options.events?.renewing?.(isRenewing),
     });
+    const parts = {
+      core: this.#core,
+      receiver: this.#receiver,
+      proposer: this.#proposer,
+      reads: this.#reads,
+      orders: this.#orders,
+    };
+    this.#inbound = new Inbound({
+      ...parts,
+      wire: this.#wire,
+      hashes: this.#hashes,
+      renewal: this.#renewal,
+      feed: (event, packet) => this.#feed(event, packet),
+    });
+    this.#performer = new Performer({
+      ...parts,
+      logger: this.#logger,
+      events: options.events,
+      writes: this.#writes,
+      outbox: this.#outbox,
+      applying: this.#applying,
+      at: () => this.#now(),
+      leaderChanged: () => this.#tellHash(),
+      roleChanged: () => this.#hashes.forget(),
+      handedOver: () => this.#transferEnded?.(),
+    });
   }
 
   get configs() {
@@ -255,7 +261,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       snapshotAt: this.#snapshots.at,
       differing,
       hashes: this.#machine.hashes,
-      counts: { elections: this.#elections, leaders: this.#leaders, proposals: { ...this.#outcomes.counts } },
+      counts: { ...this.#performer.counts, proposals: { ...this.#outcomes.counts } },
     });
   }
 
@@ -263,9 +269,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
 
   received(from: MemberId, frame: Uint8Array): string | undefined {
     if (this.#isClosed) return undefined;
-    const heard = this.#wire.read(from, frame);
-    if (heard?.type === "malformed") return heard.reason;
-    return heard && this.#take(from, heard.life, heard.packet);
+    return this.#inbound.received(from, frame);
   }
 
   reachable(id: MemberId): void {
@@ -325,138 +329,8 @@ export class Runner<C, R> implements RaftLog<C, R> {
     await Promise.race([ended, giveUp]);
   }
 
-  /** @returns why the link is to be closed, if it is. */
-  #take(from: MemberId, life: number, packet: Packet): string | undefined {
-    switch (packet.type) {
-      case "raft": {
-        const { message } = packet;
-        const why = contradiction(this.#core, message);
-        if (why !== undefined) return why;
-        // As if it had been lost: it comes again when the disk has caught up.
-        if (message.type === "chunk" && this.#receiver.isFull) return undefined;
-        this.#feed({ type: "received", from, message }, packet);
-        return undefined;
-      }
-      case "forward": {
-        const why = this.#proposer.whyNotForwarded(from, packet);
-        if (why === undefined) this.#proposer.received(from, life, packet);
-        return why;
-      }
-      case "taken":
-      case "notTaken":
-        this.#proposer.received(from, life, packet);
-        return undefined;
-      case "askIndex":
-      case "index":
-        this.#reads.received(from, packet);
-        return undefined;
-      case "stateHash":
-        if (this.#core.leading !== undefined) this.#hashes.told(from, packet.index, packet.hash);
-        return undefined;
-      case "stateDiffers":
-        if (this.#core.leader === from) this.#renewal.differs(packet.index);
-        return undefined;
-      case "order":
-      case "orderEnded":
-        this.#orders.received(from, packet);
-        return undefined;
-    }
-  }
-
-  // Events and effects
-
   #feed(event: Event, packet?: RaftPacket): void {
     this.#feeder.feed(event, packet);
-  }
-
-  #perform(effect: Effect, packet: RaftPacket | undefined): void {
-    const { events } = this.#options;
-    switch (effect.type) {
-      case "persist":
-        return this.#writes.write(effect, this.#fresh, packet);
-      case "send": {
-        const { to, message, after } = effect;
-        return this.#writes.when(after, () => this.#outbox.post(to, message));
-      }
-      case "accepted": {
-        const tokens = effect.proposals.map(({ token }) => token);
-        for (const token of tokens) {
-          const payload = this.#proposer.payloadOf(token) ?? NOTHING;
-          this.#fresh.push({ term: effect.term, kind: "command", at: this.#now(), payload });
-        }
-        return this.#proposer.accepted(effect.first, tokens);
-      }
-      case "made": {
-        const { term, configuration } = effect;
-        const payload = configuration === undefined ? NOTHING : Buffer.from(configurationText(configuration));
-        const kind = configuration === undefined ? "noop" : "configuration";
-        this.#fresh.push({ term, kind, at: this.#now(), payload });
-        return;
-      }
-      case "refused":
-        this.#proposer.notTaken(effect.tokens, effect.reason);
-        return this.#orders.notTaken(effect.tokens, effect.reason);
-      case "lost":
-        this.#proposer.notTaken(effect.tokens, "lost");
-        return this.#orders.notTaken(effect.tokens, "lost");
-      case "overtaken":
-        return this.#proposer.overtaken(effect.tokens);
-      case "commit":
-        return this.#applying.upTo(effect.index);
-      case "readReady":
-        return this.#reads.answered(effect.tokens, effect.index);
-      case "readFailed":
-        return this.#reads.answered(effect.tokens, undefined);
-      case "leaderChanged":
-        this.#proposer.leaderChanged();
-        this.#reads.leaderChanged();
-        if (effect.leader !== undefined) this.#leaders++;
-        this.#tellHash();
-        events?.leaderChanged?.(effect.leader, effect.term);
-        return;
-      case "roleChanged":
-        this.#hashes.forget();
-        if (effect.role === "candidate") this.#elections++;
-        if (effect.role !== "leader") this.#transferEnded?.();
-        if (this.#isLeading === (effect.role === "leader")) return;
-        this.#isLeading = !this.#isLeading;
-        events?.leading?.(this.#isLeading);
-        return;
-      case "configurationChanged":
-        if (effect.committed) this.#onMembers(effect.index, effect.configuration);
-        events?.configurationChanged?.(effect.configuration, effect.committed);
-        return;
-      case "removedFromGroup":
-        events?.removed?.();
-        return;
-      case "transferEnded":
-        this.#orders.transferEnded(effect.done);
-        this.#transferEnded?.();
-        return;
-      case "writeChunk": {
-        if (packet?.message.type !== "chunk") return;
-        const { index, snapshotTerm: term, total } = packet.message;
-        return this.#receiver.write({ index, term, total }, effect.offset, packet.chunk);
-      }
-      case "peerDamaged":
-        this.#logger.warn(
-          { member: effect.id, trust: effect.trust },
-          "a member lacks entries of the log that it had acknowledged, and is sent them again",
-        );
-        events?.peerDamaged?.(effect.id, effect.trust);
-        return;
-      case "trusted":
-        return this.#writes.trusts("whole");
-      case "distrusted":
-        return this.#writes.trusts("stateLost");
-    }
-  }
-
-  #onMembers(index: Index, { voters, learners }: Configuration): void {
-    this.#orders.committed(index);
-    const members = new Set([...voters, ...learners]);
-    if (this.#core.leading !== undefined) for (const id of this.#members) if (!members.has(id)) this.#proposer.left(id);
-    this.#members = members;
   }
 
   /** Of entries that this member makes. Apply sees to it that the log's time never goes back. */
