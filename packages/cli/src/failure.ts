@@ -17,3 +17,10 @@ export class CliError extends Error {
     return EXIT_CODES[this.outcome];
   }
 }
+
+/** Why a file of the one who calls cannot be read: it is not there, or something else stands in the way. */
+export function unreadable(file: string, cause: unknown): CliError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const outcome = code === "ENOENT" ? "notFound" : "failed";
+  return new CliError(outcome, `${file} cannot be read (${code ?? message}).`, { cause });
+}

@@ -95,6 +95,9 @@ describe("a backup of a running server", () => {
     assert.ok(!(await readdir(folder)).includes("new"), "no folder is made for a damaged backup");
     assert.equal((await nacre(["backup", "show", join(folder, "nowhere")])).code, 3);
 
+    const unmade = await at("backup", `${join(folder, "unmade")}/`);
+    assert.deepEqual([unmade.code, /unmade\/ is no folder: make it first/.test(unmade.err)], [3, true]);
+
     const { server } = await scripted(t, { "/core/backup": "no member leads" }, { "/core/backup": 503 });
     const target = join(folder, "none.backup");
     const refused = await nacre(["backup", target, "--server", server]);

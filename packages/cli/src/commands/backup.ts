@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BackupHead } from "@nacre/server/offline";
 import { textIn } from "../client/bodies.ts";
 import { fieldOf } from "../client/http.ts";
-import { CliError } from "../failure.ts";
+import { CliError, unreadable } from "../failure.ts";
 import type { Context, Register } from "../index.ts";
 import { bytesText } from "../show/amounts.ts";
 import { table, timeText } from "../show/table.ts";
@@ -52,6 +52,7 @@ async function backup(context: Context, target: string, options: BackupOptions):
     (found) => found.isDirectory(),
     () => false,
   );
+  if (!isFolder && /[/\\]$/.test(target)) throw new CliError("notFound", `${target} is no folder: make it first.`);
   const partial = isFolder ? join(target, `nacre-${process.pid}${PARTIAL}`) : `${target}${PARTIAL}`;
   if (!isFolder) await refuseExisting(target, options);
   try {
@@ -133,7 +134,7 @@ export async function existing(file: string): Promise<string> {
   try {
     if ((await stat(file)).isFile()) return file;
   } catch (cause) {
-    throw new CliError("notFound", `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+    throw unreadable(file, cause);
   }
   throw new CliError("notFound", `${file} is no file.`);
 }

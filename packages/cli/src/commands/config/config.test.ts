@@ -94,7 +94,10 @@ describe("nacre config set", () => {
   test("names what is wrong with its input", async () => {
     assert.match((await config(["set", "x"])).err, /^Give the content, --file, or pipe it/);
     assert.deepEqual((await config(["set", "x", "1", "--file", "y"])).code, 2);
-    assert.match((await config(["set", "x", "--file", join(folder, "none")])).err, /cannot be read \(ENOENT\)/);
+    for (const command of [["set", "x", "--file"], ["import"]]) {
+      const missing = await config([...command, join(folder, "none")]);
+      assert.deepEqual([missing.code, /none cannot be read \(ENOENT\)/.test(missing.err)], [3, true], command.join(" "));
+    }
     assert.match((await config(["set", "x"], Buffer.from([0xff, 0xfe]))).err, /^stdin is not UTF-8/);
     assert.equal((await config(["set", "x"], "")).code, 2);
     const misspelt = await config(["set", "x", "1", "--type", "propertis"]);
@@ -190,7 +193,7 @@ describe("nacre config export and import", () => {
     assert.equal((await load("abort")).code, 1);
     const told = (await config(["import", path, "--namespace", "zip-to"])).out;
     assert.match(told, /failed: z\.yaml .*\n.*choose --policy skip or --policy overwrite\.\n$/);
-    assert.equal((await config(["import", join(folder, "none.zip")])).code, 1);
+    assert.equal((await config(["import", join(folder, "none.zip")])).code, 3);
   });
 });
 

@@ -1,7 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { Option } from "commander";
 import type { Policy } from "../../client/model.ts";
-import { CliError } from "../../failure.ts";
+import { CliError, unreadable } from "../../failure.ts";
 import type { Register } from "../../index.ts";
 import { namespaceOption, open, type RemoteOptions, remoteOptions, show } from "../remote.ts";
 
@@ -62,7 +62,6 @@ async function zipIn(file: string): Promise<Blob> {
   try {
     return await openAsBlob(file);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new CliError("failed", `${file} cannot be read (${code ?? message}).`, { cause });
+    throw unreadable(file, cause);
   }
 }

@@ -5,7 +5,7 @@ import { fieldOf, type Http } from "../../client/http.ts";
 import type { Publish } from "../../client/model.ts";
 import { md5Of } from "../../client/v1.ts";
 import { asked, publishCall, shown } from "../../client/v3.ts";
-import { CliError } from "../../failure.ts";
+import { CliError, unreadable } from "../../failure.ts";
 import type { Context, Register } from "../../index.ts";
 import { open, type ScopedOptions, scopedOptions, show } from "../remote.ts";
 import { existing, nameIn } from "./read.ts";
@@ -127,9 +127,7 @@ async function contentOf(given: string | undefined, file: string | undefined, co
   try {
     return await textOf(file === undefined ? stdin : createReadStream(file), file ?? "stdin");
   } catch (thrown) {
-    if (thrown instanceof CliError) throw thrown;
-    const { code, message } = thrown as NodeJS.ErrnoException;
-    throw new CliError("failed", `${file ?? "stdin"} cannot be read (${code ?? message}).`, { cause: thrown });
+    throw thrown instanceof CliError ? thrown : unreadable(file ?? "stdin", thrown);
   }
 }
 
