@@ -7,6 +7,7 @@ import { type HttpDeps, httpRoutes } from "./http-routes.ts";
 import { newMetrics } from "./metrics/metrics.ts";
 import { TestHttp } from "./naming/http.fixture.ts";
 import { KEEPS_NOTHING } from "./ops/raft/own-group.ts";
+import { type StateSetup, stateRoutes } from "./state/http.ts";
 import { statusOf } from "./transport/http/filters.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
@@ -22,12 +23,17 @@ const NO_REPORT: MemberReport = {
 };
 
 /** Every route of the server over real cores and shells, without a socket. */
-export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partial<HttpDeps> = {}): TestHttp {
+export function allHttp(
+  some: Partial<HttpServerSetup> = {},
+  differently: Partial<HttpDeps & StateSetup> = {},
+): TestHttp {
   let configs: TestConfigs | undefined;
   const http = new TestHttp(some, (test) => {
     configs = testConfigs(test);
     const filters = { readiness: { state: () => test.ready }, switches: () => test.naming.state.switches };
     const { naming, members, connections } = test;
+    const exposed = ["health", "prometheus"];
+    const facts = () => ({ version: "1.2.3", port: 8848, mode: "standalone" }) as const;
     const routes = httpRoutes({
       ...configs,
       ...filters,
@@ -37,8 +43,7 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
       status: () => statusOf(filters),
       load: () => ({ cpu: 0.12, load: 0.5, mem: 0.4 }),
       setLogLevel: (name, level) => test.logLevels.push(`${name}=${level}`),
-      facts: () => ({ version: "1.2.3", port: 8848, mode: "standalone" }),
-      exposed: ["health", "prometheus"],
+      exposed,
       discovery: true,
       metrics: newMetrics({}),
       peers: NO_PEERS,
@@ -65,7 +70,9 @@ export function allHttp(some: Partial<HttpServerSetup> = {}, differently: Partia
       ...differently,
     });
     // v1 naming is there already.
-    return routes.filter(({ path }) => !path.startsWith("/v1/ns/"));
+    return [...routes, ...stateRoutes({ ...filters, facts, exposed, ...differently })].filter(
+      ({ path }) => !path.startsWith("/v1/ns/"),
+    );
   });
   const close = http.close.bind(http);
   http.close = async () => {

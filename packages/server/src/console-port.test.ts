@@ -4,8 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { describe, test } from "node:test";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { allHttp } from "./all-http.fixture.ts";
-import { CONSOLE_OFF, openConsolePort } from "./console-port.ts";
-import { consoleRoutes } from "./http-routes.ts";
+import { CONSOLE_OFF, consoleRoutes, openConsolePort } from "./console-port.ts";
 import type { HttpServerSetup } from "./transport/http/http-server.ts";
 
 const HOST = "127.0.0.1";

@@ -1,7 +1,7 @@
 import type { Log } from "./connections/connections.ts";
-import { consoleRoutes } from "./http-routes.ts";
 import type { Options } from "./options.ts";
 import { createHttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
+import type { Route } from "./transport/http/route.ts";
 
 export interface ConsolePort {
   readonly port: number;
@@ -31,7 +31,12 @@ export async function openConsolePort(
   log: Log,
 ): Promise<ConsolePort | undefined> {
   if (address.port === CONSOLE_OFF) return undefined;
-  const server = createHttpServer({ ...setup, routes: consoleRoutes(setup.routes) });
+  const { routes, furtherRoutes } = setup;
+  const server = createHttpServer({
+    ...setup,
+    routes: consoleRoutes(routes),
+    furtherRoutes: async () => consoleRoutes((await furtherRoutes?.()) ?? []),
+  });
   try {
     const port = await server.listen(address);
     return { port, close: (graceMs) => server.close(graceMs) };
@@ -44,3 +49,10 @@ export async function openConsolePort(
     return undefined;
   }
 }
+
+/** What the console's port answers too: the console's paths, health, and the list of servers for discovery. */
+export function consoleRoutes(routes: readonly Route[]): readonly Route[] {
+  return routes.filter(({ path }) => CONSOLE.test(path));
+}
+
+const CONSOLE = /^\/(?:v[123]\/console\/.*|v[13]\/auth\/.*|actuator\/health.*|serverlist|index\.html|)$/;

@@ -1,4 +1,6 @@
-import { consoleRoutes, type HttpDeps, httpRoutes } from "./http-routes.ts";
+import { consoleRoutes } from "./console-port.ts";
+import { type HttpDeps, httpRoutes } from "./http-routes.ts";
+import { type StateSetup, stateRoutes } from "./state/http.ts";
 import { ANY_METHOD, type Gate, methodsOf, type Route, shownPath } from "./transport/http/route.ts";
 
 const SECTIONS: readonly (readonly [title: string, below: RegExp])[] = [
@@ -16,7 +18,7 @@ const CLOSED_BY: Readonly<Record<Gate, string>> = { open: "client", admin: "admi
 
 /** The page `docs/reference/http.md`, from the route tables. */
 export function renderRoutesDoc(): string {
-  const left = new Set(httpRoutes(documented));
+  const left = new Set([...httpRoutes(documented), ...stateRoutes(documented)]);
   const atConsole = new Set(consoleRoutes([...left]).map(({ path }) => path));
   const sections = SECTIONS.flatMap(([title, below]) => {
     const routes = [...left].filter(({ path }) => below.test(path));
@@ -93,4 +95,4 @@ function order(a: string, b: string): number {
 }
 
 // The tables are only read: no handler runs, so there is nothing that they could be answered from.
-const documented = { exposed: ["*"], discovery: true, contentBytesMax: 0 } as unknown as HttpDeps;
+const documented = { exposed: ["*"], discovery: true, contentBytesMax: 0 } as unknown as HttpDeps & StateSetup;

@@ -26,11 +26,10 @@ import { consistentReads } from "./ops/raft/consistency.ts";
 import { raftRoutes } from "./ops/raft/http.ts";
 import type { LazyRaftOps } from "./ops/raft/lazy-raft-ops.ts";
 import type { OwnGroup } from "./ops/raft/own-group.ts";
-import { type StateSetup, stateRoutes } from "./state/http.ts";
 import type { Route } from "./transport/http/route.ts";
 
-/** What the whole HTTP interface is answered from. */
-export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "connections"> {
+/** What the HTTP interface is answered from. */
+export interface HttpDeps extends NamingDeps, Omit<ConfigHttpDeps, "connections"> {
   readonly connections: Connections;
   readonly metrics: Metrics;
   readonly peers: Peers;
@@ -41,11 +40,13 @@ export interface HttpDeps extends NamingDeps, StateSetup, Omit<ConfigHttpDeps, "
   readonly raft: Pick<LazyRaftOps, "ops">;
   /** Undefined for a server that keeps nothing on disk. */
   readonly group: () => OwnGroup | undefined;
+  /** Names of actuator endpoints that answer; `*` for all. */
+  readonly exposed: readonly string[];
   /** Whether Prometheus may list instances. */
   readonly discovery: boolean;
 }
 
-/** Every endpoint of the server, below its context path. */
+/** Every endpoint of the server, below its context path, but those of its state (`state/http.ts`). */
 export function httpRoutes(deps: HttpDeps): readonly Route[] {
   const { naming, members, connections, peers, ownLoad, balancer, diagnosis, orders, raft, setLogLevel } = deps;
   const routes = [
@@ -65,15 +66,7 @@ export function httpRoutes(deps: HttpDeps): readonly Route[] {
     ...loaderRoutes({ connections, own: ownLoad, peers, balancer }),
     ...opsRoutes(setLogLevel),
     ...raftRoutes(raft),
-    ...stateRoutes(deps),
     ...metricsRoutes(deps),
   ];
   return consistentReads(routes, () => deps.group());
 }
-
-/** What the console's port answers too: the console's paths, health, and the list of servers for discovery. */
-export function consoleRoutes(routes: readonly Route[]): readonly Route[] {
-  return routes.filter(({ path }) => CONSOLE.test(path));
-}
-
-const CONSOLE = /^\/(?:v[123]\/console\/.*|v[13]\/auth\/.*|actuator\/health.*|serverlist|index\.html|)$/;

@@ -1,7 +1,6 @@
 import { newHealth } from "@nacre/core/health";
 import type { Logger } from "pino";
 import { systemClock } from "./clock.ts";
-import { clusterCounts } from "./cluster/cluster-counts.ts";
 import { GroupLinks } from "./cluster/group/group-links.ts";
 import { GroupLog } from "./cluster/group/group-log.ts";
 import { leaveGroup } from "./cluster/group/leaving-group.ts";
@@ -17,10 +16,10 @@ import { configFeature } from "./config/rpc.ts";
 import { Connections } from "./connections/connections.ts";
 import { consolePortOf, openConsolePort } from "./console-port.ts";
 import { freeMainPort, GRPC_OFFSET, onFreePorts } from "./free-ports.ts";
-import { httpRoutes } from "./http-routes.ts";
+import { lazy } from "./lazy.ts";
 import { openLog } from "./log.ts";
-import { newMetrics, type RaftMetrics, watchProcess } from "./metrics/index.ts";
 import { watchLoad } from "./metrics/load.ts";
+import { watchProcess } from "./metrics/process.ts";
 import { namespaceFilter, unknownNamespace } from "./namespaces/validation.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
 import { openCmdbFile } from "./naming/cmdb-file.ts";
@@ -28,11 +27,9 @@ import { countServices, removeServices } from "./naming/in-namespace.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
-import { metricSources } from "./observe.ts";
 import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
-import { raftMetrics } from "./raft/metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { ALWAYS_RESPONSIBLE, LeadersResponsibility } from "./responsibility.ts";
 import type { RunningServer, Stop } from "./running.ts";
@@ -46,6 +43,7 @@ import {
   namingOptions,
   tlsOptions,
 } from "./setups.ts";
+import { stateRoutes } from "./state/http.ts";
 import { stateMachine } from "./state-machine.ts";
 import { nodeFiles } from "./storage/files.ts";
 import { takeFolder } from "./storage/lock.ts";
@@ -53,7 +51,7 @@ import { openMemoryLog } from "./storage/memory-log.ts";
 import { renewOnChange } from "./transport/grpc/certificates.ts";
 import { createGrpcTransport } from "./transport/grpc/engines.ts";
 import { statusOf } from "./transport/http/filters.ts";
-import { createHttpServer } from "./transport/http/http-server.ts";
+import { createHttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
 import { VERSION } from "./version.ts";
 
 /** The data folder that is none: nothing outlives the process. For tests and for programs that embed a server. */
@@ -228,56 +226,49 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     stops.push(() => labels.close());
   }
 
-  const raftFigures = (): RaftMetrics | undefined => {
-    const status = group?.status();
-    const { epoch } = identity.identity;
-    const shown = (id: string): string => member.members.shown(id);
-    return status && raftMetrics(status, { epoch, now: clock.now(), wall: clock.wall(), shown });
-  };
   const watch = watchProcess(clock);
   stops.push(() => watch.close());
   const switches = () => naming.state.switches;
-  const metrics = newMetrics(
-    metricSources({
-      naming,
-      configs,
-      connections,
-      requests: () => http.requests,
-      durable,
-      health,
-      udp,
-      process: watch,
-      cluster: () => clusterCounts({ clock, cluster, findings: () => member.diagnosis.findings }),
-      raft: () => raftFigures(),
-      leads: () => responsibility.isResponsible(),
+  const stateOf = { readiness, switches };
+  const httpSetup: HttpServerSetup = {
+    ...httpOptions(options),
+    ...stateOf,
+    clock,
+    log,
+    namespaceRefused,
+    // What probes ask is there at once; the rest is read by the first call, of which many servers get none.
+    routes: stateRoutes({
+      ...stateOf,
+      facts: () => ({ version: VERSION, port, mode: options.mode }),
+      exposed: options.actuatorExposure,
     }),
-  );
-  const routes = httpRoutes({
-    naming,
-    configs,
-    connections,
-    metrics,
-    readiness,
-    switches,
-    status: () => statusOf({ readiness, switches }),
-    members: member.members,
-    load,
-    peers: cluster.peers,
-    ownLoad: member.load,
-    balancer: member.balancer,
-    diagnosis: member.diagnosis,
-    orders: member.orders,
-    raft: member.raft,
-    group: () => group,
-    facts: () => ({ version: VERSION, port, mode: options.mode }),
-    setLogLevel: levelSetter(log),
-    exposed: options.actuatorExposure,
-    discovery: options.prometheusSd,
-    readYaml: (text) => checks.readYaml(text),
-    wall: () => clock.wall(),
-    contentBytesMax: options.contentBytesMax,
-  });
-  const httpSetup = { ...httpOptions(options), clock, log, routes, readiness, switches, namespaceRefused };
+    furtherRoutes: lazy(async () => {
+      const { httpApi } = await import("./http-api.ts");
+      return httpApi({
+        clock,
+        identity,
+        naming,
+        configs,
+        connections,
+        durable,
+        group,
+        member,
+        health,
+        udp,
+        process: watch,
+        requests: () => http.requests,
+        leads: () => responsibility.isResponsible(),
+        ...stateOf,
+        status: () => statusOf(stateOf),
+        load,
+        setLogLevel: levelSetter(log),
+        exposed: options.actuatorExposure,
+        discovery: options.prometheusSd,
+        readYaml: (text) => checks.readYaml(text),
+        contentBytesMax: options.contentBytesMax,
+      });
+    }),
+  };
   const http = createHttpServer(httpSetup);
   // The ports open before this member is ready: probes are to read the reason instead of meeting a refused connection.
   await http.listen({ port, host: options.bindAddress });

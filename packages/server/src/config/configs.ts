@@ -22,7 +22,7 @@ import { type ConfigName, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/prot
 import type { Clock, Timer } from "../clock.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
-import { Latency } from "../metrics/index.ts";
+import { Latency } from "../metrics/latency.ts";
 import type { Responsibility } from "../responsibility.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import type { DurableLog } from "../storage/port.ts";

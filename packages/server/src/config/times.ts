@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Timing, Timings } from "../metrics/index.ts";
+import { type Timing, Timings } from "../metrics/timings.ts";
 
 export const CONFIG_TIMER_LABELS = ["module", "name"] as const;
 

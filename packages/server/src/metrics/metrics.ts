@@ -1,6 +1,7 @@
 import type { Metric, Registry } from "prom-client";
+import { lazy } from "../lazy.ts";
 import type { MetricSources } from "./sources.ts";
-import { METRICS, type MetricRow, type Readings } from "./table.ts";
+import type { MetricRow, Readings } from "./table.ts";
 
 export interface Metrics {
   /** The value of `Content-Type` for `text`. */
@@ -12,19 +13,17 @@ export interface Metrics {
 /** The metrics of one server. They share nothing with another server in the same process. */
 export function newMetrics(sources: MetricSources): Metrics {
   let readings: Readings = {};
-  let registry: Promise<Registry> | undefined;
   // With the first scrape: the library brings a hundred modules, which a server that nobody scrapes need not hold.
-  async function load(): Promise<Registry> {
-    const { Registry } = await import("prom-client");
+  const load = lazy(async (): Promise<Registry> => {
+    const [{ Registry }, { METRICS }] = await Promise.all([import("prom-client"), import("./table.ts")]);
     const made = new Registry();
     for (const row of METRICS) made.registerMetric(pulled(row, () => readings) as unknown as Metric);
     return made;
-  }
+  });
   return {
     contentType: "text/plain; version=0.0.4; charset=utf-8",
     async text() {
-      registry ??= load();
-      const loaded = await registry;
+      const loaded = await load();
       // Each source is read once per scrape. The registry asks its metrics before its first await, so that two scrapes
       // at a time do not mix.
       readings = read(sources);

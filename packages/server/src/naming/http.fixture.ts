@@ -54,7 +54,7 @@ export class TestHttp {
   readonly members: Members;
   readonly log: KeptLog;
   /** `app.inject` runs a request without a socket. */
-  readonly server: HttpServer & { readonly app: Injector };
+  readonly server: HttpServer & { readonly app: Injector; readonly routes: readonly Route[] };
   /** What the readiness of the member says; a test may change it. */
   ready: Ready = { ready: true, status: "UP", reason: undefined };
   readonly logLevels: string[] = [];
@@ -101,7 +101,7 @@ export class TestHttp {
       load: () => ({ cpu: 0.12, load: 0.5, mem: 0.4 }),
       setLogLevel: (name, level) => this.logLevels.push(`${name}=${level}`),
     };
-    const server = createHttpServer({
+    const setup: HttpServerSetup = {
       ...filters,
       clock: this.clock,
       log: this.log,
@@ -116,8 +116,9 @@ export class TestHttp {
       connectionsMax: 100,
       connectionsPerIpMax: 100,
       ...some,
-    });
-    this.server = { ...server, app: injector(server.listener) };
+    };
+    const server = createHttpServer(setup);
+    this.server = { ...server, app: injector(server.listener), routes: setup.routes };
   }
 
   /** `POST /v1/ns/instance?a=b`, below the context path; `form` is sent as it stands. */

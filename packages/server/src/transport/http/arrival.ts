@@ -15,6 +15,8 @@ export interface Arrival {
   readonly agent: string;
   /** As the client wrote it; blank when it says nothing. */
   readonly contentType: string;
+  /** Where it is served, as the route spells it; undefined while nobody knows, and where nothing is. */
+  route: string | undefined;
   /** The name of the failure that the call ended with. */
   failure: string | undefined;
 }
@@ -34,6 +36,7 @@ export function arrivalOf(request: IncomingMessage, contextPath: string, at: num
     sourceIp: sourceIpOf(headers, socket.remoteAddress),
     agent: agentOf(headers),
     contentType: headerOf(headers, "content-type")?.trim() ?? "",
+    route: undefined,
     failure: undefined,
   };
 }

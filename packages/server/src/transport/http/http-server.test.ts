@@ -269,3 +269,40 @@ describe("a member that cannot serve", () => {
     assert.equal((await test.call("GET /v1/ns/service/list?pageNo=1&pageSize=1")).status, 200);
   });
 });
+
+describe("routes that are loaded later", () => {
+  function loading(further: (time: number) => Promise<readonly Route[]>) {
+    let times = 0;
+    const test = serving([plain("/early", () => text("early"))], { furtherRoutes: () => further(++times) });
+    return { test, times: () => times };
+  }
+
+  test("are loaded with the first call that none of the others answers, and once", async () => {
+    const { test, times } = loading(async () => [plain("/late", () => text("late"))]);
+    assert.equal((await test.call("GET /early")).text, "early");
+    assert.equal(times(), 0);
+    const answers = await Promise.all([test.call("GET /late"), test.call("GET /late"), test.call("GET /nowhere")]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 200, 404],
+    );
+    assert.equal((await test.call("GET /early")).text, "early");
+    assert.equal(times(), 1);
+    assert.ok(
+      [...test.server.requests].some(({ labels: { uri } }) => uri === "/late"),
+      "counted by their path",
+    );
+  });
+
+  test("that cannot be loaded are a failure that is logged, and the next call tries again", async () => {
+    const { test } = loading(async (time) => {
+      if (time === 1) throw new Error("too many open files");
+      return [plain("/late", () => text("late"))];
+    });
+    const failed = await test.call("GET /late");
+    assert.equal(failed.status, 500);
+    assert.doesNotMatch(failed.text, /open files/);
+    assert.match(String((test.log.errors[0]?.details as { err?: unknown } | undefined)?.err), /too many open files/);
+    assert.equal((await test.call("GET /late")).text, "late");
+  });
+});

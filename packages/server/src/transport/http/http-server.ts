@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { escalate } from "../../faults.ts";
+import { lazy } from "../../lazy.ts";
 import { HTTP_LABELS, httpLabels, Timings } from "../../metrics/timings.ts";
 import { createServer } from "../../node-http.ts";
 import { answerOf, type Exchange } from "./answering.ts";
@@ -28,6 +29,8 @@ export interface HttpServerSetup extends FilterSetup {
   /** Blank, or a path such as `/nacos`; every route is served below it and without it. */
   readonly contextPath: string;
   readonly routes: readonly Route[];
+  /** Loads the rest, with the first call that none of `routes` answers. No path is in both. */
+  readonly furtherRoutes?: () => Promise<readonly Route[]>;
   readonly headerBytesMax: number;
   readonly bodyBytesMax: number;
   /** All bodies together that are larger than `bodyBytesMax`, on the routes that take such: they are held as a whole. */
@@ -41,7 +44,6 @@ export interface HttpServerSetup extends FilterSetup {
 export interface HttpServer {
   /** Answers one request; tests call it without a socket. */
   readonly listener: RequestListener;
-  readonly routes: readonly Route[];
   /** Answered requests by route, for the metrics. */
   readonly requests: Timings;
   /** @returns the port. @throws the system's error when the address cannot be used. */
@@ -57,13 +59,20 @@ type Endpoint = [Route, ...Route[]];
 
 /** Carries HTTP: knows routes, families and filters, and nothing of what the routes are about. */
 export function createHttpServer(setup: HttpServerSetup): HttpServer {
-  const { clock, log, contextPath, routes } = setup;
-  const router = routerOf(routes);
+  const { clock, log, contextPath, routes, furtherRoutes } = setup;
+  const router = new Router<Endpoint>();
+  serve(router, routes);
   const large = new LargeBodies(setup.bodyBytesMax, setup.largeBodiesBytesMax);
   const requests = new Timings(clock, HTTP_LABELS);
   const waiting = new WaitingCalls();
+  let isComplete = furtherRoutes === undefined;
   let over = false;
   let shut: Promise<void> | undefined;
+
+  const complete = lazy(async () => {
+    serve(router, (await furtherRoutes?.()) ?? []);
+    isComplete = true;
+  });
 
   const server = createServer({
     keepAliveTimeout: setup.keepAliveMs,
@@ -78,17 +87,14 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const listener: RequestListener = (request, response) => {
     const arrival = arrivalOf(request, contextPath, clock.now());
     const exchange = { request, response, arrival, cut: () => waiting.signal(response) };
-    let route: Route | undefined;
     // Whoever went away is not counted: nothing was answered.
     response.once("finish", () => {
-      const labels = httpLabels(route?.path, arrival.method, response.statusCode, arrival.failure);
+      const labels = httpLabels(arrival.route, arrival.method, response.statusCode, arrival.failure);
       requests.record(labels, (clock.now() - arrival.at) / 1000);
     });
     // Writing to a client that has just gone would be an error that nobody caught.
     response.on("error", ignore);
-    const found = foundAt(arrival);
-    route = found?.target?.[0];
-    void answer(exchange, found);
+    void answer(exchange);
   };
   server.on("request", listener);
 
@@ -101,9 +107,15 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     }
   }
 
-  async function answer(exchange: Omit<Exchange, "segments">, found: Found<Endpoint> | undefined): Promise<void> {
+  async function answer(exchange: Omit<Exchange, "segments">): Promise<void> {
     const { response, arrival } = exchange;
     try {
+      let found = foundAt(arrival);
+      if (!isComplete && !over && found !== undefined && found.target === undefined) {
+        await complete();
+        found = foundAt(arrival);
+      }
+      arrival.route = found?.target?.[0].path;
       const refusal = refusalOf(arrival, found);
       if (refusal !== undefined) return await sent(response, refusal);
       const { target, segments } = found as Found<Endpoint>;
@@ -150,7 +162,6 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
 
   return {
     listener,
-    routes,
     requests,
     listen: ({ port, host }) =>
       new Promise((resolve, reject) => {
@@ -182,9 +193,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
 
 function ignore(): void {}
 
-function routerOf(routes: readonly Route[]): Router<Endpoint> {
+function serve(router: Router<Endpoint>, routes: readonly Route[]): void {
   const endpoints = new Map<string, Endpoint>();
-  const router = new Router<Endpoint>();
   for (const route of routes)
     for (const method of methodsOf(route)) {
       const key = `${method} ${route.path}`;
@@ -197,5 +207,4 @@ function routerOf(routes: readonly Route[]): Router<Endpoint> {
       endpoints.set(key, endpoint);
       router.add(method, route.path, endpoint);
     }
-  return router;
 }
