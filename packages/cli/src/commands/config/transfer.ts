@@ -1,7 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { Option } from "commander";
 import type { Policy } from "../../client/model.ts";
-import { CliError, unreadable } from "../../failure.ts";
+import { unreadable } from "../../failure.ts";
 import type { Register } from "../../index.ts";
 import { namespaceOption, open, type RemoteOptions, remoteOptions, show } from "../remote.ts";
 
