@@ -58,6 +58,9 @@ export function allHttp(
           throw new RegistryError("illegalState", ALONE);
         },
         join: () => Promise.reject(new RegistryError("illegalState", ALONE)),
+        cancelJoin: () => {
+          throw new RegistryError("illegalState", ALONE);
+        },
         forget: () => Promise.reject(new RegistryError("illegalState", ALONE)),
         stop: () => undefined,
       },

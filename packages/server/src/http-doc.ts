@@ -60,6 +60,7 @@ const BEYOND = [
   "| `GET .../core/cluster/matrix` | | the members with version, state, list, clock and round trip, and who of them sees whom, as each said last |",
   "| `GET .../core/cluster/converge` | | compares what all members show and hold: which instances and clients differ, in which field, where, since when and why |",
   "| `POST .../core/cluster/join` | `address` | becomes a member of the cluster that has one at this main port; from the own machine only |",
+  "| `DELETE .../core/cluster/join` | | takes back an order to join that nobody has answered, and shows the addresses; from the own machine only |",
   "| `POST .../core/cluster/leave` | `forever=false` | hands clients over and ends the process, as a TERM does; `forever=true`: the others forget it; from the own machine only |",
   "| `POST .../core/cluster/forget` | `id` or `address` | takes a member that is down off for good |",
   "| `GET .../core/raft/status` | `all=true` | the group of voters: who leads, what each member holds and lacks, who differs; `all=false`: as the asked member sees it |",

@@ -124,6 +124,29 @@ Nothing moves.
     ]);
   });
 
+  test("takes back an order to join", async (context) => {
+    const { server, asked } = await scripted(context, { "/join": { addresses: [B, C] } });
+    const { out } = await nacre(["cluster", "join", "--cancel", "--server", server]);
+    assert.equal(out, "It no longer tries to join 10.0.0.2:8848 and 10.0.0.3:8848.\n");
+    assert.deepEqual(asked, ["DELETE /v3/admin/core/cluster/join"]);
+    const named = await nacre(["cluster", "join", B, "--cancel", "--server", server]);
+    assert.deepEqual([named.code, named.out], [2, ""]);
+    assert.match(named.err, /name no address/);
+    const unnamed = await nacre(["cluster", "join", "--server", server]);
+    assert.match(unnamed.err, /Name the address of a member/);
+  });
+
+  test("has no server join itself", async (context) => {
+    const { server, asked } = await scripted(context, {});
+    const port = server.split(":")[1];
+    for (const own of [server, "localhost", `localhost:${port}`, `[::1]:${port}`]) {
+      const { code, err } = await nacre(["cluster", "join", own, "--server", server]);
+      assert.equal(code, 2);
+      assert.match(err, /is the address of the server that is told to join: give it that of a member/);
+    }
+    assert.deepEqual(asked, []);
+  });
+
   test("says why an order is refused, in the words of the server", async (context) => {
     const refused = {
       "/leave": "this order is taken from the member's own machine only",

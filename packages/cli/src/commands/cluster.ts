@@ -11,6 +11,7 @@ import { open, type RemoteOptions, remoteOptions, show } from "./remote.ts";
 const PATH = "/v3/admin/core/cluster";
 /** A member that is told to join waits up to 10 s for the other one. */
 const JOIN_MS = 15_000;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** `nacre cluster`: the members of a cluster. */
 export const clusterCommand: Register = (program, context) => {
@@ -52,13 +53,18 @@ export const clusterCommand: Register = (program, context) => {
   );
 
   verb(
-    "join <address>",
+    "join [address]",
     "Make the server a member of the cluster that has a member at the address, its main port. Run it on the server's own machine (Nacre).",
-  ).action(async (address: string, options: RemoteOptions) => {
-    const call = { form: { address }, timeoutMs: JOIN_MS };
-    const data = await ask(context, options, "POST", `${PATH}/join`, `the order to join ${address}`, call);
-    show(context, options, data, () => `It is now a member of cluster ${textIn(data, "clusterId")}.\n`);
-  });
+  )
+    .option("--cancel", "take back an order to join that nobody has answered, which is otherwise tried for ever")
+    .action(async (address: string | undefined, options: RemoteOptions & { cancel?: boolean }) => {
+      if (options.cancel === true) return cancelJoin(context, address, options);
+      if (address === undefined) throw new CliError("usage", "Name the address of a member of the cluster to join.");
+      refuseOwn(address, options.server);
+      const call = { form: { address }, timeoutMs: JOIN_MS };
+      const data = await ask(context, options, "POST", `${PATH}/join`, `the order to join ${address}`, call);
+      show(context, options, data, () => `It is now a member of cluster ${textIn(data, "clusterId")}.\n`);
+    });
 
   verb(
     "leave",
@@ -75,6 +81,31 @@ export const clusterCommand: Register = (program, context) => {
     },
   );
 };
+
+async function cancelJoin(context: Context, address: string | undefined, options: RemoteOptions): Promise<void> {
+  if (address !== undefined)
+    throw new CliError("usage", "--cancel takes back all that the server was told to join: name no address.");
+  const data = await ask(context, options, "DELETE", `${PATH}/join`, "the order to join no more");
+  show(context, options, data, () => `It no longer tries to join ${listIn(data, "addresses").join(" and ")}.\n`);
+}
+
+/** A server cannot be joined to itself. What only the server knows to be its own it refuses itself. */
+function refuseOwn(address: string, server: string): void {
+  const own = hostAndPort(server.includes("://") ? server : `http://${server}`);
+  const asked = hostAndPort(`http://${address}`);
+  if (own === undefined || asked === undefined) return;
+  if (asked.host !== own.host || (asked.port !== "" && asked.port !== own.port)) return;
+  throw new CliError(
+    "usage",
+    `${address} is the address of the server that is told to join: give it that of a member of the cluster which it is to join, and name the server itself with --server.`,
+  );
+}
+
+function hostAndPort(url: string): { readonly host: string; readonly port: string } | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, port } = new URL(url);
+  return { host: LOOPBACK.test(hostname) ? "localhost" : hostname, port };
+}
 
 /** `nacre stop`: what a TERM does, over HTTP. */
 export const stopCommand: Register = (program, context) => {

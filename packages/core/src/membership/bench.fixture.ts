@@ -190,7 +190,10 @@ export class Bench {
         return this.#say(`ring ${effect.members.join(" ")}`);
       case "joined":
         return this.#say(`joined ${effect.address}`);
+      case "joinCancelled":
+        return this.#say(`cancelled ${effect.addresses}`);
       case "joinRefused":
+      case "cancelRefused":
       case "forgetRefused":
         return this.#say(effect.sentence);
       case "resolve":

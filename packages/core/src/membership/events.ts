@@ -20,6 +20,8 @@ export type Event =
   | { readonly type: "received"; readonly link: LinkId; readonly frame: Frame }
   /** An operator: become a member of the cluster of which one member is there. */
   | { readonly type: "join"; readonly address: string }
+  /** An operator: what was ordered by `join` and did not come to anything yet is tried no further. */
+  | { readonly type: "cancelJoin" }
   /** This member stops; `forever`: it does not come back under this id. */
   | { readonly type: "leave"; readonly forever: boolean }
   /** An operator: a member that is down does not come back. */
@@ -65,4 +67,7 @@ export type Effect =
   | { readonly type: "ringChanged"; readonly members: readonly MemberId[] }
   | { readonly type: "joined"; readonly address: Address; readonly id: MemberId }
   | { readonly type: "joinRefused"; readonly address: string; readonly sentence: string }
+  /** @see Event `cancelJoin`: these are called no more. */
+  | { readonly type: "joinCancelled"; readonly addresses: readonly Address[] }
+  | { readonly type: "cancelRefused"; readonly sentence: string }
   | { readonly type: "forgetRefused"; readonly id: MemberId; readonly sentence: string };

@@ -3,6 +3,7 @@ export type * from "./events.ts";
 export * from "./facts.ts";
 export type * from "./frames.ts";
 export * from "./member-list.ts";
+export * from "./missing.ts";
 export { ownerIn, responsible } from "./ring.ts";
 export { isAlone, listOf } from "./self.ts";
 export {

@@ -1,8 +1,12 @@
 import type { Millis } from "../lib/units.ts";
 import { type Address, addressOf, readAddress } from "./address.ts";
 import type { MemberId } from "./frames.ts";
-import { resolved } from "./self.ts";
+import { ownAddresses, resolved } from "./self.ts";
 import type { Link, Member, Membership, Out } from "./state.ts";
+
+/** Why a member cannot be joined through an address, which is its own. */
+export const LEADS_BACK =
+  "the address is this member's own: give it that of a member of the cluster which it is to join";
 
 /** An operator's order: call a member of the cluster, and if this member is empty, take its cluster id. */
 export function join(state: Membership, text: string, now: Millis, out: Out): void {
@@ -12,6 +16,10 @@ export function join(state: Membership, text: string, now: Millis, out: Out): vo
     return;
   }
   const address = addressOf(read);
+  if (leadsBack(state, resolved(state, read))) {
+    out.push({ type: "joinRefused", address, sentence: `${address}: ${LEADS_BACK}` });
+    return;
+  }
   if (state.members.size > 0) {
     const sentence = `this member is in cluster '${state.clusterId}' with ${state.members.size} others already`;
     out.push({ type: "joinRefused", address, sentence });
@@ -27,6 +35,31 @@ export function join(state: Membership, text: string, now: Millis, out: Out): vo
     const dial = state.dials.get(each);
     if (dial !== undefined) dial.nextAt = now;
   }
+}
+
+/** An operator's order: what is left of orders to join is not tried any further. */
+export function cancelJoin(state: Membership, out: Out): void {
+  if (state.joined.size === 0 || state.members.size > 0) {
+    const sentence =
+      state.joined.size === 0
+        ? "this member was not told to join any cluster, so that there is nothing to cancel"
+        : `this member has joined cluster '${state.clusterId}' already: nacre cluster leave --forever takes it out`;
+    out.push({ type: "cancelRefused", sentence });
+    return;
+  }
+  const addresses = [...state.joined];
+  for (const address of state.joining)
+    out.push({ type: "joinRefused", address, sentence: `the order to join ${address} was taken back` });
+  state.joining.clear();
+  state.joined.clear();
+  state.derived = undefined;
+  persist(state, out);
+  out.push({ type: "joinCancelled", addresses });
+}
+
+function leadsBack(state: Membership, addresses: readonly Address[]): boolean {
+  const own = ownAddresses(state);
+  return addresses.some((each) => own.includes(each) || state.dials.get(each)?.isSelf === true);
 }
 
 export function joinMade(state: Membership, link: Link, member: Member, out: Out): void {

@@ -2,6 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { type Millis, minutes } from "../lib/units.ts";
 import type { Address } from "./address.ts";
 import type { Event, LinkId } from "./events.ts";
+import { joinRefused, LEADS_BACK } from "./joining.ts";
 import { lookUpSooner } from "./list.ts";
 import { askOthers, sendProbe } from "./probes.ts";
 import { ownAddresses, targets } from "./self.ts";
@@ -66,6 +67,7 @@ function newDial(address: Address, now: Millis): Dial {
     isSelf: false,
     refused: false,
     error: undefined,
+    refusal: undefined,
   };
 }
 
@@ -128,6 +130,7 @@ export function connectFailed(
   const dial = state.dials.get(event.address);
   if (dial?.phase !== "connecting") return;
   fail(dial, event.error, now + state.options.redialMs);
+  dial.refusal = undefined;
   lookUpSooner(state, event.address, now);
   dial.refused = event.refused;
   const member = memberAt(state, dial);
@@ -211,8 +214,11 @@ export function foundSelf(state: Membership, link: Link, now: Millis, out: Out):
     dial.isSelf = true;
     dial.memberId = undefined;
   }
+  joinRefused(state, dial?.address, LEADS_BACK, out);
   closeLink(state, link, "it leads back here", out, now + SELF_AGAIN_MS);
-  if (dial !== undefined) dial.error = undefined;
+  if (dial === undefined) return;
+  dial.error = undefined;
+  dial.refusal = undefined;
 }
 
 /** Closes links that bring nothing: what a partition has cut does not come back by itself for minutes. */

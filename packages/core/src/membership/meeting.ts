@@ -76,6 +76,7 @@ function answered(state: Membership, link: Link, frame: Answer, now: Millis, out
     return;
   }
   const met = meet(state, link, card, frame, now, out);
+  if (met !== "refused") link.dial.refusal = undefined;
   if (typeof met === "string" || !foundAt(state, link, met, now, out)) return;
   met.answeredAt = now;
   met.answersInRow = probe.missed ? 0 : met.answersInRow + 1;
@@ -194,7 +195,9 @@ function takeRefusal(
 function endRefused(state: Membership, link: Link, sentence: string, now: Millis, out: Out): void {
   joinRefused(state, link.dial?.address, sentence, out);
   closeLink(state, link, sentence, out, now + state.options.refusedRedialMs);
-  if (link.dial !== undefined) link.dial.error = sentence;
+  if (link.dial === undefined) return;
+  link.dial.error = sentence;
+  link.dial.refusal = sentence;
 }
 
 function addressOfLink(link: Link): string[] {

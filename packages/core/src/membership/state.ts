@@ -15,6 +15,8 @@ export interface MembershipOptions {
   readonly silentMs: Millis;
   /** A member that nobody in reach has heard for this long is DOWN. */
   readonly downMs: Millis;
+  /** An address at which nobody was found for this long, although it was called, counts as out of reach. */
+  readonly unfoundMs: Millis;
   /** A link that brought no answer for this long is closed and opened anew. */
   readonly linkSilentMs: Millis;
   readonly redialMs: Millis;
@@ -50,6 +52,7 @@ export const MEMBERSHIP_DEFAULTS: MembershipOptions = {
   probeTimeoutMs: seconds(1),
   silentMs: 2500,
   downMs: seconds(3),
+  unfoundMs: seconds(4),
   linkSilentMs: seconds(4),
   redialMs: seconds(1),
   refusedRedialMs: seconds(3),
@@ -105,6 +108,8 @@ export interface Dial {
   refused: boolean;
   /** Of the last failure; undefined once a link stands. */
   error: string | undefined;
+  /** Why whoever answered there last is no member of this cluster; undefined when that was not so. */
+  refusal: string | undefined;
 }
 
 export interface Link {

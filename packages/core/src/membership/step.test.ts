@@ -735,6 +735,43 @@ describe("an operator", () => {
       assert.deepEqual([bench.core.joined.size, bench.core.clusterId], [0, "mine"]);
     });
 
+  test("is told at once that a member cannot join itself, by whatever name it is called", () => {
+    const bench = new Bench(undefined, { clusterId: "mine", settled: false });
+    bench.said;
+    bench.feed({ type: "join", address: "10.0.0.1" });
+    assert.match(bench.said.join(), /10\.0\.0\.1:8848: the address is this member's own: give it that of a member/);
+    bench.peer("a", "10.0.0.7", { incarnation: 1 });
+    bench.feed({ type: "join", address: "10.0.0.7" });
+    bench.run(seconds(1));
+    assert.match(bench.said.join(), /the address is this member's own/, "it was called and led back");
+    assert.equal(bench.core.joined.size, 0);
+  });
+
+  test("takes back an order to join that nobody has answered, and no other", () => {
+    const bench = new Bench(undefined, { clusterId: "mine", settled: false });
+    bench.said;
+    bench.feed({ type: "cancelJoin" });
+    assert.match(bench.said.join(), /was not told to join any cluster/);
+    bench.peer("b", "10.0.0.2").answers = false;
+    for (const peer of bench.peers) peer.probes = false;
+    bench.feed({ type: "join", address: "10.0.0.2" });
+    bench.run(seconds(11));
+    assert.ok(bench.core.dials.has("10.0.0.2:8848"), "it is called on and on");
+    bench.said;
+    bench.feed({ type: "cancelJoin" });
+    assert.match(bench.said.join(), /the order to join 10\.0\.0\.2:8848 was taken back/);
+    assert.deepEqual([bench.core.joined.size, bench.core.joining.size], [0, 0]);
+    bench.run(seconds(10));
+    assert.equal(bench.core.dials.has("10.0.0.2:8848"), false, "it is called no more");
+    for (const peer of bench.peers) bench.heal(peer);
+    bench.feed({ type: "join", address: "10.0.0.2" });
+    bench.run(seconds(2));
+    bench.said;
+    bench.feed({ type: "cancelJoin" });
+    assert.match(bench.said.join(), /has joined cluster 'prod' already/);
+    assert.equal(bench.state("b"), "UP");
+  });
+
   test("forgets a member that is down, and is told why not another", () => {
     const { bench, b } = threeUp();
     bench.feed({ type: "forget", id: "b" });

@@ -1,7 +1,7 @@
 import { type Millis, seconds } from "../lib/units.ts";
 import { judgeAll } from "./detector.ts";
 import type { Effect, Event } from "./events.ts";
-import { join, joinRefused, joinUnresolved } from "./joining.ts";
+import { cancelJoin, join, joinRefused, joinUnresolved } from "./joining.ts";
 import { closeSilent, connectFailed, dialTick, linkClosed, linkOpened } from "./links.ts";
 import { joinedTick, listTick, markUnlisted, readList, resolveNames, takeResolved } from "./list.ts";
 import { forget, receive, settle } from "./meeting.ts";
@@ -60,6 +60,9 @@ function take(state: Membership, event: Event, now: Millis, out: Out): void {
     case "join":
       join(state, event.address, now, out);
       resolveNames(state, now, out);
+      return dialTick(state, now, out);
+    case "cancelJoin":
+      cancelJoin(state, out);
       return dialTick(state, now, out);
     case "leave":
       return leave(state, event.forever, now, out);

@@ -120,7 +120,11 @@ export class MemberRunner {
     this.#joining.set(address, joining);
     const overdue = this.#setup.clock.schedule(JOIN_MS, () =>
       joining.reject(
-        new RegistryError("illegalState", `${address} did not answer within ${JOIN_MS / 1000} s; it is tried further`),
+        new RegistryError(
+          "illegalState",
+          `${address} did not answer within ${JOIN_MS / 1000} s; it is tried further, also after a restart, until it answers: ` +
+            "nacre cluster join --cancel takes the order back",
+        ),
       ),
     );
     this.feed({ type: "join", address: text });
@@ -130,6 +134,15 @@ export class MemberRunner {
       overdue.cancel();
       this.#joining.delete(address);
     }
+  }
+
+  /** Takes back orders to join that did not come to anything. @returns the addresses. @throws RegistryError with the reason when there is none. */
+  cancelJoin(): readonly Address[] {
+    for (const effect of this.feed({ type: "cancelJoin" })) {
+      if (effect.type === "cancelRefused") throw new RegistryError("illegalState", effect.sentence);
+      if (effect.type === "joinCancelled") return effect.addresses;
+    }
+    throw new RegistryError("illegalState", "this member stops and does not join any more");
   }
 
   /** Takes a member that is down off this member's list for good. @throws RegistryError with the reason when it may not. */
@@ -245,7 +258,9 @@ export class MemberRunner {
       case "joinRefused":
         return this.#joining.get(effect.address)?.reject(new RegistryError("illegalState", effect.sentence));
       case "forgetRefused":
-        // Read by `forget` from the effects of its event.
+      case "cancelRefused":
+      case "joinCancelled":
+        // Read by those who feed the event, from its effects.
         return;
     }
   }

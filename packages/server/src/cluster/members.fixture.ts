@@ -17,9 +17,13 @@ export class TestMembers {
   readonly servers: RunningServer[];
   readonly #directory: string;
 
-  private constructor(servers: RunningServer[], directory: string) {
+  /** The addresses of all that were planned, whether they run or not. */
+  readonly listed: readonly string[];
+
+  private constructor(servers: RunningServer[], directory: string, listed: readonly string[]) {
     this.servers = servers;
     this.#directory = directory;
+    this.listed = listed;
   }
 
   /** Started together, and each sees all others UP. */
@@ -29,7 +33,7 @@ export class TestMembers {
     const directory = await mkdtemp(join(tmpdir(), "nacre-members-"));
     const start = (port: number) =>
       TestMembers.one(port, memberList, { dataDir: join(directory, `${port}`), ...options });
-    const members = new TestMembers(await Promise.all(ports.map(start)), directory);
+    const members = new TestMembers(await Promise.all(ports.map(start)), directory, memberList);
     for (const { url } of members.servers)
       await until(async () => {
         const { data } = await json(url, "GET /v1/core/cluster/nodes");
@@ -44,13 +48,13 @@ export class TestMembers {
     const ports = await freePorts(count);
     const memberList = ports.map((port) => `${HOST}:${port}`);
     const directory = await mkdtemp(join(tmpdir(), "nacre-members-"));
-    const members = new TestMembers([], directory);
+    const members = new TestMembers([], directory, memberList);
     const places = ports.map((port): Place => {
       const dataDir = join(directory, `${port}`);
       return {
         dataDir,
-        async start() {
-          const server = await TestMembers.one(port, memberList, { dataDir });
+        async start(options) {
+          const server = await TestMembers.one(port, memberList, { dataDir, ...options });
           members.servers.push(server);
           return server;
         },
@@ -66,7 +70,11 @@ export class TestMembers {
     const started = ports.map((port) =>
       TestMembers.one(port, [], { mode: "standalone", dataDir: join(directory, `${port}`) }),
     );
-    const members = new TestMembers(await Promise.all(started), directory);
+    const members = new TestMembers(
+      await Promise.all(started),
+      directory,
+      ports.map((port) => `${HOST}:${port}`),
+    );
     await Promise.all(members.servers.map((server) => server.ready()));
     return members;
   }
@@ -140,7 +148,7 @@ export class TestMembers {
 
 export interface Place {
   readonly dataDir: string;
-  start(): Promise<RunningServer>;
+  start(options?: Partial<Options>): Promise<RunningServer>;
 }
 
 async function freePorts(count: number): Promise<number[]> {

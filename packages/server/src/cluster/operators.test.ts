@@ -188,6 +188,12 @@ describe("a server that was started alone", () => {
       const refused = await pair.ask(0, "POST /v3/admin/core/cluster/join?address=127.0.0.1:1");
       assert.deepEqual([refused.status, refused.code], [400, 23000]);
       assert.match(refused.data, /127\.0\.0\.1:1: .*/);
+      const own = await pair.ask(0, `POST /v3/admin/core/cluster/join?address=${pair.addresses[0]}`);
+      assert.deepEqual([own.status, own.code], [400, 23000]);
+      assert.match(own.data, /the address is this member's own/);
+      const none = await pair.ask(0, "DELETE /v3/admin/core/cluster/join");
+      assert.deepEqual([none.status, none.code], [400, 23000]);
+      assert.match(none.data, /was not told to join any cluster/);
       assert.equal((await pair.ask(0, "PUT /v3/admin/core/cluster/lookup?type=file")).code, 23000);
     } finally {
       await pair.stop();

@@ -27,7 +27,14 @@ describe("an order that would end or hand over this process", () => {
   test("reaches the member with whether it is for ever", async () => {
     const told: unknown[] = [];
     const unused = (): never => assert.fail();
-    const orders = { matrix: unused, converge: unused, switchLookup: unused, join: unused, forget: unused };
+    const orders = {
+      matrix: unused,
+      converge: unused,
+      switchLookup: unused,
+      join: unused,
+      cancelJoin: unused,
+      forget: unused,
+    };
     const routes = orderRoutes({ ...orders, stop: (forever) => void told.push(forever) });
     const leave = routes.find(({ path }) => path.endsWith("/leave"));
     await leave?.handle(Params.read("", "", "v3"), from("127.0.0.1") as never);

@@ -17,6 +17,10 @@ export function orderRoutes(orders: Orders): readonly Route[] {
       ownMachineOnly(call);
       return result(await orders.join(address));
     }),
+    v3("DELETE", `${PATH}/join`, (_, call) => {
+      ownMachineOnly(call);
+      return result(orders.cancelJoin());
+    }),
     v3("POST", `${PATH}/leave`, (params, call) => {
       const forever = params.boolean("forever", false);
       ownMachineOnly(call);

@@ -18,6 +18,8 @@ export interface Orders {
   switchLookup(type: string): void;
   /** Becomes a member of the cluster that has one at this address. @throws RegistryError with the reason why not. */
   join(address: string): Promise<{ readonly id: string; readonly address: string; readonly clusterId: string }>;
+  /** Takes back an order to join that did not come to anything. @throws RegistryError with the reason when there is none. */
+  cancelJoin(): { readonly addresses: readonly string[] };
   /** Takes a member that is down, by id or address, off for good at all members in reach, and out of the group. @throws RegistryError. */
   forget(who: string): Promise<{ readonly id: string; readonly address: string }>;
   /** Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id. */
@@ -56,6 +58,7 @@ export function ordersOf({ clock, cluster, members, group, converging, version, 
       const id = await cluster.members.join(address);
       return { id, address: members.shown(id), clusterId: state.clusterId };
     },
+    cancelJoin: () => ({ addresses: cluster.members.cancelJoin() }),
     async forget(who) {
       const read = readAddress(who, state.start.port);
       const wanted = typeof read === "string" ? undefined : addressOf({ ip: read.host, port: read.port });

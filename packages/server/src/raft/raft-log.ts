@@ -43,6 +43,8 @@ export interface RaftLogOptions<C, R> extends Omit<StorageOptions<C, R>, "replay
 export interface RaftLog<C, R> extends OpenedLog<C, R>, FromPeers {
   /** Whether features have ever changed anything, as far as what is here tells, committed or not. */
   readonly holdsData: boolean;
+  /** Whether it knows of a group: its log names voters. */
+  readonly hasGroup: boolean;
   /**
    * Resolves once this member has applied everything that was committed, anywhere, when this was called.
    * @returns what is applied.

@@ -39,11 +39,15 @@ export function noMajority(voters: readonly MemberId[], self: MemberId, peers: P
   const needed = (voters.length >> 1) + 1;
   // Who does not know a group yet may be taken into one at any moment.
   if (voters.length === 0 || voters.length - lost.length >= needed) return undefined;
+  return `${needed} of ${voters.length} members are needed to change durable data; ${outOfReach(lost)}`;
+}
+
+/** As a clause, with when the last of them was lost. @param lost  one at least; `since` in epoch milliseconds. */
+export function outOfReach(lost: readonly { readonly address: string; readonly since: number }[]): string {
   const since = new Date(Math.max(...lost.map((one) => one.since))).toISOString().slice(11, 19);
   const names = lost.map(({ address }) => address);
   const listed = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const verb = names.length === 1 ? "is" : "are";
-  return `${needed} of ${voters.length} members are needed to change durable data; ${listed} ${verb} out of reach since ${since} UTC`;
+  return `${listed} ${names.length === 1 ? "is" : "are"} out of reach since ${since} UTC`;
 }
 
 export function outcomeUnknown(why = "this member was brought up to date by a snapshot"): RegistryError {

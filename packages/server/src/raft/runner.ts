@@ -219,6 +219,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
     return this.#machine.holdsData;
   }
 
+  get hasGroup(): boolean {
+    return this.#core.configuration.voters.length > 0;
+  }
+
   get appliedIndex(): Index {
     return this.#storage.applier.appliedIndex;
   }

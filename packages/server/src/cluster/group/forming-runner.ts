@@ -1,10 +1,11 @@
-import { isAlone, linkTo, listOf, type MemberId, type Membership } from "@nacre/core/membership";
+import { isAlone, linkTo, listedOthers, type MemberId, type Membership } from "@nacre/core/membership";
 import { integer, object, RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../../clock.ts";
 import type { Log } from "../../connections/connections.ts";
 import { uncaught } from "../../faults.ts";
 import type { OpenedIdentity } from "../identity.ts";
-import { type FormingFacts, formingStep, whyNotFirst } from "./forming.ts";
+import type { WhyNot } from "./early-calls.ts";
+import { type FormingFacts, type FoundationFacts, formingStep, whyApart, whyNotFirst } from "./forming.ts";
 import type { GroupHandle } from "./group-log.ts";
 
 /** How often it is looked whether something is to be done, while this member is not in its group, and then. */
@@ -49,18 +50,39 @@ export class Forming {
   }
 
   /** Why nothing may be the first entry of features yet. */
-  whyNotFirst(): string | undefined {
-    const { group } = this.#parts;
+  whyNotFirst(): WhyNot | undefined {
+    return whyNotFirst(this.#foundation());
+  }
+
+  /** Why this member takes no writes, although it is a group by itself; undefined otherwise. */
+  whyApart(): string | undefined {
+    return this.#isOnlyVoter() ? whyApart(this.#foundation()) : undefined;
+  }
+
+  #isOnlyVoter(): boolean {
+    const voters = this.#parts.group.group?.configuration.voters ?? [];
+    return voters.length === 1 && voters[0] === this.#parts.membership().start.id;
+  }
+
+  #foundation(): FoundationFacts {
+    const { clock, group } = this.#parts;
     const membership = this.#parts.membership();
-    const voters = group.group?.configuration.voters ?? [];
-    const listed = listOf(membership);
-    return whyNotFirst({
-      listed: Math.max(1, listed.length),
-      voters: voters.length,
-      missing: listed.flatMap(({ address, id }) =>
-        id === membership.start.id || (id !== undefined && voters.includes(id)) ? [] : [address],
-      ),
+    const now = clock.now();
+    const status = group.group;
+    const voters = status?.configuration.voters ?? [];
+    const others = listedOthers(membership, now);
+    const missing = others.flatMap(({ address, id, absence }) => {
+      if (id !== undefined && voters.includes(id)) return [];
+      if (absence?.type !== "unreachable") return { address, absence };
+      return { address, absence: { ...absence, since: clock.wall() - (now - absence.since) } };
     });
+    return {
+      // A list may leave this member out.
+      listed: Math.max(1, membership.list.entries.length),
+      voters: voters.length,
+      missing,
+      mayBeTakenIn: membership.settled && status?.role !== "leader" && this.#others().length > 0,
+    };
   }
 
   look(): void {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FormingFacts, formingStep, whyNotFirst } from "./forming.ts";
+import {
+  type FormingFacts,
+  type FoundationFacts,
+  formingStep,
+  type Missing,
+  whyApart,
+  whyNotFirst,
+} from "./forming.ts";
 
 /** A member in a group with a leader. */
 const IN: FormingFacts = {
@@ -50,21 +57,70 @@ describe("a member that knows a group", () => {
   });
 });
 
+const may = (address: string): Missing => ({ address, absence: undefined });
+const gone = (address: string): Missing => ({ address, absence: { type: "unreachable", since: 1_767_225_600_000 } });
+const refused = (address: string, sentence = "set the same token on all members"): Missing => ({
+  address,
+  absence: { type: "refused", sentence },
+});
+/** Of a new cluster of three whose founder stands alone. */
+const ALONE: FoundationFacts = { listed: 3, voters: 1, missing: [may("b"), may("c")], mayBeTakenIn: false };
+
 describe("the first entry of features", () => {
   test("waits until more than half of the list are voters, and says who is missing", () => {
-    const missing = ["10.0.0.2:8848", "10.0.0.3:8848"];
-    const sentence = whyNotFirst({ listed: 3, voters: 1, missing }) ?? "";
-    assert.match(sentence, /1 of 3 are; start 10\.0\.0\.2:8848, 10\.0\.0\.3:8848, or correct the list/);
-    assert.equal(whyNotFirst({ listed: 3, voters: 2, missing: missing.slice(1) }), undefined);
+    const why = whyNotFirst(ALONE);
+    assert.match(why?.sentence ?? "", /1 of 3 are; start b, c, or correct the list/);
+    assert.equal(why?.isCertain, false);
+    assert.equal(whyNotFirst({ ...ALONE, voters: 2, missing: [may("c")] }), undefined);
   });
 
   test("does not begin in either half of a new cluster", () => {
-    assert.notEqual(whyNotFirst({ listed: 4, voters: 2, missing: ["c", "d"] }), undefined);
-    assert.equal(whyNotFirst({ listed: 4, voters: 3, missing: ["d"] }), undefined);
+    assert.notEqual(whyNotFirst({ ...ALONE, listed: 4, voters: 2, missing: [may("c"), may("d")] }), undefined);
+    assert.equal(whyNotFirst({ ...ALONE, listed: 4, voters: 3, missing: [may("d")] }), undefined);
   });
 
   test("needs nobody at a member alone, once it is a voter", () => {
-    assert.equal(whyNotFirst({ listed: 1, voters: 1, missing: [] }), undefined);
-    assert.match(whyNotFirst({ listed: 1, voters: 0, missing: [] }) ?? "", /in no group yet/);
+    const only = { ...ALONE, listed: 1, missing: [] };
+    assert.equal(whyNotFirst(only), undefined);
+    assert.match(whyNotFirst({ ...only, voters: 0 })?.sentence ?? "", /in no group yet/);
+  });
+
+  test("cannot come for sure when too many are out of reach, which is told with since when", () => {
+    assert.deepEqual(whyNotFirst({ ...ALONE, voters: 0, missing: [gone("b"), gone("c")] }), {
+      isCertain: true,
+      sentence:
+        "2 of 3 members are needed before this cluster takes durable data; b and c are out of reach since 00:00:00 UTC: " +
+        "start them, or correct the list of members",
+    });
+    assert.equal(whyNotFirst({ ...ALONE, missing: [gone("b"), may("c")] })?.isCertain, false, "c may still come");
+  });
+
+  test("is not hopeless while somebody in reach may have a group that takes this member in", () => {
+    const stale = { ...ALONE, listed: 5, voters: 0, missing: [may("b"), gone("c"), gone("d"), gone("e")] };
+    assert.equal(whyNotFirst({ ...stale, mayBeTakenIn: true })?.isCertain, false);
+    assert.equal(whyNotFirst(stale)?.isCertain, true);
+  });
+
+  test("is told of refusals, once for all of one reason, and nobody is told to start who runs and was refused", () => {
+    const why = whyNotFirst({ ...ALONE, voters: 0, missing: [refused("b"), refused("c")] });
+    assert.equal(why?.isCertain, true);
+    assert.match(why?.sentence ?? "", /; nobody at b and c is in one cluster with this member: set the same token/);
+    assert.doesNotMatch(why?.sentence ?? "", /start/);
+    const one = whyNotFirst({ ...ALONE, missing: [refused("b"), may("c")] })?.sentence ?? "";
+    assert.match(one, /start c, or correct the list of members; nobody at b is in one cluster/);
+  });
+});
+
+describe("a group of one", () => {
+  test("takes no writes while so many of its list refuse it that no majority of that is left", () => {
+    const sentence = whyApart({ ...ALONE, missing: [refused("b"), refused("c")] }) ?? "";
+    assert.match(sentence, /names a cluster that it is no part of.*nobody at b and c is in one cluster.*same token/);
+    assert.notEqual(whyApart({ listed: 2, voters: 1, missing: [refused("b")] }), undefined);
+  });
+
+  test("goes on alone, beside members that are not there, and beside few that were refused", () => {
+    assert.equal(whyApart({ listed: 1, voters: 1, missing: [] }), undefined);
+    assert.equal(whyApart({ ...ALONE, missing: [gone("b"), gone("c")] }), undefined);
+    assert.equal(whyApart({ ...ALONE, missing: [refused("b"), gone("c")] }), undefined);
   });
 });

@@ -8,7 +8,9 @@ import { LeadersResponsibility } from "../../responsibility.ts";
 import type { Files } from "../../storage/files.ts";
 import { takeFolder } from "../../storage/lock.ts";
 import { type OpenedIdentity, openIdentity } from "../identity.ts";
+import type { WhyNot } from "./early-calls.ts";
 import { GroupLog } from "./group-log.ts";
+import { ALONE as OUTSIDE } from "./port.ts";
 
 interface Opened {
   readonly log: GroupLog<RegisterCommand, RegisterResult>;
@@ -74,9 +76,9 @@ describe("the log of a member alone", () => {
   test("waits for more voters before its first write, with a bound, and asks no more behind that", async (t) => {
     const { time, open } = await member(t);
     const { log } = await open();
-    let why: string | undefined = "1 of 3 are";
+    let why: WhyNot | undefined = { sentence: "1 of 3 are", isCertain: false };
     let held = 0;
-    log.outside = { whyNotFirst: () => why, held: () => held++, changed: () => {} };
+    log.outside = { ...OUTSIDE, whyNotFirst: () => why, held: () => held++ };
     await assert.rejects(time.during(log.propose(put("key", "1"))), { failure: "notApplied", message: "1 of 3 are" });
     assert.equal(held, 0);
     const waits = log.propose(put("key", "2"));
@@ -84,7 +86,63 @@ describe("the log of a member alone", () => {
     log.look();
     assert.equal(held, 1, "the cluster id stands before anything is proposed");
     await time.during(waits);
-    why = "1 of 5 are";
+    why = { sentence: "1 of 5 are", isCertain: true };
+    await time.during(log.propose(put("key", "3")));
+    await time.during(log.close());
+  });
+});
+
+describe("a call that comes before its group", () => {
+  const HOPELESS: WhyNot = { sentence: "b is out of reach", isCertain: true };
+
+  test("is refused at once when no group can come together, and as soon as that is known", async (t) => {
+    const { time, open } = await member(t);
+    const { log } = await open(false);
+    let why: WhyNot = { sentence: "it may come", isCertain: false };
+    log.outside = { ...OUTSIDE, whyNotFirst: () => why };
+    const early = Promise.allSettled([log.propose(put("key", "1")), log.readIndex()]);
+    await time.during(Promise.resolve());
+    why = HOPELESS;
+    const from = time.clock.now();
+    log.look();
+    for (const calls of [early, Promise.allSettled([log.propose(put("key", "2")), log.readIndex()])]) {
+      const told = (await calls).map(
+        (call) => call.status === "rejected" && [call.reason.failure, call.reason.message],
+      );
+      assert.deepEqual(told, [
+        ["notApplied", "b is out of reach"],
+        ["unavailable", "b is out of reach"],
+      ]);
+    }
+    assert.equal(time.clock.now(), from, "nobody waited");
+    await time.during(log.close());
+  });
+
+  test("goes on when a group comes, a read like a write", async (t) => {
+    const { time, open } = await member(t);
+    const { log } = await open(false);
+    log.outside = {
+      ...OUTSIDE,
+      whyNotFirst: () => (log.group?.leader ? undefined : { sentence: "", isCertain: false }),
+    };
+    const calls = Promise.all([log.propose(put("key", "1")), log.readIndex()]);
+    await time.during(log.found());
+    await time.during(calls);
+    await time.during(log.close());
+  });
+});
+
+describe("a member alone that is refused by most of its list", () => {
+  test("takes no writes as long as that is so, although it holds data", async (t) => {
+    const { time, open } = await member(t);
+    const { log } = await open();
+    await time.during(log.propose(put("key", "1")));
+    let apart: string | undefined = "it is no part of it";
+    log.outside = { ...OUTSIDE, whyApart: () => apart };
+    log.look();
+    await assert.rejects(log.propose(put("key", "2")), { failure: "notApplied", message: "it is no part of it" });
+    apart = undefined;
+    log.look();
     await time.during(log.propose(put("key", "3")));
     await time.during(log.close());
   });
@@ -170,7 +228,7 @@ describe("a member that is not to be alone", () => {
     const { time, open } = await member(t);
     const { log, machine } = await open(false);
     let isIn = false;
-    log.outside = { whyNotFirst: () => (isIn ? undefined : "0 of 1 are"), held: () => {}, changed: () => {} };
+    log.outside = { ...OUTSIDE, whyNotFirst: () => (isIn ? undefined : { sentence: "0 of 1 are", isCertain: false }) };
     const waits = log.propose(put("key", "1"));
     const founded = log.found();
     await time.during(founded);

@@ -2,54 +2,26 @@ import { isDeepStrictEqual } from "node:util";
 import { assert } from "@nacre/core/assert";
 import type { Configuration, MemberId } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import type { Clock } from "../../clock.ts";
-import type { FromPeers, GroupOrder, Peers, RaftStatus, TakenSnapshot } from "../../raft/port.ts";
-import { openRaftLog, type RaftLog, type RaftLogOptions } from "../../raft/raft-log.ts";
-import type { LeadersResponsibility } from "../../responsibility.ts";
+import type { FromPeers, GroupOrder, RaftStatus, TakenSnapshot } from "../../raft/port.ts";
+import { openRaftLog, type RaftLog } from "../../raft/raft-log.ts";
 import type { ConfigStore } from "../../storage/config-store.ts";
-import { type Files, nodeFiles } from "../../storage/files.ts";
-import type { FolderLock } from "../../storage/lock.ts";
-import type { StorageLogger } from "../../storage/logger.ts";
-import type { OpenedLog, StateMachine } from "../../storage/port.ts";
+import { nodeFiles } from "../../storage/files.ts";
+import type { OpenedLog } from "../../storage/port.ts";
 import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
-import { type Identity, OPENINGS_MAX, type OpenedIdentity } from "../identity.ts";
-import { EarlyWrites } from "./early-writes.ts";
+import { type Identity, OPENINGS_MAX } from "../identity.ts";
+import { EarlyCalls, type WhyNot } from "./early-calls.ts";
+import { ALONE, type GroupLogSetup, type GroupOutside } from "./port.ts";
 
 const RETRY_MS = 1_000;
 /** Who asks for something while the log is exchanged waits no longer. */
 const EXCHANGE_MS = 10_000;
-
-export interface GroupLogSetup<C, R> {
-  readonly clock: Clock;
-  readonly log: StorageLogger & { error(details: object, text: string): void };
-  readonly directory: string;
-  /** Held until this log is closed. */
-  readonly lock: FolderLock;
-  readonly machine: StateMachine<C, R>;
-  readonly identity: OpenedIdentity;
-  readonly peers: Peers;
-  readonly responsibility: Pick<LeadersResponsibility, "set">;
-  /** This member is to run alone, so that it begins its group at once if there is none. */
-  readonly isAlone: boolean;
-  readonly files?: Files;
-  readonly raft?: RaftLogOptions<C, R>["raft"];
-}
-
-/** What the cluster tells the log, and hears of it. */
-export interface GroupOutside {
-  /** Why no first entry of features may be made yet. */
-  whyNotFirst(): string | undefined;
-  /** Features change something, for the first time as far as this member knows: its cluster id stands from now on. */
-  held(): void;
-  /** Leader, configuration or the log itself changed. */
-  changed(): void;
-}
+/** Calls that wait for a group. A write may be as large as a configuration. */
+const EARLY_WRITES_MAX = 100;
+const EARLY_READS_MAX = 1_000;
 
 const REMOVED =
   "this member was taken out of the group of its cluster, so that it changes no durable data and shows what it held then: " +
   "restart it, or order `nacre raft add` at another member, to take it in again";
-
-const ALONE: GroupOutside = { whyNotFirst: () => undefined, held: () => {}, changed: () => {} };
 
 /**
  * The durable log as the features hold it, whatever becomes of the group behind it: a member that adopts another's cluster id,
@@ -71,14 +43,30 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
   #leftBehind: { readonly at: number; readonly folder: string } | undefined;
-  readonly #early: EarlyWrites<C, R>;
+  /** As of the last look: each write asks. */
+  #apart: string | undefined;
+  readonly #earlyWrites: EarlyCalls<RaftLog<C, R>>;
+  readonly #earlyReads: EarlyCalls<RaftLog<C, R>>;
 
   private constructor(setup: GroupLogSetup<C, R>) {
     this.#setup = setup;
     this.#lostAt = setup.clock.now();
-    this.#early = new EarlyWrites(setup.clock, {
+    const whyNot = (): WhyNot | undefined => this.outside.whyNotFirst();
+    this.#earlyWrites = new EarlyCalls({
+      clock: setup.clock,
+      name: "writes",
+      max: EARLY_WRITES_MAX,
+      failure: "notApplied",
       log: () => (this.#log !== undefined && this.#isAdmitted(this.#log) ? this.#log : undefined),
-      whyNot: () => this.outside.whyNotFirst(),
+      whyNot,
+    });
+    this.#earlyReads = new EarlyCalls({
+      clock: setup.clock,
+      name: "reads",
+      max: EARLY_READS_MAX,
+      failure: "unavailable",
+      log: () => (this.#log?.hasGroup === true ? this.#log : undefined),
+      whyNot,
     });
     // Who asks while the log is exchanged waits for the next one.
     this.configs = lazyConfigs(
@@ -101,11 +89,15 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   propose(command: C): Promise<R> {
     const log = this.#log;
     if (this.#wasRemoved) return Promise.reject(new RegistryError("notApplied", REMOVED));
-    return log !== undefined && this.#isAdmitted(log) ? log.propose(command) : this.#early.propose(command);
+    if (this.#apart !== undefined) return Promise.reject(new RegistryError("notApplied", this.#apart));
+    return log !== undefined && this.#isAdmitted(log)
+      ? log.propose(command)
+      : this.#earlyWrites.make((taking) => taking.propose(command));
   }
 
   async readIndex(): Promise<number> {
-    return (await this.#whenThere()).readIndex();
+    const log = await this.#whenThere();
+    return log.hasGroup ? log.readIndex() : this.#earlyReads.make((taking) => taking.readIndex());
   }
 
   /** @throws RegistryError as `RaftLog.order`. */
@@ -188,7 +180,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   }
 
   async #close(): Promise<void> {
-    this.#early.close();
+    this.#earlyWrites.close();
+    this.#earlyReads.close();
     await this.#exchanging;
     await this.#log?.close();
     this.#setup.lock.release();
@@ -207,7 +200,9 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     // Before that they are noted when a configuration is committed.
     if (Object.keys(identity.peers).length > 0 && identity.group === "joins")
       this.#noteVoters(Object.keys(identity.peers));
-    this.#early.look();
+    this.#apart = this.outside.whyApart();
+    this.#earlyWrites.look();
+    this.#earlyReads.look();
   }
 
   async #whenThere(): Promise<RaftLog<C, R>> {

@@ -50,6 +50,49 @@ describe("three new members", () => {
   });
 });
 
+describe("one of three new members that was started alone", () => {
+  test("refuses writes and linearizable reads with who is missing, and takes them when the others come", async (t) => {
+    const { members, places } = await TestMembers.planned(3);
+    t.after(() => members.stop());
+    const [first, ...others] = places;
+    await (await first?.start())?.ready();
+    const { status, data } = await publish(members, 0, "d", "d");
+    assert.equal(status, 503);
+    assert.match(data, /^2 of 3 members are needed .* and .* are out of reach since .* UTC: start them/);
+    for (const address of members.listed.slice(1)) assert.ok(data.includes(address), data);
+    const read = `GET ${CONFIG}?dataId=d&groupName=g&consistency=linearizable`;
+    assert.match((await members.ask(0, read)).data, /^2 of 3 members are needed/);
+
+    await Promise.all(others.map((each) => each.start()));
+    await published(members, 0, "d");
+    await shown(members, [0, 1, 2], ["d"]);
+  });
+});
+
+describe("a member alone, with data, whose list names a cluster that it is refused by", () => {
+  test("takes no writes and says why; without such a list it takes them", async (t) => {
+    const { members, places } = await TestMembers.planned(2);
+    t.after(() => members.stop());
+    const token = { identityKey: "who", identityValue: "another" };
+    const [first, second] = places;
+    const { httpPort } = (await first?.start({ memberList: [], mode: "standalone" })) ?? {};
+    await members.servers[0]?.ready();
+    await published(members, 0, "own");
+    await members.servers[0]?.stop();
+    members.servers.length = 0;
+
+    await second?.start(token);
+    await first?.start();
+    assert.equal(members.servers[1]?.httpPort, httpPort);
+    await members.servers[1]?.ready();
+    await until(async () => {
+      const { status, data } = await publish(members, 1, "later", "later");
+      return status === 503 && /names a cluster that it is no part of.*different identity tokens/.test(data);
+    });
+    await shown(members, [1], ["own"]);
+  });
+});
+
 describe("a server with data that was started alone (S38)", () => {
   test("is joined by others on order while it runs, keeps its data, and is alone again when they have left", async (t) => {
     const members = await TestMembers.alone(3);

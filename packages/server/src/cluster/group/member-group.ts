@@ -59,6 +59,7 @@ export class MemberGroup {
     this.#catchingUp = new CatchingUp({ clock, log: logger, readIndex: () => log.readIndex(), ended: servingChanged });
     log.outside = {
       whyNotFirst: () => this.#forming.whyNotFirst(),
+      whyApart: () => this.#forming.whyApart(),
       held: () => feed({ type: "dataHeld" }),
       changed: () => {
         this.#forming.look();
