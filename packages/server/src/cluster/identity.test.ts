@@ -52,6 +52,24 @@ describe("who a member is", () => {
     });
   });
 
+  test("is of a version: a later one is refused by name, and an earlier file named none", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "identity-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const { identity } = await openIdentity(folder);
+    const path = join(folder, "member.json");
+    const whole = await readFile(path, "utf8");
+    const later = whole.replace('"version": 1', '"version": 2');
+    await writeFile(path, later);
+    await assert.rejects(openIdentity(folder), {
+      name: "StartError",
+      message:
+        /member\.json was written by a later version of Nacre: its format is version 2, and this program reads up to version 1\./,
+    });
+    assert.equal(await readFile(path, "utf8"), later);
+    await writeFile(path, whole.replace('  "version": 1,\n', ""));
+    assert.equal((await openIdentity(folder)).identity.memberId, identity.memberId);
+  });
+
   test("is not guessed when the file is damaged: the start fails and says what to do", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "identity-"));
     t.after(() => rm(folder, { recursive: true }));
@@ -65,6 +83,7 @@ describe("who a member is", () => {
       whole.slice(0, -20),
       '{"memberId":7}',
       whole.replace("incarnation", "incarnatio"),
+      whole.replace('"version": 1', '"version": "1"'),
       whole.replace(memberId, "member a"),
       whole.replace(memberId, "a".repeat(201)),
       whole.replace(String(incarnation), "-1"),

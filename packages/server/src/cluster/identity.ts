@@ -4,6 +4,7 @@ import { nodeCrypto } from "../node-crypto.ts";
 import { StartError } from "../running.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
+import { ofLaterVersion } from "../storage/versions.ts";
 import { COUNT_MAX } from "./links/limits.ts";
 
 /** What a member is, beyond one run of it. Addresses are no part of that: they may change. */
@@ -41,6 +42,8 @@ export interface OpenedIdentity {
 }
 
 export const IDENTITY_FILE = "member.json";
+/** The highest that is read here; a file that names none is of the first. */
+const IDENTITY_VERSION = 1;
 /**
  * Members that were made from one image of a data folder start under one id. By an incarnation of their own each is seen
  * to be another process, and refused by name; equal ones would take each other for themselves and run alone in silence.
@@ -119,10 +122,15 @@ export function nextEpoch(
 }
 
 export function writeIdentity(files: Files, directory: string, identity: Identity): Promise<void> {
-  return replaceFile(files, directory, IDENTITY_FILE, `${JSON.stringify(identity, null, 2)}\n`);
+  return replaceFile(
+    files,
+    directory,
+    IDENTITY_FILE,
+    `${JSON.stringify({ version: IDENTITY_VERSION, ...identity }, null, 2)}\n`,
+  );
 }
 
-/** Undefined for a folder that no member has used. @throws StartError when the file is not what was written. */
+/** Undefined for a folder that no member has used. @throws StartError when the file is damaged, or of a later version. */
 export async function readIdentity(files: Files, directory: string): Promise<Identity | undefined> {
   const path = join(directory, IDENTITY_FILE);
   let text: string;
@@ -132,10 +140,13 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw thrown;
   }
+  let version: unknown;
   try {
-    const given = JSON.parse(text) as Partial<Identity>;
+    const given = JSON.parse(text) as Partial<Identity> & { readonly version?: unknown };
+    version = given.version ?? 1;
     const { memberId, clusterId, settled, incarnation, epoch = 0, group = "founds", peers = {}, joined } = given;
     if (
+      version === IDENTITY_VERSION &&
       isId(memberId) &&
       isId(clusterId) &&
       typeof settled === "boolean" &&
@@ -151,6 +162,8 @@ export async function readIdentity(files: Files, directory: string): Promise<Ide
   } catch {
     // Not JSON: the same as wrong fields.
   }
+  if (Number.isSafeInteger(version) && (version as number) > IDENTITY_VERSION)
+    throw new StartError(`${ofLaterVersion(path, { version: version as number, highest: IDENTITY_VERSION })}.`);
   throw new StartError(
     `${path} is damaged, so this member does not know who it is: restore the file from a backup, or move the data folder away to start as a new member that loads from the others.`,
   );

@@ -7,7 +7,8 @@ import { Tally } from "./tally.ts";
  * A backup is one line of JSON, its head, and behind it a snapshot of the storage as it is. The head says what is in it and
  * has sums of the snapshot's blocks, so that damage is found with its place and without understanding a row.
  */
-export const BACKUP_FORMAT = "nacre-backup-1";
+const BACKUP_VERSION = 1;
+export const BACKUP_FORMAT = `nacre-backup-${BACKUP_VERSION}`;
 /** More than a head has: ids, counts by kind, and `BLOCKS_MAX` sums of ten digits. */
 const HEAD_BYTES_MAX = 64 * 1024;
 const BLOCKS_MAX = 1000;
@@ -25,7 +26,7 @@ export interface BackupOrigin {
 }
 
 export interface BackupHead extends BackupOrigin {
-  readonly format: typeof BACKUP_FORMAT;
+  readonly format: string;
   /** Of the last entry of the log that it holds. */
   readonly index: number;
   readonly term: number;
@@ -77,6 +78,11 @@ export async function readBackupHead(
   const start = await files.readRange(path, 0, HEAD_BYTES_MAX);
   const end = start.indexOf(10);
   const head = end === -1 ? "none" : headOf(start.toString("utf8", 0, end));
+  if (typeof head === "number")
+    throw refused(
+      path,
+      `its format is version ${head}, and this program reads up to version ${BACKUP_VERSION}: take the program that wrote it, or a newer one`,
+    );
   if (head === "none")
     throw refused(path, `it does not begin with the head of a backup (a line of JSON of the format ${BACKUP_FORMAT})`);
   if (head === "damaged")
@@ -190,7 +196,8 @@ function blockBytesFor(bytes: number): number {
   return Math.max(BLOCK_BYTES_MIN, Math.ceil(bytes / BLOCKS_MAX));
 }
 
-function headOf(line: string): BackupHead | "none" | "damaged" {
+/** @returns a number for a head of another version, which is that. */
+function headOf(line: string): BackupHead | "none" | "damaged" | number {
   let read: Partial<BackupHead> & { readonly sum?: unknown };
   try {
     read = JSON.parse(line);
@@ -198,8 +205,11 @@ function headOf(line: string): BackupHead | "none" | "damaged" {
     return line.startsWith(`{"format":"nacre-backup`) ? "damaged" : "none";
   }
   const { sum, ...head } = read ?? {};
-  if (head.format !== BACKUP_FORMAT) return "none";
-  return sum === crc32(JSON.stringify(head)) && isHead(head) ? head : "damaged";
+  const version = /^nacre-backup-(\d{1,9})$/.exec(head.format ?? "")?.[1];
+  if (version === undefined) return "none";
+  if (sum !== crc32(JSON.stringify(head))) return "damaged";
+  if (Number(version) > BACKUP_VERSION) return Number(version);
+  return isHead(head) ? head : "damaged";
 }
 
 /** What reading relies on: the sum tells damage, but not what somebody made by hand. */

@@ -13,6 +13,7 @@ import {
   unfinishedInstall,
 } from "../storage/snapshot.ts";
 import { STORAGE_LIMITS } from "../storage/storage.ts";
+import { refuseLaterVersions } from "../storage/versions.ts";
 
 /** The log of a member that is stopped, read and not changed. */
 export interface FoundLog {
@@ -54,6 +55,7 @@ export async function readLog(files: Files, directory: string, boot?: string | n
       `the last run in ${directory} was interrupted while it put another member's state in place: start this member once ` +
         "and stop it, which finishes that",
     );
+  await refuseLaterVersions(files, folders);
   const lastRun = await readRunMark(files, directory);
   const own = boot === undefined ? await bootId() : boot;
   const isClean = lastRun !== undefined && lastRun.cleanAt !== null;

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { CrashDisk } from "@nacre/testkit/crash-files";
 import { Random } from "@nacre/testkit/random";
 import { readIdentity, writeIdentity } from "../cluster/identity.ts";
+import { crc32 } from "../storage/crc32.ts";
 import { type Files, replaceFile } from "../storage/files.ts";
 import { checkSnapshot, snapshotPath, snapshotRows, writeSnapshot } from "../storage/snapshot.ts";
 import type { SnapshotRow } from "../storage/sql/snapshot-rows.ts";
@@ -119,6 +120,52 @@ describe("a backup", () => {
     const [line = "", ...rest] = whole.toString("latin1").split("\n");
     const forged = JSON.stringify({ ...JSON.parse(line), blocks: { bytes: 0, sums: [] } });
     assert.match(await refusal(Buffer.from([forged, ...rest].join("\n"), "latin1")), /head.*is damaged/);
+  });
+});
+
+describe("a backup of a later version", () => {
+  /** With a checksum that fits. */
+  const lined = (head: object): string => `${JSON.stringify({ ...head, sum: crc32(JSON.stringify(head)) })}\n`;
+
+  test("is refused by name, when it is looked at and when it is restored", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const whole = await files.read(FILE);
+    const { sum: _, ...head } = JSON.parse(whole.toString("utf8", 0, whole.indexOf(10)));
+    const later = Buffer.from(lined({ ...head, format: "nacre-backup-2" }));
+    await replaceFile(
+      files,
+      "backups",
+      "nightly.backup",
+      Buffer.concat([later, whole.subarray(whole.indexOf(10) + 1)]),
+    );
+    const refusal = {
+      failure: "invalidParameter",
+      message:
+        /nightly\.backup cannot be used as a backup: its format is version 2, and this program reads up to version 1/,
+    };
+    await assert.rejects(verifyBackup(files, FILE), refusal);
+    await assert.rejects(planRestore(files, FILE, DATA), refusal);
+  });
+
+  test("may be one for its snapshot alone, which a restore refuses by name", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const path = snapshotPath("made", 12);
+    const made = await files.read(path);
+    const { sum: _, ...head } = JSON.parse(made.toString("utf8", 0, made.indexOf(10)));
+    const later = Buffer.concat([
+      Buffer.from(lined({ ...head, format: "nacre-snapshot-4" })),
+      made.subarray(made.indexOf(10) + 1),
+    ]);
+    await replaceFile(files, "made", "0000000000000012.snapshot", later);
+    const described = await describeBackup(files, { path, index: 12, term: 3, bytes: later.length }, ORIGIN);
+    await replaceFile(files, "backups", "nightly.backup", await bytesOf(backupBytes(files, described, path)));
+    const plan = await planRestore(files, FILE, DATA);
+    await assert.rejects(restore(files, plan), {
+      failure: "invalidParameter",
+      message: /in its snapshot, its format is version 4, and this program reads up to version 3/,
+    });
   });
 });
 

@@ -18,7 +18,8 @@ export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
 /** Why a record cannot be read that the end of the file cuts off. */
 const INCOMPLETE = "the record is incomplete";
 const MAGIC = Buffer.from("nacrelog");
-const VERSION = 2;
+/** The highest that is read here; another layout gets another one. Header, version and its checksum stay where they are. */
+export const RECORDS_VERSION = 2;
 
 /** What a record is for: the machine, the group's list of members, or nothing but the begin of a term. */
 export type RecordKind = "command" | "configuration" | "noop";
@@ -47,7 +48,7 @@ export interface LogRecord extends NewRecord {
 export function encodeSegmentHeader(firstIndex: number): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
   MAGIC.copy(header);
-  header.writeUInt32BE(VERSION, 8);
+  header.writeUInt32BE(RECORDS_VERSION, 8);
   header.writeUIntBE(firstIndex, 12, 6);
   header.writeUInt32BE(crc32(header.subarray(0, 20)), 20);
   return header;
@@ -55,9 +56,13 @@ export function encodeSegmentHeader(firstIndex: number): Buffer {
 
 /** The first index that a segment names in its header; undefined when the header is incomplete or damaged. */
 export function decodeSegmentHeader(bytes: Buffer): number | undefined {
+  return segmentVersion(bytes) === RECORDS_VERSION ? bytes.readUIntBE(12, 6) : undefined;
+}
+
+/** Of which version the header says that its segment is; undefined when the header is incomplete or damaged. */
+export function segmentVersion(bytes: Buffer): number | undefined {
   if (bytes.length < SEGMENT_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return undefined;
-  if (bytes.readUInt32BE(8) !== VERSION || bytes.readUInt32BE(20) !== crc32(bytes.subarray(0, 20))) return undefined;
-  return bytes.readUIntBE(12, 6);
+  return bytes.readUInt32BE(20) === crc32(bytes.subarray(0, 20)) ? bytes.readUInt32BE(8) : undefined;
 }
 
 /** One buffer for the whole batch, so that it goes to the disk in one write. */

@@ -21,6 +21,7 @@ import {
   unfinishedInstall,
 } from "./snapshot.ts";
 import { EMPTY, inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
+import { refuseLaterVersions } from "./versions.ts";
 import { VoteFile } from "./vote-file.ts";
 
 export interface Folders {
@@ -65,6 +66,7 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
   const sameBoot = lastRun !== undefined && lastRun.boot !== null && lastRun.boot === boot;
   const clean = lastRun !== undefined && lastRun.cleanAt !== null;
   const powerLoss = !sameBoot && !clean;
+  await refuseLaterVersions(files, folders);
   await finishInstall(files, folders, clean, logger);
   const snapshots = await listSnapshots(files, folders.snapshots);
   const snapshotIndex = snapshots[0] ?? 0;

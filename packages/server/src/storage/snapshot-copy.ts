@@ -1,6 +1,6 @@
 import { crc32 } from "./crc32.ts";
 import type { Files } from "./files.ts";
-import { HEAD_BYTES_MAX, headLine, readHead } from "./snapshot.ts";
+import { HEAD_BYTES_MAX, headFault, headLine, readHead } from "./snapshot.ts";
 import type { Mark } from "./store.ts";
 
 /** Where a snapshot stands, by itself or within another file. */
@@ -29,8 +29,9 @@ export async function copySnapshot(
   const { path, offset, bytes } = from;
   const start = await files.readRange(path, offset, Math.min(bytes, HEAD_BYTES_MAX));
   const headEnd = start.indexOf(10) + 1;
-  const mark = readHead(start.toString("utf8", 0, Math.max(0, headEnd - 1)));
-  if (mark === undefined) return "its first line is damaged";
+  const head = start.toString("utf8", 0, Math.max(0, headEnd - 1));
+  const mark = readHead(head);
+  if (mark === undefined) return headFault(head);
   const footAt = await findFoot(files, from);
   const foot = await files.readRange(path, offset + footAt, bytes - footAt);
   const rows = rowsIn(foot.toString());

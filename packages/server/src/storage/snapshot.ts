@@ -12,7 +12,8 @@ import { turn } from "./turn.ts";
  * the number of rows and the checksum of all bytes before it (L8). Format 1 had keyed rows only, 2 neither term nor
  * configuration.
  */
-const FORMAT = "nacre-snapshot-3";
+export const SNAPSHOT_VERSION = 3;
+const FORMAT = `nacre-snapshot-${SNAPSHOT_VERSION}`;
 const READABLE = [FORMAT, "nacre-snapshot-2", "nacre-snapshot-1"];
 const NAME = /^(\d{16})\.snapshot$/;
 const SLICE_MS = 5;
@@ -175,7 +176,7 @@ export async function checkSnapshot(files: Files, path: string): Promise<Mark | 
         checksum = crc32(`${foot}\n`, checksum);
         if (head === undefined) head = readHead(foot);
         else rows += 1;
-        if (head === undefined) return "its first line is damaged";
+        if (head === undefined) return headFault(foot);
       }
       foot = line;
     }
@@ -250,6 +251,26 @@ export function readHead(line: string): Mark | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Of which version a first line says that its snapshot is; undefined when it is damaged. */
+export function snapshotVersion(line: string): number | undefined {
+  try {
+    const { sum, ...head } = JSON.parse(line);
+    const version = /^nacre-snapshot-(\d{1,9})$/.exec(head.format)?.[1];
+    const isWhole = sum === crc32(JSON.stringify(head));
+    return version === undefined || !(isWhole || READABLE.includes(head.format)) ? undefined : Number(version);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why `readHead` could make nothing of a first line, as a clause. */
+export function headFault(line: string): string {
+  const version = snapshotVersion(line);
+  return version === undefined || version <= SNAPSHOT_VERSION
+    ? "its first line is damaged"
+    : `its format is version ${version}, and this program reads up to version ${SNAPSHOT_VERSION}: take the program that wrote it, or a newer one`;
 }
 
 /** Lines without their end; bytes behind the last line end are no line. Damaged UTF-8 is caught by the checksum. */

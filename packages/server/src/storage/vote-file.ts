@@ -4,6 +4,7 @@ import { crc32 } from "./crc32.ts";
 import { DamageError } from "./damage.ts";
 import { diskFailure, failureCode } from "./disk-failure.ts";
 import { type Files, type OpenFile, replaceFile } from "./files.ts";
+import { ofLaterVersion } from "./versions.ts";
 
 /**
  * What is left of what this member had acknowledged. `logLost`: entries are gone, term and vote are not. `allLost`: it
@@ -21,6 +22,8 @@ export interface HardState {
 
 export const NEW_MEMBER: HardState = { term: 0, vote: undefined, trust: "whole" };
 
+/** The highest that is read here; a slot that names none is of the first. */
+const VOTE_VERSION = 1;
 /** One sector, which a disk writes whole or not at all. */
 const SLOT_BYTES = 512;
 /** The slots are so far apart that no page of the system and no block of a disk holds both. */
@@ -79,7 +82,7 @@ export class VoteFile {
   async write(state: HardState): Promise<void> {
     if (this.#refusing !== undefined) throw new RegistryError("dataAccess", this.#refusing);
     const sequence = this.#sequence + 1;
-    const slot = encodeSlot({ sequence, state });
+    const slot = encodeSlot({ version: VOTE_VERSION, sequence, state });
     const place = sequence % 2;
     if (this.#file === undefined) {
       await this.#create(place, slot);
@@ -128,6 +131,7 @@ export class VoteFile {
  *
  * @param powerLoss  whether the machine may have stopped in a write. Only then a damaged slot is taken for one that was
  *                   being written, and the other one counts: what a killed process has begun to write, it has written.
+ * @throws DamageError; RegistryError `dataAccess` when it cannot be read, or is of a later version.
  */
 export async function readVote(
   files: Files,
@@ -143,6 +147,9 @@ export async function readVote(
   }
   const slots = [0, 1].map((place) => decodeSlot(bytes.subarray(place * SLOT_DISTANCE).subarray(0, SLOT_BYTES)));
   const good = slots.filter((slot) => typeof slot === "object").toSorted((a, b) => b.sequence - a.sequence);
+  const version = Math.max(...good.map((slot) => slot.version));
+  if (version > VOTE_VERSION)
+    throw new RegistryError("dataAccess", ofLaterVersion(path, { version, highest: VOTE_VERSION }));
   const newest = good[0];
   if (newest === undefined || (slots.includes("damaged") && !powerLoss)) {
     throw new DamageError(
@@ -155,14 +162,15 @@ export async function readVote(
 }
 
 interface Slot {
+  readonly version: number;
   /** Counts up with each write. */
   readonly sequence: number;
   readonly state: HardState;
 }
 
-function encodeSlot({ sequence, state }: Slot): Buffer {
+function encodeSlot({ version, sequence, state }: Slot): Buffer {
   const { term, vote, trust } = state;
-  const text = JSON.stringify({ sequence, term, vote, trust });
+  const text = JSON.stringify({ version, sequence, term, vote, trust });
   const slot = Buffer.alloc(SLOT_BYTES);
   const bytes = Buffer.byteLength(text);
   if (bytes > SLOT_BYTES - HEADER_BYTES) throw new Error(`a vote of ${bytes} bytes does not fit into its slot`);
@@ -176,6 +184,6 @@ function decodeSlot(slot: Buffer): Slot | "empty" | "damaged" {
   if (slot.length < SLOT_BYTES) return "damaged";
   if (slot.readUInt32BE(0) !== crc32(slot.subarray(4))) return slot.every((byte) => byte === 0) ? "empty" : "damaged";
   const end = HEADER_BYTES + slot.readUInt16BE(4);
-  const { sequence, term, vote, trust } = JSON.parse(slot.toString("utf8", HEADER_BYTES, end));
-  return { sequence, state: { term, vote, trust } };
+  const { version = 1, sequence, term, vote, trust } = JSON.parse(slot.toString("utf8", HEADER_BYTES, end));
+  return { version, sequence, state: { term, vote, trust } };
 }
