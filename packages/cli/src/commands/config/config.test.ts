@@ -96,7 +96,11 @@ describe("nacre config set", () => {
     assert.deepEqual((await config(["set", "x", "1", "--file", "y"])).code, 2);
     for (const command of [["set", "x", "--file"], ["import"]]) {
       const missing = await config([...command, join(folder, "none")]);
-      assert.deepEqual([missing.code, /none cannot be read \(ENOENT\)/.test(missing.err)], [3, true], command.join(" "));
+      assert.deepEqual(
+        [missing.code, /none cannot be read \(ENOENT\)/.test(missing.err)],
+        [3, true],
+        command.join(" "),
+      );
     }
     assert.match((await config(["set", "x"], Buffer.from([0xff, 0xfe]))).err, /^stdin is not UTF-8/);
     assert.equal((await config(["set", "x"], "")).code, 2);
