@@ -1,6 +1,6 @@
 import { type ConfigCommand, type ConfigResult, isConfigCommand } from "@nacre/core/config";
 import type { Command } from "@nacre/core/naming";
-import { decodeCommand, encodeCommand } from "./config/command-codec.ts";
+import { checkedCodec } from "./checked-codec.ts";
 import type { Configs } from "./config/configs.ts";
 import type { Naming } from "./naming/naming.ts";
 import type { LogEntry, Replacing, StateMachine } from "./storage/port.ts";
@@ -20,7 +20,7 @@ export function stateMachine(...[naming, configs]: Machines): StateMachine<AnyCo
     load: (row) => {
       if (!configs.machine.load(row)) naming.machine.load(row);
     },
-    codec: { encode: encodeCommand, decode: decodeCommand },
+    codec: checkedCodec(),
     loadConfig,
     loadStaged,
     saved,

@@ -117,24 +117,6 @@ export type ConfigCommand =
       readonly maxAggrSize?: number;
     };
 
-const COMMAND_TYPES: Readonly<Record<ConfigCommand["type"], true>> = {
-  publishConfig: true,
-  removeConfigs: true,
-  stageConfigs: true,
-  commitConfigs: true,
-  dropStaged: true,
-  pruneHistory: true,
-  createNamespace: true,
-  updateNamespace: true,
-  deleteNamespace: true,
-  setCapacity: true,
-};
-
-/** Whether a command of the log is one of configuration. */
-export function isConfigCommand(command: { readonly type: string }): command is ConfigCommand {
-  return Object.hasOwn(COMMAND_TYPES, command.type);
-}
-
 /** What an applied command answers. */
 export type ConfigResult =
   | { readonly type: "published"; readonly id: number; readonly revision: Revision; readonly created: boolean }

@@ -1,5 +1,6 @@
 export { refuses } from "./apply.ts";
 export { capacityOf, type EffectiveCapacity, withCapacity } from "./capacity.ts";
+export * from "./command-shape.ts";
 export * from "./commands.ts";
 export type * from "./events.ts";
 export * from "./gray.ts";

@@ -594,6 +594,14 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
       "10.0.0.2:8848 found files of its log damaged and lost entries; it has no vote until it has fetched them from 10.0.0.1:8848: look at its disk.",
     not: { "voters that have what they had": calm() },
   },
+  ENTRY_PASSED_OVER: {
+    facts: withGroup({
+      passedOver: { count: 2, index: 812, why: "field 'content' of a command publishConfig must be an object" },
+    }),
+    sentence:
+      "10.0.0.1:8848 passed over 2 entries of the log, the last at index 812, because field 'content' of a command publishConfig must be an object: report this with its log.",
+    not: { "entries that were commands": calm() },
+  },
   STATE_DIFFERS: {
     facts: withGroup({ differing: [{ id: "b", index: 1000 }] }),
     sentence:

@@ -99,6 +99,7 @@ export function calm(): DiagnosisFacts {
       stopped: undefined,
       followers: [follower("b"), follower("c")],
       differing: [],
+      passedOver: undefined,
       votersNeeded: undefined,
       catchingUp: undefined,
       leftBehind: undefined,

@@ -160,6 +160,8 @@ export interface GroupFacts {
   readonly followers: readonly FollowerFact[];
   /** Where the same entries led to another state than at this member, which leads. */
   readonly differing: readonly { readonly id: MemberId; readonly index: number }[];
+  /** Entries since its start that were no command, so that nothing came of them; of the last one the place, and why. */
+  readonly passedOver: { readonly count: number; readonly index: number; readonly why: string } | undefined;
   /** Voters that there have to be before the first change is taken; undefined once changes are taken. */
   readonly votersNeeded: number | undefined;
   /** What this member waits for before it serves durable data, as a clause: to have what was committed before it began. */

@@ -2,21 +2,23 @@ import type { ServiceKey } from "@nacre/protocol";
 import type { MemberId } from "../membership/frames.ts";
 import type { InstanceKey } from "./model.ts";
 
+export const CAUSES = [
+  "deregistered",
+  "replaced",
+  "superseded",
+  "connectionClosed",
+  "heartbeatExpired",
+  "heartbeatBack",
+  "healthCheck",
+  "operator",
+  "serviceDeleted",
+  "toldByMember",
+  "memberLost",
+  "memberBack",
+  "caughtUp",
+] as const;
 /** Why an instance went away or changed its health. */
-export type Cause =
-  | "deregistered"
-  | "replaced"
-  | "superseded"
-  | "connectionClosed"
-  | "heartbeatExpired"
-  | "heartbeatBack"
-  | "healthCheck"
-  | "operator"
-  | "serviceDeleted"
-  | "toldByMember"
-  | "memberLost"
-  | "memberBack"
-  | "caughtUp";
+export type Cause = (typeof CAUSES)[number];
 
 export interface CauseRecord {
   /** Epoch milliseconds. */

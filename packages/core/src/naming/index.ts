@@ -1,5 +1,6 @@
 export { heardAt } from "./beats.ts";
 export * from "./causes.ts";
+export { NAMING_COMMANDS } from "./command-shape.ts";
 export type * from "./commands.ts";
 export { contentsOf, servicesOf, shownAs } from "./copies.ts";
 export { refuses } from "./durable.ts";

@@ -40,6 +40,7 @@ export function groupFacts({ self, source, listed, catchingUp }: GroupView): Gro
     stopped: group.stopped,
     followers: group.followers.map(({ id, match, lag, trust, snapshot }) => ({ id, match, lag, trust, snapshot })),
     differing: group.differing,
+    passedOver: group.passedOver,
     // Two halves of a new cluster that do not see each other cannot both begin.
     votersNeeded: holdsData ? undefined : (listed >> 1) + 1,
     catchingUp,

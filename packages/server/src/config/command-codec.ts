@@ -34,12 +34,16 @@ export function encodeCommand(command: AnyCommand): Uint8Array {
   return payload;
 }
 
-/** @throws Error for a payload that `encodeCommand` did not make; nothing else. */
-export function decodeCommand<C extends AnyCommand>(payload: Uint8Array): C {
+/**
+ * @param look  is given the type before anything else is read: how a command of another one goes on is not known. It may throw.
+ * @throws Error for a payload that `encodeCommand` did not make; nothing else.
+ */
+export function decodeCommand<C extends AnyCommand>(payload: Uint8Array, look: (type: string) => void = () => {}): C {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   const headEnd = bytes.indexOf(LINE_BREAK);
-  if (headEnd === -1) return commandOf(bytes) as C;
-  const command = commandOf(bytes.subarray(0, headEnd));
+  const command = commandOf(headEnd === -1 ? bytes : bytes.subarray(0, headEnd));
+  look(command.type);
+  if (headEnd === -1) return command as C;
   const sizesEnd = bytes.indexOf(LINE_BREAK, headEnd + 1);
   const sizes = sizesEnd === -1 ? undefined : parse(bytes.subarray(headEnd + 1, sizesEnd));
   if (!isSizes(sizes) || sizes.length !== contentsOf(command).length) throw damaged("the list of its contents");

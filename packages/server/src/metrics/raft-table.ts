@@ -55,6 +55,11 @@ export const RAFT_METRICS: readonly MetricRow[] = [
     samples: ({ raft }) =>
       Object.entries(raft?.proposals ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
   },
+  counter(
+    "nacre_raft_entries_passed_over_total",
+    "Entries of the log that were no command, so that nothing came of them",
+    (raft) => raft.passedOver,
+  ),
   counter("nacre_raft_elections_total", "Times that this member asked for votes", (raft) => raft.elections),
   counter("nacre_raft_leader_changes_total", "Leaders that this member came to know", (raft) => raft.leaders),
   gauge("nacre_raft_sync_seconds", "Longest sync of the log in the last few seconds", (raft) => raft.syncSeconds),

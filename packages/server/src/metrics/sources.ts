@@ -218,6 +218,8 @@ export interface RaftMetrics {
   readonly proposals: Readonly<Record<string, number>>;
   readonly elections: number;
   readonly leaders: number;
+  /** Entries that were no command. */
+  readonly passedOver: number;
   readonly syncSeconds: number;
   readonly snapshotIndex: number;
   readonly snapshotAgeSeconds: number | undefined;

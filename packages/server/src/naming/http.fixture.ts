@@ -2,9 +2,9 @@ import type { Command, NamingOptions } from "@nacre/core/naming";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { type Injector, injector } from "@nacre/testkit/inject";
 import { neverReplaced } from "@nacre/testkit/log-suite";
+import { checkedCodec } from "../checked-codec.ts";
 import { alone, type Members } from "../cluster/members.ts";
 import { NO_PEERS, type Peers } from "../cluster/peer-calls.ts";
-import { decodeCommand, encodeCommand } from "../config/command-codec.ts";
 import { Connections, type Log } from "../connections/connections.ts";
 import { openTestLog } from "../durable.fixture.ts";
 import type { Ready } from "../readiness.ts";
@@ -71,7 +71,7 @@ export class TestHttp {
     this.naming = here.naming;
     const machineOf = ({ machine }: Naming): StateMachine<Command, undefined> => ({
       ...machine,
-      codec: { encode: encodeCommand, decode: decodeCommand },
+      codec: checkedCodec(),
       replace: neverReplaced,
     });
     const durable = openTestLog({

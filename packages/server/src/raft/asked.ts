@@ -1,4 +1,6 @@
-import type { Index, MemberId, Token } from "@nacre/core/raft";
+import type { Index, MemberId, Raft, Token } from "@nacre/core/raft";
+import type { CommandCodec } from "../storage/port.ts";
+import { whyNotCarried } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
 
 /** Of this member: what the log is to hold, and whom it is told what came of it. */
@@ -15,6 +17,7 @@ interface OfPeer {
 }
 
 export interface AskedParts {
+  readonly core: Pick<Raft, "leading">;
   token(): Token;
   propose(proposals: readonly { readonly token: Token; readonly bytes: number }[]): void;
   send(to: MemberId, packet: Packet): void;
@@ -42,7 +45,33 @@ export class Asked<O> {
     );
   }
 
-  proposeFor(from: MemberId, life: number, proposals: readonly ForwardedProposal[]): void {
+  /**
+   * What another member wants in the log, if this member leads.
+   *
+   * @param codec  of its commands.
+   * @returns why the link is to be closed, if it is: no member sends such a thing.
+   */
+  proposeFor(
+    from: MemberId,
+    life: number,
+    proposals: readonly ForwardedProposal[],
+    codec: CommandCodec<unknown> | undefined,
+  ): string | undefined {
+    const { core, send } = this.#parts;
+    const usable: ForwardedProposal[] = [];
+    for (const proposal of proposals) {
+      const { number, payload } = proposal;
+      const refused = whyNotCarried(codec, from, number, payload);
+      if (refused?.how === "nonsense") return `${refused.why}, in a proposal`;
+      // Who does not lead says so: the leader may be of a version that knows it.
+      if (refused === undefined || core.leading === undefined) usable.push(proposal);
+      else send(from, { type: "notACommand", life, number, why: refused.why });
+    }
+    if (usable.length > 0) this.#proposeFor(from, life, usable);
+    return undefined;
+  }
+
+  #proposeFor(from: MemberId, life: number, proposals: readonly ForwardedProposal[]): void {
     this.#parts.propose(
       proposals.map((proposal) => {
         const token = this.#parts.token();

@@ -29,6 +29,8 @@ export type Packet =
       readonly reason: NotTaken;
       readonly numbers: readonly number[];
     }
+  /** It is not put into the log of the sender, which does not know such a command. `why` is a clause for its client. */
+  | { readonly type: "notACommand"; readonly life: number; readonly number: number; readonly why: string }
   | { readonly type: "askIndex"; readonly id: number }
   /** Undefined: the one that was asked does not lead. */
   | { readonly type: "index"; readonly id: number; readonly index: number | undefined }
@@ -66,6 +68,7 @@ const PACKETS = [
   "order",
   "orderEnded",
   "stateDiffers",
+  "notACommand",
 ] as const satisfies readonly (Message["type"] | Packet["type"])[];
 const TRUST = ["whole", "logLost", "allLost", "stateLost"] as const satisfies readonly Trust[];
 const KINDS = ["command", "configuration", "noop"] as const satisfies readonly RecordKind[];
@@ -114,6 +117,10 @@ function write(to: Writer, packet: Packet): void {
       to.count(packet.life);
       to.byte(NOT_TAKEN.indexOf(packet.reason));
       return writeCounts(to, packet.numbers);
+    case "notACommand":
+      to.count(packet.life);
+      to.count(packet.number);
+      return to.text(packet.why);
     case "askIndex":
       return to.count(packet.id);
     case "index":
@@ -211,6 +218,8 @@ export function readPacket(from: Reader): Packet {
       return { type, life: from.count(), numbers: from.list(6, () => from.count()) };
     case "notTaken":
       return { type, life: from.count(), reason: from.one(NOT_TAKEN), numbers: from.list(6, () => from.count()) };
+    case "notACommand":
+      return { type, life: from.count(), number: from.count(), why: from.text() };
     case "askIndex":
       return { type, id: from.count() };
     case "index":

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Persist } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
+import { PROPOSAL_LIMITS } from "../storage/memory-log.ts";
+import type { BatchLimits } from "../storage/proposals.ts";
 import type { NewRecord } from "../storage/records.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { HardState } from "../storage/vote-file.ts";
-import { Disk, type DiskLimits } from "./disk.ts";
+import { Disk } from "./disk.ts";
 import { Tail } from "./tail.ts";
 
 /** A storage that notes what is done, and waits before each write until it is let. */
@@ -18,7 +20,7 @@ class Subject {
   readonly disk: Disk;
   #number = 0;
 
-  constructor(limits: Partial<DiskLimits> = {}) {
+  constructor(limits: Partial<BatchLimits> = {}) {
     const subject = this;
     const append = async (what: string, records: readonly NewRecord[]) => {
       await this.gate;
@@ -49,7 +51,7 @@ class Subject {
         failed: (number) => void this.done.push(`failed ${number}`),
         install: async () => void this.done.push("install"),
       },
-      limits,
+      { ...PROPOSAL_LIMITS, ...limits },
     );
   }
 

@@ -1,16 +1,8 @@
 import type { Index, Persist, Snapshot, Trust } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
+import type { BatchLimits } from "../storage/proposals.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { TailEntry } from "./tail.ts";
-
-export interface DiskLimits {
-  /** Entries of one group commit. */
-  readonly batchEntriesMax: number;
-  /** Bytes of one group commit; a single larger entry is one of its own. */
-  readonly batchBytesMax: number;
-}
-
-export const DISK_LIMITS: DiskLimits = { batchEntriesMax: 1024, batchBytesMax: 1024 * 1024 };
 
 export interface DiskEvents {
   /** Everything up to this `persist` is on disk. */
@@ -43,16 +35,16 @@ interface Group extends Write {
  */
 export class Disk {
   readonly #storage: Pick<Storage<never, never>, "log" | "vote">;
-  readonly #limits: DiskLimits;
+  readonly #limits: BatchLimits;
   readonly #events: DiskEvents;
   readonly #queue: Write[] = [];
   #trust: Trust;
   #running: Promise<void> | undefined;
 
-  constructor(storage: Pick<Storage<never, never>, "log" | "vote">, events: DiskEvents, limits: Partial<DiskLimits>) {
+  constructor(storage: Pick<Storage<never, never>, "log" | "vote">, events: DiskEvents, limits: BatchLimits) {
     this.#storage = storage;
     this.#events = events;
-    this.#limits = { ...DISK_LIMITS, ...limits };
+    this.#limits = limits;
     this.#trust = storage.vote.state.trust;
   }
 

@@ -48,14 +48,12 @@ export class Inbound<C, R> {
         feed({ type: "received", from, message }, packet);
         return undefined;
       }
-      case "forward": {
-        const why = proposer.whyNotForwarded(from, packet);
-        if (why === undefined) proposer.received(from, life, packet);
-        return why;
-      }
+      case "forward":
+        return proposer.forwarded(from, life, packet.proposals);
       case "taken":
       case "notTaken":
-        proposer.received(from, life, packet);
+      case "notACommand":
+        proposer.answered(packet);
         return undefined;
       case "askIndex":
       case "index":

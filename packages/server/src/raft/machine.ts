@@ -12,7 +12,14 @@ import {
   type Stamp,
 } from "@nacre/core/raft";
 import { crc32 } from "../storage/crc32.ts";
-import type { Applied, LogEntry, RowWrite, StateMachine, Writes } from "../storage/port.ts";
+import {
+  type Applied,
+  type LogEntry,
+  type RowWrite,
+  type StateMachine,
+  UnknownKind,
+  type Writes,
+} from "../storage/port.ts";
 import { type Carried, carriedCodec } from "./carried.ts";
 
 /** What came of an entry, for the member that proposed it. */
@@ -27,6 +34,14 @@ export type Settled<R> =
     }
   | { readonly type: "ended" }
   | { readonly type: "plain" };
+
+/** Entries since the start that were no command, so that nothing came of them (Q13). */
+export interface PassedOver {
+  readonly count: number;
+  /** Of the last one; `why` is a clause. */
+  readonly index: number;
+  readonly why: string;
+}
 
 const KIND = "raft";
 const CLOCK = "clock";
@@ -61,6 +76,7 @@ export interface ReplicatedMachine<C, R> extends StateMachine<Carried<C>, Settle
   held(): void;
   /** Of the ends of the last blocks, oldest first. */
   readonly hashes: readonly (readonly [index: number, hash: number])[];
+  readonly passedOver: PassedOver | undefined;
 }
 
 /**
@@ -75,6 +91,7 @@ export function replicatedMachine<C, R>(
   let state = new ReplicatedState();
   const { loadConfig, loadStaged, saved } = inner;
   let holdsData = false;
+  let passedOver: PassedOver | undefined;
   const holds = (): void => {
     if (holdsData) return;
     holdsData = true;
@@ -91,6 +108,9 @@ export function replicatedMachine<C, R>(
       if (state.load(row)) return;
       holds();
       inner.load(row);
+    },
+    get passedOver() {
+      return passedOver;
     },
     get holdsData() {
       return holdsData;
@@ -115,6 +135,11 @@ export function replicatedMachine<C, R>(
         }),
     ...(saved === undefined ? {} : { saved: saved.bind(inner) }),
     apply({ index, at, command }: LogEntry<Carried<C>>) {
+      if (command.type === "unusable") {
+        // Before anything has changed: a later version goes on from here.
+        if (command.error instanceof UnknownKind) throw command.error;
+        passedOver = { count: (passedOver?.count ?? 0) + 1, index, why: command.error.message };
+      }
       const time = state.begin(index, at, hashed);
       const run = (one: C): Applied<R> => {
         holds();
@@ -122,7 +147,13 @@ export function replicatedMachine<C, R>(
         state.hash(applied);
         return applied;
       };
-      const settled = settle(state, command, time, run);
+      const passOver = (error: Error): Applied<R> => {
+        const message = `entry ${index} of the log was passed over: ${error.message}`;
+        const applied = { ok: false, failure: "invalidParameter", message, rows: [] } as const;
+        state.hash(applied);
+        return applied;
+      };
+      const settled = settle(state, command, time, run, passOver);
       const writes = "applied" in settled ? settled.applied : undefined;
       const { rows, configs } = writes ?? NOTHING;
       return { ok: true, result: settled, rows, ...(configs === undefined ? {} : { configs }) };
@@ -163,6 +194,7 @@ function settle<C, R>(
   carried: Carried<C>,
   time: number,
   run: (command: C) => Applied<R>,
+  passOver: (error: Error) => Applied<R>,
 ): Settled<R> & { readonly applied?: Applied<R> | undefined } {
   switch (carried.type) {
     case "open": {
@@ -179,6 +211,12 @@ function settle<C, R>(
       const { stamp } = carried;
       const admission = state.admit(stamp, time);
       return { type: "write", stamp, admission, applied: admission === "apply" ? run(carried.command) : undefined };
+    }
+    case "unusable": {
+      const { stamp, error } = carried;
+      if (stamp === undefined) return { type: "plain", applied: passOver(error) };
+      const admission = state.admit(stamp, time);
+      return { type: "write", stamp, admission, applied: admission === "apply" ? passOver(error) : undefined };
     }
   }
 }

@@ -27,6 +27,7 @@ export function raftMetrics(
       snapshotRatio: snapshot && snapshot.sent / Math.max(1, snapshot.total),
     })),
     ...counts,
+    passedOver: status.passedOver?.count ?? 0,
     syncSeconds: syncMs / 1000,
     snapshotAgeSeconds: snapshotAt === undefined ? undefined : Math.max(0, wall - snapshotAt) / 1000,
     isWhole: trust === "whole",

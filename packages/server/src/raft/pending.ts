@@ -108,13 +108,13 @@ export class Pending<R> {
     this.#waiting.push(proposal);
   }
 
-  /** Those that wait; they do not any more. */
-  takeWaiting(): Proposal<R>[] {
-    if (this.#waiting.length === 0) return this.#waiting;
-    const proposals = this.#waiting.filter(({ number, isWaiting }) => isWaiting && this.#byNumber.has(number));
-    this.#waiting = [];
-    for (const proposal of proposals) proposal.isWaiting = false;
-    return proposals;
+  /** Those that wait, up to the first for which there is no room; they do not wait any more. */
+  takeWaiting(hasRoom: (proposal: Proposal<R>) => boolean): Proposal<R>[] {
+    const waiting = this.#waiting.filter(({ number, isWaiting }) => isWaiting && this.#byNumber.has(number));
+    const end = waiting.findIndex((proposal) => !hasRoom(proposal));
+    this.#waiting = end < 0 ? [] : waiting.splice(end);
+    for (const proposal of waiting) proposal.isWaiting = false;
+    return waiting;
   }
 
   /** As if it had never been sent: nothing that went out under its old number can be applied any more. */

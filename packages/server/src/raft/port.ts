@@ -1,5 +1,6 @@
 import type { Configuration, MemberId, Order, PeerStatus, Role, Term, Trust } from "@nacre/core/raft";
 import type { LogStatus } from "../storage/port.ts";
+import type { PassedOver } from "./machine.ts";
 
 /**
  * What Raft needs of the links between members. A frame is delivered once and in order, or not at all, and nothing of an
@@ -66,6 +67,8 @@ export interface RaftStatus extends LogStatus {
   readonly differing: readonly { readonly id: MemberId; readonly index: number }[];
   /** Of the state at the ends of blocks of entries, oldest first: members that agree have the same at the same index. */
   readonly hashes: readonly (readonly [index: number, hash: number])[];
+  /** Entries since the start that were no command, so that nothing came of them at any member; the last one with the reason. */
+  readonly passedOver: PassedOver | undefined;
   readonly counts: RaftCounts;
 }
 

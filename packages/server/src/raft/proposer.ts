@@ -5,8 +5,9 @@ import type { CommandCodec } from "../storage/port.ts";
 import { encodeCommand, type ProposalLimits } from "../storage/proposals.ts";
 import { oncePerTurn } from "../storage/turn.ts";
 import { Asked } from "./asked.ts";
-import { endPayload, whyNotCarried, writePayload } from "./carried.ts";
+import { endPayload, writePayload } from "./carried.ts";
 import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
+import { Forwards } from "./forwards.ts";
 import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
 import { Pending, type Proposal } from "./pending.ts";
@@ -24,8 +25,6 @@ export interface ProposerOptions {
 
 export const PROPOSER_OPTIONS: ProposerOptions = { deadlineMs: 10_000, forwardMs: 2_000, retryMs: 50 };
 
-/** Bytes of proposals that go to the leader together. */
-const FORWARD_BYTES_MAX = 768 * 1024;
 /** Whom it is told what came of what this member, while it leads, asked of its core. */
 type Owner<R> = Proposal<R> | "opening" | "ending";
 
@@ -41,6 +40,7 @@ export class Proposer<C, R> {
   readonly #pending: Pending<R>;
   readonly #session: Session;
   readonly #asked: Asked<Owner<R>>;
+  readonly #forwards: Forwards;
   readonly #process: number;
   /** What is proposed in one turn goes together. */
   readonly #flushSoon = oncePerTurn(() => this.#flush());
@@ -66,6 +66,7 @@ export class Proposer<C, R> {
   ) {
     this.#group = group;
     this.#asked = new Asked(group);
+    this.#forwards = new Forwards(group.send);
     this.#process = parts.life;
     this.#codec = parts.codec;
     this.#sessions = parts.sessions;
@@ -112,7 +113,7 @@ export class Proposer<C, R> {
   leaderChanged(): void {
     const { core } = this.#group;
     if (core.leader === undefined) return;
-    for (const proposal of this.#pending.all()) if (proposal.sentIn !== core.term) this.#pending.wait(proposal);
+    for (const proposal of this.#pending.all()) if (proposal.sentIn !== core.term) this.#sendAgain(proposal);
     this.#flushSoon();
     this.#arm();
   }
@@ -120,7 +121,7 @@ export class Proposer<C, R> {
   /** The link to the leader is back: what it was sent and has not said to have may be lost. */
   leaderBack(): void {
     for (const proposal of this.#pending.all())
-      if (proposal.resendAt !== Number.POSITIVE_INFINITY) this.#pending.wait(proposal);
+      if (proposal.resendAt !== Number.POSITIVE_INFINITY) this.#sendAgain(proposal);
     this.#session.askAgain();
     this.#flushSoon();
   }
@@ -158,33 +159,29 @@ export class Proposer<C, R> {
     this.#asked.propose([{ owner: "ending", payload: endPayload(member) }]);
   }
 
-  /** @returns what of it no member of the group asks for. */
-  whyNotForwarded(from: MemberId, packet: Extract<Packet, { type: "forward" }>): string | undefined {
-    for (const { number, payload } of packet.proposals) {
-      const why = whyNotCarried(this.#codec, from, number, payload);
-      if (why !== undefined) return `${why}, in a proposal`;
-    }
-    return undefined;
+  /** @returns why the link is to be closed, if it is: no member sends such a thing. */
+  forwarded(from: MemberId, senderLife: number, proposals: readonly ForwardedProposal[]): string | undefined {
+    return this.#asked.proposeFor(from, senderLife, proposals, this.#codec);
   }
 
-  received(
-    from: MemberId,
-    senderLife: number,
-    packet: Extract<Packet, { type: "forward" | "taken" | "notTaken" }>,
-  ): void {
-    if (packet.type === "forward") return this.#asked.proposeFor(from, senderLife, packet.proposals);
+  /** What a leader says of proposals that it was sent. */
+  answered(packet: Extract<Packet, { type: "taken" | "notTaken" | "notACommand" }>): void {
     if (packet.life !== this.#process) return;
+    if (packet.type === "notACommand") return this.#notACommand(packet);
     for (const number of packet.numbers) {
       if (number === OPENING) {
         if (packet.type === "notTaken") this.#session.notTaken();
         else this.#session.taken();
         continue;
       }
+      this.#forwards.settled(number);
       const proposal = this.#pending.get(number);
       if (proposal === undefined) continue;
       if (packet.type === "notTaken") this.#notTaken(proposal, packet.reason);
       else proposal.resendAt = Number.POSITIVE_INFINITY;
     }
+    // There may be room for what waited.
+    this.#flushSoon();
   }
 
   /** An entry was applied here. */
@@ -251,9 +248,15 @@ export class Proposer<C, R> {
     // What is not sent is not unknown, should nobody take it.
     if (leader !== self && peers.outOfReachSince(leader) !== undefined) return;
     if (!this.#session.isOpen) return this.#session.open(leader);
-    const proposals = this.#pending.takeWaiting();
+    const proposals = this.#pending.takeWaiting(({ number, command }) => {
+      if (leader === self) return true;
+      if (!this.#forwards.hasRoom(command.length)) return false;
+      this.#forwards.add(number, command.length);
+      return true;
+    });
     if (proposals.length === 0) return;
-    const resendAt = leader === self ? Number.POSITIVE_INFINITY : clock.now() + this.#options.forwardMs;
+    const answerMs = leader === self ? Number.POSITIVE_INFINITY : this.#options.forwardMs + this.#forwards.extraMs;
+    const resendAt = clock.now() + answerMs;
     const sent: (ForwardedProposal & { readonly owner: Proposal<R> })[] = [];
     for (const proposal of proposals) {
       const payload = proposal.payload ?? writePayload(this.#stamp(proposal.number), proposal.command);
@@ -264,22 +267,13 @@ export class Proposer<C, R> {
       sent.push({ owner: proposal, payload, number: proposal.number });
     }
     if (leader === self) this.#asked.propose(sent);
-    else this.#forward(leader, sent);
+    else this.#forwards.send(leader, sent);
   }
 
-  #forward(leader: MemberId, proposals: readonly ForwardedProposal[]): void {
-    let batch: ForwardedProposal[] = [];
-    let bytes = 0;
-    for (const { number, payload } of proposals) {
-      if (batch.length > 0 && bytes + payload.length > FORWARD_BYTES_MAX) {
-        this.#group.send(leader, { type: "forward", proposals: batch });
-        batch = [];
-        bytes = 0;
-      }
-      batch.push({ number, payload });
-      bytes += payload.length;
-    }
-    if (batch.length > 0) this.#group.send(leader, { type: "forward", proposals: batch });
+  /** What the leader was sent does not count any more. */
+  #sendAgain(proposal: Proposal<R>): void {
+    this.#forwards.settled(proposal.number);
+    this.#pending.wait(proposal);
   }
 
   #opened(): void {
@@ -299,6 +293,7 @@ export class Proposer<C, R> {
   /** What went out under the old number can never be applied any more. */
   #renumber(proposal: Proposal<R>): void {
     if (proposal.isOvertaken) return this.#fail(proposal, outcomeUnknown());
+    this.#forwards.settled(proposal.number);
     this.#pending.renumber(proposal);
   }
 
@@ -312,6 +307,15 @@ export class Proposer<C, R> {
     if (reason === "overThreshold")
       return this.#fail(proposal, new RegistryError("overThreshold", ifRefused(reason, this.#leaderName())));
     proposal.resendAt = this.#group.clock.now() + this.#options.retryMs;
+  }
+
+  #notACommand({ number, why }: Extract<Packet, { type: "notACommand" }>): void {
+    this.#forwards.settled(number);
+    const proposal = this.#pending.get(number);
+    if (proposal === undefined) return;
+    proposal.copies = Math.max(0, proposal.copies - 1);
+    const message = `${this.#leaderName()} leads the group and does not take the write: ${why}`;
+    if (proposal.copies === 0) this.#fail(proposal, new RegistryError("invalidParameter", message));
   }
 
   /** Who cannot write cannot apply either, and so not answer, whoever leads (Q4). */
@@ -359,7 +363,7 @@ export class Proposer<C, R> {
         this.#fail(proposal, new RegistryError("dataAccess", failure));
       else if (proposal.copies === 0 && lacks !== undefined)
         this.#fail(proposal, new RegistryError("notApplied", lacks));
-      else if (now >= proposal.resendAt) this.#pending.wait(proposal);
+      else if (now >= proposal.resendAt) this.#sendAgain(proposal);
     }
     this.#flush();
   }
@@ -380,6 +384,7 @@ export class Proposer<C, R> {
 
   /** Makes room first: whoever is answered may propose again. */
   #end(proposal: Proposal<R>, tell: () => void): void {
+    this.#forwards.settled(proposal.number);
     if (!this.#pending.delete(proposal)) return;
     tell();
     if (this.#pending.size > 0) return;

@@ -8,7 +8,6 @@ import type { OpenedLog } from "../storage/port.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
 import { incomingIn } from "../storage/snapshot-transfer.ts";
 import { openStorage, type StorageOptions } from "../storage/storage.ts";
-import type { DiskLimits } from "./disk.ts";
 import { holdsWrites } from "./held.ts";
 import { replicatedMachine } from "./machine.ts";
 import type { FromPeers, GroupOrder, Peers, RaftEvents, RaftStatus, TakenSnapshot } from "./port.ts";
@@ -36,7 +35,6 @@ export interface RaftLogOptions<C, R> extends Omit<StorageOptions<C, R>, "replay
   readonly events?: RaftEvents;
   readonly raft?: Partial<RaftOptions>;
   readonly proposals?: Partial<ProposerOptions>;
-  readonly disk?: Partial<DiskLimits>;
 }
 
 /** The durable log of a member of a group. */

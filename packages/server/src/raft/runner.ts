@@ -125,7 +125,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       logger: this.#logger,
       files: options.files ?? nodeFiles,
       directory: options.directory,
-      limits: options.disk ?? {},
+      limits,
       feed: (event) => this.#feed(event),
       install: (snapshot) => this.#install(snapshot),
     });
@@ -265,6 +265,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       snapshotAt: this.#snapshots.at,
       differing,
       hashes: this.#machine.hashes,
+      passedOver: this.#machine.passedOver,
       counts: { ...this.#performer.counts, proposals: { ...this.#outcomes.counts } },
     });
   }

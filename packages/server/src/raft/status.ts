@@ -10,7 +10,10 @@ export function statusOf(
   storage: Pick<Storage<never, never>, "log" | "snapshots" | "storeFailing"> & {
     readonly applier: Pick<LogStatus, "appliedIndex">;
   },
-  others: Pick<RaftStatus, "pending" | "refusing" | "stopped" | "snapshotAt" | "differing" | "hashes" | "counts">,
+  others: Pick<
+    RaftStatus,
+    "pending" | "refusing" | "stopped" | "snapshotAt" | "differing" | "hashes" | "passedOver" | "counts"
+  >,
 ): RaftStatus {
   const { applier, snapshots, log, storeFailing } = storage;
   const { role, term, leader, configuration, commit, log: entries, trust } = core;

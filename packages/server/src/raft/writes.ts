@@ -3,9 +3,10 @@ import type { RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
 import type { Files } from "../storage/files.ts";
 import type { StorageLogger } from "../storage/logger.ts";
+import type { BatchLimits } from "../storage/proposals.ts";
 import type { NewRecord } from "../storage/records.ts";
 import type { Storage } from "../storage/storage.ts";
-import { Disk, type DiskLimits } from "./disk.ts";
+import { Disk } from "./disk.ts";
 import type { RaftPacket } from "./feeder.ts";
 import { probeDisk } from "./probe-disk.ts";
 import type { Tail } from "./tail.ts";
@@ -32,7 +33,7 @@ export interface WritesParts {
   readonly files: Files;
   /** The data folder. */
   readonly directory: string;
-  readonly limits: Partial<DiskLimits>;
+  readonly limits: BatchLimits;
   feed(event: Event): void;
   /** Puts the snapshot that came in the place of everything. @throws RegistryError */
   install(snapshot: Snapshot): Promise<void>;

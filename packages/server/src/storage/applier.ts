@@ -1,6 +1,6 @@
 import type { ConfigWrite } from "@nacre/core/config";
 import { RegistryError } from "@nacre/protocol";
-import type { Applied, RowWrite, StateMachine, Writes } from "./port.ts";
+import { type Applied, type RowWrite, type StateMachine, UnknownKind, type Writes } from "./port.ts";
 import type { NewRecord } from "./records.ts";
 import type { Mark } from "./store.ts";
 import { turn } from "./turn.ts";
@@ -191,6 +191,10 @@ export class Applier<C, R> {
 
   /** A state machine that throws has a broken invariant, and its state may be half changed: nothing follows (L10). */
   #break(index: number, thrown: unknown): RegistryError {
+    if (thrown instanceof UnknownKind) {
+      this.#refusing = `the log stopped before its record ${index}, because ${thrown.message}: upgrade this member to the version of the member that wrote it`;
+      return new RegistryError("serverError", this.#refusing, { cause: thrown });
+    }
     this.#refusing = `the log stopped, because applying its record ${index} failed: report this as a bug and restart`;
     const outcome = `record ${index} is in the log, but applying it failed, so that this command's outcome is unknown`;
     return new RegistryError("serverError", outcome, { cause: thrown });

@@ -14,7 +14,7 @@ export interface MemoryLogOptions<C, R> {
 export const PROPOSAL_LIMITS: ProposalLimits = {
   pendingMax: 10_000,
   pendingBytesMax: 64 * 1024 * 1024,
-  batchEntriesMax: 256,
+  batchEntriesMax: 1024,
   batchBytesMax: 1024 * 1024,
 };
 

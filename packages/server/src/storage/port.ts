@@ -85,10 +85,36 @@ export interface Replacing {
 }
 
 export interface CommandCodec<C> {
-  /** At least one byte, and none of them zero: it is by zero bytes that a damaged log is told from its contents (L4). */
+  /**
+   * At least one byte, and none of them zero: it is by zero bytes that a damaged log is told from its contents (L4).
+   * @throws RegistryError `invalidParameter` for a command that `decode` would refuse, naming the field and its rule.
+   */
   encode(command: C): Uint8Array;
-  /** @throws Error for a payload that `encode` did not make. */
+  /**
+   * @throws UnknownKind for a command of a kind that this version does not have.
+   * @throws MalformedCommand for one of a known kind that lacks something.
+   * @throws Error for a payload that no version makes.
+   */
   decode(payload: Uint8Array): C;
+}
+
+/** A command of a kind that a later version has. */
+export class UnknownKind extends Error {
+  override readonly name = "UnknownKind";
+
+  constructor(kind: string) {
+    super(`a command of the kind '${kind.slice(0, 100)}' is not known to this version`);
+  }
+}
+
+/** A command of a known kind that is not what that kind is: no version writes it. */
+export class MalformedCommand extends Error {
+  override readonly name = "MalformedCommand";
+
+  /** @param field  the path to it in the command. @param rule  as a clause that follows on it. */
+  constructor(kind: string, field: string, rule: string) {
+    super(`field '${field}' of a command ${kind} ${rule}`);
+  }
 }
 
 /** What a core keeps of a staged item. */

@@ -5,16 +5,20 @@ import type { Applied, StateMachine } from "./port.ts";
 import { type NewRecord, PAYLOAD_BYTES_MAX } from "./records.ts";
 import { turn } from "./turn.ts";
 
-/** Bounds of what waits (L11) and of what goes to the disk at once. */
-export interface ProposalLimits {
-  /** Proposals that may wait at once, those being written included. */
-  readonly pendingMax: number;
-  /** Bytes of their commands, as the log holds them. */
-  readonly pendingBytesMax: number;
+/** Bounds of what goes to the disk at once. */
+export interface BatchLimits {
   /** Entries of one group commit. */
   readonly batchEntriesMax: number;
   /** Bytes of one group commit; a single larger command is a batch of its own. */
   readonly batchBytesMax: number;
+}
+
+/** Bounds of what waits (L11), and of what goes to the disk at once. */
+export interface ProposalLimits extends BatchLimits {
+  /** Proposals that may wait at once, those being written included. */
+  readonly pendingMax: number;
+  /** Bytes of their commands, as the log holds them. */
+  readonly pendingBytesMax: number;
 }
 
 interface EncodedBy<C> {

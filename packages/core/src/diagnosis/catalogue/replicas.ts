@@ -53,14 +53,32 @@ export const REPLICA_ROWS = {
     title: "A member applies no more of the log",
     means:
       "Its durable data stays as it was and grows old; it refuses durable changes of its clients. As a voter it still counts, and ephemeral data goes on.",
-    why: "An entry could not be applied, or a rule of the agreement was found broken: that is a fault of this program.",
-    fix: "Report it with the log. A restart tries again; if it stops at the same entry, remove the member with `nacre raft remove` and start it with an empty data folder.",
+    why: "An entry of the log is of a kind that a later version has and this one does not: members of both are in the group. Or an entry could not be applied, or a rule of the agreement was found broken: that is a fault of this program.",
+    fix: "Where the sentence says so, upgrade this member: it goes on from that entry. Else report it with the log. A restart tries again; if it stops at the same entry, remove the member with `nacre raft remove` and start it with an empty data folder.",
     afterMs: seconds(1),
     goneMs: seconds(1),
     find: (view) => {
       const { group } = view.facts;
       if (group?.stopped === undefined) return [];
       const sentence = `${view.self.address} applies nothing behind entry ${group.appliedIndex} of the log: ${group.stopped}.`;
+      return [{ key: view.self.id, members: aboutSelf(view), sentence }];
+    },
+  },
+
+  ENTRY_PASSED_OVER: {
+    severity: "warning",
+    area: "cp",
+    title: "An entry of the log was no command",
+    means:
+      "Nothing came of that entry, at any member of this version. Everything behind it is applied as ever, and who proposed it was told that it is not done.",
+    why: "What proposed it is no member of this program, or has a fault: a member looks at what it proposes, and a leader at what others do.",
+    fix: "Report it with the log, and see which member of the cluster is not what it seems. The finding goes with the next start.",
+    afterMs: 0,
+    find: (view) => {
+      const passed = view.facts.group?.passedOver;
+      if (passed === undefined) return [];
+      const { count: passedOver, index, why } = passed;
+      const sentence = `${view.self.address} passed over ${count(passedOver, "entry", "entries")} of the log, the last at index ${index}, because ${why}: report this with its log.`;
       return [{ key: view.self.id, members: aboutSelf(view), sentence }];
     },
   },
