@@ -8,7 +8,7 @@ import {
   type ServerTls,
   Status,
   StatusError,
-} from "@nacre/grpc";
+} from "@nacre/grpc/serving";
 import type { Clock } from "../../clock.ts";
 import { escalate, uncaught } from "../../faults.ts";
 import {
