@@ -1,11 +1,10 @@
 import type { Log } from "./connections/connections.ts";
 import type { Options } from "./options.ts";
-import { createHttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
+import { createHttpServer, type HttpServer, type HttpServerSetup } from "./transport/http/http-server.ts";
 import type { Route } from "./transport/http/route.ts";
 
-export interface ConsolePort {
+export interface ConsolePort extends Pick<HttpServer, "leave" | "close"> {
   readonly port: number;
-  close(graceMs: number): Promise<void>;
 }
 
 /** The port that opens none. */
@@ -39,7 +38,7 @@ export async function openConsolePort(
   });
   try {
     const port = await server.listen(address);
-    return { port, close: (graceMs) => server.close(graceMs) };
+    return { port, leave: server.leave, close: server.close };
   } catch (thrown) {
     await server.close(0);
     const text =

@@ -60,6 +60,8 @@ export const IN_MEMORY = ":memory:";
 const LAST_MS = 3_000;
 /** For calls over HTTP that are under way when clients have moved: those that take longer are answered 503. */
 const RETIRE_MS = 500;
+/** From the beginning of a stop for so long: clients of HTTP that beat each 5 s have been told by then to connect elsewhere. */
+const IDLE_MS = 5_500;
 /** Between an order to stop over HTTP and the stop. */
 const ORDER_MS = 50;
 
@@ -304,12 +306,16 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
     const until = clock.now() + graceMs;
     const inGroup = group && { clock, log, group, self: memberId };
     readiness.leaving();
+    http.leave();
+    consolePort?.leave();
+    const idleUntil = clock.now() + (cluster.hasOthersUp ? IDLE_MS : 0);
     await leave(
       { clock, cluster, connections, naming, group: inGroup, forever },
       Math.min(until - LAST_MS, clock.now() + options.drainMs),
     );
     // What is under way is answered as before; whoever comes now is refused, and goes to another member.
-    await http.retire(Math.min(RETIRE_MS, Math.max(0, until - clock.now())));
+    const idleMs = Math.max(0, Math.min(idleUntil, until - LAST_MS) - clock.now());
+    await http.retire(idleMs, idleMs + Math.min(RETIRE_MS, Math.max(0, until - clock.now())));
     if (forever && inGroup !== undefined) await leaveGroup(inGroup, until - LAST_MS);
     readiness.stopping();
     // Before any connection ends: the clients of this member are not to see the lists shrink with them.

@@ -80,9 +80,11 @@ export class Beats {
     if (member === undefined) return undefined;
     const { ip, port } = partsOf(address);
     const query = new URLSearchParams({ serviceName: this.service, ip, port: String(port) });
+    // It may have started anew by the time the call fails.
+    const { life } = member;
     const fail = (what: string) => {
       // A proxy goes on to the next member when one refuses. And one that was killed meanwhile answers nothing.
-      if (member.isReady && !what.includes("ECONNREFUSED"))
+      if (!life.isKilled && !what.includes("ECONNREFUSED"))
         this.failures.push({
           at: performance.now(),
           member: member.name,

@@ -30,6 +30,12 @@ export interface MemberSetup {
   readonly twist?: { readonly protocol?: string; readonly hasClock?: boolean; readonly hasStore?: boolean };
 }
 
+/** One start of a member, until its process ends. */
+export interface Life {
+  /** Somebody ended it as a power cut does: whoever asked it something is told nothing. */
+  isKilled: boolean;
+}
+
 /** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
 export class MemberProcess {
   setup: MemberSetup;
@@ -38,6 +44,7 @@ export class MemberProcess {
   readonly #folder: string;
   #starts = 0;
   #isReady = false;
+  #life: Life = { isKilled: false };
   #child: ChildProcess | undefined;
 
   private constructor(setup: MemberSetup, folder: string) {
@@ -80,6 +87,11 @@ export class MemberProcess {
   /** It said that it is ready, and nobody has killed it since. */
   get isReady(): boolean {
     return this.isRunning && this.#isReady;
+  }
+
+  /** The present one, or the last. */
+  get life(): Readonly<Life> {
+    return this.#life;
   }
 
   get pid(): number | undefined {
@@ -141,6 +153,7 @@ export class MemberProcess {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
     const { host, port, flags = [], list, hasFiles = false } = this.setup;
     this.#isReady = false;
+    this.#life = { isKilled: false };
     const startedAt = performance.now();
     const data = this.dataFolder;
     await mkdir(data, { recursive: true });
@@ -228,7 +241,10 @@ export class MemberProcess {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
     const gone = once(child, "exit");
-    if (signal === "SIGKILL") this.#isReady = false;
+    if (signal === "SIGKILL") {
+      this.#isReady = false;
+      this.#life.isKilled = true;
+    }
     child.kill(signal);
     await gone;
   }

@@ -40,8 +40,8 @@ import type { UdpMessage, UdpPush } from "./udp.ts";
 const WAKE_MS_MAX = 500;
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
 const WAKE_MS_MIN = 1;
-/** SDKs say again what they publish in rounds of 3 s, and first connect. That of Python has rounds of 30 s. */
-const MOVE_MS = 5_000;
+/** SDKs first connect, which takes that of Rust up to 10 s, and say again what they publish in rounds of 3 s; Python's take 30 s. */
+const MOVE_MS = 15_000;
 const SLOW_MOVE_MS = 33_000;
 const SLOW_AGENT = "Nacos-Python-Client";
 /** A message of more characters is kept as bytes: writing it to a socket must not copy so much every time. */

@@ -34,14 +34,16 @@ function published() {
   publish(naming, "provider");
   naming.submit({ type: "subscribe", clientId: "consumer", service, clusters: "", caller });
   assert.equal(pushes.length, 1);
-  const shown = (): number => naming.view(service, { clusters: "", healthyOnly: false, consumerIp: undefined }).count;
+  const view = () => naming.view(service, { clusters: "", healthyOnly: false, consumerIp: undefined });
+  const shown = (): number => view().count;
   const end = (phase: Connection["phase"], cause: string, clientVersion = "Nacos-Java-Client:v3.1.0"): void =>
     listener?.unregistered?.({ id: "provider", phase, clientVersion } as Connection, cause);
-  return { clock, naming, pushes, shown, end };
+  const weights = (): number[] => JSON.parse(view().hosts).map(({ weight }: { weight: number }) => weight);
+  return { clock, naming, pushes, shown, weights, end };
 }
 
-function publish(naming: Naming, clientId: string): void {
-  const rest = { weight: 1, healthy: true, enabled: true, clusterName: "", metadata: {}, instanceId: "" };
+function publish(naming: Naming, clientId: string, weight = 1): void {
+  const rest = { weight, healthy: true, enabled: true, clusterName: "", metadata: {}, instanceId: "" };
   const instances = [{ ip: "10.0.0.1", port: 80, ...rest }];
   naming.submit({ type: "publish", clientId, service, instances, caller });
 }
@@ -58,8 +60,8 @@ describe("a connection that was told to go elsewhere", () => {
   test("leaves what it published in the lists until its client says it there", () => {
     const { clock, naming, pushes, shown, end } = published();
     end("leaving", "it was told to leave");
-    clock.advance(4_000);
-    assert.equal(shown(), 1, "rounds of clients take 3 s");
+    clock.advance(14_000);
+    assert.equal(shown(), 1, "clients take up to 10 s to connect, and say it in rounds of 3 s");
     naming.submit({ type: "connected", clientId: "provider again", ip: "10.0.0.1", port: 2, caller });
     publish(naming, "provider again");
     clock.advance(60_000);
@@ -67,10 +69,12 @@ describe("a connection that was told to go elsewhere", () => {
     assert.equal(pushes.length, 1, "and nobody is pushed anything");
   });
 
-  test("takes it away when nobody does", () => {
+  test("takes it away when nobody does: its client may have died meanwhile", () => {
     const { clock, shown, end } = published();
     end("leaving", "it was told to leave");
-    clock.advance(6_000);
+    clock.advance(14_999);
+    assert.equal(shown(), 1);
+    clock.advance(1);
     assert.equal(shown(), 0);
   });
 
@@ -81,6 +85,15 @@ describe("a connection that was told to go elsewhere", () => {
     assert.equal(shown(), 1);
     clock.advance(3_000);
     assert.equal(shown(), 0);
+  });
+
+  test("shows what its client says elsewhere as soon as it does", () => {
+    const { clock, naming, weights, end } = published();
+    end("leaving", "it was told to leave");
+    clock.advance(1);
+    naming.submit({ type: "connected", clientId: "provider again", ip: "10.0.0.1", port: 2, caller });
+    publish(naming, "provider again", 5);
+    assert.deepEqual(weights(), [5]);
   });
 
   test("is no reason to keep anything when it ended by itself", () => {

@@ -13,6 +13,7 @@ import { limitPerIp, refuseMalformed } from "./connections.ts";
 import { type FilterSetup, trafficRefusal } from "./filters.ts";
 import { LargeBodies } from "./large-bodies.ts";
 import { letGoInTurns } from "./left-sockets.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { methodsOf, type Route } from "./route.ts";
 import { type Found, Router } from "./router.ts";
 import { send } from "./send.ts";
@@ -48,8 +49,14 @@ export interface HttpServer {
   readonly requests: Timings;
   /** @returns the port. @throws the system's error when the address cannot be used. */
   listen(address: { readonly port: number; readonly host: string }): Promise<number>;
-  /** Takes no connection any more and ends idle ones. Calls go on; resolves when none is left, or after `withinMs`. */
-  retire(withinMs: number): Promise<void>;
+  /** Calls go on as before, and each answer says that it is the last one of its connection: clients go elsewhere. */
+  leave(): void;
+  /**
+   * Takes no connection any more. Calls go on over open ones, which end with their next answer, or when they are idle
+   * after `idleMs`: only a client that has ended a connection itself sends nothing that nobody answers any more. Resolves
+   * when none is left, or after `withinMs`.
+   */
+  retire(idleMs: number, withinMs: number): Promise<void>;
   /** Takes nothing new, ends idle connections, lets calls finish for `graceMs`, then ends what is left. */
   close(graceMs: number): Promise<void>;
 }
@@ -66,8 +73,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   const requests = new Timings(clock, HTTP_LABELS);
   const waiting = new WaitingCalls();
   let isComplete = furtherRoutes === undefined;
+  let leaving = false;
   let over = false;
-  let shut: Promise<void> | undefined;
 
   const complete = lazy(async () => {
     serve(router, (await furtherRoutes?.()) ?? []);
@@ -82,15 +89,19 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
   server.maxConnections = setup.connectionsMax;
   limitPerIp(server, setup.connectionsPerIpMax);
   letGoInTurns(server);
+  const open = new OpenConnections(server, clock);
   refuseMalformed(server, (status, message) => errorObject(status, message, "", clock.wall()));
 
   const listener: RequestListener = (request, response) => {
+    const { socket } = request;
+    if (!open.begun(socket)) return;
     const arrival = arrivalOf(request, contextPath, clock.now());
     const exchange = { request, response, arrival, cut: () => waiting.signal(response) };
     // Whoever went away is not counted: nothing was answered.
     response.once("finish", () => {
       const labels = httpLabels(arrival.route, arrival.method, response.statusCode, arrival.failure);
       requests.record(labels, (clock.now() - arrival.at) / 1000);
+      open.answered(socket);
     });
     // Writing to a client that has just gone would be an error that nobody caught.
     response.on("error", ignore);
@@ -149,15 +160,8 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
     return errorObject(status, message, uri, clock.wall());
   }
 
-  /** Shuts the port. A port that never opened says so; it is closed all the same. */
-  function allEnded(): Promise<void> {
-    shut ??= new Promise<void>((resolve) => server.close(() => resolve()));
-    return shut;
-  }
-
-  /** A connection that stays open would hold up the close until its idle time is over. */
   function sent(response: ServerResponse, given: Answer): Promise<void> {
-    return send(response, given, waiting.closing);
+    return send(response, given, leaving);
   }
 
   return {
@@ -171,21 +175,31 @@ export function createHttpServer(setup: HttpServerSetup): HttpServer {
           resolve((server.address() as AddressInfo).port);
         });
       }),
-    async retire(withinMs) {
+    leave() {
+      leaving = true;
+    },
+    async retire(idleMs, withinMs) {
+      leaving = true;
       await waiting.cut();
+      await open.shut();
       const late = Promise.withResolvers<void>();
-      const timer = clock.schedule(withinMs, late.resolve);
-      await Promise.race([allEnded(), late.promise]);
-      timer.cancel();
+      const timers = [clock.schedule(idleMs, () => void open.endIdle()), clock.schedule(withinMs, late.resolve)];
+      await Promise.race([open.gone, late.promise]);
+      for (const timer of timers) timer.cancel();
     },
     async close(graceMs) {
-      const timer = clock.schedule(graceMs, () => server.closeAllConnections());
+      const timer = clock.schedule(graceMs, () => open.destroyAll());
       try {
+        leaving = true;
         await waiting.cut();
         over = true;
-        await allEnded();
+        await open.shut();
+        await open.endIdle();
+        await open.gone;
       } finally {
         timer.cancel();
+        // Stops its own timer, too; one that never listened says so.
+        server.close();
       }
     },
   };

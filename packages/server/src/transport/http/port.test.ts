@@ -64,31 +64,6 @@ describe("a call that waits", () => {
   });
 });
 
-describe("a port that retires", () => {
-  test("answers the call that is under way as before, as the last one, and refuses connections", async () => {
-    const parked = Promise.withResolvers<void>();
-    const goOn = Promise.withResolvers<void>();
-    const { server } = serving([
-      plain("/slow", async () => {
-        parked.resolve();
-        await goOn.promise;
-        return text("done");
-      }),
-    ]);
-    const port = await server.listen({ port: 0, host: "127.0.0.1" });
-    const answered = fetch(`http://127.0.0.1:${port}/slow`);
-    await parked.promise;
-    const retired = server.retire(60_000);
-    const refused = connect(port, "127.0.0.1");
-    await once(refused, "error");
-    goOn.resolve();
-    const answer = await answered;
-    assert.deepEqual([await answer.text(), answer.headers.get("connection")], ["done", "close"]);
-    await retired;
-    await server.close(0);
-  });
-});
-
 describe("the port", () => {
   const local = { port: 0, host: "127.0.0.1" };
   const answerOf = (url: string, agent: Agent) =>

@@ -11,11 +11,6 @@ export class WaitingCalls {
   readonly #waiting = new Set<AbortController>();
   #closing = false;
 
-  /** Whether the port closes, and nobody should wait any more. */
-  get closing(): boolean {
-    return this.#closing;
-  }
-
   /** Aborted when the caller goes away, and when the port closes. */
   signal(response: ServerResponse): AbortSignal {
     const controller = new AbortController();
