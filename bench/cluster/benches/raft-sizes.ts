@@ -57,10 +57,10 @@ export const raftLogSize: ClusterBench = {
   title: "Size of log and snapshots",
   method:
     `${CONNECTIONS} clients change the metadata of ${INSTANCES} persistent instances at all members, ` +
-    `${WRITES.toLocaleString("en-US")} times or for 200 s; the folders of log and snapshots are looked at each second. What ` +
+    `${WRITES.toLocaleString("en-US")} times or for 300 s; the folders of log and snapshots are looked at each second. What ` +
     "is changed stays equally large, so that whatever grows is not bounded.",
   columns: ["figure", "value", "unit", "aim", "met"],
-  maxMs: 260_000,
+  maxMs: 360_000,
   async run(rig) {
     const cluster = await rig.cluster();
     await grouped(cluster.members);
@@ -77,7 +77,7 @@ export const raftLogSize: ClusterBench = {
         await wait(1000);
       }
     })();
-    const phase = { what: "persist", keys: INSTANCES / CONNECTIONS, maxMs: rig.scale.pick(200_000, 5000) };
+    const phase = { what: "persist", keys: INSTANCES / CONNECTIONS, maxMs: rig.scale.pick(300_000, 5000) };
     const written = await load.call<DurableMeasured>("run", { ...phase, callsMax: WRITES });
     isOver = true;
     await watching;

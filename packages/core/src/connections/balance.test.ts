@@ -84,6 +84,32 @@ describe("a member that holds more connections than the others", () => {
   });
 });
 
+test("three members that restarted one after the other are even again within five minutes, however few connections there are", () => {
+  for (let total = 1; total <= 12; total++)
+    for (let second = 0; second <= total; second++)
+      for (let third = 0; third <= total - second; third++) {
+        const start = [total - second - third, second, third];
+        const end = evened(start, 300);
+        assert.ok(Math.max(...end) <= total / 3 + 1, `${start} became ${end}`);
+      }
+});
+
+/** Members that each look once a second for so long, at counts that follow all their orders. */
+function evened(start: readonly number[], seconds: number): number[] {
+  const counts = [...start];
+  const members = counts.map((_, at) => ({ state: newBalance(), address: `${at}` }));
+  for (let second = 0; second <= seconds; second++)
+    for (const [at, { state, address }] of members.entries()) {
+      const all = members.map((one, i) => ({ address: one.address, sdk: counts[i] ?? 0, ready: true }));
+      const self = { address, sdk: counts[at] ?? 0, ready: true };
+      const order = balance(state, { self, others: all.toSpliced(at, 1), membersChangedAt: AT }, AT + second * 1000);
+      if (order === undefined) continue;
+      counts[at] = self.sdk - order.count;
+      counts[Number(order.to)] = (counts[Number(order.to)] ?? 0) + order.count;
+    }
+  return counts;
+}
+
 describe("nothing moves", () => {
   test("when a member is alone, or all are about even", () => {
     assert.deepEqual(run(300, facts(500)).moves, []);
