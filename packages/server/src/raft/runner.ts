@@ -360,7 +360,9 @@ export class Runner<C, R> implements RaftLog<C, R> {
 
   #onApplied(index: Index): void {
     if (this.#isClosed) return;
-    this.#tail.shrink(index + 1);
+    const { voters, learners } = this.#core.configuration;
+    const isAlone = learners.length === 0 && voters.length === 1 && voters[0] === this.#options.self;
+    this.#tail.shrink(index + 1, isAlone);
     this.#proposer.applied(index);
     this.#feed({ type: "applied", index });
     this.#reads.applied(index);

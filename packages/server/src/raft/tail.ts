@@ -14,8 +14,8 @@ const ENTRY_BYTES = 200;
 
 /** The end of the log in memory: what is on its way to disk, and what peers and the machine will ask for next. */
 export class Tail {
-  #entries: TailEntry[] = [];
-  /** Entries of the array that were let go. */
+  #entries: (TailEntry | undefined)[] = [];
+  /** Places at the beginning of the array whose entries were let go. */
   #gone = 0;
   #first: Index;
   #bytes = 0;
@@ -61,12 +61,20 @@ export class Tail {
     this.#first = first;
   }
 
-  /** Lets go what is beyond the bound. @param keep  the first entry that stays in any case. */
-  shrink(keep: Index): void {
-    while (this.#bytes > BYTES_MAX && this.#first < keep) {
+  /**
+   * Lets go what is beyond the bound.
+   *
+   * @param keep  the first entry that stays in any case.
+   * @param isAlone  nobody else is in the group who would ask for them: nothing before `keep` is kept.
+   */
+  shrink(keep: Index, isAlone: boolean): void {
+    const bytesMax = isAlone ? 0 : BYTES_MAX;
+    while (this.#bytes > bytesMax && this.#first < keep) {
       const entry = this.#entries[this.#gone];
       if (entry === undefined) break;
       this.#bytes -= entry.payload.length + ENTRY_BYTES;
+      // Its place is given back later, together with others: its payload is not to stay until then.
+      this.#entries[this.#gone] = undefined;
       this.#gone++;
       this.#first++;
     }
