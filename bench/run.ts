@@ -5,6 +5,7 @@
  * the rest as they stand; `--quick` measures less, prints, and writes nothing.
  */
 import { parseArgs } from "node:util";
+import { configImport } from "./benches/config-import.ts";
 import { configNotify } from "./benches/config-notify.ts";
 import { configPolls } from "./benches/config-polls.ts";
 import { configSize } from "./benches/config-size.ts";
@@ -37,6 +38,7 @@ const BENCHES: readonly Bench[] = [
   configNotify,
   configPolls,
   configSize,
+  configImport,
   durableLog,
   raftLog,
 ];

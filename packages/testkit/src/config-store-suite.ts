@@ -418,7 +418,7 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
       const query = { namespace: "public", wildcards: true, tags: ["red"] };
       assert.equal((await configs.search(query, { page: 1, size: 1 })).total, 0);
       await write(stage(2, "c", "left out"));
-      await write(promote(100, 100, 2, 0), { kind: "dropStaged", importId: "import" });
+      await write(promote(100, 100, 2, 0), { kind: "dropStaged", importId: "import", items: 3, bytes: 17 });
       const { items } = await configs.search(query, { page: 1, size: 10 });
       assert.deepEqual(
         items.map(({ id, content, md5, createdAt, modifiedAt, revision }) => [
@@ -445,7 +445,7 @@ export function configStoreSuite(name: string, open: (t: TestContext) => Promise
     test("forgets it when it is dropped, however much it is", async (t) => {
       const { configs, write } = await open(t);
       await write(...Array.from({ length: 100 }, (_, at) => stage(at, `${at}`, "text")));
-      await write({ kind: "dropStaged", importId: "import" });
+      await write({ kind: "dropStaged", importId: "import", items: 100, bytes: 400 });
       await assert.rejects(write(promote(1, 1)));
       assert.equal(await configs.content(configName("99")), undefined);
     });

@@ -185,5 +185,11 @@ export type ConfigWrite =
       readonly at: number;
       readonly by: Operator;
     }
-  | { readonly kind: "dropStaged"; readonly importId: string }
+  | {
+      readonly kind: "dropStaged";
+      readonly importId: string;
+      /** How many items that are, and UTF-8 bytes of their contents: what it takes to store all of this. */
+      readonly items: number;
+      readonly bytes: number;
+    }
   | { readonly kind: "pruneHistory"; readonly before: number; readonly max: number };

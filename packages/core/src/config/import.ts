@@ -134,8 +134,12 @@ export function dropStaged(turn: Turn, importId: string): void {
 }
 
 function forgetStaged(turn: Turn, importId: string): void {
-  turn.state.staged.delete(importId);
-  write(turn, { kind: "dropStaged", importId });
+  const { staged } = turn.state;
+  const heads = staged.get(importId)?.heads ?? [];
+  staged.delete(importId);
+  let bytes = 0;
+  for (const head of heads) bytes += head.bytes;
+  write(turn, { kind: "dropStaged", importId, items: heads.length, bytes });
 }
 
 /** In the order staged: the first that would not be new. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type RegisterCommand, RegisterMachine, type RegisterResult } from "@nacre/testkit/log-suite";
+import type { ConfigWrite, Content } from "@nacre/core/config";
+import { configName, contentOf, putConfig, putGray } from "@nacre/testkit/config-store-suite";
+import { neverReplaced, type RegisterCommand, RegisterMachine, type RegisterResult } from "@nacre/testkit/log-suite";
 import type { RowWrite } from "../storage/port.ts";
 import { carriedCodec, endPayload, openPayload, writePayload } from "./carried.ts";
 import { type ReplicatedMachine, replicatedMachine, type Settled } from "./machine.ts";
@@ -45,6 +47,20 @@ class Subject {
     for (const [key, row] of this.rows) next.rows.set(key, row);
     return next;
   }
+}
+
+/** What one entry that makes this write leads to. */
+function hashOf(write: ConfigWrite): number | undefined {
+  const machine = replicatedMachine<ConfigWrite, undefined>(
+    {
+      load() {},
+      apply: ({ command }) => ({ ok: true, result: undefined, rows: [], configs: [command] }),
+      replace: neverReplaced,
+    },
+    () => {},
+  );
+  for (const index of [1, 1000]) machine.apply({ index, at: 1, command: { type: "plain", command: write } });
+  return machine.hashes[0]?.[1];
 }
 
 const admission = (settled: Settled<RegisterResult>) => (settled.type === "write" ? settled.admission : settled.type);
@@ -96,6 +112,27 @@ describe("the machine behind the table of sessions", () => {
     const [same, other] = run(false, "even");
     assert.deepEqual(same, first);
     assert.notDeepEqual(other, second);
+  });
+
+  test("hashes contents wholly, wherever an entry writes them", () => {
+    const name = configName("a");
+    const long = "x".repeat(1000);
+    const stage = (content: Content): ConfigWrite => ({
+      kind: "stage",
+      importId: "import",
+      position: 0,
+      item: { name, content, fields: {} },
+    });
+    const gray = { name: "beta", rule: { type: "beta", version: "1.0.0", expr: "10.0.0.9", priority: 9 } };
+    const heads = contentOf(long);
+    const hashes = [`${long}a`, `${long}b`].flatMap((text) => {
+      const content = { ...heads, text };
+      return [{ ...putConfig(name, ""), content }, { ...putGray(name, gray, ""), content }, stage(content)].map(
+        (write) => hashOf(write),
+      );
+    });
+    assert.equal(new Set(hashes).size, hashes.length);
+    assert.equal(hashOf(stage(heads)), hashOf(stage({ ...heads })), "equal for equal writes");
   });
 
   test("takes the sessions of another state along with its rows", async () => {

@@ -1,3 +1,4 @@
+import type { ConfigWrite, Content } from "@nacre/core/config";
 import {
   type Admission,
   admit,
@@ -52,8 +53,6 @@ export const HASHED_ENTRIES = 1000;
 const HASHES_MAX = 16;
 /** A session that nobody used for so long, in the log's time, ends when another begins. */
 const SESSION_MS = 24 * 3_600_000;
-/** Longer texts go into the hash by their sums. */
-const LONG_TEXT = 256;
 
 /** The log's time, and what entries led to. Part of the state. */
 interface Course {
@@ -280,7 +279,7 @@ class ReplicatedState {
     let { hash } = course;
     hash = sum(outcome.ok ? "+" : outcome.failure, hash);
     for (const { kind, key, value } of rows) hash = sum(`${kind}\n${key}\n${value ?? ""}`, hash);
-    for (const write of configs) hash = sum(JSON.stringify(write, shortened), hash);
+    for (const write of configs) hash = sumOf(write, hash);
     course.hash = hash;
   }
 
@@ -319,8 +318,24 @@ function numbersOf([first, last]: readonly [number, number]): number[] {
   return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
 
-function shortened(_: string, value: unknown): unknown {
-  return typeof value === "string" && value.length > LONG_TEXT ? sum(value, 0) : value;
+/** A content as it is: in JSON, its megabytes would be escaped. */
+function sumOf(write: ConfigWrite, before: number): number {
+  switch (write.kind) {
+    case "putConfig":
+    case "putGray":
+      return sum(write.content.text, sum(JSON.stringify({ ...write, content: headOf(write.content) }), before));
+    case "stage": {
+      const { item } = write;
+      const { content } = item;
+      return sum(content.text, sum(JSON.stringify({ ...write, item: { ...item, content: headOf(content) } }), before));
+    }
+    default:
+      return sum(JSON.stringify(write), before);
+  }
+}
+
+function headOf({ md5, bytes, encryptedDataKey }: Content): Omit<Content, "text"> {
+  return { md5, bytes, encryptedDataKey };
 }
 
 function sum(text: string, before: number): number {

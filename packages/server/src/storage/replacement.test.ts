@@ -4,23 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
-import { Checkpoints } from "./checkpoints.ts";
 import { silent } from "./logger.ts";
 import { columnsOf, TABLES } from "./sql/schema.ts";
 import type { SnapshotRow } from "./sql/snapshot-rows.ts";
 import { EMPTY, openStore, type Store } from "./store.ts";
+import { StoreThread } from "./store-thread.ts";
 
 interface Opened {
   readonly path: string;
   readonly store: Store;
-  readonly thread: Checkpoints;
+  readonly thread: StoreThread;
 }
 
 async function opened(t: TestContext): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), "nacre-replacement-"));
   const path = join(folder, "store.db");
   const store = openStore(path, () => {});
-  const thread = new Checkpoints(path, () => store.pagesWaiting(), silent);
+  const thread = new StoreThread(path, () => store.pagesWaiting(), silent);
   t.after(async () => {
     await thread.stop();
     store.close();

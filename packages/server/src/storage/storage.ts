@@ -1,6 +1,5 @@
 import { basename, join } from "node:path";
 import { Applier } from "./applier.ts";
-import { Checkpoints } from "./checkpoints.ts";
 import type { ConfigStore } from "./config-store.ts";
 import { DamageError, QUARANTINE_MARKER } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
@@ -17,6 +16,7 @@ import type { IncomingHead, IncomingSnapshot } from "./snapshot-transfer.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { Mark } from "./store.ts";
 import { StoreSaver } from "./store-saver.ts";
+import { StoreThread } from "./store-thread.ts";
 import type { VoteFile } from "./vote-file.ts";
 
 export interface StorageLimits {
@@ -118,8 +118,8 @@ export async function openStorage<C, R>(options: StorageOptions<C, R>): Promise<
     });
     const snapshots = new Snapshots({ ...recovered, files, folders, limits, logger });
     store.leaveCheckpoints();
-    const checkpoints = new Checkpoints(folders.store, () => store.pagesWaiting(), logger);
-    const saver = new StoreSaver({ store, path: folders.store, snapshots, checkpoints, logger });
+    const thread = new StoreThread(folders.store, () => store.pagesWaiting(), logger);
+    const saver = new StoreSaver({ store, path: folders.store, snapshots, thread, logger });
     const applier = new Applier({ machine, saver, mark: store.mark });
     snapshots.consider();
     return {
@@ -147,7 +147,7 @@ export async function openStorage<C, R>(options: StorageOptions<C, R>): Promise<
       async close() {
         await applier.close();
         await snapshots.stop();
-        await checkpoints.stop();
+        await thread.stop();
         try {
           const saved = (await saver.saveLeft()) && distrusted === undefined;
           // After a failed sync nobody knows what of the log is on the disk: the next start syncs it (L15).

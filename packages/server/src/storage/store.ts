@@ -5,6 +5,7 @@ import { diskFailure, failureCode, isDamage } from "./disk-failure.ts";
 import type { StagedRow, Writes } from "./port.ts";
 import { createBeside, indexesBeside, nameBeside, removals, sqliteBeside, switchTables } from "./sql/beside.ts";
 import type { ConfigTables } from "./sql/config-tables.ts";
+import { entryWrites } from "./sql/entry-writes.ts";
 import { lazyConfigs } from "./sql/lazy-configs.ts";
 import { ROWS_TABLE, sqliteSchema } from "./sql/schema.ts";
 import { holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
@@ -69,6 +70,8 @@ export interface Store {
    * was committed; in memory, where there is one connection, readers see what is done so far. One write at a time.
    */
   write(writes: Writes, mark: Mark): Promise<void>;
+  /** @returns whether another connection has written everything up to this mark, which is the store's from then on. */
+  adopt(mark: Mark): boolean;
   /** Puts rows of a snapshot back into a store that holds none of them, in one transaction with the mark. */
   restore(rows: readonly SnapshotRow[], mark: Mark): void;
   replace(): Replacement;
@@ -80,7 +83,7 @@ export interface Store {
   view(): View;
   /** A statement without values, in this thread. */
   perform(statement: string): void;
-  /** From now on checkpoints are made by `Checkpoints`, and by SQLite itself only when many pages wait. */
+  /** From now on checkpoints are made by `StoreThread`, and by SQLite itself only when many pages wait. */
   leaveCheckpoints(): void;
   /** Pages that wait for a checkpoint. */
   pagesWaiting(): number;
@@ -173,13 +176,7 @@ interface Surroundings {
 function storeIn(database: Database.Database, { view, reader, failed }: Surroundings): Store {
   if (database.pragma("user_version", { simple: true }) !== FORMAT) database.transaction(() => database.exec(SCHEMA))();
   prepareQueries(database);
-  const put = database.prepare<[string, string, string]>(
-    "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-  );
-  const remove = database.prepare<[string, string]>("DELETE FROM rows WHERE kind = ? AND key = ?");
-  const setMark = database.prepare<[Mark]>(
-    "UPDATE mark SET position = @index, term = @term, checksum = @checksum, configuration = @configuration",
-  );
+  const entries = entryWrites(database);
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
   const sqlite = new Sqlite(database);
@@ -197,10 +194,10 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
   }
   const restoreRows = database.transaction((rows: readonly SnapshotRow[], next: Mark) => {
     for (const { kind, key, value } of rows) {
-      if (typeof value === "string") put.run(kind, key, value);
+      if (typeof value === "string") entries.put(kind, key, value);
       else restoreRow(sqlite, kind, value);
     }
-    setMark.run(next);
+    entries.setMark(next);
   });
   function rollBack(): void {
     // A full disk has ended the transaction already.
@@ -211,15 +208,6 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
   }
   async function* staged(): AsyncIterable<StagedRow> {
     if (holdsAny(database, "staged_config")) yield* (await tables()).staged();
-  }
-
-  function* perform({ rows }: Writes, configs: Generator<undefined, void> | undefined): Generator<undefined, void> {
-    for (const { kind, key, value } of rows) {
-      if (value === undefined) remove.run(kind, key);
-      else put.run(kind, key, value);
-      yield;
-    }
-    if (configs !== undefined) yield* configs;
   }
 
   return {
@@ -233,7 +221,7 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
     ),
     async write(writes, next) {
       const { configs = [] } = writes;
-      const steps = perform(writes, configs.length === 0 ? undefined : (await tables()).apply(configs));
+      const steps = entries.perform(writes.rows, configs.length === 0 ? undefined : (await tables()).apply(configs));
       begin.run();
       try {
         let sliceEndsAt = performance.now() + SLICE_MS;
@@ -244,13 +232,18 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
         }
         // The last step may have been a long content.
         if (performance.now() >= sliceEndsAt) await turn();
-        setMark.run(next);
+        entries.setMark(next);
         commit.run();
       } catch (thrown) {
         rollBack();
         throw failed(thrown);
       }
       mark = next;
+    },
+    adopt(next) {
+      const isThere = readMark(database).index === next.index;
+      if (isThere) mark = next;
+      return isThere;
     },
     replace() {
       const next = sqliteBeside(database);
@@ -280,7 +273,7 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
         commit(after) {
           if (!database.inTransaction) begin.run();
           switchTables(database);
-          setMark.run(after);
+          entries.setMark(after);
           commit.run();
           mark = after;
         },
