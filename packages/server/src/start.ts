@@ -23,10 +23,11 @@ import { watchProcess } from "./metrics/process.ts";
 import { namespaceFilter, unknownNamespace } from "./namespaces/validation.ts";
 import { startHealthChecks } from "./naming/checkers/runner.ts";
 import { openCmdbFile } from "./naming/cmdb-file.ts";
-import { countServices, removeServices } from "./naming/in-namespace.ts";
+import { countPersistent, countServices, removeServices } from "./naming/in-namespace.ts";
 import { Naming } from "./naming/naming.ts";
 import { namingFeature } from "./naming/rpc.ts";
 import { openUdpPush } from "./naming/udp.ts";
+import { takeLeftBehind } from "./offline/left-behind.ts";
 import { finishOfflineOrder } from "./offline/order.ts";
 import { levelSetter } from "./ops/log-level.ts";
 import { type Options, optionsOf } from "./options.ts";
@@ -99,6 +100,12 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
   stops.push(() => lock?.release());
   // What an operator ordered while this member was stopped, should that have been interrupted.
   if (directory !== undefined) await finishOfflineOrder(nodeFiles, directory);
+  const leftBehind = directory === undefined ? undefined : await takeLeftBehind(nodeFiles, directory, clock.wall());
+  if (leftBehind !== undefined)
+    log.warn(
+      { directory },
+      `this data folder was left behind by a member (${leftBehind}): it is served in a cluster of its own`,
+    );
   const identity = await openIdentity(directory);
   const derived = [options.clusterPortOffset, ...(options.grpcPort === undefined ? [GRPC_OFFSET] : [])];
   const port = options.port === 0 ? await freeMainPort(options.bindAddress, derived) : options.port;
@@ -169,6 +176,11 @@ async function start(options: Options, log: Logger, stops: Stop[]): Promise<Runn
           identity,
           peers: groupLinks,
           responsibility: leads,
+          holds: () => ({
+            configs: configs.state.counts.items,
+            namespaces: configs.state.namespaces.size,
+            persistentInstances: countPersistent(naming),
+          }),
           isAlone: options.mode !== "cluster" && identity.identity.joined.length === 0,
         });
   const durable = group ?? openMemoryLog({ machine });

@@ -555,11 +555,19 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
     },
   },
   LEFT_BEHIND: {
-    facts: withGroup({ leftBehind: { at: NOON, folder: "/data/left-behind/1" } }),
+    facts: withGroup({
+      leftBehind: [
+        {
+          folder: "/data/left-behind/1",
+          at: NOON,
+          holds: { configs: 12, namespaces: 1, persistentInstances: 0 },
+        },
+      ],
+    }),
     sentence:
-      "The group was recovered without 10.0.0.1:8848, which set what it held aside in /data/left-behind/1 at 12:00:00 UTC and takes what the group holds; look there if a change is missed.",
+      "10.0.0.1:8848 set aside what it held before it took up its group, in /data/left-behind/1 at 12:00:00 UTC (12 configurations, 1 namespace, 0 persistent instances); look at it with nacre start --data /data/left-behind/1 --port PORT, move what is missed with nacre import --from http://127.0.0.1:PORT, and remove the folder.",
     not: {
-      "a recovery of an hour ago": withGroup({ leftBehind: { at: NOON - minutes(60), folder: "/data/left-behind/1" } }),
+      "a folder that was removed": withGroup({ leftBehind: [] }),
     },
   },
   VOTER_BEHIND: {

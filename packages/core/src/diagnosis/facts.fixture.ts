@@ -102,7 +102,7 @@ export function calm(): DiagnosisFacts {
       passedOver: undefined,
       votersNeeded: undefined,
       catchingUp: undefined,
-      leftBehind: undefined,
+      leftBehind: [],
     },
     log: { refusing: undefined },
     store: { error: undefined },

@@ -166,8 +166,16 @@ export interface GroupFacts {
   readonly votersNeeded: number | undefined;
   /** What this member waits for before it serves durable data, as a clause: to have what was committed before it began. */
   readonly catchingUp: string | undefined;
-  /** The last recovery that went on without this member: what it held was set aside, in this folder. */
-  readonly leftBehind: { readonly at: Millis; readonly folder: string } | undefined;
+  /** Folders with what this member held before it took up another group, or its group went on without it. */
+  readonly leftBehind: readonly LeftBehindFact[];
+}
+
+export interface LeftBehindFact {
+  readonly folder: string;
+  /** Undefined where that was not noted. */
+  readonly at: Millis | undefined;
+  /** What is in it; undefined where that was not noted. */
+  readonly holds: DurableFacts | undefined;
 }
 
 export interface FollowerFact {

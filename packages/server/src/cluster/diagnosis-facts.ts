@@ -98,6 +98,7 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
           source: group,
           listed: cluster.members.state.list.entries.length,
           catchingUp: cluster.catchingUp,
+          momentOf: (wall) => now - (clock.wall() - wall),
         }),
       log: { refusing },
       store: { error: storeFailing },

@@ -174,9 +174,10 @@ class Diagnosed {
       durable: undefined,
       group: groupFacts({
         self: id,
-        source: { group: status, holdsData: true, leftBehind: undefined },
+        source: { group: status, holdsData: true, leftBehind: [] },
         listed: IDS.length,
         catchingUp: undefined,
+        momentOf: (wall) => wall,
       }),
       log: { refusing: status.refusing },
       store: { error: status.storeFailing },

@@ -1,6 +1,7 @@
 import type { GroupFacts } from "@nacre/core/diagnosis";
 import type { MemberId } from "@nacre/core/membership";
 import type { RaftStatus } from "../raft/port.ts";
+import type { LeftBehind } from "../storage/left-behind.ts";
 import { STORAGE_LIMITS } from "../storage/storage.ts";
 
 /** The durable log of a member of a group, as diagnosis reads it. */
@@ -9,8 +10,8 @@ export interface GroupSource {
   readonly group: RaftStatus | undefined;
   /** Whether features have changed anything, as far as this member knows. */
   readonly holdsData: boolean;
-  /** Where this process set aside what a recovery went on without. */
-  readonly leftBehind: GroupFacts["leftBehind"];
+  /** What of groups that go on without this member lies in its data folder. */
+  readonly leftBehind: readonly LeftBehind[];
 }
 
 export interface GroupView {
@@ -20,9 +21,11 @@ export interface GroupView {
   readonly listed: number;
   /** What this member waits for before it serves durable data. */
   readonly catchingUp: string | undefined;
+  /** The monotonic moment of a wall clock's. */
+  readonly momentOf: (wall: number) => number;
 }
 
-export function groupFacts({ self, source, listed, catchingUp }: GroupView): GroupFacts | undefined {
+export function groupFacts({ self, source, listed, catchingUp, momentOf }: GroupView): GroupFacts | undefined {
   const { group, holdsData, leftBehind } = source;
   if (group === undefined) return undefined;
   const { configuration, leader, term, appliedIndex, snapshotIndex, logBytes } = group;
@@ -44,6 +47,10 @@ export function groupFacts({ self, source, listed, catchingUp }: GroupView): Gro
     // Two halves of a new cluster that do not see each other cannot both begin.
     votersNeeded: holdsData ? undefined : (listed >> 1) + 1,
     catchingUp,
-    leftBehind,
+    leftBehind: leftBehind.map(({ folder, at, holds }) => ({
+      folder,
+      at: at === undefined ? undefined : momentOf(at),
+      holds,
+    })),
   };
 }

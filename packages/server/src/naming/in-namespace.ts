@@ -3,6 +3,13 @@ import type { Naming } from "./naming.ts";
 
 const BY_OPERATOR = { ip: "", app: "", agent: "" } as const;
 
+/** Persistent instances, each service of an address by itself. Goes through all clients. */
+export function countPersistent({ state }: Naming): number {
+  let counted = 0;
+  for (const { kind, publications } of state.clients.values()) if (kind === "persistent") counted += publications.size;
+  return counted;
+}
+
 /** How many services a namespace lists. */
 export function countServices({ state }: Naming, namespace: string): number {
   let count = 0;

@@ -33,7 +33,9 @@ export async function finish(
     await files.remove(join(directory, ORDER_FILE));
     await files.syncDirectory(directory);
   } catch (thrown) {
-    throw diskFailure(`what was ordered with \`nacre ${NAMES[order.type]}\` cannot be done in ${directory}`, thrown);
+    const isLeftBehind = order.type === "recover" && order.identity !== undefined;
+    const what = isLeftBehind ? "what was left behind" : `what was ordered with \`nacre ${NAMES[order.type]}\``;
+    throw diskFailure(`${what} cannot be ${isLeftBehind ? "taken up" : "done"} in ${directory}`, thrown);
   }
 }
 
@@ -42,7 +44,7 @@ const NAMES = { recover: "raft recover", restore: "restore" } as const;
 async function recover(
   files: Files,
   directory: string,
-  { memberId, epoch, term, configuration, at }: Extract<OfflineOrder, { type: "recover" }>,
+  { memberId, identity: drawn, epoch, term, configuration, at }: Extract<OfflineOrder, { type: "recover" }>,
   boot: string | null | undefined,
 ): Promise<void> {
   // First, because no log may have come to a term that the vote does not know (L14).
@@ -58,7 +60,7 @@ async function recover(
   } finally {
     await log.close();
   }
-  const identity = await readIdentity(files, directory);
+  const identity = (await readIdentity(files, directory)) ?? drawn;
   // There are no other voters any more that would have what this one could lose.
   if (identity !== undefined && identity.epoch !== epoch)
     await writeIdentity(files, directory, { ...identity, epoch, group: "joins", peers: {} });

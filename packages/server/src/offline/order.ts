@@ -12,6 +12,8 @@ export type OfflineOrder =
   | {
       readonly type: "recover";
       readonly memberId: string;
+      /** Who the member is, where the folder does not say so: it was left behind by another one. */
+      readonly identity?: Identity;
       readonly epoch: number;
       readonly term: number;
       readonly configuration: string;

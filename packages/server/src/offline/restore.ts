@@ -103,7 +103,8 @@ async function wrongIn(files: Files, path: string, index: number): Promise<strin
   return mark.index === index ? undefined : "its first line is that of another";
 }
 
-function newIdentity(): Identity {
+/** Of a cluster of its own. */
+export function newIdentity(): Identity {
   const { randomUUID } = nodeCrypto();
   // It holds data, so that its cluster id stands.
   return {

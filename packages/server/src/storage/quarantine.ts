@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { type Damage, DamageError, QUARANTINE_MARKER } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, replaceFile } from "./files.ts";
+import type { Holdings } from "./left-behind.ts";
 import { type HardState, NEW_MEMBER, readVote, VoteFile } from "./vote-file.ts";
 
 /** What was set aside, and what is left. */
@@ -13,10 +14,17 @@ export interface Quarantine {
   readonly damage: Damage | undefined;
   /** What the member goes on with, on the disk. */
   readonly hard: HardState;
+  /** Of what was left behind: when, in epoch milliseconds, and what it holds, where that is known. */
+  readonly at?: number;
+  readonly holds?: Holdings | undefined;
+  /** Nothing of features is in it: the files are removed, and not kept. */
+  readonly isEmpty?: boolean;
 }
 
 const FOLDER = "damaged";
-const LEFT_BEHIND = "left-behind";
+export const LEFT_BEHIND = "left-behind";
+/** Where files go that are removed. */
+const REMOVED = "removed.tmp";
 /** Folders of damaged files that are kept, the newest. What was left behind may be the only copy: people remove it. */
 const KEEP = 2;
 export const MEMBER_FILES = ["log", "snapshots", "store.db", "store.db-wal", "store.db-shm", "run.json", "vote"];
@@ -40,21 +48,30 @@ export async function setAside(files: Files, directory: string, { message, damag
 
 /**
  * Sets everything aside that belongs to a group which this member is no part of any more: a start finds an empty member
- * that has promised nothing to anybody. Nobody has any of it open.
+ * that has promised nothing to anybody. Nobody has any of it open. What holds nothing of features is removed.
  *
- * @returns the folder; undefined when there was nothing.
+ * @returns the folder; undefined when there was nothing to keep.
  * @throws RegistryError `dataAccess`
  */
-export async function leaveBehind(files: Files, directory: string, reason: string): Promise<string | undefined> {
+export async function leaveBehind(
+  files: Files,
+  directory: string,
+  about: Pick<Quarantine, "reason" | "at" | "holds" | "isEmpty">,
+): Promise<string | undefined> {
   try {
     const present = await files.list(directory);
-    if (present.includes(QUARANTINE_MARKER)) return (await finishQuarantine(files, directory)).folder;
+    if (present.includes(QUARANTINE_MARKER)) return keptIn(await finishQuarantine(files, directory));
     if (!present.some((name) => MEMBER_FILES.includes(name))) return undefined;
-    const folder = await nextFolder(files, join(directory, LEFT_BEHIND));
-    return (await carryOut(files, directory, { folder, reason, damage: undefined, hard: NEW_MEMBER })).folder;
+    const folder =
+      about.isEmpty === true ? join(directory, REMOVED) : await nextFolder(files, join(directory, LEFT_BEHIND));
+    return keptIn(await carryOut(files, directory, { ...about, folder, damage: undefined, hard: NEW_MEMBER }));
   } catch (thrown) {
     throw diskFailure(`what belongs to another group cannot be set aside in ${directory}`, thrown);
   }
+}
+
+function keptIn({ folder, isEmpty }: Quarantine): string | undefined {
+  return isEmpty === true ? undefined : folder;
 }
 
 /**
@@ -88,7 +105,7 @@ async function nextFolder(files: Files, parent: string): Promise<string> {
 }
 
 /** What people put there, or renamed, is theirs. */
-async function numbersIn(files: Files, parent: string): Promise<number[]> {
+export async function numbersIn(files: Files, parent: string): Promise<number[]> {
   return (await files.list(parent)).filter((name) => /^\d{1,9}$/.test(name)).map(Number);
 }
 
@@ -110,7 +127,7 @@ export async function finishQuarantine(files: Files, directory: string): Promise
   }
 }
 
-async function finish(files: Files, directory: string, { folder, damage, hard }: Quarantine): Promise<void> {
+async function finish(files: Files, directory: string, { folder, damage, hard, isEmpty }: Quarantine): Promise<void> {
   // A process that was killed may have put the marker there, and not made sure of it (L15).
   await files.syncDirectory(directory);
   await files.makeDirectory(folder);
@@ -126,6 +143,12 @@ async function finish(files: Files, directory: string, { folder, damage, hard }:
     await vote.write(hard);
   } finally {
     await vote.close();
+  }
+  if (isEmpty === true) {
+    await files.remove(folder);
+    await files.syncDirectory(directory);
+    await files.remove(join(directory, QUARANTINE_MARKER));
+    return files.syncDirectory(directory);
   }
   await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
   await files.syncDirectory(folder);

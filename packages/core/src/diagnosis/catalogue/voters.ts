@@ -1,6 +1,6 @@
 import { minutes, seconds } from "../../lib/units.ts";
 import type { PeerFact } from "../../membership/facts.ts";
-import type { GroupFacts } from "../facts.ts";
+import type { GroupFacts, LeftBehindFact } from "../facts.ts";
 import type { FindingCode } from "../finding.ts";
 import { groupNamed, isForming, isIn, majorityOf, namesText, ofGroup } from "../group-view.ts";
 import { aboutSelf, named, type Observed, peerBy, peersOf, type Row, type View } from "../view.ts";
@@ -8,7 +8,6 @@ import { clockText, count } from "../words.ts";
 
 /** A learner that has got no further for so long gets no further at present. */
 const LEARNS_NOTHING_MS = seconds(2);
-const RECENT_MS = minutes(10);
 
 /** Findings about who is in the group, beside who is a member. */
 export const VOTER_ROWS = {
@@ -86,20 +85,26 @@ export const VOTER_ROWS = {
   LEFT_BEHIND: {
     severity: "info",
     area: "cp",
-    title: "A recovery went on without this member",
-    means: "What it held has been set aside, and it takes what the recovered group holds.",
-    why: "While this member was away, an operator let another one go on alone (`nacre raft recover`, or `nacre restore` into a cluster that exists).",
-    fix: "Nothing if nobody misses a change of the time before. What was set aside is kept in the folder that is named.",
+    title: "A data folder holds what a member left behind",
+    means:
+      "The member took up another group, or its group went on without it. What it held before was set aside, as the only copy perhaps, and it has what its group holds.",
+    why: "It joined a cluster under another cluster id; or an operator let another member go on alone (`nacre raft recover`), or restored a backup into the cluster (`nacre restore`), and this one came back later.",
+    fix: "If a change is missed, serve the folder alone, with `nacre start --data FOLDER --port PORT`, and move its configurations with `nacre import --from` that server, or take a `nacre backup` of it. Then, or if nothing is missed, remove the folder: the finding ends within ten seconds.",
     afterMs: 0,
-    find: (view) => {
-      const leftBehind = view.facts.group?.leftBehind;
-      if (leftBehind === undefined || view.now - leftBehind.at >= RECENT_MS) return [];
-      const { at, folder } = leftBehind;
-      const sentence = `The group was recovered without ${view.self.address}, which set what it held aside in ${folder} at ${clockText(at)} and takes what the group holds; look there if a change is missed.`;
-      return [{ key: view.self.id, since: at, members: aboutSelf(view), sentence }];
-    },
+    find: (view) =>
+      (view.facts.group?.leftBehind ?? []).map(({ folder, at, holds }): Observed => {
+        const when = at === undefined ? "" : ` at ${clockText(at)}`;
+        const sentence = `${view.self.address} set aside what it held before it took up its group, in ${folder}${when} (${holdingsText(holds)}); look at it with nacre start --data ${folder} --port PORT, move what is missed with nacre import --from http://127.0.0.1:PORT, and remove the folder.`;
+        return { key: folder, ...(at !== undefined && { since: at }), members: aboutSelf(view), sentence };
+      }),
   },
 } as const satisfies Partial<Record<FindingCode, Row>>;
+
+function holdingsText(holds: LeftBehindFact["holds"]): string {
+  if (holds === undefined) return "what is in it was not noted";
+  const { configs, namespaces, persistentInstances } = holds;
+  return `${count(configs, "configuration")}, ${count(namespaces, "namespace")}, ${count(persistentInstances, "persistent instance")}`;
+}
 
 /** It runs here for good, and does not vote. */
 function isToVote({ id, state, origin, leaving, replacedBy }: PeerFact, { voters }: GroupFacts): boolean {

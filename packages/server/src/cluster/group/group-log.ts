@@ -6,13 +6,17 @@ import type { FromPeers, GroupOrder, RaftStatus, TakenSnapshot } from "../../raf
 import { openRaftLog, type RaftLog } from "../../raft/raft-log.ts";
 import type { ConfigStore } from "../../storage/config-store.ts";
 import { nodeFiles } from "../../storage/files.ts";
+import { type LeftBehind, leftBehindIn } from "../../storage/left-behind.ts";
 import type { OpenedLog } from "../../storage/port.ts";
+import type { Quarantine } from "../../storage/quarantine.ts";
 import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
 import { type Identity, OPENINGS_MAX } from "../identity.ts";
 import { EarlyCalls, type WhyNot } from "./early-calls.ts";
 import { ALONE, type GroupLogSetup, type GroupOutside } from "./port.ts";
 
 const RETRY_MS = 1_000;
+/** How often it is looked whether what was left behind is still there. */
+const LEFT_BEHIND_MS = 10_000;
 /** Who asks for something while the log is exchanged waits no longer. */
 const EXCHANGE_MS = 10_000;
 /** Calls that wait for a group. A write may be as large as a configuration. */
@@ -42,7 +46,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   #wasRemoved = false;
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
-  #leftBehind: { readonly at: number; readonly folder: string } | undefined;
+  #leftBehind: readonly LeftBehind[] = [];
+  #leftBehindReadAt = 0;
   /** As of the last look: each write asks. */
   #apart: string | undefined;
   readonly #earlyWrites: EarlyCalls<RaftLog<C, R>>;
@@ -81,7 +86,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     const group = new GroupLog(setup);
     const { identity } = setup.identity;
     // What was begun before the process ended; whether that held anything is not known any more.
-    if (identity.group === "over") await group.#leaveBehind(identity.epoch > 0);
+    if (identity.group === "over") await group.#leaveBehind({});
+    await group.#readLeftBehind();
     group.#take(await group.#open(setup.isAlone && setup.identity.identity.group === "founds"));
     return group;
   }
@@ -124,8 +130,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     return this.#wasRemoved;
   }
 
-  /** When this process set data of features aside because the group goes on without it, monotonic milliseconds, and where. */
-  get leftBehind(): { readonly at: number; readonly folder: string } | undefined {
+  /** What of groups that go on without this member lies in its data folder. */
+  get leftBehind(): readonly LeftBehind[] {
     return this.#leftBehind;
   }
 
@@ -201,6 +207,9 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     if (Object.keys(identity.peers).length > 0 && identity.group === "joins")
       this.#noteVoters(Object.keys(identity.peers));
     this.#apart = this.outside.whyApart();
+    const { clock } = this.#setup;
+    if (this.#leftBehind.length > 0 && clock.now() - this.#leftBehindReadAt >= LEFT_BEHIND_MS)
+      void this.#readLeftBehind();
     this.#earlyWrites.look();
     this.#earlyReads.look();
   }
@@ -235,9 +244,9 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     // What was begun meanwhile is of this group already.
     if (!isOfAnother) return this.#untilDone(() => identity.save({ group: "joins" }));
     const { lastIndex, term } = this.status();
-    const { holdsData } = this;
+    const about = { isEmpty: !this.holdsData, holds: this.#setup.holds?.() };
     if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
-      return this.#exchangeNow(() => this.#leaveBehind(holdsData), false);
+      return this.#exchangeNow(() => this.#leaveBehind(about), false);
     // It was never used.
     this.#of = { clusterId, epoch };
     return this.#untilDone(() => identity.save({ group: "joins" }));
@@ -274,17 +283,24 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
       }
   }
 
-  /** @param isMissed  whether it may hold what somebody misses. */
-  async #leaveBehind(isMissed: boolean): Promise<void> {
+  /** @param about  what it holds, as far as that is known. */
+  async #leaveBehind(about: Pick<Quarantine, "isEmpty" | "holds">): Promise<void> {
     const { files = nodeFiles, directory, identity, log, clock } = this.#setup;
     const { clusterId, epoch } = identity.identity;
     const reason = `this member belongs to cluster '${clusterId}' in epoch ${epoch}, and what it held was of another one`;
     const { leaveBehind } = await import("../../storage/quarantine.ts");
-    const folder = await leaveBehind(files, directory, reason);
-    if (folder !== undefined && isMissed) this.#leftBehind = { at: clock.now(), folder };
+    const folder = await leaveBehind(files, directory, { ...about, reason, at: clock.wall() });
     if (folder !== undefined)
       log.warn({ folder }, `${reason}: it is set aside in ${folder}, and this member begins with nothing`);
     await identity.save({ group: "joins", peers: {} });
+    await this.#readLeftBehind();
+  }
+
+  /** People remove it, while this runs. What cannot be read is told of as before. */
+  async #readLeftBehind(): Promise<void> {
+    const { files = nodeFiles, directory, clock } = this.#setup;
+    this.#leftBehindReadAt = clock.now();
+    this.#leftBehind = await leftBehindIn(files, directory).catch(() => this.#leftBehind);
   }
 
   #take(log: RaftLog<C, R>): void {

@@ -3,6 +3,7 @@ import type { Peers } from "../../raft/port.ts";
 import type { RaftLogOptions } from "../../raft/raft-log.ts";
 import type { LeadersResponsibility } from "../../responsibility.ts";
 import type { Files } from "../../storage/files.ts";
+import type { Holdings } from "../../storage/left-behind.ts";
 import type { FolderLock } from "../../storage/lock.ts";
 import type { StorageLogger } from "../../storage/logger.ts";
 import type { StateMachine } from "../../storage/port.ts";
@@ -19,6 +20,8 @@ export interface GroupLogSetup<C, R> {
   readonly identity: OpenedIdentity;
   readonly peers: Peers;
   readonly responsibility: Pick<LeadersResponsibility, "set">;
+  /** What features hold now, for people. */
+  readonly holds?: () => Holdings;
   /** This member is to run alone, so that it begins its group at once if there is none. */
   readonly isAlone: boolean;
   readonly files?: Files;
