@@ -6,3 +6,4 @@ export { ServerSession, type SessionOptions, type SessionShell } from "./grpc/se
 export { Connection, type ConnectionListener, type ConnectionOptions } from "./http2/connection.ts";
 export { LIMITS, type Limits } from "./http2/limits.ts";
 export { ConnectionFailure, ErrorCode, Flag, FrameType, PREFACE, Setting } from "./http2/protocol.ts";
+export { SharedHeads } from "./http2/shared-heads.ts";

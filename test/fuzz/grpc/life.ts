@@ -1,5 +1,5 @@
 import { type Peer as CallPeer, GRPC_LIMITS, type GrpcLimits } from "@nacre/grpc";
-import { PartialBytes, PREFACE, ServerSession } from "@nacre/grpc/machine";
+import { PartialBytes, PREFACE, ServerSession, SharedHeads } from "@nacre/grpc/machine";
 import { Random } from "@nacre/testkit/random";
 import { MAX_31 } from "../../../packages/grpc/src/http2/protocol.ts";
 import type { Stream } from "../../../packages/grpc/src/http2/stream.ts";
@@ -129,6 +129,7 @@ export class Life {
       keepAlive,
       onError,
       partial: this.#partial,
+      heads: new SharedHeads(),
     };
     this.#session = new Watched(options, { peer: CALL_PEER, now: () => this.#now, wrote() {} });
     this.#peer = new Peer(limits.connectionWindowBytes, MESSAGES);

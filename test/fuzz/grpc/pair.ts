@@ -8,7 +8,7 @@ import {
   Status,
   StatusError,
 } from "@nacre/grpc";
-import { type Connection, PartialBytes, ServerSession } from "@nacre/grpc/machine";
+import { type Connection, PartialBytes, ServerSession, SharedHeads } from "@nacre/grpc/machine";
 import { Random } from "@nacre/testkit/random";
 import { ClientSession } from "../../../packages/grpc/src/grpc/client-session.ts";
 import { encodeFields } from "../../../packages/grpc/src/hpack/encoder.ts";
@@ -137,7 +137,7 @@ export class Pair {
     const shared = { limits: this.#limits, gzip: random.chance(0.02), keepAlive: undefined, onError };
     const now = (): number => this.#now;
     this.#server = new ServerSession(
-      { ...shared, methods: this.#application.methods, partial },
+      { ...shared, methods: this.#application.methods, partial, heads: new SharedHeads() },
       { peer: PEER, now, wrote() {} },
     );
     this.#client = new ClientSession(

@@ -23,7 +23,7 @@ export interface Peer {
 export interface ServerCall {
   /** `/package.Service/Method` */
   readonly path: string;
-  /** Shared by calls whose heads are equal: add nothing to it. */
+  /** Shared by calls whose heads are equal, also those of other clients: add nothing to it. */
   readonly metadata: Metadata;
   readonly peer: Peer;
   /** Monotonic milliseconds at which the client gives up; infinity when it set no deadline. */

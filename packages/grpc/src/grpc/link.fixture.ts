@@ -3,6 +3,7 @@ import { Connection, type ConnectionListener } from "../http2/connection.ts";
 import type { Head } from "../http2/head.ts";
 import { LIMITS } from "../http2/limits.ts";
 import type { ErrorCode } from "../http2/protocol.ts";
+import { SharedHeads } from "../http2/shared-heads.ts";
 import type { Stream } from "../http2/stream.ts";
 import type { ClientListener, Methods, Peer } from "./call.ts";
 import { ClientSession, type ClientSessionOptions } from "./client-session.ts";
@@ -121,6 +122,7 @@ export function serverLink(
             throw error;
           },
           partial: new PartialBytes(GRPC_LIMITS.heldBytesMaxOfAll),
+          heads: new SharedHeads(),
         },
         { peer: PEER, now, wrote: () => {} },
       ),

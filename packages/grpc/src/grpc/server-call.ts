@@ -19,14 +19,13 @@ const KEPT_SLACK_BYTES = 4096;
 
 /** One call on its stream: cuts content into messages, hands them to the method, and writes its answer. */
 export class IncomingCall implements ServerCall {
-  readonly path: string;
-  readonly metadata: Metadata;
   readonly deadlineAt: number;
   readonly stream: Stream<IncomingCall>;
   ended = false;
   readonly #session: ServerSession;
   readonly request: Request;
   readonly #gzips: boolean;
+  /** While a message has come in part. */
   #reader: MessageReader | undefined;
   #listener: CallListener | undefined;
   #unary: Extract<Method, { type: "unary" }> | undefined;
@@ -49,11 +48,17 @@ export class IncomingCall implements ServerCall {
     this.#session = session;
     this.stream = stream;
     this.request = request;
-    this.path = request.path;
-    this.metadata = request.metadata;
     this.deadlineAt = now + request.timeoutMs;
     this.#messageAt = now;
     this.#gzips = session.options.gzip && request.acceptsGzip;
+  }
+
+  get path(): string {
+    return this.request.path;
+  }
+
+  get metadata(): Metadata {
+    return this.request.metadata;
   }
 
   get peer(): Peer {
@@ -66,7 +71,7 @@ export class IncomingCall implements ServerCall {
 
   /** What has come cannot be handed on without the rest, if only a unary call's head; when its latest bytes came. */
   get partialSince(): number | undefined {
-    if (this.#reader?.isPartial === true) return this.#reader.grewAt;
+    if (this.#reader !== undefined) return this.#reader.grewAt;
     const waits = this.#unary !== undefined && !this.#halfClosedTold && !this.#unsettled && !this.ended;
     return waits ? this.#messageAt : undefined;
   }
@@ -194,14 +199,15 @@ export class IncomingCall implements ServerCall {
   #read(from: Buffer, start: number, end: number, now: number): number {
     let at = start;
     if (!this.ended) {
-      this.#reader ??= this.#session.newReader(this.request.encoding);
-      const reader = this.#reader;
+      const reader = this.#reader ?? this.#session.newReader(this.request.encoding);
+      this.#reader = reader;
       this.#messageAt = now;
       this.#reading = true;
       this.#guard(() => {
         at = reader.read(from, start, end, now, (message) => this.#deliver(message));
       });
       this.#reading = false;
+      if (!reader.isPartial) this.#reader = undefined;
     }
     // What comes for a call that has ended is used up unseen.
     if (this.ended) at = end;
@@ -213,7 +219,7 @@ export class IncomingCall implements ServerCall {
   #tellHalfClosed(): void {
     if (!this.#halfClosed || this.#halfClosedTold || this.ended || this.#paused || this.#held !== undefined) return;
     this.#halfClosedTold = true;
-    if (this.#reader?.isPartial === true) this.end(Status.INTERNAL, "the content ends inside a message");
+    if (this.#reader !== undefined) this.end(Status.INTERNAL, "the content ends inside a message");
     else if (this.#unary !== undefined) this.#answer(this.#unary);
     else this.#guard(() => this.#listener?.halfClosed?.());
   }
@@ -228,7 +234,7 @@ export class IncomingCall implements ServerCall {
   #unsettle(): void {
     if (this.#unsettled) return;
     this.#unsettled = true;
-    this.#session.unsettled.push(this);
+    this.#session.unsettle(this);
   }
 
   /** All that came with its message has been read. A message that waits must not keep a long run of bytes from being freed. */

@@ -1,6 +1,7 @@
 import { Connection, type ConnectionListener } from "../http2/connection.ts";
 import type { Head } from "../http2/head.ts";
 import { ErrorCode } from "../http2/protocol.ts";
+import { SHARED_HEAD_BYTES_MAX, type SharedHeads } from "../http2/shared-heads.ts";
 import type { Stream } from "../http2/stream.ts";
 import { plainHead } from "./blocks.ts";
 import type { Methods, Peer, ServerCall } from "./call.ts";
@@ -21,6 +22,7 @@ export interface SessionOptions {
   /** A method threw something that is no StatusError. */
   readonly onError: (error: unknown, call: ServerCall) => void;
   readonly partial: PartialBytes;
+  readonly heads: SharedHeads;
 }
 
 /** What the shell is to one session. */
@@ -65,20 +67,20 @@ export class ServerSession implements ConnectionListener<Use> {
   #requestBytes = 0;
   /** Whether a call has ever come. */
   used = false;
-  /** Unary calls whose head or message came with what is being received; the end of most of them does too. */
-  readonly unsettled: IncomingCall[] = [];
+  /** Unary calls to settle when all of it was received. */
+  #unsettled: IncomingCall[] | undefined;
   /** Unary calls with a deadline that came with what is being received. */
-  #unwatched: IncomingCall[] = [];
+  #unwatched: IncomingCall[] | undefined;
   /** Calls with a deadline that were not answered at once. */
-  readonly #deadlines = new Deadlines<IncomingCall>();
+  #deadlines: Deadlines<IncomingCall> | undefined;
   #checkAt = Number.POSITIVE_INFINITY;
 
   constructor(options: SessionOptions, shell: SessionShell) {
     this.options = options;
     this.#shell = shell;
     this.#partial = new PartialBytes(options.limits.partialBytesMax, options.partial);
-    const { limits, keepAlive } = options;
-    this.connection = new Connection({ role: "server", limits, keepAlive }, this, shell.now());
+    const { limits, keepAlive, heads } = options;
+    this.connection = new Connection({ role: "server", limits, keepAlive, heads }, this, shell.now());
   }
 
   get peer(): Peer {
@@ -87,7 +89,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   /** When `tick` wants to be called. */
   get tickAt(): number {
-    return Math.min(this.connection.tickAt, this.#deadlines.at, this.#checkAt);
+    return Math.min(this.connection.tickAt, this.#deadlines?.at ?? Number.POSITIVE_INFINITY, this.#checkAt);
   }
 
   now(): number {
@@ -131,7 +133,7 @@ export class ServerSession implements ConnectionListener<Use> {
 
   tick(now: number): void {
     this.connection.tick(now);
-    this.#deadlines.expire(now);
+    this.#deadlines?.expire(now);
     if (now >= this.#checkAt) this.#dropPartial(now);
   }
 
@@ -147,16 +149,19 @@ export class ServerSession implements ConnectionListener<Use> {
     }
     const call = new IncomingCall(this, stream as Stream<IncomingCall>, request, this.now());
     stream.call = call;
-    if (request.calls++ === 0) this.#requestBytes += request.bytes;
+    if (countsAlone(request) || request.calls++ === 0) this.#requestBytes += request.bytes;
     if (head.tooLarge) {
       const max = this.options.limits.headerListBytesMax;
       call.end(Status.RESOURCE_EXHAUSTED, `the metadata of the call is larger than the ${max} bytes that are taken`);
     } else if (request.refusal !== undefined) call.refuse(request.refusal);
     else if (request.method !== undefined) {
       call.open(request.method);
-      if (request.method.type === "stream") this.#deadlines.watch(call);
+      if (request.method.type === "stream") this.#watch(call);
       // Most unary calls are answered before anybody could watch.
-      else if (call.deadlineAt !== Number.POSITIVE_INFINITY) this.#unwatched.push(call);
+      else if (call.deadlineAt !== Number.POSITIVE_INFINITY) {
+        this.#unwatched ??= [];
+        this.#unwatched.push(call);
+      }
     }
   }
 
@@ -171,15 +176,22 @@ export class ServerSession implements ConnectionListener<Use> {
   }
 
   received(): void {
-    if (this.#unwatched.length > 0) {
-      for (const call of this.#unwatched) this.#deadlines.watch(call);
-      this.#unwatched = [];
-    }
-    for (const call of this.unsettled) {
+    const unwatched = this.#unwatched;
+    const unsettled = this.#unsettled;
+    this.#unwatched = undefined;
+    this.#unsettled = undefined;
+    if (unwatched !== undefined) for (const call of unwatched) this.#watch(call);
+    if (unsettled === undefined) return;
+    for (const call of unsettled) {
       call.settle();
       this.#checkPartial(call);
     }
-    this.unsettled.length = 0;
+  }
+
+  /** The head or the message of a unary call came with what is being received; the end of most of them does too. */
+  unsettle(call: IncomingCall): void {
+    this.#unsettled ??= [];
+    this.#unsettled.push(call);
   }
 
   trailers(): void {
@@ -201,8 +213,8 @@ export class ServerSession implements ConnectionListener<Use> {
   closed(stream: Stream<Use>, code: ErrorCode, byPeer: boolean): void {
     const { call } = stream;
     if (!(call instanceof IncomingCall)) return;
-    this.#deadlines.forget(call);
-    if (--call.request.calls === 0) this.#requestBytes -= call.request.bytes;
+    this.#deadlines?.forget(call);
+    if (countsAlone(call.request) || --call.request.calls === 0) this.#requestBytes -= call.request.bytes;
     call.closed(code, byPeer, this.connection.failure !== undefined);
   }
 
@@ -217,6 +229,12 @@ export class ServerSession implements ConnectionListener<Use> {
     if (!hasBody) return;
     this.connection.data(stream, body, false, false, this.now());
     this.connection.finish(stream);
+  }
+
+  #watch(call: IncomingCall): void {
+    if (call.deadlineAt === Number.POSITIVE_INFINITY || call.ended) return;
+    this.#deadlines ??= new Deadlines();
+    this.#deadlines.watch(call);
   }
 
   #dropPartial(now: number): void {
@@ -242,4 +260,9 @@ export class ServerSession implements ConnectionListener<Use> {
   #checkBy(at: number): void {
     if (at < this.#checkAt) this.#checkAt = at;
   }
+}
+
+/** A short head may be that of other connections too, whose calls come and go: it weighs with each call as if it were its own. */
+function countsAlone({ bytes }: Request): boolean {
+  return bytes <= SHARED_HEAD_BYTES_MAX;
 }

@@ -1,6 +1,7 @@
 import { HpackDecoder } from "../hpack/decoder.ts";
 import { FieldList } from "../hpack/encoding.fixture.ts";
 import { Flag, FrameType } from "../http2/protocol.ts";
+import { SharedHeads } from "../http2/shared-heads.ts";
 import { frames, headers, lastData, PREFACE, request, settings, windowUpdate } from "../http2/wire.fixture.ts";
 import type { Methods, Peer, ServerCall } from "./call.ts";
 import { GRPC_LIMITS, type GrpcLimits } from "./limits.ts";
@@ -42,11 +43,18 @@ export class SessionSubject {
   readonly answers = new Map<number, Answer>();
   readonly #decoder = new HpackDecoder();
 
-  constructor(methods: Methods, limits: Partial<GrpcLimits> = {}, gzip = false, partial?: PartialBytes) {
+  constructor(
+    methods: Methods,
+    limits: Partial<GrpcLimits> = {},
+    gzip = false,
+    partial?: PartialBytes,
+    heads?: SharedHeads,
+  ) {
     const all = { ...GRPC_LIMITS, ...limits };
     this.partial = partial ?? new PartialBytes(all.heldBytesMaxOfAll);
     const onError = (error: unknown): void => void this.errors.push(error);
-    const options = { methods, limits: all, gzip, keepAlive: undefined, onError, partial: this.partial };
+    const common = { partial: this.partial, heads: heads ?? new SharedHeads() };
+    const options = { methods, limits: all, gzip, keepAlive: undefined, onError, ...common };
     const shell = { peer: PEER, now: () => this.now, wrote: () => void this.wrote++ };
     this.session = new ServerSession(options, shell);
     this.receive(PREFACE, settings(), windowUpdate(0, 2 ** 30));
@@ -143,4 +151,19 @@ export class Noted {
       };
     },
   };
+}
+
+export const PATH = "/a.B/C";
+export const echo: Methods = { [PATH]: { type: "unary", handle: (own) => own } };
+
+export function unary(
+  handle: Extract<Methods[string], { type: "unary" }>["handle"],
+  limits: Partial<GrpcLimits> = {},
+): SessionSubject {
+  return new SessionSubject({ [PATH]: { type: "unary", handle } }, limits);
+}
+
+export function streaming(limits: Partial<GrpcLimits> = {}, gzip = false): [SessionSubject, Noted] {
+  const noted = new Noted();
+  return [new SessionSubject({ [PATH]: noted.method }, limits, gzip), noted];
 }

@@ -26,6 +26,8 @@ const CONTINUATIONS_MAX = 5;
 /** A table can shrink and grow again between two blocks, and both may be told (RFC 7541, 4.2). */
 const SIZE_UPDATES_MAX = 2;
 const RING_ENTRIES_START = 8;
+/** Of all decoders whose table is empty; an idle connection should weigh little. */
+const EMPTY_RING: string[] = [];
 
 /** Holds a decoded string until it is one; longer ones get memory of their own. */
 const SCRATCH = Buffer.alloc(4096);
@@ -46,9 +48,9 @@ export class HpackDecoder {
   #tableBytes = 0;
   /**
    * The dynamic table: name and value in turn, entry `n` since the beginning at slot `2 * n`, modulo the length, which
-   * is a power of two. Empty until a peer uses it, since an idle connection should weigh little.
+   * is a power of two.
    */
-  #ring: string[] = [];
+  #ring = EMPTY_RING;
   #inserted = 0;
   #count = 0;
 
@@ -196,7 +198,7 @@ export class HpackDecoder {
       this.#ring[slot + 1] = "";
       this.#count -= 1;
     }
-    if (this.#count === 0 && this.#ring.length > 0) this.#ring = [];
+    if (this.#count === 0 && this.#ring.length > 0) this.#ring = EMPTY_RING;
   }
 
   #grow(): void {

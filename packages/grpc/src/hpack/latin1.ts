@@ -26,14 +26,16 @@ export function sharedLatin1(source: Uint8Array, start: number, end: number): st
   for (let at = start; at < end; at += 1) hash = Math.imul(hash ^ (source[at] as number), 0x01000193);
   const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
   const known = shared[slot] as string;
-  if (equals(known, source, start, length)) return known;
+  if (isLatin1(known, source, start, end)) return known;
   const fresh = latin1(source, start, end);
   shared[slot] = fresh;
   return fresh;
 }
 
-function equals(text: string, source: Uint8Array, start: number, length: number): boolean {
-  if (text.length !== length) return false;
+/** Whether a text of one character per octet is that from `start` to `end`. */
+export function isLatin1(text: string, source: Uint8Array, start: number, end: number): boolean {
+  const { length } = text;
+  if (length !== end - start) return false;
   for (let at = 0; at < length; at += 1) {
     if (text.charCodeAt(at) !== source[start + at]) return false;
   }

@@ -1,8 +1,10 @@
 import { HpackDecoder, HpackError } from "../hpack/decoder.ts";
+import { isLatin1, latin1 } from "../hpack/latin1.ts";
 import { ownCopy } from "./frames.ts";
-import { type Head, type HeadKind, HeadReader } from "./head.ts";
+import { type Head, type HeadKind, HeadReader, type Remembered } from "./head.ts";
 import type { Limits } from "./limits.ts";
 import { ConnectionFailure, ErrorCode } from "./protocol.ts";
+import type { SharedHeads } from "./shared-heads.ts";
 
 /** A block whose frames have not all come. */
 interface Unfinished {
@@ -14,15 +16,6 @@ interface Unfinished {
   continuations: number;
 }
 
-/** A block that changed no table, and what it said. The memory is used again for the next one. */
-interface Remembered {
-  bytes: Buffer;
-  length: number;
-  changes: number;
-  head: Head;
-}
-
-const REMEMBERED_BYTES_MIN = 64;
 /** What repeats itself is short. A connection keeps this as long as it lives, so a block and its fields have a bound. */
 const REMEMBERED_BYTES_MAX = 8 * 1024;
 
@@ -34,12 +27,14 @@ export class HeaderBlocks {
   /** What the latest block has cost: its fields, or nothing when they were known. */
   decodedBytes = 0;
   readonly #limits: Limits;
+  readonly #heads: SharedHeads | undefined;
   readonly #decoder = new HpackDecoder();
   #opening: Remembered | undefined;
   #trailing: Remembered | undefined;
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, heads?: SharedHeads) {
     this.#limits = limits;
+    this.#heads = heads;
   }
 
   begin(streamId: number, endsStream: boolean, part: Buffer, now: number): void {
@@ -68,34 +63,36 @@ export class HeaderBlocks {
   /** Decodes one whole block. Every block has to be decoded, wanted or not: later ones depend on its table. */
   decode(kind: HeadKind, from: Buffer, start: number, end: number): Head {
     const known = kind === "trailers" ? this.#trailing : this.#opening;
-    if (known !== undefined && known.changes === this.#decoder.changes && equal(known, from, start, end)) {
+    if (known !== undefined && known.changes === this.#decoder.changes && isLatin1(known.block, from, start, end)) {
       this.changes = 0;
       this.decodedBytes = 0;
       return known.head;
     }
     if (end - start > this.#limits.headerBlockBytesMax) throw tooLarge(this.#limits);
     const before = this.#decoder.changes;
-    const head = new HeadReader(kind, this.#limits.headerListBytesMax);
+    const reader = new HeadReader(kind, this.#limits.headerListBytesMax);
     try {
-      this.#decoder.decode(from, start, end, head);
+      this.#decoder.decode(from, start, end, reader);
     } catch (error) {
       if (!(error instanceof HpackError)) throw error;
       throw new ConnectionFailure(ErrorCode.COMPRESSION_ERROR, error.message);
     }
-    head.finish();
+    reader.finish();
     this.changes = this.#decoder.changes - before;
-    this.decodedBytes = head.listBytes;
+    this.decodedBytes = reader.listBytes;
+    const head = kind === "request" && this.#heads !== undefined ? this.#heads.shared(reader) : reader;
     const isShort = end - start <= REMEMBERED_BYTES_MAX && head.listBytes <= REMEMBERED_BYTES_MAX;
-    if (isShort && this.changes === 0) this.#remember(kind, known, from, start, end, head);
+    if (isShort && this.changes === 0) this.#remember(kind, from, start, end, head);
     return head;
   }
 
-  #remember(kind: HeadKind, held: Remembered | undefined, from: Buffer, start: number, end: number, head: Head): void {
-    const length = end - start;
-    const fits = held !== undefined && held.bytes.length >= length;
-    const bytes = fits ? held.bytes : Buffer.allocUnsafeSlow(Math.max(length, REMEMBERED_BYTES_MIN));
-    from.copy(bytes, 0, start, end);
-    const remembered = { bytes, length, changes: this.#decoder.changes, head };
+  #remember(kind: HeadKind, from: Buffer, start: number, end: number, head: Head): void {
+    const { changes } = this.#decoder;
+    let { remembered } = head;
+    if (remembered?.changes !== changes || !isLatin1(remembered.block, from, start, end)) {
+      remembered = { block: latin1(from, start, end), changes, head };
+      head.remembered = remembered;
+    }
     if (kind === "trailers") this.#trailing = remembered;
     else this.#opening = remembered;
   }
@@ -113,10 +110,4 @@ function tooLarge(limits: Limits): ConnectionFailure {
     ErrorCode.ENHANCE_YOUR_CALM,
     `a header block of more than ${limits.headerBlockBytesMax} bytes`,
   );
-}
-
-function equal({ bytes, length }: Remembered, from: Buffer, start: number, end: number): boolean {
-  if (length !== end - start) return false;
-  for (let at = 0; at < length; at++) if (bytes[at] !== from[start + at]) return false;
-  return true;
 }

@@ -2,11 +2,13 @@ import { FrameReader } from "./frames.ts";
 import { GOAWAY_TEXT_BYTES_MAX, Incoming, type Life } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import type { ConnectionListener } from "./listener.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import { Patience } from "./patience.ts";
 import { ConnectionFailure, ErrorCode, FrameType, MAX_31, PREFACE } from "./protocol.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import type { Sender } from "./sender.ts";
 import { encodeSettings } from "./settings.ts";
+import type { SharedHeads } from "./shared-heads.ts";
 import type { Stream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 
@@ -17,6 +19,8 @@ export interface ConnectionOptions {
   readonly limits: Limits;
   /** Silence after which a ping is sent, and how long any byte may take to follow. Milliseconds. Default: no pings. */
   readonly keepAlive?: { readonly idleMs: number; readonly timeoutMs: number } | undefined;
+  /** Where heads of requests are found that other connections have sent, too (server). Default: nowhere. */
+  readonly heads?: SharedHeads;
 }
 
 const STALL_CHECK_MS = 1000;
@@ -57,7 +61,7 @@ export class Connection<Call = unknown> implements Life {
   #pingedAt: number | undefined;
   #drainingAt: number | undefined;
 
-  constructor({ role, limits, keepAlive }: ConnectionOptions, listener: ConnectionListener<Call>, now: number) {
+  constructor({ role, limits, keepAlive, heads }: ConnectionOptions, listener: ConnectionListener<Call>, now: number) {
     const isServer = role === "server";
     const streams = new Streams(isServer, limits, listener);
     const patience = new Patience(limits, now);
@@ -70,7 +74,7 @@ export class Connection<Call = unknown> implements Life {
     this.#patience = patience;
     this.#streams = streams;
     this.#window = window;
-    this.#incoming = new Incoming({ isServer, limits, listener, streams, window, patience, life: this });
+    this.#incoming = new Incoming({ isServer, limits, listener, streams, window, patience, life: this, heads });
     this.#reader = new FrameReader(this.#incoming, isServer);
     this.#receivedAt = now;
     if (!isServer) this.sender.output.copy(PREFACE);
@@ -79,8 +83,8 @@ export class Connection<Call = unknown> implements Life {
     if (keepAlive !== undefined) this.wakeBy(now + keepAlive.idleMs);
   }
 
-  /** Those that are open, by id. */
-  get streams(): ReadonlyMap<number, Stream<Call>> {
+  /** Those that are open. */
+  get streams(): Pick<OpenStreams<Call>, "size" | "get" | "values"> {
     return this.#streams.open;
   }
 

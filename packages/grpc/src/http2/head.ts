@@ -23,6 +23,17 @@ export interface Head {
   readonly listBytes: number;
   /** What the layer above made of it, kept so that an equal block costs nothing. */
   derived: unknown;
+  /** The block that it came as, for connections that may get the same one. */
+  remembered: Remembered | undefined;
+}
+
+/** A block that changed no table, and what it said. */
+export interface Remembered {
+  /** One character for each octet. */
+  readonly block: string;
+  /** How often the table had been changed. */
+  readonly changes: number;
+  readonly head: Head;
 }
 
 const FIELD_OVERHEAD = 32;
@@ -44,6 +55,7 @@ export class HeadReader implements FieldSink, Head {
   malformed: string | undefined;
   tooLarge = false;
   derived: unknown;
+  remembered: Remembered | undefined;
   readonly #kind: HeadKind;
   readonly #listBytesMax: number;
   listBytes = 0;

@@ -8,6 +8,7 @@ import { HeaderBlocks } from "./blocks.ts";
 import { type Head, type HeadKind, HeadReader } from "./head.ts";
 import { LIMITS } from "./limits.ts";
 import { ConnectionFailure, Flag, FrameType } from "./protocol.ts";
+import { SharedHeads } from "./shared-heads.ts";
 import { Subject } from "./subject.fixture.ts";
 import {
   continuation,
@@ -329,15 +330,20 @@ describe("heads that repeat", () => {
   });
   /** A block that is new, or the bytes of an earlier one, which may mean something else by now. */
   const step = fc.oneof(fresh, fc.record({ again: fc.nat(9) }));
+  const CONNECTIONS = 2;
 
-  test("say what a reader without memory says, whatever tables do between them", () => {
+  test("say what a reader without memory says, whatever tables and other connections do between them", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-        const encoder = new ReferenceEncoder();
-        const remembering = new HeaderBlocks(LIMITS);
-        const plain = new HpackDecoder();
+      fc.property(fc.array(fc.tuple(fc.nat(CONNECTIONS - 1), step), { maxLength: 20 }), (steps) => {
+        const heads = new SharedHeads();
+        const connections = Array.from({ length: CONNECTIONS }, () => ({
+          encoder: new ReferenceEncoder(),
+          remembering: new HeaderBlocks(LIMITS, heads),
+          plain: new HpackDecoder(),
+        }));
         const sent: { kind: HeadKind; bytes: Buffer }[] = [];
-        for (const own of steps) {
+        for (const [connection, own] of steps) {
+          const { encoder, remembering, plain } = connections[connection] as (typeof connections)[0];
           if ("again" in own)
             sent.push(sent[sent.length - 1 - own.again] ?? { kind: "request", bytes: Buffer.of(0x82) });
           else {

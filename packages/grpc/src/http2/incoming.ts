@@ -8,6 +8,7 @@ import { FRAME_COST_BYTES, type Patience } from "./patience.ts";
 import { ConnectionFailure, ErrorCode, Flag, FRAME_BYTES_MAX, FrameType, MAX_31, Setting } from "./protocol.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
 import { readSettings } from "./settings.ts";
+import type { SharedHeads } from "./shared-heads.ts";
 import type { Stream } from "./stream.ts";
 import type { Streams } from "./streams.ts";
 
@@ -30,6 +31,7 @@ export interface Shared<Call> {
   readonly window: ReceiveWindow;
   readonly patience: Patience;
   readonly life: Life;
+  readonly heads: SharedHeads | undefined;
 }
 
 export const GOAWAY_TEXT_BYTES_MAX = 256;
@@ -62,8 +64,8 @@ export class Incoming<Call> implements FrameSink {
   /** What that frame has of it, padding left out. */
   #dataBytes = 0;
 
-  constructor({ isServer, limits, listener, streams, window, patience, life }: Shared<Call>) {
-    this.blocks = new HeaderBlocks(limits);
+  constructor({ isServer, limits, listener, streams, window, patience, life, heads }: Shared<Call>) {
+    this.blocks = new HeaderBlocks(limits, heads);
     this.#isServer = isServer;
     this.#limits = limits;
     this.#listener = listener;

@@ -4,7 +4,8 @@ const SLAB_BYTES = 32 * 1024;
 /** Less than this leaves as one run, copied together: several are dearer for a socket than the copy. */
 const JOINED_BYTES_MAX = 4096;
 
-let slab: Buffer = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
+let slab: Buffer = NOTHING;
 let used = 0;
 
 /** What a connection has to write: runs of shared memory and references to large payloads, in order. */
@@ -12,8 +13,8 @@ export class Output {
   /** Bytes that wait for `take`. */
   bytes = 0;
   /** The memory of the latest `reserve`. */
-  memory: Buffer = slab;
-  #parts: Buffer[] = [];
+  memory: Buffer = NOTHING;
+  #parts: Buffer[] | undefined;
   /** The run of `memory` that is not among the parts yet. */
   #from = 0;
   #to = 0;
@@ -47,22 +48,31 @@ export class Output {
   /** Large bytes are referenced: they must not change until they are written. */
   refer(bytes: Buffer): void {
     this.#closeRun();
-    this.#parts.push(bytes);
+    this.#add(bytes);
     this.bytes += bytes.length;
   }
 
   /** Everything so far, in order; afterwards there is nothing. */
   take(): Buffer[] {
     this.#closeRun();
-    const parts = this.#parts;
+    const parts = this.#parts ?? [];
     const joined = parts.length > 1 && this.bytes <= JOINED_BYTES_MAX;
-    this.#parts = [];
+    this.#parts = undefined;
     this.bytes = 0;
+    // Or the latest answer of an idle connection would keep all that lies beside it in memory.
+    this.memory = NOTHING;
+    this.#from = 0;
+    this.#to = 0;
     return joined ? [Buffer.concat(parts)] : parts;
   }
 
   #closeRun(): void {
-    if (this.#to > this.#from) this.#parts.push(this.memory.subarray(this.#from, this.#to));
+    if (this.#to > this.#from) this.#add(this.memory.subarray(this.#from, this.#to));
     this.#from = this.#to;
+  }
+
+  #add(bytes: Buffer): void {
+    if (this.#parts === undefined) this.#parts = [bytes];
+    else this.#parts.push(bytes);
   }
 }

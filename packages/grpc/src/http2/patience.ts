@@ -19,7 +19,8 @@ const UNTRIED_SHARE = 0.9;
 /** What one peer may do that brings nothing, and what makes up for it. */
 export class Patience {
   readonly #limits: Limits;
-  readonly #resets: Budget;
+  /** Whole until there is a first reset. */
+  #resets: Budget | undefined;
   readonly #idleFrames: Budget;
   readonly #costlyBytes: Budget;
   /** Sent content that has paid for idle frames. */
@@ -31,7 +32,6 @@ export class Patience {
 
   constructor(limits: Limits, now: number) {
     this.#limits = limits;
-    this.#resets = new Budget(limits.resets, now);
     this.#idleFrames = new Budget(limits.idleFrames, now);
     this.#costlyBytes = new Budget(limits.costlyBytes, now);
   }
@@ -47,7 +47,7 @@ export class Patience {
   isTried(sentBytes: number, now: number): boolean {
     if (this.#costlyBytes.lacks(-this.#unpaidFrames * FRAME_COST_BYTES, now)) return true;
     const { resets, idleFrames } = this.#limits;
-    if (this.#resets.lacks(resets.burst * UNTRIED_SHARE, now)) return true;
+    if (this.#resets?.lacks(resets.burst * UNTRIED_SHARE, now) === true) return true;
     return this.#idleFrames.lacks(idleFrames.burst * UNTRIED_SHARE - this.#earned(sentBytes), now);
   }
 
@@ -63,6 +63,7 @@ export class Patience {
 
   /** A stream ended before it was done. @throws ConnectionFailure when too many did. */
   reset(now: number): void {
+    this.#resets ??= new Budget(this.#limits.resets, now);
     if (this.#resets.spend(now)) return;
     throw new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that end before they are done");
   }

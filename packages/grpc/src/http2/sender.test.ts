@@ -121,6 +121,17 @@ describe("turns", () => {
     assert.equal(bytes, 100 * 64 * 1024);
   });
 
+  test("memory that has been written to is let go with what was written", () => {
+    const subject = server(1);
+    send(subject, 1, Buffer.from("x"));
+    const { output } = subject.connection.sender;
+    assert.notEqual(output.memory.length, 0);
+    output.take();
+    assert.equal(output.memory.length, 0);
+    send(subject, 1, Buffer.from("y"));
+    assert.deepEqual(subject.sent(), ["DATA 1 1 bytes"]);
+  });
+
   test("while the socket is full only content waits", () => {
     const subject = server(1);
     subject.connection.sender.backlogged = true;

@@ -44,8 +44,8 @@ export class Sender {
   #creditMax = 0;
   readonly #listener: SenderListener;
   readonly #streamQueuedBytes: number;
-  /** Streams with something to send and a window to send it; in the order of their turns. */
-  readonly #waiting = new Set<Stream>();
+  /** Streams with something to send and a window to send it, in the order of their turns; made when there is one. */
+  #waiting: Set<Stream> | undefined;
   /** The peer lowered the size of the table for our blocks: the next one has to confirm it. */
   #tableSizeDue = false;
 
@@ -106,7 +106,7 @@ export class Sender {
     if (stream.queue === undefined) stream.queue = [item];
     else stream.queue.push(item);
     if (stream.queuedBytes > this.#streamQueuedBytes) stream.slow = true;
-    if (this.windowOf(stream) > 0) this.#waiting.add(stream);
+    if (this.windowOf(stream) > 0) this.#await(stream);
   }
 
   /** Ends a stream after what is queued: with trailers, or with an empty or the last frame of data. */
@@ -160,20 +160,23 @@ export class Sender {
 
   /** Whether something may leave now. */
   get ready(): boolean {
-    return this.output.bytes > 0 || (this.#waiting.size > 0 && this.#mayGather());
+    return this.output.bytes > 0 || ((this.#waiting?.size ?? 0) > 0 && this.#mayGather());
   }
 
   /** Sends what windows and the socket allow, one stream after the other. */
   pump(now: number): void {
-    for (const stream of this.#waiting) {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    for (const stream of waiting) {
       if (!this.#mayGather()) return;
-      this.#waiting.delete(stream);
+      waiting.delete(stream);
       // The peer may have lowered the initial window since.
       if (this.windowOf(stream) <= 0) continue;
       this.#turn(stream, now);
       // Behind the others; the walk meets it again.
-      if (stream.queue !== undefined && this.windowOf(stream) > 0) this.#waiting.add(stream);
+      if (stream.queue !== undefined && this.windowOf(stream) > 0) waiting.add(stream);
     }
+    if (waiting.size === 0) this.#waiting = undefined;
   }
 
   /** What we may send; below zero after the peer has lowered its initial window. */
@@ -202,7 +205,7 @@ export class Sender {
   /** The window of a stream has grown. @returns false when it is over 2^31 - 1. */
   wake(stream: Stream): boolean {
     const window = this.windowOf(stream);
-    if (stream.queue !== undefined && window > 0) this.#waiting.add(stream);
+    if (stream.queue !== undefined && window > 0) this.#await(stream);
     return window <= MAX_31;
   }
 
@@ -214,7 +217,12 @@ export class Sender {
     stream.sharedBytes = 0;
     stream.queue = undefined;
     stream.trailers = undefined;
-    this.#waiting.delete(stream);
+    this.#waiting?.delete(stream);
+  }
+
+  #await(stream: Stream): void {
+    this.#waiting ??= new Set();
+    this.#waiting.add(stream);
   }
 
   /** Whether a message may leave now, copied beside the blocks around it. */

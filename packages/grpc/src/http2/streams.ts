@@ -1,5 +1,6 @@
 import type { Limits } from "./limits.ts";
 import type { ConnectionListener } from "./listener.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { ConnectionFailure, ErrorCode, FrameType, MAX_31 } from "./protocol.ts";
 import { Sender, type SenderListener } from "./sender.ts";
 import { Stream } from "./stream.ts";
@@ -9,7 +10,7 @@ const RESET_REMEMBERED_MAX = 256;
 
 /** Which streams of a connection are open, which were, which never have been (RFC 9113, section 5.1), and their ends. */
 export class Streams<Call> implements SenderListener {
-  readonly open = new Map<number, Stream<Call>>();
+  readonly open = new OpenStreams<Call>();
   readonly sender: Sender;
   /** The peer's highest stream. */
   lastPeerId = 0;
@@ -44,7 +45,7 @@ export class Streams<Call> implements SenderListener {
 
   begin(id: number): Stream<Call> {
     const stream = new Stream<Call>(id, this.#windowBytes);
-    this.open.set(id, stream);
+    this.open.add(stream);
     return stream;
   }
 
@@ -111,7 +112,7 @@ export class Streams<Call> implements SenderListener {
 
   #remove(stream: Stream<Call>): void {
     stream.closed = true;
-    this.open.delete(stream.id);
+    this.open.delete(stream);
     this.sender.discard(stream);
   }
 

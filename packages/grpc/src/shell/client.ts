@@ -101,9 +101,11 @@ export class GrpcConnection {
   constructor(socket: Socket, options: ConnectOptions, session: ClientSessionOptions, ready: () => void) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.closed = promise;
-    const wire = new Wire(socket, loop, (cause) => {
-      this.#session.lost(cause);
-      resolve(cause);
+    const wire = new Wire(socket, loop, {
+      ended: (cause) => {
+        this.#session.lost(cause);
+        resolve(cause);
+      },
     });
     this.#wire = wire;
     this.#session = new ClientSession(session, {

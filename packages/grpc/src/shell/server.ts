@@ -1,19 +1,19 @@
 import { createServer, type Server as NetServer, type Socket } from "node:net";
-import type { PeerCertificate, TLSSocket, Server as TlsServer } from "node:tls";
+import type { Server as TlsServer } from "node:tls";
 import type { Methods, Peer, ServerCall } from "../grpc/call.ts";
 import type { GrpcLimits } from "../grpc/limits.ts";
 import { PartialBytes } from "../grpc/message-reader.ts";
-import { ServerSession, type SessionOptions } from "../grpc/server-session.ts";
-import { ErrorCode } from "../http2/protocol.ts";
+import { SharedHeads } from "../http2/shared-heads.ts";
+import { AcceptedConnection, type Acceptor } from "./accepted.ts";
 import { aside, uncaught } from "./aside.ts";
 import { Complaints } from "./complaints.ts";
 import { HeldBytes, type Holder } from "./held-bytes.ts";
 import { Loop } from "./loop.ts";
-import { Offenders, type Suspect } from "./offenders.ts";
+import { Newcomers } from "./newcomers.ts";
+import { Offenders } from "./offenders.ts";
 import { checkGraceMs, checkServerOptions, checkServerTls, limitsOf } from "./options.ts";
 import { nodeTls, type ServerTls, secureOptions, TLS_DEFAULTS } from "./tls.ts";
 import type { Reader } from "./turns.ts";
-import { type Keeper, Wire } from "./wire.ts";
 
 export interface ServerOptions {
   /** An address, or a name, which stands for the first address that it has. Default: all addresses of this host. */
@@ -58,16 +58,17 @@ const TLS_HANDSHAKE = 0x16;
 /** A gRPC server on `net` and `tls` sockets. */
 export class GrpcServer {
   readonly #options: ServerOptions;
-  readonly #session: SessionOptions;
   readonly #tcp: NetServer;
   readonly #tls: TlsServer | undefined;
   readonly #loop = new Loop();
+  readonly #acceptor: Acceptor;
+  readonly #newcomers: Newcomers;
   readonly #open = new Set<AcceptedConnection>();
-  readonly #held: HeldBytes;
   readonly #offenders = new Offenders();
   readonly #tellClosed: (peer: Peer, cause: string) => void;
   /** Connections whose TLS handshake runs, by `ip:port` of the peer. */
   readonly #securing = new Map<string, AcceptedConnection>();
+  #port = 0;
   #closing = false;
   #allClosed: PromiseWithResolvers<void> | undefined;
 
@@ -76,14 +77,24 @@ export class GrpcServer {
     checkServerOptions(options);
     this.#options = options;
     const limits = limitsOf(options.limits);
-    this.#held = new HeldBytes(limits.heldBytesMaxOfAll, () => this.#holders());
-    this.#session = {
-      methods: options.methods,
-      limits,
-      gzip: options.gzip ?? false,
-      keepAlive: options.keepAlive,
-      onError: aside(options.onError ?? complaining()),
-      partial: new PartialBytes(limits.heldBytesMaxOfAll),
+    this.#newcomers = new Newcomers(options.firstCallMs ?? FIRST_CALL_MS);
+    const port = (): number => this.#port;
+    this.#acceptor = {
+      loop: this.#loop,
+      held: new HeldBytes(limits.heldBytesMaxOfAll, () => this.#holders()),
+      session: {
+        methods: options.methods,
+        limits,
+        gzip: options.gzip ?? false,
+        keepAlive: options.keepAlive,
+        onError: aside(options.onError ?? complaining()),
+        partial: new PartialBytes(limits.heldBytesMaxOfAll),
+        heads: new SharedHeads(),
+      },
+      get port() {
+        return port();
+      },
+      ended: (connection, cause) => this.#ended(connection, cause),
     };
     this.#tellClosed = aside(options.closed ?? (() => {}));
     this.#tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
@@ -109,7 +120,8 @@ export class GrpcServer {
         // Accepting may fail for a moment, for example for want of file descriptors; the next connect tries again.
         this.#tcp.on("error", () => {});
         const address = this.#tcp.address();
-        resolve(typeof address === "object" && address !== null ? address.port : 0);
+        this.#port = typeof address === "object" && address !== null ? address.port : 0;
+        resolve(this.#port);
       });
     });
   }
@@ -151,9 +163,9 @@ export class GrpcServer {
     const server = fitting("options.tls", create);
     server.on("secureConnection", (secured) => {
       const connection = this.#securing.get(peerOf(secured));
-      secured.on("error", () => secured.destroy());
+      secured.on("error", destroyed);
       if (connection === undefined) secured.destroy();
-      else connection.carry(secured, this.#session);
+      else connection.carry(secured);
     });
     // Node destroys the socket, whose `close` ends the connection.
     server.on("tlsClientError", (_, socket) => {
@@ -165,14 +177,12 @@ export class GrpcServer {
 
   #accept(socket: Socket): void {
     // A reset after the peer went away must not end the process; `close` follows every error.
-    socket.on("error", () => socket.destroy());
+    socket.on("error", destroyed);
     if (socket.remoteAddress === undefined || this.#open.size >= (this.#options.connectionsMax ?? CONNECTIONS_MAX)) {
       socket.destroy();
       return;
     }
-    const connection = new AcceptedConnection(socket, this.#loop, this.#held, (cause) => {
-      this.#closed(connection, socket, cause);
-    });
+    const connection = new AcceptedConnection(socket, this.#acceptor);
     if (!this.#accepts(connection)) {
       socket.destroy();
       return;
@@ -180,10 +190,10 @@ export class GrpcServer {
     this.#open.add(connection);
     // Ended by `accepts` itself: whoever let it in hears of its end all the same.
     if (connection.gone) {
-      this.#closed(connection, socket, "the connection was closed before its first call");
+      this.#ended(connection, "the connection was closed before its first call");
       return;
     }
-    connection.expectCall(this.#options.firstCallMs ?? FIRST_CALL_MS);
+    this.#newcomers.expect(connection);
     connection.suspect = this.#offenders.suspect(connection.remoteAddress, this.#loop.now());
     if (connection.suspect === undefined) this.#begin(socket, connection);
     else {
@@ -208,7 +218,7 @@ export class GrpcServer {
   }
 
   #begin(socket: Socket, connection: AcceptedConnection): void {
-    if (this.#tls === undefined) connection.carry(socket, this.#session);
+    if (this.#tls === undefined) connection.carry(socket);
     else this.#route(socket, connection, this.#tls);
   }
 
@@ -234,7 +244,7 @@ export class GrpcServer {
         return;
       }
       socket.unshift(first);
-      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket, this.#session);
+      if (first[0] !== TLS_HANDSHAKE) return connection.carry(socket);
       // A handshake costs more than hundreds of calls, and several may have begun in this turn.
       const begin = (): void => {
         connection.secures = true;
@@ -249,11 +259,14 @@ export class GrpcServer {
     for (const { wire } of this.#open) if (wire !== undefined) yield wire;
   }
 
-  #closed(connection: AcceptedConnection, socket: Socket, cause: string): void {
+  #ended(connection: AcceptedConnection, cause: string): void {
     // `accepts` has not let it in.
     if (!this.#open.delete(connection)) return;
-    const peer = peerOf(socket);
-    if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
+    this.#newcomers.forget(connection);
+    if (this.#securing.size > 0) {
+      const peer = peerOf(connection.tcp);
+      if (this.#securing.get(peer) === connection) this.#securing.delete(peer);
+    }
     if (connection.waiting !== undefined) this.#loop.turns.forget(connection.waiting);
     if (connection.wasAbuse) this.#offenders.note(connection.remoteAddress, this.#loop.now());
     this.#tellClosed(connection, cause);
@@ -264,110 +277,6 @@ export class GrpcServer {
 /** What a connection does when its turn comes. */
 interface Beginning extends Pick<Reader, "indivisible" | "asideMs"> {
   readonly begin: () => void;
-}
-
-/** One accepted TCP connection: first silent, then perhaps securing, then carrying calls. */
-class AcceptedConnection implements Peer, Keeper {
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localPort: number;
-  encrypted = false;
-  readonly held: HeldBytes;
-  /** Its address had broken rules when it came. */
-  suspect: Suspect | undefined;
-  /** It broke a rule before it spoke HTTP/2. */
-  offended = false;
-  /** Its TLS handshake was begun, perhaps finished. */
-  secures = false;
-  /** It waits for its turn to begin. */
-  waiting: Reader | undefined;
-  readonly #tcp: Socket;
-  readonly #loop: Loop;
-  readonly #closed: (cause: string) => void;
-  #socket: Socket;
-  wire: Wire | undefined;
-  #session: ServerSession | undefined;
-  #silence: NodeJS.Timeout | undefined;
-  gone = false;
-
-  constructor(tcp: Socket, loop: Loop, held: HeldBytes, closed: (cause: string) => void) {
-    this.#tcp = tcp;
-    this.#socket = tcp;
-    this.#loop = loop;
-    this.held = held;
-    this.#closed = closed;
-    // An address of version 4 on a socket of version 6 is written as one of version 4, as clients know themselves.
-    this.remoteAddress = (tcp.remoteAddress ?? "").replace(/^::ffff:/i, "");
-    this.remotePort = tcp.remotePort ?? 0;
-    this.localPort = tcp.localPort ?? 0;
-  }
-
-  /** It was ended for what it did, or has shaken hands and greeted for nothing. Whoever only looks who is there does not count. */
-  get wasAbuse(): boolean {
-    const session = this.#session;
-    const failure = session?.connection.failure;
-    if (this.offended || (failure !== undefined && failure.code !== ErrorCode.NO_ERROR)) return true;
-    return session?.used !== true && (this.secures || session?.connection.ready === true);
-  }
-
-  get queuedBytes(): number {
-    return this.wire?.queuedBytes ?? 0;
-  }
-
-  get certificate(): PeerCertificate | undefined {
-    if (!this.encrypted) return undefined;
-    const socket = this.#socket as TLSSocket;
-    // Where certificates are optional, one that nobody of `ca` has signed is let in, and proves nothing.
-    if (!socket.authorized) return undefined;
-    const certificate = socket.getPeerCertificate();
-    return certificate?.subject === undefined ? undefined : certificate;
-  }
-
-  /** Port scanners, half prefaces, abandoned handshakes: whoever makes no call in time is dropped. */
-  expectCall(withinMs: number): void {
-    this.#silence = setTimeout(() => {
-      if (this.#session?.used !== true) this.destroy();
-    }, withinMs);
-    this.#silence.unref();
-  }
-
-  suspects(now: number): boolean {
-    return this.suspect?.lacks(1, now) === true;
-  }
-
-  carry(socket: Socket, options: SessionOptions): void {
-    this.#socket = socket;
-    this.encrypted = socket !== this.#tcp;
-    const wire = new Wire(socket, this.#loop, (cause) => this.#end(cause), this);
-    this.wire = wire;
-    this.#session = new ServerSession(options, { peer: this, now: () => wire.now(), wrote: () => wire.wrote() });
-    wire.start(this.#session);
-  }
-
-  close(graceMs: number): void {
-    checkGraceMs(graceMs);
-    if (this.wire === undefined) this.destroy();
-    else this.wire.close(graceMs);
-  }
-
-  /** TCP has ended, also under TLS. */
-  lost(): void {
-    if (this.wire === undefined) this.destroy();
-    else this.wire.tcpClosed();
-  }
-
-  destroy(): void {
-    if (this.wire === undefined) this.#end("the connection was closed before its first call");
-    else this.wire.destroy("the connection was closed");
-    this.#tcp.destroy();
-  }
-
-  #end(cause: string): void {
-    if (this.gone) return;
-    this.gone = true;
-    clearTimeout(this.#silence);
-    this.#closed(cause);
-  }
 }
 
 /** Mistakes of an application that does not ask for them. */
@@ -389,6 +298,11 @@ function fitting<T>(name: string, use: () => T): T {
       cause: error,
     });
   }
+}
+
+/** One function for all sockets. */
+function destroyed(this: Socket): void {
+  this.destroy();
 }
 
 function peerOf(socket: Socket): string {

@@ -19,11 +19,13 @@ export interface Session {
   tick(now: number): void;
 }
 
-/** What a server knows beyond one connection of it. */
+/** Whose wire it is, and what a server knows beyond one connection of it. */
 export interface Keeper {
-  readonly held: HeldBytes;
+  readonly held?: HeldBytes;
   /** Whether others are to be read before, whatever this one does. */
-  suspects(now: number): boolean;
+  suspects?(now: number): boolean;
+  /** Told once: the wire is gone. */
+  ended(cause: string): void;
 }
 
 /** With more than this unsent a peer is not read from: it could make us answer without end. */
@@ -40,18 +42,24 @@ const END_MS = 1000;
 /** How long a peer that broke the rules has to read why, before TCP is closed. */
 const LINGER_MS = 250;
 
+/** Where a socket keeps its wire. Functions of its own for what sockets tell would be dearer than all that a wire holds. */
+const WIRE = Symbol("wire");
+
+interface Wired extends Socket {
+  [WIRE]: Wire;
+}
+
 /** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
 export class Wire implements Sleeper, Holder, Reader {
   heldBytes = 0;
   readonly #socket: Socket;
   readonly #loop: Loop;
-  readonly #closed: (cause: string) => void;
-  readonly #keeper: Keeper | undefined;
+  readonly #keeper: Keeper;
   #session: Session | undefined;
   /** The time of the bytes that are being read: all that happens meanwhile happens then. */
   #turnAt: number | undefined;
   /** What was read and not worked through, and where in the first of it to go on. */
-  readonly #unread: Buffer[] = [];
+  #unread: Buffer[] | undefined;
   #unreadAt = 0;
   /** The peer has ended its side of TCP behind what is unread. */
   #ended = false;
@@ -59,10 +67,9 @@ export class Wire implements Sleeper, Holder, Reader {
   #ending = false;
   #gone = false;
 
-  constructor(socket: Socket, loop: Loop, closed: (cause: string) => void, keeper?: Keeper) {
+  constructor(socket: Socket, loop: Loop, keeper: Keeper) {
     this.#socket = socket;
     this.#loop = loop;
-    this.#closed = closed;
     this.#keeper = keeper;
   }
 
@@ -84,11 +91,12 @@ export class Wire implements Sleeper, Holder, Reader {
   /** Begins to carry. A client greets at once, a server with its first answer: the one to begin is the client. */
   start(session: Session): void {
     this.#session = session;
-    const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
-    socket.on("drain", () => this.#drain(session));
-    socket.on("end", () => this.#peerEnded());
-    socket.on("close", () => this.tcpClosed());
+    const socket = this.#socket as Wired;
+    socket[WIRE] = this;
+    socket.on("data", onData);
+    socket.on("drain", onDrain);
+    socket.on("end", onEnd);
+    socket.on("close", onClose);
     if (session.used === undefined) this.flush();
     this.#loop.plan(this);
   }
@@ -114,7 +122,7 @@ export class Wire implements Sleeper, Holder, Reader {
   }
 
   isCostly(now: number): boolean {
-    return this.#session?.isCostly?.(now) === true || this.#keeper?.suspects(now) === true;
+    return this.#session?.isCostly?.(now) === true || this.#keeper.suspects?.(now) === true;
   }
 
   /** Works on what was read, and writes what that has caused. */
@@ -129,7 +137,7 @@ export class Wire implements Sleeper, Holder, Reader {
     const unread = this.#unread;
     if (connection === undefined) return false;
     try {
-      for (let now = from, chunk = unread[0]; chunk !== undefined; chunk = unread[0]) {
+      for (let now = from, chunk = unread?.[0]; unread !== undefined && chunk !== undefined; chunk = unread[0]) {
         this.#turnAt = now;
         this.#unreadAt = connection.receive(chunk, now, this.#unreadAt, PIECE_BYTES);
         if (this.#unreadAt === chunk.length) {
@@ -144,8 +152,9 @@ export class Wire implements Sleeper, Holder, Reader {
     } finally {
       this.#turnAt = undefined;
     }
+    if (unread?.length === 0) this.#unread = undefined;
     this.flush();
-    if (unread.length > 0) return this.#mayRead;
+    if (this.#unread !== undefined) return this.#mayRead;
     if (this.#ended) this.#lost("the peer ended the TCP connection");
     else if (this.#socket.isPaused()) this.#resume();
     return false;
@@ -196,7 +205,7 @@ export class Wire implements Sleeper, Holder, Reader {
 
   /** TCP is gone. What came before the peer ended it is worked through all the same. */
   tcpClosed(): void {
-    if (this.#ended && this.#unread.length > 0) this.#loop.turns.wait(this, this.#loop.now());
+    if (this.#ended && this.#unread !== undefined) this.#loop.turns.wait(this, this.#loop.now());
     else this.destroy("the TCP connection ended");
   }
 
@@ -207,20 +216,24 @@ export class Wire implements Sleeper, Holder, Reader {
 
   /** Says what is held now. It may be too much, and this connection the one to end. */
   #count(): void {
-    if (this.#keeper === undefined || this.#session === undefined) return;
+    const { held } = this.#keeper;
+    if (held === undefined || this.#session === undefined) return;
     const { writableLength } = this.#socket;
     const { sender } = this.#session.connection;
     // Some of it has left, and nobody says which: of what lies there all may be shared at the most.
     sender.sharedOut = Math.min(sender.sharedOut, writableLength);
     const before = this.heldBytes;
     this.heldBytes = (this.#session.heldBytes ?? 0) + writableLength - sender.sharedOut + this.#unreadBytes;
-    if (this.heldBytes !== before) this.#keeper.held.change(this.heldBytes - before);
+    if (this.heldBytes !== before) held.change(this.heldBytes - before);
   }
 
-  #read(chunk: Buffer): void {
+  /** The socket has read this. */
+  read(chunk: Buffer): void {
     const now = this.#loop.now();
     const { turns } = this.#loop;
-    const waits = this.#unread.push(chunk) > 1;
+    const waits = this.#unread !== undefined;
+    if (this.#unread === undefined) this.#unread = [chunk];
+    else this.#unread.push(chunk);
     const costly = this.isCostly(now);
     // Nearly all reads are one piece, and never put off.
     const brief = chunk.length <= PIECE_BYTES;
@@ -240,7 +253,7 @@ export class Wire implements Sleeper, Holder, Reader {
 
   #resume(): void {
     if (this.#gone || this.#session?.connection.failure !== undefined || !this.#mayRead) return;
-    if (this.#unread.length > 0) this.#loop.turns.wait(this, this.#loop.now());
+    if (this.#unread !== undefined) this.#loop.turns.wait(this, this.#loop.now());
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -251,20 +264,23 @@ export class Wire implements Sleeper, Holder, Reader {
 
   get #unreadBytes(): number {
     let bytes = 0;
-    for (const { length } of this.#unread) bytes += length;
+    if (this.#unread !== undefined) for (const { length } of this.#unread) bytes += length;
     return bytes;
   }
 
   /** What a connection that has failed has not read is nobody's any more. */
   #forgetUnread(): void {
-    this.#unread.length = 0;
+    // Whoever works on it now finds nothing left.
+    if (this.#unread !== undefined) this.#unread.length = 0;
+    this.#unread = undefined;
     this.#unreadAt = 0;
     this.#loop.turns.forget(this);
   }
 
-  #peerEnded(): void {
+  /** The peer has ended its side of TCP. */
+  peerEnded(): void {
     this.#ended = true;
-    if (this.#unread.length === 0) this.#lost("the peer ended the TCP connection");
+    if (this.#unread === undefined) this.#lost("the peer ended the TCP connection");
   }
 
   /** All that is answered meanwhile leaves in one write. */
@@ -280,8 +296,10 @@ export class Wire implements Sleeper, Holder, Reader {
     this.flush();
   }
 
-  #drain(session: Session): void {
-    if (this.#gone) return;
+  /** The socket has written what it had. */
+  drained(): void {
+    const session = this.#session;
+    if (this.#gone || session === undefined) return;
     session.connection.sender.backlogged = false;
     // Not at once: the system takes megabytes of what nobody reads, and would be given them all before others are served.
     const now = this.#loop.now();
@@ -312,11 +330,27 @@ export class Wire implements Sleeper, Holder, Reader {
     // First: a call that hears of its end may destroy the connection, and `closed` is told after all calls.
     this.#gone = true;
     connection?.lost(why);
-    this.#keeper?.held.change(-this.heldBytes);
+    this.#keeper.held?.change(-this.heldBytes);
     this.heldBytes = 0;
     this.#forgetUnread();
     this.#loop.forget(this);
-    this.#closed(why);
+    this.#keeper.ended(why);
     if (!this.#socket.destroyed) this.#socket.destroySoon();
   }
+}
+
+function onData(this: Wired, chunk: Buffer): void {
+  this[WIRE].read(chunk);
+}
+
+function onDrain(this: Wired): void {
+  this[WIRE].drained();
+}
+
+function onEnd(this: Wired): void {
+  this[WIRE].peerEnded();
+}
+
+function onClose(this: Wired): void {
+  this[WIRE].tcpClosed();
 }
