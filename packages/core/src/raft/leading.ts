@@ -78,7 +78,7 @@ export function leaderTick(state: Raft, now: Millis, out: Out): void {
     startTransfer(state, undefined, now, out);
   for (const peer of leading.peers.values()) {
     if (peer.leaving !== undefined && now >= peer.leaving.until) leading.peers.delete(peer.id);
-    else retry(state, peer, now);
+    else retry(state, peer, now, out);
   }
   beat(state, leading, now, out);
 }

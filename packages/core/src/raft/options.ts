@@ -15,6 +15,8 @@ export interface RaftOptions {
   /** Entries of one message: about so many bytes, or one entry; and so many entries. */
   readonly messageBytesMax: number;
   readonly messageEntriesMax: number;
+  /** More than that goes to a peer only when it is known to lack it, not with the question. */
+  readonly probeBytesMax: number;
   /** Per peer, not answered yet. */
   readonly messagesInFlightMax: number;
   readonly bytesInFlightMax: number;
@@ -38,6 +40,7 @@ export const RAFT_DEFAULTS: RaftOptions = {
   retryMs: 400,
   messageBytesMax: 128 * 1024,
   messageEntriesMax: 1024,
+  probeBytesMax: 128 * 1024,
   messagesInFlightMax: 64,
   bytesInFlightMax: 8 * 1024 * 1024,
   chunkBytes: 256 * 1024,

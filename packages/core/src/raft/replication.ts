@@ -24,7 +24,8 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
     if (peer.isWaiting) return;
     peer.isWaiting = true;
     peer.sentAt = now;
-    sendAppend(state, peer, out);
+    // What is large goes when it is known that it is lacking, and once.
+    sendAppend(state, peer, out, pieceBytes(state, peer) > options.probeBytesMax ? "nothing" : "entries");
     return;
   }
   while (peer.next <= (peer.renewAt ?? log.last)) {
@@ -45,10 +46,16 @@ export function replicate(state: Raft, peer: Peer, now: Millis, out: Out): void 
   peer.toldCommit = commit;
 }
 
-function sendAppend(state: Raft, peer: Peer, out: Out): Append {
+/** Of the next message to it that carries entries. */
+function pieceBytes({ log }: Raft, { next }: Peer): number {
+  return next > log.last ? 0 : log.bytes(next, Math.min(log.pieceEnd(next), log.last));
+}
+
+/** @param carries  without entries it asks whether the peer has what was sent before. */
+function sendAppend(state: Raft, peer: Peer, out: Out, carries: "entries" | "nothing" = "entries"): Append {
   const { log, commit, term } = state;
   const first = peer.next;
-  const last = first > log.last ? log.last : Math.min(log.pieceEnd(first), log.last);
+  const last = carries === "nothing" || first > log.last ? first - 1 : Math.min(log.pieceEnd(first), log.last);
   const message: Append = {
     type: "append",
     term,
@@ -84,12 +91,18 @@ function beginSnapshot(state: Raft, peer: Peer): void {
   peer.transfer = { index, term, configuration, total: Math.max(1, bytes), acked: 0, sent: 0 };
 }
 
-/** What was not answered in time is sent again. */
-export function retry(state: Raft, peer: Peer, now: Millis): void {
+/**
+ * What was not answered in time is asked for: a peer that takes long to get or to write it is not sent it twice, and one to
+ * which it was lost says what it has (`takeRejected`).
+ */
+export function retry(state: Raft, peer: Peer, now: Millis, out: Out): void {
   if (now - peer.sentAt < state.options.retryMs) return;
   if (peer.mode === "probe") peer.isWaiting = false;
   else if (peer.mode === "pipeline") {
-    if (peer.flight.length > 0) probe(peer, peer.match + 1);
+    if (peer.flight.length === 0) return;
+    if (state.log.termOf(peer.next - 1) === undefined) return probe(peer, peer.match + 1);
+    peer.sentAt = now;
+    sendAppend(state, peer, out, "nothing");
   } else if (peer.transfer !== undefined) peer.transfer.sent = peer.transfer.acked;
 }
 

@@ -29,7 +29,7 @@ export class LocalGroup<C, R, M extends StateMachine<C, R>> {
   readonly #closing: Promise<void>[] = [];
   /** Members that are not open count as in reach. */
   reachesAll = false;
-  loses: (from: string, to: string) => boolean = () => false;
+  loses: (from: string, to: string, frame: Uint8Array) => boolean = () => false;
 
   /** @param directory  is removed with the group. */
   constructor(directory: string, voters: readonly string[]) {
@@ -176,7 +176,7 @@ export class LocalGroup<C, R, M extends StateMachine<C, R>> {
       !this.members.has(from) ||
       !this.members.has(to) ||
       this.#lives.get(from) !== life;
-    if (isLost() || this.loses(from, to)) return;
+    if (isLost() || this.loses(from, to, frame)) return;
     turn().then(() => {
       if (!isLost()) assert.equal(this.get(to).log.received(from, frame), undefined);
     });
