@@ -50,7 +50,7 @@ const BEYOND = [
   "| --- | --- | --- |",
   "| publish of a configuration, v1 to v3 | header `casMd5` | only if the content that is there has this md5; as in Nacos, a parameter of this name does nothing |",
   "| publish of a configuration, v1 to v3 | `validate=true` | refuses a content that does not parse as its type, or against its JSON schema, and says line and column |",
-  "| publish, v3 | `dryRun=true` | writes nothing; answers whether the content is valid, whether it changes anything, and how many listeners it would reach, by client version |",
+  "| publish, v3 | `dryRun=true` | writes nothing; answers whether the content is valid, whether it changes anything, and how many listeners it would reach at all members, by client version; `unanswered` names the members that did not say |",
   "| publish, v2 and v3 | `grayName`, `grayType`, `grayRuleExp`, `grayPriority` | a gray version with a name of its own, by a rule of the type `beta`, `tag`, `percentage` (`grayRuleExp=12.5`) or `label` (`grayRuleExp=zone=a\\|b,app=shop`) |",
   "| removal of a configuration | header `casMd5` | only if the version that is there has this md5 |",
   "| `GET .../cs/config/gray` | `grayName` | all gray versions in the order in which they are tried, without contents; one with its content |",

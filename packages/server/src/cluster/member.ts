@@ -3,6 +3,7 @@ import { unfound } from "@nacre/core/membership";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import { type Listeners, listenerPage } from "../config/listener-page.ts";
+import { reachedAnswer } from "../config/reached.ts";
 import type { Connections } from "../connections/connections.ts";
 import { type MemberLoad, obeyReload } from "../connections/loader.ts";
 import type { ProcessLoad } from "../metrics/load.ts";
@@ -151,6 +152,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       ...raft.calls,
       "naming.subscribers": (given) => subscriberPage(naming, given),
       "config.listeners": (given) => listenerPage(parts.listeners, given),
+      "config.reach": (given) => reachedAnswer(parts.listeners, given),
       "loader.reload": (given) => obeyReload(connections, given),
     },
     ...(parts.group !== undefined && { group: parts.group }),

@@ -12,6 +12,7 @@ import {
   text,
 } from "@nacre/protocol";
 import { type ListenerLine, type ListenerQuestion, listenerPageField } from "../config/listener-page.ts";
+import { type ReachQuestion, reachedField, type VersionCount } from "../config/reached.ts";
 import type { MemberLoad } from "../connections/loader.ts";
 import { type Subscriber, subscriberPageField } from "../naming/subscriber-page.ts";
 import { RAFT_ANSWERS, type RaftCalls } from "../ops/raft/wire.ts";
@@ -44,6 +45,8 @@ export interface PeerCalls extends ConvergeCalls, RaftCalls {
     given: ListenerQuestion & { readonly from: number };
     answered: Page<ListenerLine>;
   };
+  /** Who of yours would a publish reach? */
+  "config.reach": { given: ReachQuestion; answered: { readonly byVersion: readonly VersionCount[] } };
   /** Send away what you hold beyond `keep`, at most this share of all, to the redirected address. */
   "loader.reload": {
     given: { readonly keep: number; readonly share: number; readonly redirect: string };
@@ -119,6 +122,7 @@ const ANSWERS: { readonly [Name in PeerCallName]: Field<PeerCalls[Name]["answere
   "loader.reload": object({ moved: integer(0) }),
   "naming.subscribers": subscriberPageField,
   "config.listeners": listenerPageField,
+  "config.reach": reachedField,
   ...CONVERGE_ANSWERS,
   ...RAFT_ANSWERS,
   "diagnosis.report": { read: readMemberReport },

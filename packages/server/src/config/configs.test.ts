@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
 import { betaTarget, type GrayTarget, tagTarget } from "@nacre/core/config";
 import { type FailureName, RegistryError } from "@nacre/protocol";
+import { NO_PEERS } from "../cluster/peer-calls.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 import { turn } from "../storage/turn.ts";
 import type { ConfigsSetup } from "./configs.ts";
@@ -334,20 +335,24 @@ describe("a dry run", () => {
       gone.signal,
     );
     const dryRun = (content: string, gray?: GrayTarget) =>
-      member.configs.dryRun({
-        name: named("a"),
-        content,
-        fields: {},
-        ...(gray === undefined ? {} : { gray }),
-        terms: {},
-        by: BY,
-      });
+      member.configs.dryRun(
+        {
+          name: named("a"),
+          content,
+          fields: {},
+          ...(gray === undefined ? {} : { gray }),
+          terms: {},
+          by: BY,
+        },
+        NO_PEERS,
+      );
     assert.deepEqual(await dryRun("new"), {
       valid: true,
       problem: undefined,
       changes: true,
       listeners: 3,
       byVersion: { unknown: 2, HTTP: 1 },
+      unanswered: [],
     });
     assert.equal((await dryRun("new", betaTarget("10.0.0.2"))).listeners, 1);
     assert.equal((await dryRun("new", tagTarget("blue"))).listeners, 0);

@@ -20,6 +20,7 @@ import {
 } from "@nacre/core/config";
 import { type ConfigName, DEFAULT_CONFIG_TYPE, RegistryError } from "@nacre/protocol";
 import type { Clock, Timer } from "../clock.ts";
+import type { Peers } from "../cluster/peer-calls.ts";
 import type { Connections, Log } from "../connections/connections.ts";
 import { EffectQueue } from "../effect-queue.ts";
 import { Latency } from "../metrics/latency.ts";
@@ -37,6 +38,7 @@ import type { CheckContent, Cipher } from "./ports.ts";
 import type { ProposeConfig } from "./propose.ts";
 import { pushOf, receiversOf } from "./pushes.ts";
 import { reachOf } from "./reach.ts";
+import { clientVersionIn } from "./reached.ts";
 import { type Found, type Missing, Reader } from "./reader.ts";
 import { rollback } from "./rollback.ts";
 import { Sealing } from "./sealing.ts";
@@ -287,11 +289,11 @@ export class Configs implements ConfigService {
     return this.#imports.all(items, policy, by);
   }
 
-  async dryRun(publish: Publish): Promise<Reach> {
+  async dryRun(publish: Publish, peers: Peers): Promise<Reach> {
     const problem = await this.#problemOf(publish);
     const { state, store } = this;
-    const { connections } = this.#setup;
-    const reach = await reachOf({ state, store, connections, sealing: this.#sealing }, publish);
+    const here = { state, clientVersion: clientVersionIn(this.#setup.connections) };
+    const reach = await reachOf({ here, store, sealing: this.#sealing }, publish, peers);
     return { valid: problem === undefined, problem, ...reach };
   }
 

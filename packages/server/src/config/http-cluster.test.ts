@@ -5,18 +5,19 @@ import { type Peers, readAnswer } from "../cluster/peer-calls.ts";
 import { ConfigHttp } from "./http.fixture.ts";
 import { listenersAt } from "./http-common/listeners.ts";
 import { listenerPage } from "./listener-page.ts";
+import { reachedAnswer } from "./reached.ts";
 import { contentOf } from "./sealing.ts";
 
 let here: ConfigHttp;
 let there: ConfigHttp;
 
 /** `there`, asked over a wire, and one more member that does not answer. */
+const overWire = (value: unknown) => JSON.parse(JSON.stringify(value));
 const peers: Peers = {
-  ask: async (_memberId, name, given) =>
-    readAnswer(
-      name,
-      JSON.parse(JSON.stringify(await listenerPage(listenersAt(there), JSON.parse(JSON.stringify(given))))),
-    ),
+  async ask(_memberId, name, given) {
+    const answer = name === "config.reach" ? reachedAnswer : listenerPage;
+    return readAnswer(name, overWire(await answer(listenersAt(there), overWire(given))));
+  },
   askAll: async (name, given, timeoutMs) => [
     { memberId: "b", address: "10.0.0.2:8848", answer: await peers.ask("b", name, given, timeoutMs) },
     { memberId: "c", address: "10.0.0.3:8848", error: new RegistryError("peerUnreachable", "no answer") },
@@ -28,7 +29,8 @@ beforeEach(() => {
   here.peers = peers;
   there = new ConfigHttp();
   for (const { connections } of [here, there])
-    connections.get = (id) => ({ clientIp: id.split(" ")[0], remoteIp: "192.168.0.1" }) as never;
+    connections.get = (id) =>
+      ({ clientIp: id.split(" ")[0], remoteIp: "192.168.0.1", clientVersion: id.split(" ")[1] }) as never;
 });
 afterEach(() => Promise.all([here.close(), there.close()]));
 
@@ -85,5 +87,54 @@ describe("who listens", () => {
   test("comes from a member in pages", async () => {
     for (let at = 0; at < 1001; at++) listen(there, `10.2.${at >> 8}.${at & 255}`, "app.yaml", "one");
     assert.equal(Object.keys(await status(ofConfig)).length, 1001);
+  });
+});
+
+describe("a dry run", () => {
+  const dryRun = async (base: string, content: string, more: object = {}) =>
+    (await here.call(`POST ${base}/config`, { dataId: "app.yaml", groupName: "g", content, dryRun: "true", ...more }))
+      .json.data;
+
+  for (const base of ["/v3/admin/cs", "/v3/console/cs"])
+    test(`at ${base} counts who would be told at all members, and names those that did not answer`, async () => {
+      listen(here, "10.1.1.1 Java:v3", "app.yaml", "");
+      listen(there, "10.1.1.2 Java:v3", "app.yaml", "");
+      listen(there, "10.1.1.3 Go:v2", "app.yaml", "");
+      listen(there, "10.1.1.4 Go:v2", "db.yaml", "");
+      const { listeners, byVersion, unanswered } = await dryRun(base, "new");
+      assert.deepEqual({ listeners, byVersion }, { listeners: 3, byVersion: { "Java:v3": 2, "Go:v2": 1 } });
+      assert.deepEqual(unanswered, ["10.0.0.3:8848"]);
+    });
+
+  test("counts at all members only whom a gray version is for", async () => {
+    listen(here, "10.1.1.1 Java:v3", "app.yaml", "");
+    for (const ip of ["10.1.1.2", "10.1.1.3"])
+      there.configs.listen({
+        clientId: `${ip} Go:v2`,
+        labels: { ClientIp: ip },
+        contexts: [{ name: { dataId: "app.yaml", group: "g", namespace: "public" }, form: "given", md5: "" }],
+      });
+    const { json } = await here.call(
+      "POST /v3/admin/cs/config",
+      { dataId: "app.yaml", groupName: "g", content: "new", dryRun: "true" },
+      { betaIps: "10.1.1.3" },
+    );
+    assert.deepEqual(json.data.byVersion, { "Go:v2": 1 });
+  });
+
+  test("asks nobody when nothing would change", async () => {
+    await here.publish("app.yaml", "same");
+    here.peers = { ...peers, askAll: () => assert.fail("asked") };
+    const { changes, listeners, unanswered } = await dryRun("/v3/admin/cs", "same");
+    assert.deepEqual({ changes, listeners, unanswered }, { changes: false, listeners: 0, unanswered: [] });
+  });
+
+  test("tells 100 versions apart, whatever clients call themselves", async () => {
+    for (let at = 0; at < 90; at++) {
+      listen(here, `10.1.1.1 here:${at}`, "app.yaml", "");
+      listen(there, `10.1.1.2 there:${at}`, "app.yaml", "");
+    }
+    const { listeners, byVersion } = await dryRun("/v3/admin/cs", "new");
+    assert.deepEqual([listeners, Object.keys(byVersion).length, byVersion.others], [180, 101, 80]);
   });
 });

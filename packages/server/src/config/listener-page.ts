@@ -12,6 +12,7 @@ import {
 } from "@nacre/protocol";
 import type { Page } from "../cluster/peer-calls.ts";
 import { inTurns } from "../storage/turn.ts";
+import type { ReachableHere } from "./reached.ts";
 
 /** Who listens to a configuration; or what is listened to from an address, without a namespace in all of them. */
 export type ListenerQuestion =
@@ -25,8 +26,7 @@ export interface ListenerLine {
 }
 
 /** What a member knows of those who are connected to it, and nobody else does. */
-export interface Listeners {
-  readonly state: ConfigState;
+export interface Listeners extends ReachableHere {
   readonly ipOf: IpOf;
 }
 
@@ -54,7 +54,7 @@ export async function listenerPage(listeners: Listeners, given: unknown): Promis
 
 /** The md5 by address, or by key. */
 export function ownListeners(
-  { state, ipOf }: Listeners,
+  { state, ipOf }: Pick<Listeners, "state" | "ipOf">,
   asked: ListenerQuestion,
 ): Promise<ReadonlyMap<string, string>> {
   const { name } = asked;

@@ -15,6 +15,7 @@ import type {
   Version,
 } from "@nacre/core/config";
 import type { ConfigName } from "@nacre/protocol";
+import type { Peers } from "../cluster/peer-calls.ts";
 import type { ConfigStore } from "../storage/config-store.ts";
 
 /**
@@ -43,8 +44,8 @@ export interface ConfigService {
     policy: ImportPolicy,
     by: Operator,
   ): Promise<Imported>;
-  /** What a publish would reach, without writing: see `Reach`. */
-  dryRun(publish: Publish): Promise<Reach>;
+  /** What a publish would reach at this member and at others, without writing: see `Reach`. */
+  dryRun(publish: Publish, peers: Peers): Promise<Reach>;
 
   /** The content as a reader of v1 and v2 HTTP gets it, and as exports carry it: decrypted where this server has the key. */
   decrypted(name: ConfigName, content: string, encryptedDataKey: string): Promise<string>;
@@ -130,10 +131,12 @@ export interface Reach {
   readonly problem: string | undefined;
   /** Whether the content differs from what is stored. */
   readonly changes: boolean;
-  /** Listeners over gRPC and held polls whose version would change. */
+  /** Listeners over gRPC and held polls whose version would change, at all members that answered. */
   readonly listeners: number;
-  /** By the version text of the client, such as `Nacos-Java-Client:v2.5.1`. */
+  /** By the version text of the client, such as `Nacos-Java-Client:v2.5.1`; what is beyond 100 of them as `others`. */
   readonly byVersion: Readonly<Record<string, number>>;
+  /** Addresses of the members that did not say who listens there. */
+  readonly unanswered: readonly string[];
 }
 
 export interface NamespaceInfo extends Namespace {

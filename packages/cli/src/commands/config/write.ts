@@ -162,11 +162,13 @@ async function showReach(http: Http, publish: Publish, options: SetOptions, cont
   show(context, options, reach, () => {
     const listeners = Number(fieldOf(reach, "listeners") ?? 0);
     const versions = Object.entries((fieldOf(reach, "byVersion") as object | undefined) ?? {});
+    const unanswered = (fieldOf(reach, "unanswered") as readonly string[] | undefined) ?? [];
     const changes = fieldOf(reach, "changes") === false ? "It would change nothing" : "It would change the content";
     return [
       ...(valid ? [] : [`The content is wrong: ${String(fieldOf(reach, "problem"))}`]),
       `${changes} and be told to ${listeners} ${listeners === 1 ? "listener" : "listeners"}.`,
       ...versions.map(([version, count]) => `  ${count}  ${version}`),
+      ...unanswered.map((address) => `  not counted, because it did not answer: ${address}`),
       "",
     ].join("\n");
   });

@@ -4,6 +4,7 @@ import { everyPageOfAll, type Peers } from "../../cluster/peer-calls.ts";
 import type { Connections } from "../../connections/connections.ts";
 import { inTurns } from "../../storage/turn.ts";
 import { type ListenerQuestion, type Listeners, ownListeners } from "../listener-page.ts";
+import { clientVersionIn } from "../reached.ts";
 import type { ConfigService } from "../service.ts";
 import type { ConfigHttpDeps } from "./deps.ts";
 
@@ -77,5 +78,5 @@ export function listenersAt(deps: {
     const connection = deps.connections.get(id);
     return connection === undefined ? undefined : connection.clientIp || connection.remoteIp;
   };
-  return { state: deps.configs.state, ipOf };
+  return { state: deps.configs.state, ipOf, clientVersion: clientVersionIn(deps.connections) };
 }

@@ -30,7 +30,7 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
 
   async function publish(params: Params, call: Call): Promise<Answer> {
     const publish = publishIn(params, call, V3);
-    if (params.boolean("dryRun", false)) return result(await configs.dryRun(publish));
+    if (params.boolean("dryRun", false)) return result(await configs.dryRun(publish, deps.peers));
     await configs.publish(publish);
     return result(true);
   }
