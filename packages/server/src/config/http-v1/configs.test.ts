@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { ConfigCommand } from "@nacre/core/config";
+import { RegistryError } from "@nacre/protocol";
+import { neverReplaced } from "@nacre/testkit/log-suite";
+import { openMemoryLog } from "../../storage/memory-log.ts";
 import { ConfigHttp } from "../http.fixture.ts";
 
 let http: ConfigHttp;
@@ -66,6 +70,31 @@ describe("a publish of v1", () => {
     );
     assert.equal((await get()).text, "1");
     assert.equal((await cas(md5("1").toUpperCase())).text, "true");
+  });
+
+  for (const [failure, status] of [
+    ["dataAccess", 500],
+    ["outcomeUnknown", 500],
+    ["unavailable", 503],
+    ["notApplied", 503],
+  ] as const)
+    test(`that fails with ${failure} says why, and not false, which is told of what was decided`, async () => {
+      http.configs.publish = async () => {
+        throw new RegistryError(failure, "the reason");
+      };
+      const answer = await http.call(`POST ${at}&content=x`);
+      assert.deepEqual([answer.status, answer.text], [status, "the reason"]);
+    });
+
+  test("that comes while the server stops is refused with the reason", async () => {
+    const log = openMemoryLog<ConfigCommand, unknown>({
+      machine: { load() {}, apply: () => assert.fail("applied"), replace: neverReplaced },
+    });
+    await log.close();
+    http.configs.attach({ durable: log, store: log.configs });
+    const answer = await http.call(`POST ${at}&content=x`);
+    assert.equal(answer.status, 503);
+    assert.match(String(answer.text), /the server is stopping/);
   });
 
   test("with validate=true is refused with the line and the column", async () => {

@@ -45,11 +45,12 @@ function failureOf(
   failsWith: ConfigRow["failsWith"],
   wall: () => number,
 ): Answer | undefined {
-  const { http, api } = FAILURES[failure];
+  const { http, api, retry } = FAILURES[failure];
   if (failure === "parameterMissing") return errorObject(http, message, call.uri, wall());
   if (failure === "invalidParameter") return text(`caused: ${message};`, http);
-  // Clients of 1.x read nothing else from it.
-  if (failsWith === "false" && http === 500 && failure !== "serverError") return json(false, http);
+  // What was decided. Of anything else `false` would be untrue, or hide from operators what to mend.
+  const isDecided = http === 500 && retry === "never" && failure !== "outcomeUnknown";
+  if (failsWith === "false" && isDecided) return json(false, http);
   if (http === 200) return restResult(null, message, api);
   return undefined;
 }
