@@ -79,23 +79,27 @@ function sum(counts: Counts): number {
   return [...counts.values()].reduce((total, count) => total + count, 0);
 }
 
-/** Without those that may be away for minutes of their own accord. */
-function quickOf(counts: Counts): number {
-  return sum(new Map([...counts].filter(([version]) => !version.includes("Python"))));
-}
-
 /** Connections of clients at each member. */
 function shares({ cluster }: Stage): Promise<number[]> {
   return Promise.all(cluster.members.map(async (each) => sum(await connectionsOf([each]))));
 }
 
-/** Until no member has more than one above the average: two minutes of quiet, one of watching, then one a second. */
-async function even(stage: Stage, clients: number): Promise<number> {
+/** Those of Python may be away for minutes of their own accord. */
+const AWAY = /Python/;
+
+/**
+ * Until each client of before is connected and no member has more than one above the average: two minutes of quiet, one of
+ * watching, then one a second.
+ */
+async function even(stage: Stage, before: Counts): Promise<number> {
   return stage.until(EVEN_MAX_MS, async () => {
+    const now = await connectionsOf(stage.cluster.running);
     const counts = await shares(stage);
-    const isWhole = quickOf(await connectionsOf(stage.cluster.running)) >= clients;
-    const isEven = Math.max(...counts) <= clients / counts.length + 1;
-    return isWhole && isEven ? [] : [`connections are ${counts.join(", ")}`];
+    const missing = [...before]
+      .filter(([version, count]) => !AWAY.test(version) && (now.get(version) ?? 0) < count)
+      .map(([version, count]) => `of ${version} ${now.get(version) ?? 0} of ${count} are connected`);
+    const isEven = Math.max(...counts) <= sum(before) / counts.length + 1;
+    return isEven ? missing : [...missing, `connections are ${counts.join(", ")}`];
   });
 }
 
@@ -262,7 +266,7 @@ export const fleet: Act = {
       async run(stage) {
         await stage.settled(bound(5000));
         // Right after the restarts a client may be counted twice, or not at all.
-        const clients = quickOf(await connectionsOf(stage.cluster.running));
+        const clients = await connectionsOf(stage.cluster.running);
         const from = performance.now();
         const stopsMs: number[] = [];
         for (const member of stage.cluster.members) {
@@ -272,10 +276,18 @@ export const fleet: Act = {
         }
         await stage.settled(bound(6000));
         await pause(LATE_MS);
-        const said = [noFailures(stage, from), nothingShrank(stage, from)];
+        noFailures(stage, from);
+        nothingShrank(stage, from);
         const before = await shares(stage);
-        const evenMs = isLong ? await even(stage, clients) : undefined;
-        const evened = evenMs === undefined ? "" : `, even after ${ms(evenMs)}: ${(await shares(stage)).join(", ")}`;
+        let evened = "";
+        if (isLong) {
+          const evenMs = await even(stage, clients);
+          evened = `, even after ${ms(evenMs)}: ${(await shares(stage)).join(", ")}`;
+          // Those that were sent elsewhere last have to be kept until they have said again what they publish.
+          await stage.settled(bound(SLOW_MAX_MS));
+          await pause(LATE_MS);
+        }
+        const said = [noFailures(stage, from), nothingShrank(stage, from)];
         return `stops took ${stopsMs.map(ms).join(", ")}; ${said.join("; ")}; connections then ${before.join(", ")}${evened}`;
       },
     },

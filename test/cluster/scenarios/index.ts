@@ -1,5 +1,6 @@
 import type { Act } from "../lib/scenario.ts";
 import { chaos } from "./chaos.ts";
+import { checks } from "./checks.ts";
 import { clients } from "./clients.ts";
 import { cuts } from "./cuts.ts";
 import { fleet } from "./fleet.ts";
@@ -7,4 +8,4 @@ import { group } from "./group.ts";
 import { lists } from "./lists.ts";
 import { voters } from "./voters.ts";
 
-export const ACTS: readonly Act[] = [fleet, cuts, lists, clients, group, voters, chaos];
+export const ACTS: readonly Act[] = [fleet, cuts, lists, clients, group, checks, voters, chaos];
