@@ -106,7 +106,10 @@ export const checks: Act = {
         const checkedBy = (member: MemberProcess, maxMs: number, since: number) =>
           stage.until(
             maxMs,
-            () => targets.flatMap((each) => (each.by(since).includes(member.name) ? [] : [`${member.name} does not check`])),
+            () =>
+              targets.flatMap((each) =>
+                each.by(since).includes(member.name) ? [] : [`${member.name} does not check`],
+              ),
             since,
           );
         try {

@@ -44,6 +44,8 @@ export interface Tracked {
   proposed: boolean | undefined;
   okRun: number;
   failRun: number;
+  /** The period of checking from which the runs are. */
+  period: number;
   intervalMs: Millis;
   /** The entry in `deadlines` or `waiting` that counts; one with another number is stale. 0: not scheduled. */
   turn: number;
@@ -58,6 +60,8 @@ export interface Turn {
 
 export interface HealthState {
   params: HealthParams;
+  /** Grows each time checking is switched on: what was counted before is not in a row with what comes. */
+  period: number;
   readonly inFlightMax: number;
   readonly targets: Map<TargetKey, Tracked>;
   /** For a change of a cluster's checker: only the targets of one service are looked at. */
@@ -86,6 +90,7 @@ export function newHealth(
 ): HealthState {
   return {
     params,
+    period: 0,
     inFlightMax,
     targets: new Map(),
     byService: new Map(),

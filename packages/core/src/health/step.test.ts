@@ -303,6 +303,16 @@ describe("while checking is switched off", () => {
     assert.deepEqual(bench.send({ type: "tick" }), []);
     assert.equal(checks(bench.send({ type: "paramsChanged", params: DEFAULT_HEALTH_PARAMS })).length, 2);
   });
+
+  test("the count is forgotten: another member may have seen other results meanwhile", () => {
+    const bench = newBench();
+    bench.track(target(1));
+    assert.deepEqual(bench.see("fail", "fail"), []);
+    bench.send({ type: "paramsChanged", params: off });
+    bench.send({ type: "paramsChanged", params: DEFAULT_HEALTH_PARAMS });
+    assert.deepEqual(bench.see("fail", "fail"), []);
+    assert.deepEqual(healths(bench.see("fail")), [false]);
+  });
 });
 
 describe("any history", () => {

@@ -77,6 +77,7 @@ export function step(health: HealthState, event: HealthEvent, now: Millis): Heal
     }
     case "paramsChanged":
       assert(event.params.checkTimes >= 1, "H8: checkTimes is at least 1");
+      if (event.params.enabled && !health.params.enabled) health.period++;
       health.params = event.params;
       return start(health, now);
     case "healthChanged": {
@@ -110,6 +111,7 @@ function track(health: HealthState, target: Target, healthy: boolean, random: nu
     proposed: undefined,
     okRun: 0,
     failRun: 0,
+    period: health.period,
     intervalMs: 0,
     turn: 0,
     run: 0,
@@ -169,13 +171,18 @@ function checked(
   const type = tracked.target.check.checker.type as CheckType;
   tracked.intervalMs = nextInterval(health.params.intervals[type], tracked.intervalMs, event.rtMs);
   schedule(health, tracked, now);
-  const effects = health.params.enabled ? count(tracked, event, health.params.checkTimes) : [];
+  const effects = health.params.enabled ? count(health, tracked, event) : [];
   return [...effects, ...start(health, now)];
 }
 
 /** Counts a result and proposes a change of health where the rule asks for one (H1, H2). */
-function count(tracked: Tracked, result: { outcome: Outcome; reason: string }, checkTimes: number): HealthEffect[] {
+function count(
+  { params: { checkTimes }, period }: HealthState,
+  tracked: Tracked,
+  result: { outcome: Outcome; reason: string },
+): HealthEffect[] {
   const ok = result.outcome === "ok";
+  if (tracked.period !== period) Object.assign(tracked, { okRun: 0, failRun: 0, period });
   tracked.okRun = ok ? tracked.okRun + 1 : 0;
   tracked.failRun = ok ? 0 : tracked.failRun + 1;
   if (tracked.healthy === ok || tracked.proposed === ok) return [];
