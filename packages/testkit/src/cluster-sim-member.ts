@@ -157,7 +157,7 @@ export class SimMember {
       directory: `${DATA}/clients`,
       membership: { ...breakage.membership },
       distro: { ...breakage.distro },
-      fingerprint: machine.fingerprint,
+      fingerprint: () => machine.fingerprint,
       host: undefined,
       port: MAIN_PORT,
       portOffset: CLUSTER_PORT_OFFSET,

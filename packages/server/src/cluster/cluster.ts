@@ -51,8 +51,8 @@ export interface ClusterSetup {
   readonly directory: string | undefined;
   readonly membership: Partial<MembershipOptions>;
   readonly distro: Partial<DistroOptions>;
-  /** Of the identity token that members show each other. */
-  readonly fingerprint: string;
+  /** Of the identity token that members show each other; not asked for before there is another one. */
+  readonly fingerprint: () => string;
   /** What an operator says this member's host is. */
   readonly host: string | undefined;
   /** The main port. */
@@ -192,7 +192,9 @@ export class Cluster {
         joined,
         protocol: CLUSTER_PROTOCOL,
         version: VERSION,
-        fingerprint: setup.fingerprint,
+        get fingerprint() {
+          return setup.fingerprint();
+        },
         port: setup.port,
         host: setup.host,
       },

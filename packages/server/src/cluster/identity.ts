@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
-import { nodeCrypto } from "../node-crypto.ts";
 import { StartError } from "../running.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
 import { ofLaterVersion } from "../storage/versions.ts";
+import { randomBelow, randomId } from "../system-random.ts";
 import { COUNT_MAX } from "./links/limits.ts";
 
 /** What a member is, beyond one run of it. Addresses are no part of that: they may change. */
@@ -65,7 +65,7 @@ export const OPENINGS_MAX = 1024;
 export async function openIdentity(
   directory: string | undefined,
   files: Files = nodeFiles,
-  draw: (end: number) => number = (end) => nodeCrypto().randomInt(1, end),
+  draw: (end: number) => number = randomBelow,
 ): Promise<OpenedIdentity> {
   const folder = (work: Promise<void>): Promise<void> =>
     work.catch((thrown: unknown) => {
@@ -74,10 +74,9 @@ export async function openIdentity(
   if (directory !== undefined) await folder(files.makeDirectory(directory));
   const held = directory === undefined ? undefined : await readIdentity(files, directory);
   const fresh = held === undefined;
-  const { randomUUID } = nodeCrypto();
   let identity: Identity = held ?? {
-    memberId: randomUUID(),
-    clusterId: randomUUID(),
+    memberId: randomId(),
+    clusterId: randomId(),
     settled: false,
     incarnation: 0,
     epoch: 0,
@@ -111,10 +110,7 @@ export async function openIdentity(
  * @param draw  a whole number from 1 up to, not including, the one given.
  * @throws RegistryError `illegalState` when there is none left.
  */
-export function nextEpoch(
-  epoch: number,
-  draw: (end: number) => number = (end) => nodeCrypto().randomInt(1, end),
-): number {
+export function nextEpoch(epoch: number, draw: (end: number) => number = randomBelow): number {
   const next = epoch + draw(EPOCH_STEP_MAX);
   if (next > EPOCH_MAX)
     throw new RegistryError("illegalState", `the group is in epoch ${epoch}, and there is none after it`);

@@ -91,6 +91,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     parts;
   const tls = await linkTls(options);
   let lookup: Lookup | undefined;
+  let fingerprint: string | undefined;
 
   const members = membersOf({
     cluster: () => cluster,
@@ -136,7 +137,10 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
     directory: directory && join(directory, "clients"),
     membership: membershipOptions(options),
     distro: distroOptions(options),
-    fingerprint: fingerprintOf(options),
+    fingerprint: () => {
+      fingerprint ??= fingerprintOf(options);
+      return fingerprint;
+    },
     host: ownHost(options),
     port: address.port,
     portOffset: options.clusterPortOffset,
