@@ -47,7 +47,14 @@ async function install(files: Files, log: LogFile, bytes: Buffer): Promise<void>
   const replacement = { put: () => {}, rows: () => [].values(), heads: none, staged: none, save: () => {} };
   const store = {
     mark: EMPTY,
-    replace: () => ({ ...replacement, begin: () => {}, indexes: () => [], removals: () => [], commit: () => {} }),
+    replace: () => ({
+      ...replacement,
+      begin: () => {},
+      indexes: () => [],
+      removals: () => [],
+      *prepare() {},
+      commit: () => {},
+    }),
   } as unknown as Store;
   const snapshots = { without: (work: () => Promise<unknown>) => work() } as unknown as Snapshots;
   const applier = new Applier({ machine, saver, mark: EMPTY });

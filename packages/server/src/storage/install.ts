@@ -66,6 +66,7 @@ async function switchState<C, R>(
     await saver.perform(next.indexes());
     const replacing = machine.replace();
     await give(replacing, next);
+    await inTurns(next.prepare());
     isBegun = true;
     await received.begin();
     await replacing.finish(mark.index, () => next.commit(mark));

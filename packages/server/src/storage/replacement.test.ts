@@ -53,7 +53,10 @@ async function replaceBy({ store, thread }: Opened, rows: readonly SnapshotRow[]
   const heads: string[] = [];
   for await (const { name } of next.heads()) heads.push(name.dataId);
   const keyed = [...next.rows()];
-  if (index !== undefined) next.commit({ ...EMPTY, index });
+  if (index !== undefined) {
+    for (const _ of next.prepare());
+    next.commit({ ...EMPTY, index });
+  }
   await thread.perform(next.removals());
   return { heads, keyed };
 }
@@ -129,7 +132,7 @@ describe("another state in a store in use", () => {
     next.put(NEW);
     next.save();
     await thread.perform(next.indexes());
-    assert.deepEqual(await held(opening), before);
+    for (const _ of next.prepare()) assert.deepEqual(await held(opening), before);
     next.commit({ ...EMPTY, index: 2 });
     assert.equal((await held(opening)).index, 2);
     await thread.perform(next.removals());

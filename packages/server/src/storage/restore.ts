@@ -41,6 +41,8 @@ export async function fillStore(files: Files, path: string, next: Replacement, s
       }
     }
     await inTurns(puts());
+    // The last of them may have used up a slice.
+    await turn();
     next.save();
     saved();
     await turn();

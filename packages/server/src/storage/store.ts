@@ -51,6 +51,9 @@ export interface Replacement {
   rows(): IterableIterator<Row>;
   heads(): AsyncIterable<ConfigHead>;
   staged(): AsyncIterable<StagedRow>;
+  /** What of `commit` can be done before it: nothing is read of the new state in between, and readers see the old one. */
+  prepare(): Generator<undefined, void>;
+  /** After `prepare`. */
   commit(mark: Mark): void;
   /** Statements to be performed between the last row and the commit, each of which may take long: elsewhere. */
   indexes(): readonly string[];
@@ -270,9 +273,11 @@ function storeIn(database: Database.Database, { view, reader, failed }: Surround
         async *staged() {
           if (holdsAny(database, nameBeside("staged_config"))) yield* (await tablesBeside()).staged();
         },
-        commit(after) {
+        *prepare() {
           if (!database.inTransaction) begin.run();
-          switchTables(database);
+          yield* switchTables(database);
+        },
+        commit(after) {
           entries.setMark(after);
           commit.run();
           mark = after;

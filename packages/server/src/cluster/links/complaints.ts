@@ -1,9 +1,14 @@
 import type { Clock } from "../../clock.ts";
 
 const AGAIN_MS = 600_000;
-const KNOWN_MAX = 256;
+/** Things that are remembered, and so the most that is said within `AGAIN_MS`. */
+export const KNOWN_MAX = 256;
 
-/** Says each thing once in a while: a peer that does something wrong does it again every second. */
+/**
+ * Says each thing once in a while: a peer that does something wrong does it again every second. Once `KNOWN_MAX` things
+ * were said nothing new is, until the oldest was said long enough ago: strangers by the thousand fill no disk with lines.
+ * What is not said is counted all the same, where it happens.
+ */
 export class Complaints {
   readonly #clock: Clock;
   /** The oldest first. */
@@ -16,14 +21,12 @@ export class Complaints {
   /** @returns whether it is to be said now. */
   isNew(what: string): boolean {
     const now = this.#clock.now();
-    const saidAt = this.#said.get(what);
-    if (saidAt !== undefined && now - saidAt < AGAIN_MS) return false;
-    this.#said.delete(what);
-    this.#said.set(what, now);
-    if (this.#said.size > KNOWN_MAX) {
-      const [oldest] = this.#said.keys();
-      this.#said.delete(oldest as string);
+    for (const [said, at] of this.#said) {
+      if (now - at < AGAIN_MS) break;
+      this.#said.delete(said);
     }
+    if (this.#said.has(what) || this.#said.size >= KNOWN_MAX) return false;
+    this.#said.set(what, now);
     return true;
   }
 }

@@ -37,10 +37,12 @@ export function nameBeside<Name extends TableName | "rows">(name: Name): `${type
   return `${NEXT}${name}`;
 }
 
-/** Within a transaction of the caller. */
-export function switchTables(database: Database.Database): void {
-  for (const name of ["rows", ...CONFIG_TABLES])
+/** Within a transaction of the caller. Yields after each table: to rename one takes a millisecond. */
+export function* switchTables(database: Database.Database): Generator<undefined, void> {
+  for (const name of ["rows", ...CONFIG_TABLES]) {
     database.exec(`ALTER TABLE ${name} RENAME TO ${LAST}${name}; ALTER TABLE ${NEXT}${name} RENAME TO ${name}`);
+    yield;
+  }
 }
 
 /** What removes the tables that are not read. */

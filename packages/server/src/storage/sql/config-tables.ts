@@ -8,8 +8,10 @@ import { SqlConfigs } from "./sql-configs.ts";
 import type { Sqlite } from "./sqlite.ts";
 import { reads } from "./statements.ts";
 
-/** Rows that are loaded at a time. */
-const LOAD_ROWS = 1000;
+/** Rows that are loaded at a time: a millisecond or two. */
+const LOAD_ROWS = 100;
+/** How long rows are loaded, and taken by who asked for them, before the event loop gets its turn. */
+const SLICE_MS = 4;
 
 export interface ConfigTables {
   readonly configs: ConfigStore;
@@ -31,8 +33,9 @@ export function openConfigTables(sqlite: Sqlite, reading: Sqlite): ConfigTables 
     configs: new SqlConfigs(reading),
     apply: (writes) => applyWrites(sqlite, writes),
     async *heads() {
+      const slices = new LoadSlices();
       for (const query of [reads.formalHeads, reads.grayHeads]) {
-        for (let from = 0, more = true; more; await turn()) {
+        for (let from = 0, more = true; more; await slices.rest()) {
           const rows = sqlite.all<HeadRow>(query({ from, max: LOAD_ROWS }));
           for (const row of rows) yield headOf(row);
           from = rows.at(-1)?.id ?? 0;
@@ -41,7 +44,8 @@ export function openConfigTables(sqlite: Sqlite, reading: Sqlite): ConfigTables 
       }
     },
     async *staged() {
-      for (let importId = "", position = -1, more = true; more; await turn()) {
+      const slices = new LoadSlices();
+      for (let importId = "", position = -1, more = true; more; await slices.rest()) {
         const rows = sqlite.all<StagedTableRow>(reads.stagedHeads({ importId, position, max: LOAD_ROWS }));
         for (const row of rows) yield stagedOf(row);
         const last = rows.at(-1);
@@ -51,4 +55,15 @@ export function openConfigTables(sqlite: Sqlite, reading: Sqlite): ConfigTables 
       }
     },
   };
+}
+
+class LoadSlices {
+  #endsAt = performance.now() + SLICE_MS;
+
+  /** Lets others have their turn once the slice is used up. */
+  async rest(): Promise<void> {
+    if (performance.now() < this.#endsAt) return;
+    await turn();
+    this.#endsAt = performance.now() + SLICE_MS;
+  }
 }
