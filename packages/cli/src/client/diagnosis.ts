@@ -14,6 +14,8 @@ export interface MemberView {
   readonly address: string;
   readonly answered: boolean;
   readonly ready: boolean;
+  /** It has just started and tells of nothing yet. */
+  readonly settling: boolean;
   readonly version: string;
   /** Why it is not ready, or why there is no answer. */
   readonly sentence: string | undefined;
@@ -39,6 +41,7 @@ export function diagnosisIn(data: unknown): DiagnosisView | undefined {
       address: textIn(fieldOf(member, "member"), "address"),
       answered: fieldOf(member, "answered") === true,
       ready: fieldOf(member, "ready") === true,
+      settling: fieldOf(member, "settling") === true,
       version: textIn(member, "version"),
       sentence: givenIn(member, "sentence"),
     })),

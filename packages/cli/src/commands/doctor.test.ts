@@ -50,6 +50,15 @@ describe("nacre doctor", () => {
     assert.deepEqual(ran, { code: 0, out: "Nothing is wrong: 2 members, all ready.\n", err: "" });
   });
 
+  test("does not say so of a member that started a moment ago", async (context) => {
+    const members = [READY[0], { ...READY[1], settling: true }];
+    const server = await member(context, { by: A, members, findings: [] });
+    const { code, out } = await nacre(["doctor", "--server", server]);
+    assert.equal(code, 0);
+    assert.match(out, /No finding yet: 10\.0\.0\.2:8848 started a moment ago .* ask again in ten seconds\.\n$/);
+    assert.doesNotMatch(out, /Nothing is wrong/);
+  });
+
   test("shows members, findings and what to do, and ends with 1 for an error", async (context) => {
     const members = [READY[0], { member: B, answered: false, sentence: "no answer within 2 s" }];
     const server = await member(context, { by: A, members, findings: [DOWN] });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { minutes, seconds } from "../lib/units.ts";
 import { CATALOGUE } from "./catalogue/index.ts";
-import { diagnose, newDiagnosis } from "./diagnose.ts";
+import { diagnose, isSettling, newDiagnosis } from "./diagnose.ts";
 import {
   calm,
   distroPeer,
@@ -89,6 +89,8 @@ describe("a finding", () => {
     const line = new TimeLine();
     const starting = { ...DOWN, process: { ...DOWN.process, startedAt: NOON } };
     assert.deepEqual(line.run(20, starting), ["8 +MEMBER_DOWN"]);
+    assert.ok(isSettling(starting, NOON + seconds(8) - 1), "and as long as nothing is told, that is said");
+    assert.ok(!isSettling(starting, NOON + seconds(8)));
   });
 });
 

@@ -36,6 +36,11 @@ export interface Diagnosis {
   readonly cleared: readonly Finding[];
 }
 
+/** Whether nothing is told yet, so that no finding does not mean that nothing is wrong. */
+export function isSettling({ process }: Pick<DiagnosisFacts, "process">, now: Millis): boolean {
+  return now - process.startedAt < QUIET_MS;
+}
+
 export function newDiagnosis(): DiagnosisState {
   return { held: new Map(), memory: newMemory() };
 }
@@ -43,7 +48,7 @@ export function newDiagnosis(): DiagnosisState {
 /** The only way the state changes. Called about once a second; equal facts and moments give equal findings (G1). */
 export function diagnose(state: DiagnosisState, facts: DiagnosisFacts, now: Millis): Diagnosis {
   const { held, memory } = state;
-  const { startedAt } = facts.process;
+  const settles = isSettling(facts, now);
   remember(memory, facts, now);
   const view = viewOf(facts, memory, now);
   const isTold = (): Held[] => [...held.values()].filter(({ told }) => told);
@@ -62,7 +67,7 @@ export function diagnose(state: DiagnosisState, facts: DiagnosisFacts, now: Mill
     // Its time begins anew when what hid it has ended: consequences take a moment to mend (G3).
     const others = [...held.values()].filter((other) => other.told || other.seenAt === now);
     if (isHidden(toldOf(one), others.map(toldOf), view.self.id)) one.from = now;
-    else if (now - one.from >= CATALOGUE[one.code].afterMs && now - startedAt >= QUIET_MS) one.told = true;
+    else if (now - one.from >= CATALOGUE[one.code].afterMs && !settles) one.told = true;
   }
   const raised = isTold();
   for (const one of raised)

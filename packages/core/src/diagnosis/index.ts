@@ -1,5 +1,5 @@
 export { CATALOGUE } from "./catalogue/index.ts";
-export { type Diagnosis, type DiagnosisState, diagnose, newDiagnosis } from "./diagnose.ts";
+export { type Diagnosis, type DiagnosisState, diagnose, isSettling, newDiagnosis } from "./diagnose.ts";
 export type * from "./facts.ts";
 export * from "./finding.ts";
 export { HIDING, type Hiding } from "./hides.ts";

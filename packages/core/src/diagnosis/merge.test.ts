@@ -197,10 +197,26 @@ describe("the view of a cluster", () => {
     assert.deepEqual(by, member("a"));
     assert.deepEqual(findings, []);
     assert.deepEqual(members, [
-      { member: member("a"), answered: true, ready: true, sentence: undefined, version: "0.2.0" },
-      { member: member("b"), answered: true, ready: true, sentence: undefined, version: "0.2.0" },
-      { member: member("c"), answered: false, ready: undefined, sentence: "no answer within 2 s", version: undefined },
+      { member: member("a"), answered: true, ready: true, settling: false, sentence: undefined, version: "0.2.0" },
+      { member: member("b"), answered: true, ready: true, settling: false, sentence: undefined, version: "0.2.0" },
+      {
+        member: member("c"),
+        answered: false,
+        ready: undefined,
+        settling: false,
+        sentence: "no answer within 2 s",
+        version: undefined,
+      },
     ]);
+  });
+
+  test("says of a member that started a moment ago that it tells of nothing yet, so that no finding says nothing", () => {
+    const started = { ...report("b", calm()), settling: true };
+    const { members } = clusterReport(report("a", calm()), [{ member: member("b"), report: started }]);
+    assert.deepEqual(
+      members.map(({ settling }) => settling),
+      [false, true],
+    );
   });
 
   test("survives its way as JSON", () => {

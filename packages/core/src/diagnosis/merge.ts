@@ -10,6 +10,8 @@ export interface MemberReport extends ReadinessReport {
   /** When it said so, on its own clock, epoch milliseconds. */
   readonly at: Millis;
   readonly version: string;
+  /** It has just started and tells of nothing yet; absent from members of an older version. */
+  readonly settling?: boolean;
   readonly findings: readonly Finding[];
 }
 
@@ -29,6 +31,8 @@ export interface MemberSummary {
   readonly answered: boolean;
   /** Undefined without an answer. */
   readonly ready: boolean | undefined;
+  /** It has just started and tells of nothing yet: that it has no findings says nothing. */
+  readonly settling: boolean;
   /** Why it is not ready, or why there is no answer. */
   readonly sentence: string | undefined;
   readonly version: string | undefined;
@@ -84,7 +88,7 @@ export function clusterReport(own: MemberReport, others: readonly MemberAnswer[]
 function summaryOf(answer: MemberAnswer): MemberSummary {
   const { member } = answer;
   if ("error" in answer)
-    return { member, answered: false, ready: undefined, sentence: answer.error, version: undefined };
-  const { ready, sentence, version } = answer.report;
-  return { member, answered: true, ready, sentence, version };
+    return { member, answered: false, ready: undefined, settling: false, sentence: answer.error, version: undefined };
+  const { ready, settling = false, sentence, version } = answer.report;
+  return { member, answered: true, ready, settling, sentence, version };
 }

@@ -5,6 +5,7 @@ import {
   type DiagnosisFacts,
   diagnose,
   type Finding,
+  isSettling,
   type MemberAnswer,
   type MemberReport,
   type MembersFacts,
@@ -83,6 +84,7 @@ export class Diagnosing {
       member: { id: id === "" ? undefined : id, address: address ?? `port ${now.process.port}` },
       at: clock.wall(),
       version,
+      settling: isSettling(now, clock.now()),
       findings: this.findings,
       ...this.readiness(),
     };
