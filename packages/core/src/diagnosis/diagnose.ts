@@ -37,8 +37,8 @@ export interface Diagnosis {
 }
 
 /** Whether nothing is told yet, so that no finding does not mean that nothing is wrong. */
-export function isSettling({ process }: Pick<DiagnosisFacts, "process">, now: Millis): boolean {
-  return now - process.startedAt < QUIET_MS;
+export function isSettling({ process: own }: Pick<DiagnosisFacts, "process">, now: Millis): boolean {
+  return now - own.startedAt < QUIET_MS;
 }
 
 export function newDiagnosis(): DiagnosisState {
