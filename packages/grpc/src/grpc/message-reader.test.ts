@@ -83,6 +83,20 @@ describe("messages in content (gRPC over HTTP/2, Length-Prefixed-Message)", () =
     }
     assert.equal(shared.used, 0);
   });
+
+  test("hold nothing any more of what they have outgrown", () => {
+    const size = 8 * 2 ** 20;
+    const content = message(Buffer.alloc(size));
+    const reader = new MessageReader(size, false, new PartialBytes(2 * size));
+    const used = (): number => process.memoryUsage().arrayBuffers;
+    const before = used();
+    let most = 0;
+    for (let at = 0; at < content.length; at += 16_384) {
+      reader.read(content, at, Math.min(at + 16_384, content.length), 0, () => true);
+      most = Math.max(most, used() - before);
+    }
+    assert.ok(most < 1.25 * size, `${most} bytes are held for a message of ${size}`);
+  });
 });
 
 describe("a bound on what has come in part", () => {

@@ -46,7 +46,7 @@ export class MessageReader {
   /** Told how many bytes were unpacked. */
   readonly #unpacked: ((bytes: number) => void) | undefined;
   /** A message of which a part has come, its prefix included. */
-  #partial: Buffer | undefined;
+  #partial: Buffer<ArrayBuffer> | undefined;
   #filled = 0;
   /** When its latest bytes came. */
   grewAt = 0;
@@ -119,9 +119,9 @@ export class MessageReader {
       // By doubling, up to what the message says it needs: memory follows what came, not what was announced.
       const size = Math.max(needed, Math.min(Math.max(FIRST_BYTES, held * 2), this.#announced()));
       this.#shared.demand(size - held);
-      const grown = Buffer.allocUnsafeSlow(size);
-      this.#partial?.copy(grown, 0, 0, this.#filled);
-      this.#partial = grown;
+      // Moved rather than copied: what it had before is free at once, not when the garbage collector finds it.
+      this.#partial =
+        this.#partial === undefined ? Buffer.allocUnsafeSlow(size) : Buffer.from(this.#partial.buffer.transfer(size));
     }
     from.copy(this.#partial as Buffer, this.#filled, start, end);
     this.#filled = needed;

@@ -59,6 +59,50 @@ describe("content (RFC 9113, section 4.2)", () => {
     assert.deepEqual(parts, ["\x01", "\0", "\0", "\0", "\x03", "a", "b", "c"]);
   });
 
+  test("one buffer that waits on several streams has on each the prefix that was asked for", () => {
+    for (const size of [3, 20_000]) {
+      const subject = server(4, 1e6, 0);
+      const bytes = Buffer.alloc(size, 1);
+      const orders = [
+        { id: 1, prefixed: true, compressed: false },
+        { id: 3, prefixed: true, compressed: true },
+        { id: 5, prefixed: false, compressed: false },
+        { id: 7, prefixed: true, compressed: false },
+      ];
+      for (const { id, prefixed, compressed } of orders) {
+        subject.connection.data(subject.stream(id), bytes, prefixed, compressed, subject.now);
+      }
+      for (const { id, prefixed, compressed } of orders) {
+        const prefix = Buffer.alloc(prefixed ? 5 : 0);
+        if (prefixed) {
+          prefix[0] = Number(compressed);
+          prefix.writeUInt32BE(size, 1);
+        }
+        subject.connection.receive(windowUpdate(id, 30_000), subject.now);
+        assert.deepEqual(contentOf(subject, id), Buffer.concat([prefix, bytes]));
+      }
+    }
+  });
+
+  test("of a large buffer that waits on several streams all but the first count as shared, as long as they wait", () => {
+    const subject = server(3, 1e6, 1000);
+    const { sender } = subject.connection;
+    const bytes = Buffer.alloc(20_000);
+    const shared: number[] = [];
+    for (const id of [1, 3, 5]) {
+      send(subject, id, bytes);
+      shared.push(sender.sharedBytes);
+    }
+    subject.receive(windowUpdate(3, 5000));
+    shared.push(sender.sharedBytes);
+    subject.receive(windowUpdate(5, 19_000));
+    shared.push(sender.sharedBytes);
+    subject.connection.reset(subject.stream(3), ErrorCode.CANCEL);
+    shared.push(sender.sharedBytes);
+    assert.deepEqual(shared, [0, 19_000, 38_000, 33_000, 14_000, 0]);
+    assert.equal(sender.queuedBytes, 19_000);
+  });
+
   test("messages of one stream keep their order, whatever their size", () => {
     const subject = server(1, 1e6, 10_000);
     const messages = [3, 20_000, 0, 5000, 1].map((size, nth) => Buffer.alloc(size, nth + 1));

@@ -14,8 +14,8 @@ const PREFIX_BYTES = 5;
 /** The default of SETTINGS_HEADER_TABLE_SIZE, below which a lowered size has to be confirmed. */
 const TABLE_BYTES_DEFAULT = 4096;
 
-/** The large message that was queued last, on whichever connection. */
-let latestQueued: Uint8Array | undefined;
+/** What was queued last, on whichever connection. */
+let latestQueued: Outgoing | undefined;
 
 /** Told when a stream's end has left, or its queue has become short again. */
 export interface SenderListener {
@@ -93,16 +93,19 @@ export class Sender {
   data(stream: Stream, bytes: Uint8Array, prefixed: boolean, compressed: boolean, now: number): void {
     const size = bytes.length + (prefixed ? PREFIX_BYTES : 0);
     if (bytes.length > COPY_BYTES_MAX && prefixed && !compressed && this.#sendFramed(stream, bytes, size)) return;
-    const item: Outgoing = { bytes, compressed, at: prefixed ? -PREFIX_BYTES : 0, shared: false };
     if (stream.queue === undefined) stream.progressAt = now;
     stream.queuedBytes += size;
     this.queuedBytes += size;
     if (stream.queue === undefined && this.#mayGather() && this.windowOf(stream) > 0) {
       // Most messages leave at once and never see a queue.
-      this.#part(stream, item, TURN_BYTES_MAX);
-      if (item.at === bytes.length) return;
+      this.#part(stream, { bytes, prefixed, compressed, shared: false }, TURN_BYTES_MAX);
+      if (stream.queuedBytes === 0) {
+        stream.partSent = 0;
+        return;
+      }
     }
-    if (bytes.length > COPY_BYTES_MAX) this.#noteShared(stream, item);
+    const item = queued(bytes, prefixed, compressed);
+    if (item.shared) this.#shares(stream, size - (stream.queue === undefined ? stream.partSent : 0));
     if (stream.queue === undefined) stream.queue = [item];
     else stream.queue.push(item);
     if (stream.queuedBytes > this.#streamQueuedBytes) stream.slow = true;
@@ -262,8 +265,14 @@ export class Sender {
     let left = TURN_BYTES_MAX;
     let done = 0;
     for (const item of queue) {
-      left -= this.#part(stream, item, left);
-      if (item.at < item.bytes.length) break;
+      const sent = this.#part(stream, item, left);
+      left -= sent;
+      if (item.shared) {
+        this.#shares(stream, -sent);
+        this.sharedOut += sent;
+      }
+      if (stream.partSent < sizeOf(item)) break;
+      stream.partSent = 0;
       done++;
       if (left <= 0 || this.window <= 0 || this.windowOf(stream) <= 0) break;
     }
@@ -279,46 +288,40 @@ export class Sender {
 
   /** Sends of one message what windows allow, at most `sizeMax` bytes. @returns how much. */
   #part(stream: Stream, item: Outgoing, sizeMax: number): number {
+    const whole = sizeOf(item);
     let sent = 0;
-    while (item.at < item.bytes.length && sent < sizeMax) {
-      const size = Math.min(item.bytes.length - item.at, FRAME_BYTES_MAX, this.windowOf(stream), this.window);
+    while (stream.partSent < whole && sent < sizeMax) {
+      const size = Math.min(whole - stream.partSent, FRAME_BYTES_MAX, this.windowOf(stream), this.window);
       if (size <= 0) break;
-      this.#dataFrame(stream.id, item, size);
+      this.#dataFrame(stream, item, size);
       this.#spent(stream, size);
       sent += size;
     }
     stream.queuedBytes -= sent;
     this.queuedBytes -= sent;
-    if (item.shared) {
-      stream.sharedBytes -= sent;
-      this.sharedBytes -= sent;
-      this.sharedOut += sent;
-    }
     return sent;
   }
 
-  /** What goes to many at once is found by its following itself. */
-  #noteShared(stream: Stream, item: Outgoing): void {
-    item.shared = item.bytes === latestQueued;
-    latestQueued = item.bytes;
-    if (!item.shared) return;
-    stream.sharedBytes += item.bytes.length - item.at;
-    this.sharedBytes += item.bytes.length - item.at;
+  /** So much more, or less, waits that lies in memory once. */
+  #shares(stream: Stream, bytes: number): void {
+    stream.sharedBytes += bytes;
+    this.sharedBytes += bytes;
   }
 
-  #dataFrame(streamId: number, item: Outgoing, size: number): void {
+  #dataFrame(stream: Stream, item: Outgoing, size: number): void {
     const { bytes } = item;
-    const prefix = item.at < 0 ? Math.min(-item.at, size) : 0;
-    const from = Math.max(item.at, 0);
+    const prefixLeft = Math.max(item.prefixed ? PREFIX_BYTES - stream.partSent : 0, 0);
+    const prefix = Math.min(prefixLeft, size);
+    const from = Math.max(stream.partSent - (item.prefixed ? PREFIX_BYTES : 0), 0);
     const content = size - prefix;
     // All frames of a large message are referenced, the last one too: sent to thousands, copies would add up.
     const copied = bytes.length <= COPY_BYTES_MAX;
-    let at = this.#frame(FrameType.DATA, 0, streamId, size, prefix + (copied ? content : 0));
+    let at = this.#frame(FrameType.DATA, 0, stream.id, size, prefix + (copied ? content : 0));
     const { memory } = this.output;
-    for (let index = 0; index < prefix; index++) memory[at++] = prefixByte(item, PREFIX_BYTES + item.at + index);
+    for (let index = 0; index < prefix; index++) memory[at++] = prefixByte(item, stream.partSent + index);
     if (copied) memory.set(content === bytes.length ? bytes : bytes.subarray(from, from + content), at);
     else this.output.refer(Buffer.from(bytes.buffer, bytes.byteOffset + from, content));
-    item.at += size;
+    stream.partSent += size;
   }
 
   #end(stream: Stream): void {
@@ -341,6 +344,21 @@ export class Sender {
     const at = this.output.reserve(FRAME_HEADER_BYTES + room);
     return writeHeader(this.output.memory, at, type, flags, streamId, size);
   }
+}
+
+/** Its place in a queue. What goes to many at once is found by its following itself, and is one for all of them. */
+function queued(bytes: Uint8Array, prefixed: boolean, compressed: boolean): Outgoing {
+  const before = latestQueued;
+  const again = before?.bytes === bytes && before.prefixed === prefixed && before.compressed === compressed;
+  const shared = again && bytes.length > COPY_BYTES_MAX;
+  if (again && before.shared === shared) return before;
+  latestQueued = { bytes, prefixed, compressed, shared };
+  return latestQueued;
+}
+
+/** With its prefix. */
+function sizeOf({ bytes, prefixed }: Outgoing): number {
+  return bytes.length + (prefixed ? PREFIX_BYTES : 0);
 }
 
 function prefixByte({ bytes, compressed }: Outgoing, index: number): number {

@@ -1,11 +1,12 @@
-/** One message or body on its way out. `at` below zero: so many bytes of the message prefix are still to be sent. */
+/** One message or body on its way out; the same for all streams that wait to send it. */
 export interface Outgoing {
   readonly bytes: Uint8Array;
-  /** First byte of the message prefix: 1 when the message is compressed. Nothing for a body that is no message. */
+  /** Whether it is a message, which has a prefix, or a bare body. */
+  readonly prefixed: boolean;
+  /** First byte of the prefix: 1 when the message is compressed. */
   readonly compressed: boolean;
-  at: number;
   /** Others wait to send the same bytes. */
-  shared: boolean;
+  readonly shared: boolean;
 }
 
 /** A stream of a connection, in one of the states open, half-closed (local), half-closed (remote) or closed. */
@@ -37,6 +38,8 @@ export class Stream<Call = unknown> {
 
   /** Messages that wait for a window; in most streams it stays undefined. */
   queue: Outgoing[] | undefined;
+  /** What has left of the first of them, its prefix included. */
+  partSent = 0;
   queuedBytes = 0;
   /** Those of them that lie in memory once for many streams. */
   sharedBytes = 0;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { Loop, type Sleeper } from "./loop.ts";
+import { Loop, type Planned, type Sleeper } from "./loop.ts";
 
 /** Time and the one timer of a loop, in the hands of the test. */
 function clocked(t: TestContext) {
@@ -17,6 +17,7 @@ function clocked(t: TestContext) {
 
 class Waiting implements Sleeper {
   tickAt: number;
+  planned: Planned | undefined;
   readonly wokenAt: number[] = [];
   onTick: () => void = () => {};
 

@@ -4,6 +4,8 @@ import { Turns } from "./turns.ts";
 export interface Sleeper {
   /** Monotonic milliseconds; infinity for never. */
   readonly tickAt: number;
+  /** The loop's: where it waits for that. */
+  planned: Planned | undefined;
   tick(now: number): void;
   /** Writes what has been gathered. */
   flush(): void;
@@ -17,7 +19,7 @@ const TIMER_MS_MIN = 1;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Where a sleeper stands in the heap, and for when. */
-interface Entry {
+export interface Planned {
   at: number;
   place: number;
   readonly sleeper: Sleeper;
@@ -25,11 +27,9 @@ interface Entry {
 
 /** Timers and writes of all connections of one server or client: one timer, and one pass a turn. */
 export class Loop {
-  /** A heap, the earliest first. */
-  readonly #heap: Entry[] = [];
+  /** A heap, the earliest first: one entry for each sleeper at most, none for one that is gone. A deadline may be years away. */
+  readonly #heap: Planned[] = [];
   readonly turns = new Turns();
-  /** One entry for each sleeper at most, and none for one that is gone: a deadline may be years away. */
-  readonly #entries = new Map<Sleeper, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #dirty = new Set<Sleeper>();
@@ -48,10 +48,10 @@ export class Loop {
   plan(sleeper: Sleeper): void {
     const at = sleeper.tickAt;
     if (at === Number.POSITIVE_INFINITY) return;
-    let entry = this.#entries.get(sleeper);
+    let entry = sleeper.planned;
     if (entry === undefined) {
       entry = { at, place: this.#heap.length, sleeper };
-      this.#entries.set(sleeper, entry);
+      sleeper.planned = entry;
       this.#heap.push(entry);
     } else if (entry.at <= at) return;
     entry.at = at;
@@ -62,8 +62,7 @@ export class Loop {
   /** Its connection is gone. */
   forget(sleeper: Sleeper): void {
     this.#dirty.delete(sleeper);
-    const entry = this.#entries.get(sleeper);
-    if (entry !== undefined) this.#remove(entry);
+    if (sleeper.planned !== undefined) this.#remove(sleeper.planned);
   }
 
   /** Has it written at the end of this turn. */
@@ -111,9 +110,9 @@ export class Loop {
     this.#arm();
   }
 
-  #remove(entry: Entry): void {
-    this.#entries.delete(entry.sleeper);
-    const last = this.#heap.pop() as Entry;
+  #remove(entry: Planned): void {
+    entry.sleeper.planned = undefined;
+    const last = this.#heap.pop() as Planned;
     if (last === entry) return;
     last.place = entry.place;
     rise(this.#heap, last);
@@ -122,11 +121,11 @@ export class Loop {
 }
 
 /** Gives an entry its place among those before it. */
-function rise(heap: Entry[], entry: Entry): void {
+function rise(heap: Planned[], entry: Planned): void {
   let at = entry.place;
   while (at > 0) {
     const parent = (at - 1) >> 1;
-    const above = heap[parent] as Entry;
+    const above = heap[parent] as Planned;
     if (above.at <= entry.at) break;
     put(heap, at, above);
     at = parent;
@@ -135,12 +134,12 @@ function rise(heap: Entry[], entry: Entry): void {
 }
 
 /** Gives an entry its place among those behind it. */
-function sink(heap: Entry[], entry: Entry): void {
+function sink(heap: Planned[], entry: Planned): void {
   let at = entry.place;
   for (let child = 2 * at + 1; child < heap.length; child = 2 * at + 1) {
     const right = heap[child + 1];
-    if (right !== undefined && right.at < (heap[child] as Entry).at) child++;
-    const below = heap[child] as Entry;
+    if (right !== undefined && right.at < (heap[child] as Planned).at) child++;
+    const below = heap[child] as Planned;
     if (below.at >= entry.at) break;
     put(heap, at, below);
     at = child;
@@ -148,7 +147,7 @@ function sink(heap: Entry[], entry: Entry): void {
   put(heap, at, entry);
 }
 
-function put(heap: Entry[], place: number, entry: Entry): void {
+function put(heap: Planned[], place: number, entry: Planned): void {
   heap[place] = entry;
   entry.place = place;
 }

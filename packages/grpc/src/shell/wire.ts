@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Connection } from "../http2/connection.ts";
 import { ConnectionFailure, ErrorCode } from "../http2/protocol.ts";
 import type { HeldBytes, Holder } from "./held-bytes.ts";
-import type { Loop, Sleeper } from "./loop.ts";
+import type { Loop, Planned, Sleeper } from "./loop.ts";
 import type { Reader } from "./turns.ts";
 
 /** What runs on a wire: the server's or the client's side of a connection. */
@@ -52,6 +52,7 @@ interface Wired extends Socket {
 /** A socket and the session on it: carries bytes both ways, one write a turn, and ends both together. */
 export class Wire implements Sleeper, Holder, Reader {
   heldBytes = 0;
+  planned: Planned | undefined;
   readonly #socket: Socket;
   readonly #loop: Loop;
   readonly #keeper: Keeper;
