@@ -6,7 +6,10 @@ import type { ClusterLinks, LinksFacts, LinksSetup, LinkTls } from "./types.ts";
 
 const NONE: LinksFacts = { links: [], opened: 0, connectFailures: 0, malformed: 0, strangers: 0 };
 
-/** Links that are loaded with the cluster port, or with the first member to be called: who is alone needs nothing of them. */
+/**
+ * Links that are loaded with the cluster port, or with the first member to be called: who keeps that port closed and has
+ * no others needs nothing of them.
+ */
 export class LazyLinks implements ClusterLinks {
   readonly #setup: LinksSetup;
   #tls: LinkTls | undefined;
