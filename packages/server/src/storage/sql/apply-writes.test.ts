@@ -26,3 +26,17 @@ test("no two statements that write a content are run without a pause between the
     [...written, ...written].map((statement) => [statement]),
   );
 });
+
+test("no two rows of history, each with its content, are removed without a pause between them", () => {
+  let removed = 0;
+  const sqlite = { run: () => ++removed, all: () => [{ nid: 1 }, { nid: 2 }, { nid: 3 }] } as unknown as Sqlite;
+  const seen: number[] = [];
+  for (const _ of applyWrites(sqlite, [{ kind: "pruneHistory", before: 1, max: 3 }])) {
+    seen.push(removed);
+    removed = 0;
+  }
+  assert.deepEqual(
+    seen.filter((count) => count > 0),
+    [1, 1, 1],
+  );
+});

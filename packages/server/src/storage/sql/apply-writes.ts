@@ -5,7 +5,7 @@ import type { Tables } from "./schema.ts";
 import type { Sqlite } from "./sqlite.ts";
 import { writes as queries } from "./statements.ts";
 
-/** Rows that are removed between two looks at the clock: each may hold 10 MiB. */
+/** Rows that are looked up, and staged ones that are removed, between two pauses: those of an import of 1 MiB at most. */
 const REMOVED_AT_ONCE = 32;
 
 type HistoryWrite = Extract<ConfigWrite, { kind: "history" }>;
@@ -113,9 +113,11 @@ function* applyWrite(sqlite: Sqlite, write: Exclude<ConfigWrite, { kind: "histor
       for (let left = write.max; left > 0; left -= REMOVED_AT_ONCE) {
         const max = Math.min(left, REMOVED_AT_ONCE);
         const rows = sqlite.all<{ nid: number }>(queries.oldHistory({ before, max }));
-        for (const row of rows) sqlite.run(queries.removeHistory(row));
+        for (const row of rows) {
+          sqlite.run(queries.removeHistory(row));
+          yield;
+        }
         if (rows.length < max) return;
-        yield;
       }
     }
   }
