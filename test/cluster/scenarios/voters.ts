@@ -147,6 +147,38 @@ export const voters: Act = {
       },
     },
     {
+      id: "S21b",
+      fault: "one of three new members is started alone and called; the others come later",
+      required:
+        "once it knows that nobody is there, a write and a linearizable read are refused at once, with who is missing; they are done when the others are there",
+      reference: "calls wait for a leader until they time out",
+      async run() {
+        const cluster = await Cluster.create();
+        try {
+          const [first, ...others] = cluster.members as [MemberProcess, ...MemberProcess[]];
+          await first.start();
+          // Those who are started together are not there at once: it waits until it knows.
+          assert.equal((await publish(first, "s21b", "1")).outcome, "notDone");
+          const from = performance.now();
+          const told = await Promise.all([publish(first, "s21b", "1"), readConfig(first, "s21b", true)]);
+          const tookMs = performance.now() - from;
+          for (const answer of told) {
+            assert.equal(answer.outcome, "notDone");
+            const { why } = answer as { readonly why: string };
+            for (const { address } of others) assert.ok(why.includes(address), why);
+          }
+          assert.ok(tookMs <= bound(1000), `refused after ${ms(tookMs)}`);
+          await Promise.all(others.map((member) => member.start()));
+          await grouped(cluster.members);
+          must(await publish(first, "s21b", "1"));
+          for (const member of cluster.members) assert.equal(must(await readConfig(member, "s21b", true)), "1");
+          return `both refused in ${ms(tookMs)}; done with three voters`;
+        } finally {
+          await cluster.dispose();
+        }
+      },
+    },
+    {
       id: "S38b",
       fault: "a member alone with data is joined by two while it runs and is written to",
       required: "it never stops; all three hold its data and are voters; no finding is left",
