@@ -2,16 +2,22 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
 import { partsOf } from "./driver.ts";
 import type { History } from "./history.ts";
+import { bound } from "./scenario.ts";
 
 const ROUND_MS = 1000;
-const CALL_MAX_MS = 3000;
+const CALL_MAX_MS = bound(3000);
+/** As `fetch` says that a connection was ended in order, before the first byte of an answer. */
+const ENDED = "other side closed";
 
 /** An answer that was no answer: a status of 500 and more, or none at all. */
 export interface Failure {
   readonly at: number;
   readonly member: string;
   readonly what: string;
-  /** The member said that it is stopping: clients and proxies go to the next one. */
+  /**
+   * The member said that it is stopping, or ended an idle connection in order while a call that may be repeated was on its
+   * way: clients and proxies go to the next one (RFC 9112, section 9.3.1). A reset is no such end.
+   */
   readonly isStopping: boolean;
 }
 
@@ -89,7 +95,9 @@ export class Beats {
           at: performance.now(),
           member: member.name,
           what: `${method} ${path}: ${what}`,
-          isStopping: what.startsWith("503") && what.includes("is stopping"),
+          isStopping:
+            (what.startsWith("503") && what.includes("is stopping")) ||
+            (life.isStopping && method === "PUT" && what.includes(ENDED)),
         });
       return undefined;
     };

@@ -34,6 +34,8 @@ export interface MemberSetup {
 export interface Life {
   /** Somebody ended it as a power cut does: whoever asked it something is told nothing. */
   isKilled: boolean;
+  /** It was told to stop in order. */
+  isStopping: boolean;
 }
 
 /** A member of a cluster in a process of its own, with a data folder that it keeps over restarts. */
@@ -44,7 +46,7 @@ export class MemberProcess {
   readonly #folder: string;
   #starts = 0;
   #isReady = false;
-  #life: Life = { isKilled: false };
+  #life: Life = { isKilled: false, isStopping: false };
   #child: ChildProcess | undefined;
 
   private constructor(setup: MemberSetup, folder: string) {
@@ -153,7 +155,7 @@ export class MemberProcess {
     if (this.isRunning) throw new Error(`${this.name} runs already`);
     const { host, port, flags = [], list, hasFiles = false } = this.setup;
     this.#isReady = false;
-    this.#life = { isKilled: false };
+    this.#life = { isKilled: false, isStopping: false };
     const startedAt = performance.now();
     const data = this.dataFolder;
     await mkdir(data, { recursive: true });
@@ -244,7 +246,7 @@ export class MemberProcess {
     if (signal === "SIGKILL") {
       this.#isReady = false;
       this.#life.isKilled = true;
-    }
+    } else this.#life.isStopping = true;
     child.kill(signal);
     await gone;
   }

@@ -59,6 +59,20 @@ function refusal(told: Told<unknown>): string {
   return told.outcome === "notDone" ? told.why : "";
 }
 
+async function saidBy(member: MemberProcess): Promise<string[]> {
+  return (await findingsOf(member)).map(({ code, sentence }) => `${code}: ${sentence}`);
+}
+
+/** Until a member says, and says nothing else, that it reaches no majority. What it takes before may be done later. */
+async function knowsThatItIsAlone(stage: Stage, member: MemberProcess): Promise<void> {
+  await stage.until(bound(FINDING_MAX_MS), async () => {
+    const all = await saidBy(member);
+    // Through proxies, who is killed looks as if it were cut off.
+    const isTold = all.length === 1 && /^(MAJORITY_LOST|ISOLATED): .*refuse/.test(all.join());
+    return isTold ? [] : [`${member.name} says ${all}`];
+  });
+}
+
 /** In CI everything is there that a test needs. */
 function skipped(reason: string): string {
   assert.notEqual(process.env.CI, "true", reason);
@@ -144,14 +158,7 @@ export const group: Act = {
         underLoad(stage, "s21", async (load) => {
           const [a, b, c] = stage.cluster.members as [MemberProcess, MemberProcess, MemberProcess];
           await Promise.all([b.kill(), c.kill()]);
-          const found = async () => (await findingsOf(a)).map(({ code, sentence }) => `${code}: ${sentence}`);
-          // What it takes before it knows may be done when they are back.
-          await stage.until(bound(FINDING_MAX_MS), async () => {
-            const all = await found();
-            // Through proxies, who is killed looks as if it were cut off.
-            const isTold = all.length === 1 && /^(MAJORITY_LOST|ISOLATED): .*refuse/.test(all.join());
-            return isTold ? [] : [`${a.name} says ${all}`];
-          });
+          await knowsThatItIsAlone(stage, a);
           const askedAt = performance.now();
           const sentence = refusal(await publish(a, "s21-alone", "never"));
           const refusedMs = performance.now() - askedAt;
@@ -166,7 +173,7 @@ export const group: Act = {
           const isWritten = () => load.since(from).some(({ outcome }) => outcome === "done");
           const backMs = await stage.until(bound(10_000), () => (isWritten() ? [] : ["no write is done"]), from);
           await rejoins(stage, c);
-          await stage.until(bound(FINDING_MAX_MS), found);
+          await stage.until(bound(FINDING_MAX_MS), () => saidBy(a));
           assert.equal(must(await readConfig(a, "s21-alone", false)), "absent");
           await client.deregister("guests", address);
           client.kill();
@@ -410,7 +417,7 @@ export const group: Act = {
           const from = performance.now();
           for (const link of stage.cluster.linksBetween([leader], rest)) link.stall();
           try {
-            await pause(bound(3000));
+            await knowsThatItIsAlone(stage, leader);
             const askedAt = performance.now();
             const sentence = refusal(await publish(leader, "s39-alone", "never"));
             const refusedMs = performance.now() - askedAt;
