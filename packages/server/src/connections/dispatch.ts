@@ -2,12 +2,12 @@ import type { Connection } from "@nacre/core/connections";
 import { decodePayload, type Payload, RegistryError } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
 import { escalate } from "../faults.ts";
+import { parseBody } from "../large-json.ts";
 import type { TransportConnection } from "../transport/grpc/transport.ts";
 import { errorReply, failureReply, type Reply, reply, replyTo } from "./answers.ts";
 import type { Counters } from "./counters.ts";
 import type { Answer, AnyMessage, Feature, Filter, RequestContext } from "./handlers.ts";
 import { headerLookup } from "./headers.ts";
-import { parseBody } from "./large-json.ts";
 
 /** Which port a call came in on: types reserved for members are refused on the SDKs'. */
 export type Port = "sdk" | "member";

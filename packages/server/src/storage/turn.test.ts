@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inTurns, oncePerTurn, turn } from "./turn.ts";
+import { inTurns, oncePerTurn, SharedTurns, turn } from "./turn.ts";
 
 test("long work lets others have their turn every 4 ms, and short work does not wait", async () => {
   let nowMs = 0;
@@ -17,6 +17,31 @@ test("long work lets others have their turn every 4 ms, and short work does not 
   assert.deepEqual(pausedAt, [4, 8, 12]);
   assert.equal(await inTurns(work(7), () => nowMs, pause), "done");
   assert.equal(pausedAt.length, 3);
+});
+
+test("those that wait for a turn share it: all while it is short, the others in the next one, in their order", async () => {
+  let nowMs = 0;
+  const turns = new SharedTurns(() => nowMs);
+  let count = 0;
+  let watching = true;
+  const watch = (): void => {
+    count++;
+    if (watching) setImmediate(watch);
+  };
+  setImmediate(watch);
+  const seen: string[] = [];
+  const work = async (name: string, sliceMs: number): Promise<void> => {
+    for (let slice = 1; slice <= 2; slice++) {
+      await turns.turn();
+      // What a slice does may wait for more than one promise.
+      await null;
+      nowMs += sliceMs;
+      seen.push(`${name}${slice} in ${count}`);
+    }
+  };
+  await Promise.all([work("a", 3), work("b", 3), work("c", 1), work("d", 0)]);
+  watching = false;
+  assert.deepEqual(seen, ["a1 in 1", "b1 in 1", "c1 in 2", "d1 in 2", "a2 in 2", "b2 in 3", "c2 in 3", "d2 in 4"]);
 });
 
 test("what is asked for many times in a turn runs once, behind all who asked, and again in a later one", async () => {

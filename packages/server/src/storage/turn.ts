@@ -1,7 +1,54 @@
-/** Lets the event loop take one turn: what waits for sockets and timers comes first. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Work in slices holds one turn of the event loop for so long, or for one slice more, however much of it there is. */
+const TURN_MS = 4;
+
+/**
+ * Lets the event loop take a turn, and those that wait for one share it: each would be given a slice in the same turn,
+ * and an import alone parses, seals, proposes, applies and stores at a time.
+ */
+export class SharedTurns {
+  readonly #now: () => number;
+  #waiting: (() => void)[] = [];
+  #isPlanned = false;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  readonly turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#plan();
+    });
+
+  #plan(): void {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    setImmediate(() => {
+      this.#isPlanned = false;
+      // Who waits again has the next turn.
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      this.#give(waiting, 0, this.#now() + TURN_MS);
+    });
+  }
+
+  #give(waiting: readonly (() => void)[], at: number, until: number): void {
+    waiting[at]?.();
+    const next = at + 1;
+    if (next >= waiting.length) return;
+    // Ticks come when everything has been done that followed from the promise.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        if (this.#now() < until) return this.#give(waiting, next, until);
+        this.#waiting = [...waiting.slice(next), ...this.#waiting];
+        this.#plan();
+      }),
+    );
+  }
 }
+
+/** Lets the event loop take one turn: what waits for sockets and timers comes first. */
+export const { turn } = new SharedTurns();
 
 /** @returns what asks for `run`: it is called once, at the end of the turn, however often it was asked for. */
 export function oncePerTurn(run: () => void): () => void {

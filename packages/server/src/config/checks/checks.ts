@@ -1,6 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { type ConfigType, RegistryError } from "@nacre/protocol";
 import { type Clock, systemClock, type Timer } from "../../clock.ts";
+import { parseLarge } from "../../large-json.ts";
+import { inTurns } from "../../storage/turn.ts";
 import { CHECKED_TYPES, sentence } from "./problem.ts";
 import type { Outcome, Task } from "./tasks.ts";
 
@@ -81,7 +83,8 @@ export class Checks {
   async readYaml(text: string): Promise<unknown> {
     const outcome = await this.#run({ kind: "yamlTexts", text });
     if (outcome.kind === "checked") throw new RegistryError("invalidParameter", outcome.problem ?? "not valid yaml");
-    return outcome.kind === "data" ? JSON.parse(outcome.json) : undefined;
+    if (outcome.kind !== "data") return undefined;
+    return (await inTurns(parseLarge(outcome.json, "data of a YAML document"))).data;
   }
 
   /** Ends all threads; what runs or waits is refused. */

@@ -6,8 +6,8 @@ export type Task =
   /** Data of a YAML document, each scalar as its text. */
   | { readonly kind: "yamlTexts"; readonly text: string };
 
-/** `json` carries data as text: reading it costs the main thread a third of what copying it would. */
+/** `json` carries data, under the key `data`, as UTF-8: whoever reads it can pause, and copying it would cost three times as much. */
 export type Outcome =
   | { readonly kind: "checked"; readonly problem: string | undefined }
-  | { readonly kind: "data"; readonly json: string }
+  | { readonly kind: "data"; readonly json: Uint8Array<ArrayBuffer> }
   | { readonly kind: "failed"; readonly failure: FailureName; readonly message: string };

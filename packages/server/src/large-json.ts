@@ -1,5 +1,5 @@
 import { decodeUtf8, parseJsonObject, RegistryError } from "@nacre/protocol";
-import { inTurns } from "../storage/turn.ts";
+import { inTurns } from "./storage/turn.ts";
 
 /**
  * Bodies from here on are read piece by piece: `JSON.parse` holds the event loop for 5 to 40 ms where a text has 10 MiB,
