@@ -22,12 +22,23 @@ export function optionsIn<const T extends NonNullable<ParseArgsConfig["options"]
   }
 }
 
+/** The options of a program that registers tests and has no work of its own to wait for; else it ends as `withUsage` says. */
+export function optionsOrExit<const T extends NonNullable<ParseArgsConfig["options"]>>(url: string, options: T) {
+  if (asksForHelp()) {
+    showHeader(url);
+    process.exit(0);
+  }
+  try {
+    return optionsIn(process.argv.slice(2), options);
+  } catch (thrown) {
+    process.stderr.write(`${(thrown as UsageError).message}\n`);
+    process.exit(2);
+  }
+}
+
 /** Runs a script; `--help` shows its header instead, and what it was told wrongly is said in one line. */
 export async function withUsage(url: string, run: () => Promise<void>): Promise<void> {
-  if (process.argv.slice(2).some((arg) => arg === "--help" || arg === "-h")) {
-    process.stdout.write(`${headerOf(readFileSync(new URL(url), "utf8"))}\n`);
-    return;
-  }
+  if (asksForHelp()) return showHeader(url);
   try {
     await run();
   } catch (thrown) {
@@ -35,4 +46,12 @@ export async function withUsage(url: string, run: () => Promise<void>): Promise<
     process.stderr.write(`${thrown.message}\n`);
     process.exitCode = 2;
   }
+}
+
+function asksForHelp(): boolean {
+  return process.argv.slice(2).some((arg) => arg === "--help" || arg === "-h");
+}
+
+function showHeader(url: string): void {
+  process.stdout.write(`${headerOf(readFileSync(new URL(url), "utf8"))}\n`);
 }

@@ -15,25 +15,33 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { optionsOrExit } from "../../scripts/lib/usage.ts";
 import { SDKS } from "./lib/drivers.ts";
 import { type Outcome, writeReport } from "./lib/report.ts";
 import { type Act, isLong, type Scenario } from "./lib/scenario.ts";
 import { Stage } from "./lib/stage.ts";
 import { ACTS } from "./scenarios/index.ts";
 
-/** Acts at a time, on two cores: mostly they wait. */
-const CONCURRENCY = process.argv.includes("--report") ? 1 : 3;
 const OPEN_MAX_MS = 600_000;
 const EXIT_MAX_MS = 15_000;
 const SCENARIO_MAX_MS = isLong ? 900_000 : 240_000;
 
-const only = flagValue("--only");
+const { only, report } = optionsOrExit(import.meta.url, {
+  only: { type: "string" },
+  strict: { type: "boolean" },
+  long: { type: "boolean" },
+  report: { type: "boolean" },
+  chaos: { type: "string" },
+  seed: { type: "string" },
+});
+/** Acts at a time, on two cores: mostly they wait. */
+const concurrency = report === true ? 1 : 3;
 const outcomes = new Map<Scenario, Outcome>();
 const left: string[] = [];
 
-describe("clusters", { concurrency: CONCURRENCY }, () => {
+describe("clusters", { concurrency }, () => {
   after(async () => {
-    if (process.argv.includes("--report")) await writeReport(ACTS, outcomes, left);
+    if (report === true) await writeReport(ACTS, outcomes, left);
     // What a failed scenario has left behind is not to keep this process.
     setTimeout(() => process.exit(), EXIT_MAX_MS).unref();
   });
@@ -98,9 +106,4 @@ function firstLine(thrown: unknown): string {
   if (Array.isArray(actual))
     return actual.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join("; ");
   return message.split("\n").slice(0, 2).join(" ");
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = process.argv.indexOf(flag);
-  return at < 0 ? undefined : process.argv[at + 1];
 }

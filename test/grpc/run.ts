@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { optionsOrExit } from "../../scripts/lib/usage.ts";
 import type { Build, Program } from "../interop/lib/builds.ts";
 import { h2spec } from "./lib/builds.ts";
 import { ClientProcess, type Outcome } from "./lib/client-process.ts";
@@ -24,8 +25,11 @@ const TOOL_MAX_MS = 60_000;
 const H2SPEC_MAX_MS = 400_000;
 
 const inCi = (process.env.CI ?? "") !== "" && process.env.CI !== "false";
-const only = flagValue("--only") ?? "";
-const serverName = chosenServer(flagValue("--server") ?? SERVER_NAMES[0]);
+const { only, server } = optionsOrExit(import.meta.url, {
+  only: { type: "string", default: "" },
+  server: { type: "string", default: SERVER_NAMES[0] },
+});
+const serverName = chosenServer(server);
 const judged = serverName !== "grpc-js";
 
 const clients = CLIENTS.filter(({ name }) => name.includes(only));
@@ -147,9 +151,4 @@ function table(): string {
 function chosenServer(name: string): ServerName {
   assert.ok(isServerName(name), `--server takes ${SERVER_NAMES.join(" or ")}`);
   return name;
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = process.argv.indexOf(flag);
-  return at < 0 ? undefined : process.argv[at + 1];
 }

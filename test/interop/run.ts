@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { optionsOrExit } from "../../scripts/lib/usage.ts";
 import type { Program } from "./lib/builds.ts";
 import { CLIENTS, type Client } from "./lib/clients.ts";
 import { Outside } from "./lib/outside.ts";
@@ -23,9 +24,15 @@ const SERVER_FLAGS: Record<Half, readonly string[]> = {
 const BUILD_MAX_MS = 600_000;
 const SCENARIO_MAX_MS = 180_000;
 
-const members = Number(flagValue("--members") ?? 1);
-const only = flagValue("--only")?.split(",");
-const half = flagValue("--half");
+const options = optionsOrExit(import.meta.url, {
+  only: { type: "string" },
+  half: { type: "string" },
+  members: { type: "string", default: "1" },
+  write: { type: "boolean" },
+});
+const members = Number(options.members);
+const only = options.only?.split(",");
+const { half } = options;
 const clients = CLIENTS.filter((client) => only === undefined || only.some((text) => client.name.includes(text)));
 /**
  * Clients at a time, on two cores. Both halves of a client run at once: mostly they wait. Three members of each half do
@@ -47,7 +54,7 @@ describe("released clients", { concurrency }, () => {
 
   after(async () => {
     await strictServer?.stop();
-    if (process.argv.includes("--write")) await writeReport(clients, results satisfies Results);
+    if (options.write === true) await writeReport(clients, results satisfies Results);
   });
 
   for (const client of clients) {
@@ -108,8 +115,3 @@ describe("released clients", { concurrency }, () => {
     }
   }
 });
-
-function flagValue(flag: string): string | undefined {
-  const at = process.argv.indexOf(flag);
-  return at < 0 ? undefined : process.argv[at + 1];
-}

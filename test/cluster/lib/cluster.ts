@@ -187,8 +187,11 @@ export async function shownBy(member: MemberProcess): Promise<Shown[]> {
   return data.map(({ address, state }) => ({ address, state }));
 }
 
+/** For a look at a member: what has a bound of its own is measured around it. */
+const LOOK_MAX_MS = 5000;
+
 /** @throws Error for any status but 200. */
-export async function getJson<T>(member: MemberProcess, path: string, timeoutMs = 2000): Promise<T> {
+export async function getJson<T>(member: MemberProcess, path: string, timeoutMs = LOOK_MAX_MS): Promise<T> {
   const answer = await fetch(`${member.url}${path}`, { signal: AbortSignal.timeout(timeoutMs) });
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`${member.name}: GET ${path}: ${answer.status} ${text}`);

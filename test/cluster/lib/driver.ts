@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Program } from "../../interop/lib/builds.ts";
 import { tail } from "../../interop/lib/command.ts";
+import { endsWithUs } from "./ends-with-us.ts";
 import type { History, Host } from "./history.ts";
 
 const READY_MAX_MS = 60_000;
@@ -58,6 +59,7 @@ export class Driver {
       // A group of its own: some clients start processes, which end with it.
       detached: true,
     });
+    endsWithUs(this.#child);
     this.#errors = tail(this.#child.stderr);
     this.#child.stdin.on("error", () => {});
     let rest = "";

@@ -4,6 +4,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { endsWithUs } from "./ends-with-us.ts";
 
 const MAIN = join(import.meta.dirname, "../../../packages/cli/bin/nacre.mjs");
 /** As for users, compiled code is kept from one start to the next; but not among theirs. */
@@ -168,7 +169,7 @@ export class MemberProcess {
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...this.#twisted() },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    this.#child = child;
+    this.#child = endsWithUs(child);
     this.#say(`--- ${this.name}: start ${++this.#starts}`);
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on("line", (line) => this.#say(line));

@@ -159,18 +159,31 @@ export class Stage {
     });
   }
 
-  /** Waits until nothing is found, or fails with what was found last. @returns the milliseconds since `since`. */
+  /**
+   * Waits until nothing is found, or fails with what was found last; a look that was not answered in time has found that.
+   *
+   * @returns the milliseconds since `since`.
+   */
   async until(
     maxMs: number,
     found: () => readonly string[] | Promise<readonly string[]>,
     since = performance.now(),
   ): Promise<number> {
     for (;;) {
-      const last = await found();
+      const last = await this.#look(found);
       const tookMs = performance.now() - since;
       if (last.length === 0 && tookMs <= maxMs) return tookMs;
       if (tookMs > maxMs) throw new Error(`not within ${Math.round(maxMs)} ms:\n${last.join("\n")}`);
       await pause(LOOK_AGAIN_MS);
+    }
+  }
+
+  async #look(found: () => readonly string[] | Promise<readonly string[]>): Promise<readonly string[]> {
+    try {
+      return await found();
+    } catch (thrown) {
+      if ((thrown as Error).name !== "TimeoutError") throw thrown;
+      return ["a member did not answer in time"];
     }
   }
 
