@@ -17,6 +17,16 @@ export async function findingsOf(member: MemberProcess): Promise<readonly Findin
   return data.findings;
 }
 
+/** What a member finds, as sentences; that it was started too short a time ago to have found all is one of them. */
+export async function findingsOnceSettled(member: MemberProcess): Promise<readonly string[]> {
+  const { data } = await getJson<{ data: { settling: boolean; findings: readonly Finding[] } }>(
+    member,
+    "/v3/admin/core/cluster/diagnosis?scope=self",
+  );
+  const sentences = data.findings.map(({ sentence }) => sentence);
+  return data.settling ? [...sentences, `${member.name} has found nothing yet`] : sentences;
+}
+
 export async function findingOf(member: MemberProcess, code: string): Promise<Finding | undefined> {
   return (await findingsOf(member)).find((finding) => finding.code === code);
 }

@@ -23,7 +23,7 @@ export interface MemberSetup {
   /** Where it listens, if not on `host`. */
   readonly bind?: string;
   readonly flags?: readonly string[];
-  /** The addresses of all members, as it is told them. */
+  /** The addresses of all members, as it is told them; empty for one that is started by itself. */
   readonly list: readonly string[];
   /** The list stands in a file rather than on the command line. */
   readonly hasFiles?: boolean;
@@ -162,7 +162,8 @@ export class MemberProcess {
     await mkdir(data, { recursive: true });
     if (hasFiles && this.#starts === 0) await this.writeList(`${list.join("\n")}\n`);
     const lookup = hasFiles ? ["--nacre.cluster.file", this.listFile] : ["--members", list.join(",")];
-    const words = ["start", "--mode", "cluster", "--port", String(port), "--bind", this.bind, "--ip", host, ...lookup];
+    const mode = list.length === 0 ? [] : ["--mode", "cluster", ...lookup];
+    const words = ["start", ...mode, "--port", String(port), "--bind", this.bind, "--ip", host];
     const child = spawn(process.execPath, [MAIN, ...words, "--nacos.console.port", "-1", "--data", data, ...flags], {
       // A folder of its own: the file of members is looked for in the working directory, too.
       cwd: this.#folder,

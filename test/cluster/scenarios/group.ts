@@ -24,6 +24,7 @@ const WARM_MS = 1500;
 const PER_SECOND = 100;
 const REJOIN_MAX_MS = 30_000;
 const DISK_MIB = 32;
+const LARGE = "x".repeat(256 * 1024);
 
 /** Runs while clients change durable data through all members; fails for what is wrong with what they were told. */
 export async function underLoad(
@@ -291,10 +292,13 @@ export const group: Act = {
             must(await publish(member, "s25-read", "before"));
             const from = performance.now();
             await disk.fill();
-            const handedOverMs = await stage.until(
-              bound(5000),
-              async () => ((await groupStatus(member)).role === "leader" ? [`${member.name} leads`] : []),
-              from,
+            // What the log has set aside on it takes writes still: the disk refuses when that is used up.
+            await stage.until(bound(20_000), async () => {
+              const { outcome } = await publish(member, "s25-large", LARGE);
+              return outcome === "done" ? ["there is space for writes still"] : [];
+            });
+            const handedOverMs = await stage.until(bound(5000), async () =>
+              (await groupStatus(member)).role === "leader" ? [`${member.name} leads`] : [],
             );
             let sentence = "";
             await stage.until(bound(5000), async () => {
@@ -315,7 +319,7 @@ export const group: Act = {
             );
             await grouped(cluster.members);
             assert.ok(gapMs <= bound(3000), `the others: without a write for ${ms(gapMs)}`);
-            return `handed over after ${ms(handedOverMs)}; the others without a write for ${ms(gapMs)}; writes again ${ms(backMs)} after there was space; it said: ${sentence}`;
+            return `handed over ${ms(handedOverMs)} after its disk refused; the others without a write for ${ms(gapMs)}; writes again ${ms(backMs)} after there was space; it said: ${sentence}`;
           };
           return await underLoad(stage, "s25", (load) => meanwhile("s25-rest", rest, (other) => filled(load, other)));
         } finally {

@@ -6,7 +6,7 @@ import { must, publish, readConfig } from "../lib/durable-calls.ts";
 import { DurableLoad } from "../lib/durable-load.ts";
 import { freePorts } from "../lib/free-ports.ts";
 import { grouped, groupStatus, leaderOf } from "../lib/group.ts";
-import { findingsOf } from "../lib/looks.ts";
+import { findingsOnceSettled } from "../lib/looks.ts";
 import type { MemberProcess } from "../lib/member-process.ts";
 import { type Act, bound, ms } from "../lib/scenario.ts";
 import { underLoad } from "./group.ts";
@@ -188,7 +188,7 @@ export const voters: Act = {
         const load = new DurableLoad({ members: () => [cluster.at(0)], perSecond: 50, name: "s38b" });
         try {
           const [first, ...joining] = cluster.members as [MemberProcess, ...MemberProcess[]];
-          for (const member of cluster.members) member.setup = { ...member.setup, list: [member.address] };
+          for (const member of cluster.members) member.setup = { ...member.setup, list: [] };
           await first.start();
           must(await publish(first, "s38b-held", "before anybody joined"));
           load.start();
@@ -205,7 +205,7 @@ export const voters: Act = {
           await load.stop();
           assert.deepEqual(await load.verify(cluster.members), []);
           await stage.until(bound(75_000), async () =>
-            (await Promise.all(cluster.members.map(findingsOf))).flat().map(({ sentence }) => sentence),
+            (await Promise.all(cluster.members.map(findingsOnceSettled))).flat(),
           );
           assert.ok(gapMs <= bound(3000), `without a write for ${ms(gapMs)}`);
           return `three voters ${ms(tookMs)} after the first order to join; longest time without a write ${ms(gapMs)}; ${load.summary()}`;
