@@ -24,7 +24,8 @@ export interface Act {
   readonly scenarios: readonly Scenario[];
 }
 
-const isStrict = process.argv.includes("--report") || process.argv.includes("--strict");
+/** Figures are held to as promised. */
+export const isStrict = process.argv.includes("--report") || process.argv.includes("--strict");
 
 /** What is promised, in a test that shares two busy cores with others: those need room that the promise does not have. */
 export function bound(promisedMs: number): number {

@@ -55,6 +55,7 @@ import type {
   Reach,
   Read,
 } from "./service.ts";
+import { Stored } from "./stored.ts";
 import { ConfigTimes } from "./times.ts";
 
 /** A wake-up that is due sooner waits for the end of the current turn of the event loop at least. */
@@ -84,6 +85,7 @@ export class Configs implements ConfigService {
   readonly state: ConfigState;
   readonly machine: ConfigMachine;
   readonly contents: Contents;
+  readonly stored: Stored;
   readonly reader: Reader;
   /** What calls took, for the metrics. */
   readonly times: ConfigTimes;
@@ -129,6 +131,7 @@ export class Configs implements ConfigService {
       now: () => clock.now(),
       submit: (event) => this.submit(event),
     });
+    this.stored = new Stored({ state: this.state, contents: this.contents, clock, store: () => this.store });
     this.#sealing = new Sealing(setup.ciphers);
     this.#imports = new Imports({
       state: this.state,

@@ -87,6 +87,16 @@ export class Contents {
     this.#trim();
   }
 
+  /** Calls `saved` when the store holds everything up to this revision. @returns what takes that back. */
+  onSaved(revision: Revision, saved: () => void): () => void {
+    if (revision <= this.#savedRevision) saved();
+    const waiting = { revision, saved };
+    if (revision > this.#savedRevision) this.#waiting.push(waiting);
+    return () => {
+      this.#waiting = this.#waiting.filter((one) => one !== waiting);
+    };
+  }
+
   /** The store is another one, which holds everything up to this revision: what is held came from the one before. */
   replaced(revision: Revision): void {
     this.#held.clear();
@@ -141,7 +151,7 @@ export class Contents {
   async #read(item: Item, version: Version, gray: GrayVersion | undefined): Promise<HeldContent | undefined> {
     // A committed import is in the store only when its entry is saved: until then a read finds the content before it.
     if (version.revision > this.#savedRevision)
-      await new Promise<void>((saved) => this.#waiting.push({ revision: version.revision, saved }));
+      await new Promise<void>((saved) => void this.onSaved(version.revision, saved));
     const text = await this.#setup.read(item.name, gray?.name);
     if (text === undefined) return undefined;
     const id = idOf(item.key, gray?.name);

@@ -26,6 +26,8 @@ export interface ConfigService {
   /** Read only. */
   readonly state: ConfigState;
   readonly store: ConfigStore;
+  /** Single configurations, as new as what was acknowledged. @throws RegistryError `dataAccess` while the store lacks it. */
+  readonly stored: Pick<ConfigStore, "config" | "gray">;
 
   /** What this caller gets: gray versions by its labels, or the one of an explicit tag and nothing else. */
   read(name: ConfigName, asking: Asking): Promise<Read>;

@@ -55,12 +55,12 @@ export async function changeOf(configs: ConfigService, row: HistoryRow): Promise
 }
 
 export async function currentOf(configs: ConfigService, { name, gray }: HistoryRow): Promise<Side> {
-  const { store } = configs;
+  const { stored } = configs;
   if (gray === undefined) {
-    const held = await store.config(name);
+    const held = await stored.config(name);
     return held && { ...(await opened(configs, held)), by: held.modifiedBy, gray: undefined, rule: undefined };
   }
-  const held = await store.gray(name, gray);
+  const held = await stored.gray(name, gray);
   return held && { ...(await opened(configs, held)), by: held.modifiedBy };
 }
 

@@ -53,12 +53,12 @@ export function configRows(deps: ConfigHttpDeps): readonly ConfigRow[] {
   }
 
   async function stored(params: Params) {
-    const found = await configs.store.config(nameIn(params, V1));
+    const found = await configs.stored.config(nameIn(params, V1));
     return found && (await opened(configs, found));
   }
 
   async function beta(params: Params): Promise<Answer> {
-    const found = await configs.store.gray(nameIn(params, V1), BETA_GRAY);
+    const found = await configs.stored.gray(nameIn(params, V1), BETA_GRAY);
     if (found === undefined) return restResult(null, "query beta ok");
     return restResult({ ...configInfo(await opened(configs, found)), betaIps: found.rule.expr }, "query beta ok");
   }

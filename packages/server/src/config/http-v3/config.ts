@@ -22,7 +22,7 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
   const path = `${base}/config`;
 
   async function get(params: Params): Promise<Answer> {
-    const found = await configs.store.config(nameIn(params, V3));
+    const found = await configs.stored.config(nameIn(params, V3));
     if (found !== undefined) return largeResult(detailInfo(await opened(configs, found)));
     if (isConsole) return result(null);
     throw new RegistryError("configNotFound", "Config not exist, please publish Config first.");
@@ -42,7 +42,7 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
   }
 
   async function grayOf(params: Params, gray: string, missing: string): Promise<Answer> {
-    const found = await configs.store.gray(nameIn(params, V3), gray);
+    const found = await configs.stored.gray(nameIn(params, V3), gray);
     if (found === undefined) throw new RegistryError("configNotFound", missing);
     return largeResult(grayInfo(await opened(configs, found)));
   }
