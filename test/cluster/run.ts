@@ -34,12 +34,12 @@ const { only, report } = optionsOrExit(import.meta.url, {
   chaos: { type: "string" },
   seed: { type: "string" },
 });
-/** Acts at a time, on two cores: mostly they wait. */
-const concurrency = report === true ? 1 : 3;
+/** Acts at a time: several would take each other's time, which scenarios measure. */
+const CONCURRENCY = 1;
 const outcomes = new Map<Scenario, Outcome>();
 const left: string[] = [];
 
-describe("clusters", { concurrency }, () => {
+describe("clusters", { concurrency: CONCURRENCY }, () => {
   after(async () => {
     if (report === true) await writeReport(ACTS, outcomes, left);
     // What a failed scenario has left behind is not to keep this process.

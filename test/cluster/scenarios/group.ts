@@ -24,7 +24,7 @@ const WARM_MS = 1500;
 const PER_SECOND = 100;
 const REJOIN_MAX_MS = 30_000;
 const DISK_MIB = 32;
-const LARGE = "x".repeat(256 * 1024);
+const LARGE = "x".repeat(8 * 1024);
 
 /** Runs while clients change durable data through all members; fails for what is wrong with what they were told. */
 export async function underLoad(
