@@ -10,8 +10,8 @@ import type { ProposeConfig } from "./propose.ts";
 import type { Sealing } from "./sealing.ts";
 import type { Imported, ImportItem } from "./service.ts";
 
-/** Bytes of contents after which a batch is staged: about what one turn of the event loop can put into the log. */
-const BATCH_BYTES = 1024 * 1024;
+/** Bytes of contents after which a batch is staged: beyond, its `COMMIT` alone holds the event loop for 8 ms. */
+const BATCH_BYTES = 128 * 1024;
 
 export interface ImportsSetup {
   readonly state: Pick<ConfigState, "staged">;

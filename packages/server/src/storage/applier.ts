@@ -3,7 +3,7 @@ import { RegistryError } from "@nacre/protocol";
 import { type Applied, type RowWrite, type StateMachine, UnknownKind, type Writes } from "./port.ts";
 import type { NewRecord } from "./records.ts";
 import type { Mark } from "./store.ts";
-import { turn } from "./turn.ts";
+import { SLICE_MS, turn } from "./turn.ts";
 
 /** A record that is to be applied: on the disk and, in a group, committed. */
 export interface Entry extends NewRecord {
@@ -22,8 +22,7 @@ export interface Saver {
 /** What came of an entry; undefined for one that is not for the machine. */
 export type Answer<R> = (position: number, applied: Applied<R> | undefined) => void;
 
-/** How long entries are applied before they are stored, and of how many rows and bytes at most. */
-const SLICE_MS = 5;
+/** Entries are applied for a slice before they are stored, and of so many rows and bytes at most. */
 const SLICE_ROWS_MAX = 512;
 const SLICE_BYTES_MAX = 1024 * 1024;
 /** How soon a store that failed is tried again when nobody writes; each time twice as late, up to the maximum. */

@@ -10,7 +10,7 @@ import { lazyConfigs } from "./sql/lazy-configs.ts";
 import { ROWS_TABLE, sqliteSchema } from "./sql/schema.ts";
 import { holdsAny, restoreRow, type SnapshotRow, tableRows } from "./sql/snapshot-rows.ts";
 import { Sqlite } from "./sql/sqlite.ts";
-import { turn } from "./turn.ts";
+import { SLICE_MS, turn } from "./turn.ts";
 
 export interface Row {
   readonly kind: string;
@@ -109,8 +109,6 @@ const SCHEMA = `
 const LOADED_TABLES = ["rows", "mark", "config_info", "config_info_gray", "staged_config"];
 /** Pages of write-ahead log that SQLite copies by itself, should nobody else have done it. */
 const OWN_CHECKPOINT_PAGES = 65_536;
-/** How long a transaction is written before the event loop gets its turn. */
-const SLICE_MS = 5;
 
 /** What a store that exists says about itself, before anything is trusted; undefined when it is missing or unreadable. */
 export function inspectStore(path: string): { readonly mark: Mark; readonly intact: boolean } | undefined {

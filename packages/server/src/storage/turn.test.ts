@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inTurns, oncePerTurn, SharedTurns, turn } from "./turn.ts";
 
-test("long work lets others have their turn every 4 ms, and short work does not wait", async () => {
+test("long work lets others have their turn every 2 ms, and short work does not wait", async () => {
   let nowMs = 0;
   const pausedAt: number[] = [];
   const pause = async () => void pausedAt.push(nowMs);
@@ -14,9 +14,9 @@ test("long work lets others have their turn every 4 ms, and short work does not 
     return "done";
   }
   assert.equal(await inTurns(work(30), () => nowMs, pause), "done");
-  assert.deepEqual(pausedAt, [4, 8, 12]);
-  assert.equal(await inTurns(work(7), () => nowMs, pause), "done");
-  assert.equal(pausedAt.length, 3);
+  assert.deepEqual(pausedAt, [2, 4, 6, 8, 10, 12, 14]);
+  assert.equal(await inTurns(work(3), () => nowMs, pause), "done");
+  assert.equal(pausedAt.length, 7);
 });
 
 test("those that wait for a turn share it: all while it is short, the others in the next one, in their order", async () => {
@@ -39,7 +39,7 @@ test("those that wait for a turn share it: all while it is short, the others in 
       seen.push(`${name}${slice} in ${count}`);
     }
   };
-  await Promise.all([work("a", 3), work("b", 3), work("c", 1), work("d", 0)]);
+  await Promise.all([work("a", 1.5), work("b", 1.5), work("c", 0.5), work("d", 0)]);
   watching = false;
   assert.deepEqual(seen, ["a1 in 1", "b1 in 1", "c1 in 2", "d1 in 2", "a2 in 2", "b2 in 3", "c2 in 3", "d2 in 4"]);
 });

@@ -1,7 +1,7 @@
 import type { ConfigWrite } from "@nacre/core/config";
 import type { ConfigHead, ConfigStore } from "../config-store.ts";
 import type { StagedRow } from "../port.ts";
-import { turn } from "../turn.ts";
+import { SLICE_MS, turn } from "../turn.ts";
 import { applyWrites } from "./apply-writes.ts";
 import { type HeadRow, headOf, type StagedTableRow, stagedOf } from "./rows.ts";
 import { SqlConfigs } from "./sql-configs.ts";
@@ -10,8 +10,6 @@ import { reads } from "./statements.ts";
 
 /** Rows that are loaded at a time: a millisecond or two. */
 const LOAD_ROWS = 100;
-/** How long rows are loaded, and taken by who asked for them, before the event loop gets its turn. */
-const SLICE_MS = 4;
 
 export interface ConfigTables {
   readonly configs: ConfigStore;
@@ -57,6 +55,7 @@ export function openConfigTables(sqlite: Sqlite, reading: Sqlite): ConfigTables 
   };
 }
 
+/** Rows are loaded, and taken by who asked for them, for a slice at a time. */
 class LoadSlices {
   #endsAt = performance.now() + SLICE_MS;
 

@@ -1,8 +1,6 @@
 import { RegistryError } from "@nacre/protocol";
-import { turn } from "../turn.ts";
+import { SLICE_MS, turn } from "../turn.ts";
 
-/** How long searches may hold the event loop in one of its turns, all of them together. */
-const SLICE_MS = 4;
 /** Searches under way; one more is refused. */
 export const SEARCHES_MAX = 32;
 
