@@ -93,6 +93,10 @@ export class ServerProcess {
     return this.#remote.call("loopHold");
   }
 
+  turnCpuMs(): Promise<number> {
+    return this.#remote.call("turnCpu");
+  }
+
   /** As the system counts it, nothing forced. Bytes: all, and the part that is not shared with files. */
   async residentBytes(): Promise<{ readonly all: number; readonly anonymous: number }> {
     const status = await readFile(`/proc/${this.pid}/status`, "utf8");
