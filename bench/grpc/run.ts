@@ -10,16 +10,17 @@ import { say, scaleOf } from "../lib/bench.ts";
 import { fanOut } from "./benches/fan-out.ts";
 import { idle } from "./benches/idle.ts";
 import { large } from "./benches/large.ts";
+import { oneByOne } from "./benches/one-by-one.ts";
 import { storm } from "./benches/storm.ts";
 import { tls, unary } from "./benches/unary.ts";
 import { type GrpcBench, type GrpcSection, Rows } from "./lib/bench.ts";
-import { SERVERS, type Subject } from "./lib/echo-server.ts";
+import { SERVERS, SOCKET, type Subject } from "./lib/echo-server.ts";
 import { h2loadMissing } from "./lib/h2load.ts";
 import { tablesText } from "./lib/page.ts";
 import { readResults, writeResults } from "./lib/results.ts";
 import { MAJORS, ownMajor, runtime } from "./lib/runtimes.ts";
 
-const BENCHES: readonly GrpcBench[] = [unary, tls, idle, fanOut, large, storm];
+const BENCHES: readonly GrpcBench[] = [unary, oneByOne, tls, idle, fanOut, large, storm];
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +35,7 @@ const names = chosen(
   BENCHES.map(({ name }) => name),
   values.only,
 );
-const servers = chosen("servers", SERVERS, values.servers);
+const servers = chosen("servers", [...SERVERS, SOCKET], values.servers);
 const majors = chosen("node", MAJORS, values.node ?? (values.quick ? ownMajor() : undefined));
 const benches = BENCHES.filter(({ name }) => names.includes(name));
 const missing = h2loadMissing();
@@ -61,11 +62,12 @@ async function sectionOf(bench: GrpcBench): Promise<GrpcSection> {
   const startedAt = performance.now();
   const rows = new Rows();
   const remarks = new Set<string>();
+  const measured = (bench.servers ?? SERVERS).filter((name) => servers.includes(name));
   for (const on of runtimes) {
     for (let round = 0; round < bench.rounds(scale); round++) {
       // Each server comes first once, so that a machine that gets slower or faster favours none.
-      const turn = round % servers.length;
-      for (const server of [...servers.slice(turn), ...servers.slice(0, turn)]) {
+      const turn = round % measured.length;
+      for (const server of [...measured.slice(turn), ...measured.slice(0, turn)]) {
         const subject: Subject = { server, runtime: on };
         for (const sample of await bench.measure(subject, scale, (text) => remarks.add(text)))
           rows.add(subject, sample);

@@ -29,6 +29,7 @@ interface Measured {
 }
 
 const FAN_OUT = { count: 1000, messages: 100, bytes: 100_000 };
+const STORM = "5000 connections that come and go";
 const UNREAD = "1000 watchers that do not read 100 messages of 100 kB";
 
 const ATTACKS: Record<string, Run> = {
@@ -46,20 +47,31 @@ const ATTACKS: Record<string, Run> = {
   "10,000 connections that say nothing": async (engine) => {
     for (const connection of await silent(engine, connectionsMax(10_000))) connection.destroy();
   },
-  "5000 connections that come and go": (engine) => storm(engine, 5000),
+  [STORM]: (engine) => storm(engine, 5000),
   "3 clients, 20 connections each, that are killed": (engine) => killed(engine, 3),
 };
 
+interface Control {
+  readonly what: string;
+  readonly run: Run;
+  readonly on?: "socket";
+}
+
 /**
- * Where the application works as much for clients that do nothing wrong: what those cost others. Measured right behind the
- * attack, whose row says both: how many times the quiet median it makes of the client's, and how many times the median
- * that others have beside honest clients of the same application.
+ * What is not the engine's doing: the application works as much for clients that do nothing wrong, and Node takes as much
+ * for sockets that nobody looks at. Measured right behind the attack, whose row says both: how many times the quiet median
+ * it makes of the client's, and how many times what others have beside the control.
  */
-const CONTROLS: Record<string, readonly [what: string, run: Run]> = {
-  [UNREAD]: [
-    "1000 watchers that read 100 messages of 100 kB (no attack)",
-    (engine) => watchers(engine, { ...FAN_OUT, read: true }),
-  ],
+const CONTROLS: Record<string, Control> = {
+  [UNREAD]: {
+    what: "1000 watchers that read 100 messages of 100 kB (no attack)",
+    run: (engine) => watchers(engine, { ...FAN_OUT, read: true }),
+  },
+  [STORM]: {
+    what: `${STORM}, at a bare socket of Node (no engine)`,
+    run: (socket) => storm(socket, 5000),
+    on: "socket",
+  },
 };
 
 say(
@@ -79,24 +91,33 @@ function named(subject: string, attacks: Attacks): Record<string, Run> {
 }
 
 async function measured(attacks: Record<string, Run>, options: EngineOptions, ca?: string): Promise<void> {
+  const start = () => Engine.start(options, ca);
+  const alone = () => Engine.alone(options);
   for (const [what, run] of Object.entries(attacks)) {
     if (!what.includes(part)) continue;
-    const attack = await measure(run, options, ca);
+    const attack = await measure(run, start, alone);
     const control = CONTROLS[what];
     if (control === undefined) {
       sayRow(what, attack);
       continue;
     }
-    const honest = await measure(control[1], options, ca);
+    const held =
+      control.on === "socket"
+        ? await measure(control.run, Engine.socket, Engine.socket)
+        : await measure(control.run, start, alone);
     const quietly = times(attack.during, attack.before);
-    sayRow(what, attack, `${quietly} times before, ${times(attack.during, honest.during)} times the row below`);
-    sayRow(control[0], honest, `${times(honest.during, honest.before)} times before`);
+    sayRow(what, attack, `${quietly} times before, ${times(attack.during, held.during)} times the row below`);
+    sayRow(control.what, held, `${times(held.during, held.before)} times before`);
   }
 }
 
-async function measure(run: Run, options: EngineOptions, ca?: string): Promise<Measured> {
-  const engine = await Engine.start(options, ca);
-  const other = await Engine.alone(options);
+/**
+ * @param start  what is called and attacked.
+ * @param aside  what is attacked beside it.
+ */
+async function measure(run: Run, start: () => Promise<Engine>, aside: () => Promise<Engine>): Promise<Measured> {
+  const engine = await start();
+  const other = await aside();
   await setTimeout(500);
   await engine.service();
   await setTimeout(500);

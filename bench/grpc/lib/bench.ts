@@ -1,5 +1,5 @@
 import type { Scale } from "../../lib/bench.ts";
-import type { Subject } from "./echo-server.ts";
+import type { ServerName, Subject } from "./echo-server.ts";
 
 /** What is measured of each server, on each Node, in several rounds. */
 export interface GrpcBench {
@@ -9,6 +9,8 @@ export interface GrpcBench {
   /** How the figures are measured, in sentences for the reader of the page. */
   readonly method: string;
   readonly figures: readonly Figure[];
+  /** Absent: the three that give the same answers. */
+  readonly servers?: readonly ServerName[];
   rounds(scale: Scale): number;
   /** One round of one server. `remark` is for what the reader should know about these very figures. */
   measure(subject: Subject, scale: Scale, remark: (text: string) => void): Promise<readonly Sample[]>;

@@ -6,7 +6,9 @@ import type { Certificate, Reading } from "../servers/harness.ts";
 import type { Runtime } from "./runtimes.ts";
 
 export const SERVERS = ["grpc-js", "http2", "engine"] as const;
-export type ServerName = (typeof SERVERS)[number];
+/** Measured beside them where it says what the machine takes of each. */
+export const SOCKET = "socket";
+export type ServerName = (typeof SERVERS)[number] | typeof SOCKET;
 
 /** Which server is measured, and on what. */
 export interface Subject {

@@ -2,7 +2,7 @@ import { type Cell, round, type Table } from "../../lib/bench.ts";
 import type { Machine } from "../../lib/machine.ts";
 import { tableText } from "../../lib/page.ts";
 import type { Figure, GrpcSection, Row } from "./bench.ts";
-import { SERVERS } from "./echo-server.ts";
+import { SERVERS, SOCKET } from "./echo-server.ts";
 
 export interface Versions {
   /** Of the servers. */
@@ -71,8 +71,8 @@ and fewer than it is to with
 
 ${those(false).join("\n") || "- none"}
 
-One connection with one call at a time is bound by waking the process for each call, not by HTTP/2: most of what the
-engine takes for it, a socket of \`node:net\` takes as well that looks at nothing and answers with constant bytes.
+One connection with one call at a time is bound by waking the process for each call, not by HTTP/2: the section after
+the unary calls measures what a socket of \`node:net\` takes for it that looks at nothing and answers with constant bytes.
 `;
 }
 
@@ -104,17 +104,24 @@ export function tablesText({ figures, rows }: Pick<GrpcSection, "figures" | "row
 
 function figureTable(figure: Figure, rows: readonly Row[]): Table {
   const lines = Map.groupBy(rows, ({ node, load }) => `${node} ${load}`);
-  const ratios = figure.aside === true ? [] : ["engine / grpc-js", "engine / http2"];
+  const servers = [...SERVERS, SOCKET].filter((name) => rows.some(({ server }) => server === name));
+  const subjects = figure.aside === true ? [] : servers.filter((name) => name === "engine" || name === SOCKET);
+  const pairs = subjects.flatMap((name) => ["grpc-js", "http2"].map((other) => [name, other] as const));
   return {
-    columns: ["Node", "load", ...SERVERS, "spread", ...ratios],
-    rows: [...lines.values()].map((line) => figureRow(figure, line)),
+    columns: ["Node", "load", ...servers, "spread", ...pairs.map(([name, other]) => `${name} / ${other}`)],
+    rows: [...lines.values()].map((line) => figureRow(figure, line, servers, pairs)),
     remarks: [],
   };
 }
 
-function figureRow({ name, digits, aside = false }: Figure, line: readonly Row[]): Cell[] {
-  const values = SERVERS.map((server) => line.find((row) => row.server === server)?.values[name] ?? []);
-  const [grpcJs, http2, engine] = values.map((rounds) => middle(rounds));
+function figureRow(
+  { name, digits }: Figure,
+  line: readonly Row[],
+  servers: readonly string[],
+  pairs: readonly (readonly [string, string])[],
+): Cell[] {
+  const valuesOf = (server: string) => line.find((row) => row.server === server)?.values[name] ?? [];
+  const values = servers.map(valuesOf);
   const cell = (value = Number.NaN): Cell => (Number.isFinite(value) ? round(value, digits) : "–");
   // How many times nothing something is, nobody wants to know.
   const ratio = (value = Number.NaN, to = Number.NaN): Cell =>
@@ -125,8 +132,8 @@ function figureRow({ name, digits, aside = false }: Figure, line: readonly Row[]
     .filter(Number.isFinite);
   const widest = spreads.length === 0 ? "–" : `${Math.round(Math.max(...spreads) * 100)} %`;
   const { node = "", load = "" } = line[0] ?? {};
-  const ratios = aside ? [] : [ratio(engine, grpcJs), ratio(engine, http2)];
-  return [node, load, cell(grpcJs), cell(http2), cell(engine), widest, ...ratios];
+  const ratios = pairs.map(([one, other]) => ratio(middle(valuesOf(one)), middle(valuesOf(other))));
+  return [node, load, ...values.map((rounds) => cell(middle(rounds))), widest, ...ratios];
 }
 
 function spread(rounds: readonly number[]): number {

@@ -1,4 +1,4 @@
-/** What the three measured servers share: the answers they give, and how the bench talks to their process. */
+/** What the measured servers share: the answers they give, and how the bench talks to their process. */
 import { answer } from "../../lib/remote.ts";
 import { cpuMs, vitals } from "../../lib/vitals.ts";
 
@@ -29,6 +29,10 @@ export interface Reading {
 
 export const STREAM = "/bench.Echo/Stream";
 
+/** What a call and its answer with 400 bytes take on the wire, for the socket that speaks no HTTP/2. */
+export const BARE_CALL_BYTES = 505;
+export const BARE_ANSWER = Buffer.alloc(480);
+
 let calls = 0;
 const large = Buffer.alloc(1_000_000, 0x61);
 const small = Buffer.from("done");
@@ -49,6 +53,11 @@ export const UNARY: Readonly<Record<string, (message: Buffer) => Buffer>> = {
     return large;
   },
 };
+
+/** Counts a call of the socket that speaks no HTTP/2. */
+export function bareCall(): void {
+  calls++;
+}
 
 function echo(message: Buffer): Buffer {
   calls++;

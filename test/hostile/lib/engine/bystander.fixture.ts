@@ -1,13 +1,17 @@
 /** A well-behaved client in a process of its own: it calls all the time and notes how long that takes. */
+import { once } from "node:events";
+import { connect } from "node:net";
 import { connectGrpc } from "@nacre/grpc";
 
 const port = Number(process.argv[2]);
-const tls = process.argv[3] === undefined ? undefined : { ca: process.argv[3], serverName: "localhost" };
+/** What it calls: `grpc`, or `socket`, which gives back what it reads. */
+const kind = process.argv[3];
+const ca = process.argv[4];
 const MESSAGE = Buffer.alloc(100, "x");
 /** A client that calls without any pause would take a core for itself. */
 const PAUSE_MS = 1;
 
-const connection = await connectGrpc({ host: "127.0.0.1", port, ...(tls !== undefined && { tls }) });
+const ask = kind === "socket" ? await socket() : await grpc();
 let took: number[] = [];
 let failures: string[] = [];
 let calledAt = performance.now();
@@ -15,7 +19,7 @@ let calledAt = performance.now();
 const call = async (): Promise<void> => {
   calledAt = performance.now();
   try {
-    const answer = await connection.unary("/t.T/Echo", MESSAGE);
+    const answer = await ask(MESSAGE);
     if (!answer.equals(MESSAGE)) failures.push("a wrong answer");
   } catch (error) {
     failures.push(String(error));
@@ -23,6 +27,22 @@ const call = async (): Promise<void> => {
   took.push(performance.now() - calledAt);
   setTimeout(call, PAUSE_MS);
 };
+
+async function grpc(): Promise<(message: Buffer) => Promise<Buffer>> {
+  const tls = ca === undefined ? {} : { tls: { ca, serverName: "localhost" } };
+  const connection = await connectGrpc({ host: "127.0.0.1", port, ...tls });
+  return (message) => connection.unary("/t.T/Echo", message);
+}
+
+async function socket(): Promise<(message: Buffer) => Promise<Buffer>> {
+  const connection = connect({ host: "127.0.0.1", port, noDelay: true });
+  await once(connection, "connect");
+  return async (message) => {
+    connection.write(message);
+    const [answer] = await once(connection, "data");
+    return answer;
+  };
+}
 
 process.on("message", () => {
   // The call that is under way counts as long as it has taken so far.

@@ -68,7 +68,16 @@ export class Engine {
   static async start(options: EngineOptions = {}, ca?: string): Promise<Engine> {
     const server = start("server.fixture.ts", [JSON.stringify(options)]);
     const { port } = (await said(server)) as { port: number };
-    const bystander = start("bystander.fixture.ts", [String(port), ...(ca === undefined ? [] : [ca])]);
+    const bystander = start("bystander.fixture.ts", [String(port), "grpc", ...(ca === undefined ? [] : [ca])]);
+    await said(bystander);
+    return new Engine(port, server, bystander);
+  }
+
+  /** In the place of the engine a socket of Node that gives back what it reads: what Node itself does to others. */
+  static async socket(): Promise<Engine> {
+    const server = start("socket.fixture.ts", []);
+    const { port } = (await said(server)) as { port: number };
+    const bystander = start("bystander.fixture.ts", [String(port), "socket"]);
     await said(bystander);
     return new Engine(port, server, bystander);
   }
