@@ -1,4 +1,17 @@
-export type { CallOptions, ClientCall, ClientListener } from "./grpc/call.ts";
-export * from "./serving.ts";
+export type {
+  CallEnd,
+  CallListener,
+  CallOptions,
+  ClientCall,
+  ClientListener,
+  Method,
+  Methods,
+  Peer,
+  ServerCall,
+} from "./grpc/call.ts";
+export { GRPC_LIMITS, type GrpcLimits } from "./grpc/limits.ts";
+export { Metadata } from "./grpc/metadata.ts";
+export { Status, StatusError } from "./grpc/status.ts";
 export { type ConnectOptions, connectGrpc, type GrpcConnection } from "./shell/client.ts";
-export type { ClientTls } from "./shell/tls.ts";
+export { GrpcServer, type ServerOptions } from "./shell/server.ts";
+export type { ClientTls, ServerTls } from "./shell/tls.ts";

@@ -33,7 +33,7 @@ import type { GroupHandle } from "./group/group-log.ts";
 import { MemberGroup } from "./group/member-group.ts";
 import type { OpenedIdentity } from "./identity.ts";
 import { type Connects, connectsByTcp, InstanceProbe } from "./instance-probe.ts";
-import { LazyLinks } from "./links/lazy-links.ts";
+import { Links } from "./links/links.ts";
 import type { ClusterLinks, LinksSetup, LinkTls } from "./links/types.ts";
 import { newResolve } from "./lookup/resolve.ts";
 import { MemberRunner } from "./member-runner.ts";
@@ -142,7 +142,7 @@ export class Cluster {
       distro: () => this.distro,
     });
     const { memberId, clusterId, settled, epoch, incarnation, joined } = identity.identity;
-    const newLinks = outside?.links ?? ((links) => new LazyLinks(links));
+    const newLinks = outside?.links ?? ((links) => new Links(links));
     this.links = newLinks({
       clock,
       log,

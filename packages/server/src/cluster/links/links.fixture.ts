@@ -7,8 +7,8 @@ import type { Address, Card, Frame, LinkId } from "@nacre/core/membership";
 import { type ClientCall, connectGrpc } from "@nacre/grpc";
 import { type Clock, systemClock } from "../../clock.ts";
 import { HEAD_BYTES, type Kind } from "./envelopes.ts";
-import { LazyLinks } from "./lazy-links.ts";
 import type { LinkLimits } from "./limits.ts";
+import { Links } from "./links.ts";
 import { batchOf } from "./outgoing.ts";
 import type { CallHandler, LinkTls } from "./types.ts";
 
@@ -29,7 +29,7 @@ export interface MemberOptions {
 
 /** One member's links, and all that they told. */
 export class TestMember {
-  readonly links: LazyLinks;
+  readonly links: Links;
   readonly told: string[] = [];
   readonly frames: Frame[] = [];
   readonly messages: Message[] = [];
@@ -44,7 +44,7 @@ export class TestMember {
       this.look();
     };
     const warn = (details: object, text: string): void => void this.warnings.push(`${text} ${JSON.stringify(details)}`);
-    this.links = new LazyLinks({
+    this.links = new Links({
       clock: options.clock ?? systemClock,
       log: { debug: () => {}, info: () => {}, warn, error: warn },
       portOffset: 0,

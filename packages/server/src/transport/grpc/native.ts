@@ -8,7 +8,7 @@ import {
   type ServerTls,
   Status,
   StatusError,
-} from "@nacre/grpc/serving";
+} from "@nacre/grpc";
 import type { Clock } from "../../clock.ts";
 import { escalate, uncaught } from "../../faults.ts";
 import {
