@@ -35,6 +35,22 @@ describe("checks of contents", () => {
     await assert.rejects(checks.readYaml("a\n---\nb"), /more than one document/);
   });
 
+  test("hand over no data of YAML that aliases make a hundred times as large", async () => {
+    const checks = newChecks({ limitMs: 60_000 });
+    const often = "- *a\n".repeat(99);
+    const values = `- &a [${"{},".repeat(12_000)}]\n${often}`;
+    const characters = `- &a "${"a".repeat(400_000)}"\n${often}`;
+    for (const bomb of [values, characters, "- &a [*a]\n"])
+      await assert.rejects(checks.readYaml(bomb), {
+        failure: "invalidParameter",
+        message: /too large with its aliases written out/,
+      });
+    assert.deepEqual(await checks.readYaml("- &a [x, {b: c}]\n- *a\n"), [
+      ["x", { b: "c" }],
+      ["x", { b: "c" }],
+    ]);
+  });
+
   test("have no thread for types without a grammar", async () => {
     const counts: number[] = [];
     const checks = newChecks({ onThreads: (count) => counts.push(count) });

@@ -18,6 +18,12 @@ import { type Problem, placeOf, sentence } from "./problem.ts";
 
 /** How often an alias may stand for a collection when values are made of the text: more is a bomb. */
 const ALIASES_MAX = 100;
+/**
+ * Characters that data may hold, where each value counts as so many more: the event loop's heap holds it with aliases
+ * written out. An archive's metadata comes to a third of it at most.
+ */
+const DATA_CHARACTERS_MAX = 32 * 1024 * 1024;
+const VALUE_CHARACTERS = 32;
 
 export type YamlDocument = Document.Parsed<ParsedNode>;
 
@@ -60,11 +66,32 @@ export function yamlTexts(text: string): unknown {
   const error = document.errors[0];
   if (error !== undefined) throw refused({ place: placeOf(text, error.pos[0]), what: faultOf(error) });
   if (more.length > 0) throw refused({ place: undefined, what: "it holds more than one document" });
+  let data: unknown;
   try {
-    return document.toJS({ maxAliasCount: ALIASES_MAX });
+    data = document.toJS({ maxAliasCount: ALIASES_MAX });
   } catch (cause) {
     throw refused({ place: undefined, what: cause instanceof Error ? cause.message : "it has no value" });
   }
+  if (!isHoldable(data)) throw refused({ place: undefined, what: "it is too large with its aliases written out" });
+  return data;
+}
+
+/** Ends also where an alias stands within what it stands for. */
+function isHoldable(data: unknown): boolean {
+  const values: unknown[] = [data];
+  let left = DATA_CHARACTERS_MAX;
+  while (left >= 0 && values.length > 0) {
+    const value = values.pop();
+    left -= VALUE_CHARACTERS;
+    if (typeof value === "string") left -= value.length;
+    else if (Array.isArray(value)) for (const item of value) values.push(item);
+    else
+      for (const [key, field] of Object.entries(value ?? {})) {
+        left -= key.length;
+        values.push(field);
+      }
+  }
+  return left >= 0;
 }
 
 /** Offset of the value that keys lead to, or of the deepest one on the way that is there. */
