@@ -49,7 +49,7 @@ const FIELDS: { readonly [T in ConfigCommand["type"]]: FieldsOf<T> } = {
   publishConfig: { name, gray: optional(gray), content, fields, terms, by, capacity },
   removeConfigs: { names: list(name), gray: optional(text), expectedMd5: optional(text), by },
   stageConfigs: { importId: text, items: list(item) },
-  commitConfigs: { importId: text, policy: oneOf(POLICIES), by, capacity },
+  commitConfigs: { importId: text, items: optional(count), policy: oneOf(POLICIES), by, capacity },
   dropStaged: { importId: text },
   pruneHistory: { before: real },
   createNamespace: namespace,

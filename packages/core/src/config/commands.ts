@@ -96,6 +96,8 @@ export type ConfigCommand =
   | {
       readonly type: "commitConfigs";
       readonly importId: string;
+      /** That were staged; absent in older logs. Refused when others are: some were dropped on the way (G7). */
+      readonly items?: number;
       readonly policy: ImportPolicy;
       readonly by: Operator;
       /** As of `publishConfig`. */

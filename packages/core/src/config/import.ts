@@ -55,10 +55,15 @@ export function addStaged(state: ConfigState, importId: string, head: StagedHead
   });
 }
 
-export function commitRefused(state: ConfigState, { importId, policy, capacity }: Commit): Refusal | undefined {
+export function commitRefused(state: ConfigState, { importId, items, policy, capacity }: Commit): Refusal | undefined {
   const heads = state.staged.get(importId)?.heads;
   if (heads === undefined)
     return refusal("illegalState", `import '${importId}' is not staged: it was committed or dropped before`);
+  if (items !== undefined && items !== heads.length)
+    return refusal(
+      "illegalState",
+      `of the ${items} configurations of import '${importId}' ${heads.length} are staged, because it stood still and was dropped: import them again`,
+    );
   if (capacity === undefined || (policy === "ABORT" && firstExisting(state, heads) !== undefined)) return undefined;
   return capacityRefused(state, capacity, loadsOf(state, heads, policy));
 }

@@ -22,7 +22,8 @@ function newImports() {
     return applied.result as never;
   };
   const seal = async (_: unknown, text: string) => contentOf(text);
-  return { log, refused, imports: new Imports({ state: log.state, sealing: { seal }, propose, memberId: "m" }) };
+  const of = (memberId: string) => new Imports({ state: log.state, sealing: { seal }, propose, memberId });
+  return { log, refused, imports: of("m"), others: of("n") };
 }
 
 describe("an import that fails", () => {
@@ -61,5 +62,16 @@ describe("an import that fails", () => {
     assert.equal(log.state.staged.size, 1);
     release();
     assert.equal((await long).succeeded, 300);
+  });
+
+  test("because it stood still and another member dropped it, commits nothing of what it stages later", async () => {
+    const { log, imports, others } = newImports();
+    async function* slow() {
+      yield* items(300);
+      for (let looks = 0; looks < 2; looks++) await others.dropStalled();
+      yield { name: named("last"), content: "x", fields: {} };
+    }
+    await assert.rejects(imports.all(slow(), "OVERWRITE", BY), /of the 301 configurations .* are staged/);
+    assert.deepEqual([log.state.items.size, log.state.staged.size], [0, 0]);
   });
 });

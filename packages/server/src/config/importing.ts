@@ -85,11 +85,11 @@ export class Imports {
     by: Operator,
   ): Promise<Imported> {
     const { propose, sealing } = this.#setup;
-    let staged = false;
+    let staged = 0;
     let batch: StagedItem[] = [];
     let bytes = 0;
     const stage = async (): Promise<void> => {
-      staged = true;
+      staged += batch.length;
       await propose({ type: "stageConfigs", importId, items: batch }, "done");
       batch = [];
       bytes = 0;
@@ -101,8 +101,9 @@ export class Imports {
       bytes += sealed.bytes;
     }
     if (batch.length > 0) await stage();
-    if (!staged) return { succeeded: 0, failed: [], skipped: [] };
-    const { succeeded, failed, skipped } = await propose({ type: "commitConfigs", importId, policy, by }, "imported");
+    if (staged === 0) return { succeeded: 0, failed: [], skipped: [] };
+    const commit = { type: "commitConfigs", importId, items: staged, policy, by } as const;
+    const { succeeded, failed, skipped } = await propose(commit, "imported");
     return { succeeded, failed, skipped };
   }
 }
