@@ -69,6 +69,12 @@ describe("a large body", () => {
     assert.equal(Object.getPrototypeOf(value), Object.prototype);
   });
 
+  test("may have brackets with nothing but space in them", () => {
+    const space = " \t\r\n".repeat(LONG / 4);
+    for (const text of [`{${space}}`, `{"a":[${space}],"b":{${space}},"c":[{${space}},[[${space}]]]}`])
+      assert.deepEqual(read(encodeUtf8(text)).value, JSON.parse(text));
+  });
+
   test("survives any depth", () => {
     const bytes = encodeUtf8(`{"a":${"[".repeat(LONG)}`);
     assert.throws(() => read(bytes), RegistryError);

@@ -83,14 +83,15 @@ function* partsOf(
   close: number,
   take: (part: Buffer, isLarge: boolean) => Work<number>,
 ): Work<number> {
+  const first = yield* behindSpace(bytes, from);
+  if (bytes[first] === close) return first + 1;
   let taken = 0;
-  for (let partFrom = from; ; ) {
+  for (let partFrom = first; ; ) {
     const end = yield* partEnd(bytes, partFrom);
     yield;
     const before = taken;
     taken = yield* take(bytes.subarray(partFrom, end), end - partFrom > PIECE_BYTES);
-    // Between commas stands something; brackets may be empty as a whole.
-    if (taken === before && !(partFrom === from && bytes[end] === close)) throw new SyntaxError("a value is missing");
+    if (taken === before) throw new SyntaxError("a value is missing");
     if (bytes[end] === close) return end + 1;
     if (bytes[end] !== COMMA) throw new SyntaxError("a bracket is not closed");
     partFrom = end + 1;
