@@ -7,7 +7,7 @@ import {
   DEFAULT_CONFIG_TYPE,
   RegistryError,
 } from "@nacre/protocol";
-import { turn } from "../../storage/turn.ts";
+import { inTurns } from "../../storage/turn.ts";
 
 /** A configuration within an archive: which namespace it belongs to is for the importer to say. */
 export type ArchiveName = Omit<ConfigName, "namespace">;
@@ -39,14 +39,22 @@ function oldKey({ group, dataId }: ArchiveName): string {
  *
  * @throws RegistryError `importMetadataIllegal` with the line that is none.
  */
-export function readOldLines(text: string): ReadonlyMap<string, string> {
+export function readOldLines(text: string): Promise<ReadonlyMap<string, string>> {
+  return inTurns(oldLines(text));
+}
+
+function* oldLines(text: string): Generator<undefined, ReadonlyMap<string, string>> {
   const apps = new Map<string, string>();
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  let count = 0;
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf("\n", from);
+    const line = text.slice(from, end === -1 ? undefined : end).replace(/\r$/, "");
+    from = end === -1 ? text.length : end + 1;
+    count++;
+    yield;
     if (line.trim() === "") continue;
     const equals = line.indexOf("=");
-    if (equals < 1) {
-      throw illegal(`line ${index + 1} of ${METADATA_NAMES.old} must read group.dataId.app=application`);
-    }
+    if (equals < 1) throw illegal(`line ${count} of ${METADATA_NAMES.old} must read group.dataId.app=application`);
     apps.set(line.slice(0, equals), line.slice(equals + 1));
   }
   return apps;
@@ -90,8 +98,8 @@ function escaped(character: string): string {
   return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
 }
 
-/** Rows that are read between two turns of the event loop: about 1 ms. */
-const ROWS_PER_TURN = 500;
+/** Characters of a text and items of a list: far more than any field may have, and read in no time. */
+const LENGTH_MAX = 4096;
 
 export interface MetadataRow {
   readonly name: ArchiveName;
@@ -105,15 +113,19 @@ export interface MetadataRow {
  * @param blankType  what a row without a type does: v1 refuses the archive, v3 goes by the extension of the data id.
  * @throws RegistryError `importMetadataIllegal` that names the row and the key.
  */
-export async function readNewRows(
+export function readNewRows(data: unknown, blankType: "refuse" | "infer"): Promise<ReadonlyMap<string, MetadataRow>> {
+  return inTurns(newRows(data, blankType));
+}
+
+function* newRows(
   data: unknown,
   blankType: "refuse" | "infer",
-): Promise<ReadonlyMap<string, MetadataRow>> {
+): Generator<undefined, ReadonlyMap<string, MetadataRow>> {
   const list = isRecord(data) ? data.metadata : undefined;
   if (!Array.isArray(list)) throw illegal(`${METADATA_NAMES.new} must be a list under the key metadata`);
   const rows = new Map<string, MetadataRow>();
   for (const [index, one] of list.entries()) {
-    if (index % ROWS_PER_TURN === 0) await turn();
+    yield;
     const row = readRow(one, index, blankType);
     const key = entryName(row.name);
     if (rows.has(key)) throw illegal(`${METADATA_NAMES.new} describes ${key} twice`);
@@ -135,9 +147,7 @@ function readRow(one: unknown, index: number, blankType: "refuse" | "infer"): Me
   if (type === "" && blankType === "refuse") throw illegal(`${where} has no type`);
   const description = text("desc");
   const appName = text("appName");
-  const tags = Array.isArray(one.configTags)
-    ? one.configTags.map((tag) => scalar(tag, `configTags of ${where}`) ?? "")
-    : text("configTags")?.split(",");
+  const tags = tagsOf(one.configTags, `configTags of ${where}`);
   return {
     name: { group, dataId },
     fields: {
@@ -149,10 +159,17 @@ function readRow(one: unknown, index: number, blankType: "refuse" | "infer"): Me
   };
 }
 
+function tagsOf(value: unknown, what: string): readonly string[] | undefined {
+  if (!Array.isArray(value)) return scalar(value, what)?.split(",");
+  if (value.length > LENGTH_MAX) throw illegal(`${what} has more than ${LENGTH_MAX} items`);
+  return value.map((tag) => scalar(tag, what) ?? "");
+}
+
 function scalar(value: unknown, what: string): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value === "string") return value;
-  throw illegal(`${what} must be a text`);
+  if (typeof value !== "string") throw illegal(`${what} must be a text`);
+  if (value.length > LENGTH_MAX) throw illegal(`${what} has more than ${LENGTH_MAX} characters`);
+  return value;
 }
 
 const EXTENSIONS: Readonly<Record<string, ConfigType>> = { yml: "yaml", htm: "html", txt: "text" };

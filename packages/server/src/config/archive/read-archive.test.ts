@@ -4,6 +4,7 @@ import { deflateRawSync } from "node:zlib";
 import { type FailureName, RegistryError } from "@nacre/protocol";
 import fc from "fast-check";
 import { yamlTexts } from "../checks/yaml.ts";
+import { readOldLines } from "./metadata.ts";
 import { type ReadArchiveOptions, readArchive } from "./read-archive.ts";
 import { type HandMade, type HandMadeEnd, zipOf } from "./zip.fixture.ts";
 
@@ -239,6 +240,14 @@ describe("metadata", () => {
       yaml: "metadata: [{group: G, dataId: {}, type: text}]",
       message: /dataId of .* must be a text/,
     },
+    "a text that no field may have": {
+      yaml: `metadata: [{group: G, dataId: a, type: json, configTags: '${"a,".repeat(2_049)}'}]`,
+      message: /configTags of metadata\[0\] of \.metadata\.yml has more than 4096 characters/,
+    },
+    "a list that no field may have": {
+      yaml: `metadata: [{group: G, dataId: a, type: json, configTags: [${"a,".repeat(4_097)}]}]`,
+      message: /configTags of metadata\[0\] of \.metadata\.yml has more than 4096 items/,
+    },
     "a configuration twice": { yaml: `metadata:\n${row}${row}`, message: /describes G\/good twice/ },
     "a bomb of aliases": {
       yaml: `a: &a [x]\n${"bcdefgh"
@@ -271,6 +280,19 @@ describe("metadata", () => {
       "importMetadataIllegal",
       /line 2 of \.meta\.yml/,
     );
+  });
+
+  test("in the old form lets others have their turn, however many lines it has", async () => {
+    let turns = 0;
+    const reading = readOldLines("\n".repeat(1_000_000));
+    const watch = () => {
+      turns++;
+      watching = setImmediate(watch);
+    };
+    let watching = setImmediate(watch);
+    await reading;
+    clearImmediate(watching);
+    assert.ok(turns > 1, `${turns} turns`);
   });
 
   test("that is encrypted is illegal", async () => {

@@ -120,7 +120,7 @@ async function readMetadata(
     throw new RegistryError("importMetadataIllegal", `the archive has no ${METADATA_NAMES.new}; export it again`);
   }
   const oldEntry = entries.find(({ name }) => name === METADATA_NAMES.old);
-  const apps = oldEntry === undefined ? new Map() : readOldLines(await metadataText(oldEntry, "old", limits));
+  const apps = oldEntry === undefined ? new Map() : await readOldLines(await metadataText(oldEntry, "old", limits));
   return describedByApps(apps);
 }
 
