@@ -149,9 +149,26 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
       const { log, before } = await start(t, { pendingMax: 2 });
       const accepted = [log.propose(put("a", "1")), log.propose(put("b", "1"))];
       assert.equal(log.status().pending, 2);
-      await assert.rejects(log.propose(put("c", "1")), { failure: "overThreshold" });
+      await assert.rejects(log.propose(put("c", "1")), {
+        failure: "overThreshold",
+        message: /^2 writes wait .* try again/,
+      });
       await Promise.all(accepted);
       assert.equal((await log.propose(put("c", "1"))).index, before + 3, "the refused one took no index");
+    });
+
+    test("refuses a proposal beyond the bytes it takes at a time, and names what waits and the bound", async (t) => {
+      const { log, before } = await start(t, { pendingBytesMax: 1000 });
+      const accepted = log.propose(put("a", "x".repeat(600)));
+      await assert.rejects(log.propose(put("b", "x".repeat(600))), {
+        failure: "overThreshold",
+        message:
+          /^this write has 6\d\d bytes and writes of 6\d\d bytes wait at this member, which takes 1000 .* try again/,
+      });
+      await accepted;
+      assert.equal((await log.propose(put("b", "x".repeat(600)))).index, before + 2, "the refused one took no index");
+      // One that is larger than the bound is taken when nothing waits.
+      await log.propose(put("c", "x".repeat(2000)));
     });
 
     test("lets accepted proposals finish at close, and refuses later ones", async (t) => {

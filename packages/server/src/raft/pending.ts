@@ -1,6 +1,6 @@
 import { SESSION_BOUNDS, type Term } from "@nacre/core/raft";
 import { RegistryError } from "@nacre/protocol";
-import type { ProposalLimits } from "../storage/proposals.ts";
+import { type ProposalLimits, tooManyWait, tooMuchWaits } from "../storage/proposals.ts";
 import { PAYLOAD_BYTES_MAX } from "../storage/records.ts";
 import type { NotTaken } from "./codec.ts";
 
@@ -61,7 +61,7 @@ export class Pending<R> {
   full(): RegistryError | undefined {
     const { pendingMax } = this.#limits;
     if (this.size < pendingMax) return undefined;
-    return new RegistryError("overThreshold", `${pendingMax} writes are waiting, which is the limit: try again later`);
+    return new RegistryError("overThreshold", tooManyWait(pendingMax));
   }
 
   /** Why a command of so many bytes is not taken. */
@@ -71,10 +71,7 @@ export class Pending<R> {
       return new RegistryError("invalidParameter", `a command may have ${bytesMax} bytes, this one has ${bytes}`);
     const { pendingBytesMax } = this.#limits;
     if (this.#bytes + bytes > pendingBytesMax && this.size > 0)
-      return new RegistryError(
-        "overThreshold",
-        `${pendingBytesMax} bytes of writes are waiting, which is the limit: try again later`,
-      );
+      return new RegistryError("overThreshold", tooMuchWaits(bytes, this.#bytes, pendingBytesMax));
     // The table of sessions remembers so many numbers above the oldest that is not settled.
     if (this.#nextNumber - this.low >= SESSION_BOUNDS.numbersMax)
       return new RegistryError("overThreshold", "a write waits since many others: try again later");

@@ -11,7 +11,7 @@ import { Forwards } from "./forwards.ts";
 import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
 import { Pending, type Proposal } from "./pending.ts";
-import { ifRefused, noMajority, outcomeUnknown, resultLost } from "./reasons.ts";
+import { ifRefused, noMajority, outcomeUnknown, resultLost, tooManyAtLeader } from "./reasons.ts";
 import { OPENING, Session } from "./session.ts";
 
 export interface ProposerOptions {
@@ -305,7 +305,7 @@ export class Proposer<C, R> {
     const failure = this.#isAlone() && (reason === "lost" || reason === "diskRefuses") ? this.diskFailure() : undefined;
     if (failure !== undefined) return this.#fail(proposal, new RegistryError("dataAccess", failure));
     if (reason === "overThreshold")
-      return this.#fail(proposal, new RegistryError("overThreshold", ifRefused(reason, this.#leaderName())));
+      return this.#fail(proposal, new RegistryError(reason, tooManyAtLeader(this.#leaderName())));
     proposal.resendAt = this.#group.clock.now() + this.#options.retryMs;
   }
 

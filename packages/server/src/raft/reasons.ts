@@ -30,6 +30,11 @@ export function ifRefused(reason: NotTaken, who: string): string {
   }
 }
 
+/** For the client of a write that the leader has no room for. */
+export function tooManyAtLeader(leader: string): string {
+  return `${ifRefused("overThreshold", leader)}: try again when they are done`;
+}
+
 /** A sentence if it is certain that nobody can lead; undefined as long as a majority may be in reach. */
 export function noMajority(voters: readonly MemberId[], self: MemberId, peers: Peers): string | undefined {
   const lost = voters.flatMap((id) => {

@@ -13,6 +13,19 @@ export interface BatchLimits {
   readonly batchBytesMax: number;
 }
 
+/** Why a write is not taken while `max` others wait. */
+export function tooManyWait(max: number): string {
+  return `${max} writes wait at this member, which is the most it takes at a time: try again when they are done`;
+}
+
+/** Why a write of so many bytes is not taken while others wait that have `waiting`. */
+export function tooMuchWaits(bytes: number, waiting: number, max: number): string {
+  return (
+    `this write has ${bytes} bytes and writes of ${waiting} bytes wait at this member, which takes ${max} at a time: ` +
+    "try again when they are done"
+  );
+}
+
 /** Bounds of what waits (L11), and of what goes to the disk at once. */
 export interface ProposalLimits extends BatchLimits {
   /** Proposals that may wait at once, those being written included. */
@@ -80,10 +93,7 @@ export class Proposals<C, R> {
     if (refusing !== undefined) return refusal("dataAccess", refusing);
     const { pendingMax, pendingBytesMax } = this.#limits;
     if (this.pending >= pendingMax) {
-      return refusal(
-        "overThreshold",
-        `${pendingMax} writes are waiting for the disk, which is the limit: try again later`,
-      );
+      return refusal("overThreshold", tooManyWait(pendingMax));
     }
     let payload: Buffer;
     try {
@@ -98,10 +108,7 @@ export class Proposals<C, R> {
       );
     }
     if (this.#pendingBytes + payload.length > pendingBytesMax && this.pending > 0) {
-      return refusal(
-        "overThreshold",
-        `${pendingBytesMax} bytes wait for the disk, which is the limit: try again later`,
-      );
+      return refusal("overThreshold", tooMuchWaits(payload.length, this.#pendingBytes, pendingBytesMax));
     }
     this.#pendingBytes += payload.length;
     const at = Math.max(0, Math.floor(this.#wallClock()));
