@@ -66,8 +66,9 @@ function doneText({ directory, existing: held, identity, aside }: RestorePlan): 
   if (held === undefined)
     return `${directory} is member ${identity.memberId} of the new cluster ${identity.clusterId}. Start it; others join it with nacre cluster join.`;
   return (
-    `${directory} holds the state of the backup, in epoch ${identity.epoch}. What it held is in ${directory}/${aside}: remove ` +
-    "it when you are sure. Start this member first; others of its group give up what they hold and join it."
+    `${directory} holds the state of the backup, in epoch ${identity.epoch}. What it held is in ${directory}/${aside}: look at it ` +
+    `with nacre start --data ${directory}/${aside} --port PORT, and remove it when you are sure. ` +
+    "Start this member first; others of its group give up what they hold and join it."
   );
 }
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { readIdentity, writeIdentity } from "../cluster/identity.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
-import type { Files } from "../storage/files.ts";
-import { MEMBER_FILES } from "../storage/quarantine.ts";
+import { type Files, replaceFile } from "../storage/files.ts";
+import { MEMBER_FILES, REASON_FILE } from "../storage/quarantine.ts";
 import { writeRunMark } from "../storage/run-mark.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
 import { type HardState, VoteFile } from "../storage/vote-file.ts";
@@ -87,6 +87,9 @@ async function restore(
 /** @param moves  whether something may still be there; else it is only made sure of what was moved. */
 async function setAside(files: Files, directory: string, aside: string, moves: boolean): Promise<void> {
   await files.makeDirectory(aside);
+  // Which lets a server be started on it, as on what a member left behind.
+  const reason = "the state of a backup was put in its place";
+  await replaceFile(files, aside, REASON_FILE, JSON.stringify({ folder: aside, reason }));
   const [present, moved] = [await files.list(directory), await files.list(aside)];
   const wanted = MEMBER_FILES.filter((name) => moves && present.includes(name) && !moved.includes(name));
   for (const name of wanted) await files.rename(join(directory, name), join(aside, name));

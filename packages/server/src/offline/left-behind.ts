@@ -9,7 +9,7 @@ import { finishOfflineOrder, type OfflineOrder, ORDER_FILE } from "./order.ts";
 import { newIdentity } from "./restore.ts";
 
 /**
- * Makes a folder that a member has left behind that of a member of its own, in a cluster of its own, so that what is in it can
+ * Makes a folder that a member has left behind, or a restore has replaced, that of a member of its own, in a cluster of its own, so that what is in it can
  * be looked at and moved. It has ids that nobody knows: no member of the cluster it came from takes it for another one.
  *
  * @param now  epoch milliseconds.

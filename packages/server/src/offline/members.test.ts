@@ -51,6 +51,15 @@ async function planned(t: TestContext, count: number): Promise<readonly Place[]>
   return places;
 }
 
+/** A server that runs alone on a folder. */
+async function served(t: TestContext, dataDir: string): Promise<RunningServer> {
+  const { members } = await TestMembers.planned(1);
+  const server = await TestMembers.one(0, [], { mode: "standalone", dataDir });
+  members.servers.push(server);
+  t.after(() => members.stop());
+  return server;
+}
+
 const three = (t: TestContext) => planned(t, 3);
 
 describe("a group of three that lost two members for good", () => {
@@ -196,7 +205,13 @@ describe("a group of three whose state is wrong", () => {
     await formed(restored, 3);
     for (const server of [restored, ...others]) await until(async () => (await content(server, "rule")) === "right");
     assert.ok((await group(others[0])).epoch > 0);
-    assert.ok((await readdir(b.dataDir)).includes("replaced"));
+    const [number = ""] = await readdir(join(b.dataDir, "replaced"));
+    const alone = await served(t, join(b.dataDir, "replaced", number));
+    await formed(alone, 1);
+    assert.equal(await content(alone, "rule"), "wrong", "what was replaced can be looked at");
+    assert.notEqual((await group(alone)).clusterId, (await group(restored)).clusterId);
+    assert.equal(await publish(alone, "rule", "mine"), 200);
+    assert.equal(await content(restored, "rule"), "right");
   });
 });
 

@@ -208,7 +208,7 @@ describe("a restore", () => {
     assert.deepEqual(await readIdentity(files, DATA), { ...EXISTING, epoch, peers: {} });
     assert.deepEqual(await files.list(`${DATA}/snapshots`), ["0000000000000012.snapshot"]);
     assert.deepEqual(await files.list(DATA), ["member.json", "replaced", "snapshots", "vote"]);
-    assert.deepEqual(await files.list(`${DATA}/replaced/${epoch}`), ["log", "run.json", "snapshots"]);
+    assert.deepEqual(await files.list(`${DATA}/replaced/${epoch}`), ["log", "reason.json", "run.json", "snapshots"]);
   });
 
   test("is as if it had not been, or all done after the next start, wherever process or machine stop", async () => {
@@ -253,7 +253,11 @@ describe("a restore", () => {
           if (isUsed) {
             // It may have been ordered again when it was done already.
             const first = Math.min(...(await files.list(`${DATA}/replaced`)).map(Number));
-            assert.deepEqual(await files.list(`${DATA}/replaced/${first}`), ["log", "run.json", "snapshots"], where);
+            assert.deepEqual(
+              await files.list(`${DATA}/replaced/${first}`),
+              ["log", "reason.json", "run.json", "snapshots"],
+              where,
+            );
           }
         } else {
           assert.deepEqual(identity, isUsed ? EXISTING : undefined, where);

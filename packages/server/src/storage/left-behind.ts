@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { failureCode } from "./disk-failure.ts";
 import type { Files } from "./files.ts";
-import { LEFT_BEHIND, numbersIn, type Quarantine } from "./quarantine.ts";
+import { LEFT_BEHIND, numbersIn, type Quarantine, REASON_FILE } from "./quarantine.ts";
 
 /** What of features a member held. */
 export interface Holdings {
@@ -47,7 +47,7 @@ export async function leftBehindIn(files: Files, directory: string): Promise<Lef
 /** Why a folder was set aside; undefined for one that was not. */
 export async function readReason(files: Files, folder: string): Promise<Quarantine | undefined> {
   try {
-    return JSON.parse((await files.read(join(folder, "reason.json"))).toString()) as Quarantine;
+    return JSON.parse((await files.read(join(folder, REASON_FILE))).toString()) as Quarantine;
   } catch (thrown) {
     if (failureCode(thrown) === "ENOENT") return undefined;
     throw thrown;

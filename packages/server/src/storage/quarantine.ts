@@ -23,6 +23,8 @@ export interface Quarantine {
 
 const FOLDER = "damaged";
 export const LEFT_BEHIND = "left-behind";
+/** In a folder that was set aside: why. */
+export const REASON_FILE = "reason.json";
 /** Where files go that are removed. */
 const REMOVED = "removed.tmp";
 /** Folders of damaged files that are kept, the newest. What was left behind may be the only copy: people remove it. */
@@ -94,7 +96,7 @@ export async function keepState(files: Files, directory: string, snapshot: strin
   } finally {
     await copy.close();
   }
-  await replaceFile(files, folder, "reason.json", JSON.stringify({ folder, reason }));
+  await replaceFile(files, folder, REASON_FILE, JSON.stringify({ folder, reason }));
   await prune(files, dirname(folder));
   return folder;
 }
@@ -150,7 +152,7 @@ async function finish(files: Files, directory: string, { folder, damage, hard, i
     await files.remove(join(directory, QUARANTINE_MARKER));
     return files.syncDirectory(directory);
   }
-  await files.rename(join(directory, QUARANTINE_MARKER), join(folder, "reason.json"));
+  await files.rename(join(directory, QUARANTINE_MARKER), join(folder, REASON_FILE));
   await files.syncDirectory(folder);
   await files.syncDirectory(directory);
   if (damage !== undefined) await prune(files, dirname(folder));
