@@ -4,11 +4,9 @@ import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { COMPILED, MAIN } from "./command.ts";
 import { endsWithUs } from "./ends-with-us.ts";
 
-const MAIN = join(import.meta.dirname, "../../../packages/cli/bin/nacre.mjs");
-/** As for users, compiled code is kept from one start to the next; but not among theirs. */
-const COMPILED = join(import.meta.dirname, "../.cache/compiled");
 const SAYS = { ready: /^Ready/, started: /^Nacre \S+ started/ };
 const TWIST = join(import.meta.dirname, "twist.ts");
 const START_MAX_MS = 45_000;
@@ -27,6 +25,8 @@ export interface MemberSetup {
   readonly list: readonly string[];
   /** The list stands in a file rather than on the command line. */
   readonly hasFiles?: boolean;
+  /** The data folder, if not one of its own. */
+  readonly data?: string;
   /** See twist.ts; the clock of the member follows `clockFile`, and its store fails while there is a `storeFile`. */
   readonly twist?: { readonly protocol?: string; readonly hasClock?: boolean; readonly hasStore?: boolean };
 }
@@ -103,7 +103,7 @@ export class MemberProcess {
 
   /** Of everything durable; kept over restarts. */
   get dataFolder(): string {
-    return join(this.#folder, "data");
+    return this.setup.data ?? join(this.#folder, "data");
   }
 
   /** The file that holds the list of members, where a cluster is made from files. */

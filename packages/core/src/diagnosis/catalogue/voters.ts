@@ -87,8 +87,8 @@ export const VOTER_ROWS = {
     area: "cp",
     title: "A data folder holds what a member left behind",
     means:
-      "The member took up another group, or its group went on without it. What it held before was set aside, as the only copy perhaps, and it has what its group holds.",
-    why: "It joined a cluster under another cluster id; or an operator let another member go on alone (`nacre raft recover`), or restored a backup into the cluster (`nacre restore`), and this one came back later.",
+      "Its group went on without the member. What it held before was set aside, as the only copy perhaps, and it has what its group holds.",
+    why: "An operator let another member go on alone (`nacre raft recover`), or restored a backup into the cluster (`nacre restore`), and this one came back later.",
     fix: "If a change is missed, serve the folder alone, with `nacre start --data FOLDER --port PORT`, and move its configurations with `nacre import --from` that server, or take a `nacre backup` of it. Then, or if nothing is missed, remove the folder: the finding ends within ten seconds.",
     afterMs: 0,
     find: (view) =>
