@@ -73,7 +73,7 @@ export type RegisterLog = DurableLog<RegisterCommand, RegisterResult>;
 export interface LogUnderTest {
   readonly machine: StateMachine<RegisterCommand, RegisterResult>;
   readonly wallClock: () => number;
-  readonly limits: { readonly pendingMax?: number };
+  readonly limits: { readonly pendingMax?: number; readonly pendingBytesMax?: number };
 }
 
 export const put = (key: string, value: string): RegisterCommand => ({ type: "put", key, value });
