@@ -106,10 +106,13 @@ export class AcceptedConnection implements Peer, Keeper, SessionShell, Newcomer 
   carry(socket: Socket): void {
     this.#socket = socket;
     this.encrypted = socket !== this.tcp;
-    const wire = new Wire(socket, this.#acceptor.loop, this);
-    this.wire = wire;
+    this.wire = new Wire(socket, this.#acceptor.loop, this);
+    this.wire.start();
+  }
+
+  begin(): ServerSession {
     this.#session = new ServerSession(this.#acceptor.session, this);
-    wire.start(this.#session);
+    return this.#session;
   }
 
   close(graceMs: number): void {

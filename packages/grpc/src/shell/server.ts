@@ -26,7 +26,7 @@ export interface ServerOptions {
   readonly connectionsMax?: number;
   /** A connection that makes no call for this long after it was accepted is closed. Milliseconds. */
   readonly firstCallMs?: number;
-  /** Silence after which a client is pinged, and how long any sign of life may take. Default: no pings. */
+  /** Silence after which a client that has spoken is pinged, and how long a sign of life may take. Default: no pings. */
   readonly keepAlive?: { readonly idleMs: number; readonly timeoutMs: number };
   /** Take gzipped messages, and gzip answers for clients that take them. Default: false. */
   readonly gzip?: boolean;

@@ -24,6 +24,8 @@ export interface Keeper {
   readonly held?: HeldBytes;
   /** Whether others are to be read before, whatever this one does. */
   suspects?(now: number): boolean;
+  /** Makes the session once there is use for one (server). */
+  begin?(): Session;
   /** Told once: the wire is gone. */
   ended(cause: string): void;
 }
@@ -89,8 +91,8 @@ export class Wire implements Sleeper, Holder, Reader {
     return this.#turnAt ?? this.#loop.now();
   }
 
-  /** Begins to carry. A client greets at once, a server with its first answer: the one to begin is the client. */
-  start(session: Session): void {
+  /** Begins to carry. A client greets at once; a server has a session and greets when the first bytes have come. */
+  start(session?: Session): void {
     this.#session = session;
     const socket = this.#socket as Wired;
     socket[WIRE] = this;
@@ -98,8 +100,7 @@ export class Wire implements Sleeper, Holder, Reader {
     socket.on("drain", onDrain);
     socket.on("end", onEnd);
     socket.on("close", onClose);
-    if (session.used === undefined) this.flush();
-    this.#loop.plan(this);
+    this.flush();
   }
 
   /** There is output that no reading made: it leaves at the end of this turn. */
@@ -167,7 +168,7 @@ export class Wire implements Sleeper, Holder, Reader {
     const { sender } = session.connection;
     const socket = this.#socket;
     // Our side has ended; what the peer still asks finds no answer.
-    if (socket.writableEnded) sender.output.take();
+    if (!socket.writable) sender.output.take();
     if (!sender.backlogged) sender.pump(this.now());
     while (sender.output.bytes > 0) {
       const parts = sender.output.take();
@@ -186,7 +187,7 @@ export class Wire implements Sleeper, Holder, Reader {
   evict(why: string): void {
     this.#session?.connection.fail(new ConnectionFailure(ErrorCode.ENHANCE_YOUR_CALM, why));
     // Whoever does not read would not read the reason either.
-    if (this.#socket.writableNeedDrain) this.destroy(why);
+    if (this.#session === undefined || this.#socket.writableNeedDrain) this.destroy(why);
     else this.flush();
   }
 
@@ -194,7 +195,7 @@ export class Wire implements Sleeper, Holder, Reader {
   close(graceMs: number): void {
     const now = this.now();
     this.#endAt = Math.min(this.#endAt, now + graceMs);
-    const session = this.#session;
+    const session = this.#begun();
     if (session === undefined) this.destroy("the server closed the connection");
     else {
       this.#ending = true;
@@ -231,6 +232,8 @@ export class Wire implements Sleeper, Holder, Reader {
   /** The socket has read this. */
   read(chunk: Buffer): void {
     const now = this.#loop.now();
+    const session = this.#begun();
+    if (session === undefined) return;
     const { turns } = this.#loop;
     const waits = this.#unread !== undefined;
     if (this.#unread === undefined) this.#unread = [chunk];
@@ -239,7 +242,7 @@ export class Wire implements Sleeper, Holder, Reader {
     // Nearly all reads are one piece, and never put off.
     const brief = chunk.length <= PIECE_BYTES;
     // Those that come by the thousand wait with their first bytes for those who are there.
-    const until = brief && this.#session?.used !== false ? undefined : turns.endsAt(now);
+    const until = brief && session.used !== false ? undefined : turns.endsAt(now);
     if (!waits && !costly && (until === undefined || now <= until)) {
       if (brief) turns.servedLittle(now);
       else turns.served(now);
@@ -247,7 +250,7 @@ export class Wire implements Sleeper, Holder, Reader {
       return;
     }
     turns.wait(this, now);
-    this.#session?.connection.heard(now);
+    session.connection.heard(now);
     this.#count();
     if (costly || this.#unread.length >= UNREAD_MAX) this.#socket.pause();
   }
@@ -282,6 +285,12 @@ export class Wire implements Sleeper, Holder, Reader {
   peerEnded(): void {
     this.#ended = true;
     if (this.#unread === undefined) this.#lost("the peer ended the TCP connection");
+  }
+
+  /** The session, made when there is none yet and the keeper makes it. */
+  #begun(): Session | undefined {
+    this.#session ??= this.#gone ? undefined : this.#keeper.begin?.();
+    return this.#session;
   }
 
   /** All that is answered meanwhile leaves in one write. */
@@ -336,7 +345,11 @@ export class Wire implements Sleeper, Holder, Reader {
     this.#forgetUnread();
     this.#loop.forget(this);
     this.#keeper.ended(why);
-    if (!this.#socket.destroyed) this.#socket.destroySoon();
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    // To end our side before is another call of the system, for each of those that come and go by the thousand.
+    if (socket.writableLength === 0) socket.destroy();
+    else socket.destroySoon();
   }
 }
 
