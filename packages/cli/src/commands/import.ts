@@ -86,7 +86,7 @@ async function importAll(options: ImportOptions, context: Context): Promise<void
     policy: options.policy,
     dryRun: options.dryRun === true,
     state,
-    progress: newProgress(context),
+    progress: new Progress(context.output.err, context.surroundings.stderrIsTerminal, () => performance.now()),
     stopped: stop.signal,
   };
   const report = newReport();
@@ -94,7 +94,7 @@ async function importAll(options: ImportOptions, context: Context): Promise<void
     if (run.state.size > 0) context.output.err(`Going on: ${run.state.size} configurations are done already.\n`);
     await migrate(run, report);
     run.progress.end();
-    const verified = options.verify === true ? await compared(run, report, context) : undefined;
+    const verified = options.verify === true ? await compared(run, report) : undefined;
     tell(context, options, report, verified);
     if (report.failed === 0) await run.state.remove();
     if (report.failed > 0 || (verified?.differences.length ?? 0) > 0) context.exit(1);
@@ -113,15 +113,10 @@ async function spelledApart(spelled: Remote, source: Remote): Promise<Remote | u
   return (await list(spelled)) === (await list(source)) ? undefined : spelled;
 }
 
-async function compared(run: Migration, report: Report, context: Context) {
-  const progress = newProgress(context);
-  const found = await verify({ ...run, progress }, await namespacesOf(run, report));
-  progress.end();
+async function compared(run: Migration, report: Report) {
+  const found = await verify(run, await namespacesOf(run, report));
+  run.progress.end();
   return found;
-}
-
-function newProgress({ output, surroundings }: Context): Progress {
-  return new Progress(output.err, surroundings.stderrIsTerminal, () => performance.now());
 }
 
 /** In the working directory, one for each pair of servers. */

@@ -29,6 +29,7 @@ export const namespaceCommand: Register = (program, context) => {
       .option("--desc <text>", "what it is for");
     remoteOptions(command, context).action(
       async (id: string, options: RemoteOptions & { name?: string; desc?: string }) => {
+        if (id.trim() === "") throw new CliError("usage", "The id is blank: give the id of a namespace.");
         const { remote } = await open(options, context);
         const held = verb === "update" ? await existing(remote, id) : undefined;
         const namespace = {

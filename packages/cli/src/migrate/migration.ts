@@ -65,9 +65,13 @@ export function newReport(): Report {
 export async function migrate(run: Migration, report: Report): Promise<void> {
   await refuseStrangers(run);
   const namespaces = await namespacesOf(run, report);
-  run.progress.total = await countOf(run, namespaces);
-  if (run.policy === "abort") await survey(run, namespaces);
+  const total = await countOf(run, namespaces);
+  if (run.policy === "abort") {
+    run.progress.begin("looking for other contents in the target", total);
+    await survey(run, namespaces);
+  }
   await copyNamespaces(run, namespaces, report);
+  run.progress.begin(run.dryRun ? "counting" : "copying", total);
   const copier: Copier = { run, report, hasHistory: true };
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) await copyAll(copier, source, id);
@@ -122,7 +126,7 @@ async function refuseStrangers({ source, only }: Migration): Promise<void> {
   }
 }
 
-async function countOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<number> {
+export async function countOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<number> {
   let total = 0;
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) {
@@ -137,6 +141,7 @@ async function survey(run: Migration, namespaces: readonly NamespaceRow[]): Prom
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) {
       await forAll(run, source, id, async (row) => {
+        run.progress.advance();
         if (run.state.has(row, row.md5)) return;
         const held = await run.target.config(row);
         const what = held !== undefined && held.md5 !== row.md5 ? shown(row) : await otherGray(run, source, row);

@@ -7,8 +7,9 @@ export class Progress {
   readonly #write: (text: string) => void;
   readonly #onTerminal: boolean;
   readonly #now: () => number;
-  readonly #startedAt: number;
-  #toldAt: number;
+  #what = "";
+  #startedAt = 0;
+  #toldAt = 0;
   #done = 0;
   #drawn = false;
   total = 0;
@@ -17,30 +18,42 @@ export class Progress {
     this.#write = write;
     this.#onTerminal = onTerminal;
     this.#now = now;
-    this.#startedAt = now();
-    this.#toldAt = this.#startedAt;
+  }
+
+  /** One part of the command, told at once; what is done and its rate count from here. */
+  begin(what: string, total: number): void {
+    this.end();
+    this.#what = what;
+    this.#done = 0;
+    this.total = total;
+    this.#startedAt = this.#now();
+    this.#tell();
   }
 
   advance(): void {
     this.#done++;
     const now = this.#now();
     if (now - this.#toldAt < (this.#onTerminal ? DRAW_EVERY_MS : LINE_EVERY_MS)) return;
-    this.#toldAt = now;
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#toldAt = this.#now();
     const total = Math.max(this.total, this.#done);
-    const perSecond = Math.round((this.#done * 1000) / Math.max(1, now - this.#startedAt));
-    const counts = `${this.#done} of ${total}, ${perSecond}/s`;
+    const perSecond = Math.round((this.#done * 1000) / Math.max(1, this.#toldAt - this.#startedAt));
+    const counts = `${this.#what}: ${this.#done} of ${total}, ${perSecond}/s`;
     if (!this.#onTerminal) {
       this.#write(`${counts}\n`);
       return;
     }
-    const full = Math.floor((BAR_WIDTH * this.#done) / total);
+    const full = total === 0 ? 0 : Math.floor((BAR_WIDTH * this.#done) / total);
     this.#write(`\r[${"#".repeat(full)}${"-".repeat(BAR_WIDTH - full)}] ${counts} `);
     this.#drawn = true;
   }
 
   /** Clears the bar, so that what is written next stands alone. */
   end(): void {
-    if (this.#drawn) this.#write(`\r${" ".repeat(2 * BAR_WIDTH + 20)}\r`);
+    if (this.#drawn) this.#write(`\r${" ".repeat(2 * BAR_WIDTH + 40)}\r`);
     this.#drawn = false;
   }
 }

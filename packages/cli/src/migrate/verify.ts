@@ -1,5 +1,5 @@
 import type { ConfigName, NamespaceRow, Remote } from "../client/model.ts";
-import { forAll, type Migration, sameGray, sourcesOf } from "./migration.ts";
+import { countOf, forAll, type Migration, sameGray, sourcesOf } from "./migration.ts";
 
 const DIFFERENCES_MAX = 10_000;
 
@@ -14,6 +14,7 @@ export async function verify(
 ): Promise<{ compared: number; differences: Difference[] }> {
   const differences: Difference[] = [];
   let compared = 0;
+  run.progress.begin("comparing", await countOf(run, namespaces));
   const add = ({ namespace, group, dataId }: ConfigName, what: Difference["what"]): void => {
     if (differences.length < DIFFERENCES_MAX) differences.push({ namespace, group, dataId, what });
   };

@@ -91,6 +91,26 @@ describe("nacre config set", () => {
     assert.equal(none.status, 404);
   });
 
+  test("takes one kind of gray version at a time, and does not remove what is not there", async () => {
+    await done(["set", "gray-one", "all"]);
+    for (const argv of [
+      ["set", "gray-one", "some", "--beta-ips", "10.0.0.1", "--tag", "blue"],
+      ["rm", "gray-one", "--beta", "--tag", "blue"],
+    ]) {
+      const both = await config(argv);
+      assert.deepEqual([both.code, /cannot be used with option '--tag <name>'/.test(both.err)], [2, true]);
+    }
+    await done(["set", "gray-one", "green", "--tag", "green"]);
+    for (const [flags, what] of [
+      [["--beta"], "the version for some addresses"],
+      [["--tag", "blue"], "the version for the tag blue"],
+    ] as const) {
+      const none = await config(["rm", "gray-one", ...flags]);
+      assert.deepEqual([none.code, none.err.includes(`has not ${what} of gray-one`)], [3, true], none.err);
+    }
+    await done(["rm", "gray-one", "--tag", "green"]);
+  });
+
   test("names what is wrong with its input", async () => {
     assert.match((await config(["set", "x"])).err, /^Give the content, --file, or pipe it/);
     assert.deepEqual((await config(["set", "x", "1", "--file", "y"])).code, 2);
@@ -106,6 +126,12 @@ describe("nacre config set", () => {
     assert.equal((await config(["set", "x"], "")).code, 2);
     const misspelt = await config(["set", "x", "1", "--type", "propertis"]);
     assert.deepEqual([misspelt.code, /Allowed choices are properties, xml/.test(misspelt.err)], [2, true]);
+    for (const argv of [["set", "", "1"], ["get", " "], ["rm", ""], ["history", ""], ["watch", ""], ["diff", "", "1"]]) {
+      const blank = await config(argv);
+      assert.deepEqual([blank.code, /^The data id is blank/.test(blank.err)], [2, true], `${argv} ${blank.err}`);
+    }
+    const namespace = await nacre(["namespace", "create", ""], { env });
+    assert.deepEqual([namespace.code, /^The id is blank/.test(namespace.err)], [2, true]);
   });
 });
 

@@ -66,7 +66,9 @@ export const listCommand: Register = (parent, context) => {
   });
 };
 
+/** @throws CliError `usage` for a blank data id: over HTTP a blank parameter is none, and the answer names no argument. */
 export function nameIn(dataId: string, { namespace, group }: ScopedOptions): ConfigName {
+  if (dataId.trim() === "") throw new CliError("usage", "The data id is blank: give the name of a configuration.");
   return { namespace, group, dataId };
 }
 

@@ -5,6 +5,7 @@ import type { Context, Register } from "../../index.ts";
 import { timeText } from "../../show/table.ts";
 import { open, type ScopedOptions, scopedOptions } from "../remote.ts";
 import { stopSignal } from "../stop-signal.ts";
+import { nameIn } from "./read.ts";
 
 const FIELD = "\u0002";
 const LINE = "\u0001";
@@ -19,6 +20,7 @@ export const watchCommand: Register = (parent, context) => {
     .command("watch <dataId...>")
     .description("Print every change of these configurations, with MD5 and content, until ^C.");
   scopedOptions(command, context).action(async (dataIds: string[], options: ScopedOptions) => {
+    for (const dataId of dataIds) nameIn(dataId, options);
     const { http } = await open(options, context);
     const stop = stopSignal(context);
     try {

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { extname } from "node:path";
 import { Option } from "commander";
 import { fieldOf, type Http } from "../../client/http.ts";
-import type { Publish } from "../../client/model.ts";
+import type { ConfigName, Publish, Remote } from "../../client/model.ts";
 import { md5Of } from "../../client/v1.ts";
 import { asked, publishCall, shown } from "../../client/v3.ts";
 import { CliError, unreadable } from "../../failure.ts";
@@ -51,7 +51,7 @@ export const setCommand: Register = (parent, context) => {
     .option("--if-md5 <md5>", "only when the stored content has this MD5")
     .option("--validate", "refuse a content that does not parse as its type (Nacre)")
     .option("--dry-run", "write nothing; say whom the change would reach (Nacre)")
-    .option("--beta-ips <ip,ip>", "publish for clients at these addresses only")
+    .addOption(new Option("--beta-ips <ip,ip>", "publish for clients at these addresses only").conflicts("tag"))
     .option("--tag <name>", "publish for clients with this tag only");
   scopedOptions(command, context).action(async (dataId: string, given: string | undefined, options: SetOptions) => {
     const content = await contentOf(given, options.file, context);
@@ -86,22 +86,30 @@ export const removeCommand: Register = (parent, context) => {
   const command = parent
     .command("rm <dataId>")
     .description("Remove a configuration, or one gray version of it. Asks nothing.")
-    .option("--beta", "only the version for some addresses")
+    .addOption(new Option("--beta", "only the version for some addresses").conflicts("tag"))
     .option("--tag <name>", "only the version for this tag");
   scopedOptions(command, context).action(
     async (dataId: string, options: ScopedOptions & { beta?: boolean; tag?: string }) => {
       const { remote } = await open(options, context);
       const name = nameIn(dataId, options);
+      // Servers answer a removal of nothing like any other.
+      if (options.beta === true || options.tag !== undefined) await existingGray(remote, name, options);
+      else await existing(remote, name);
       if (options.beta === true) await remote.removeBeta(name);
-      else {
-        // Servers answer a removal of nothing like any other.
-        if (options.tag === undefined) await existing(remote, name);
-        await remote.remove(name, options.tag);
-      }
+      else await remote.remove(name, options.tag);
       show(context, options, { ...name, removed: true }, () => `Removed ${which(options)}${shown(name)}.\n`);
     },
   );
 };
+
+/** Where the server lists beta alone, nobody can say whether there is a version for the tag. */
+async function existingGray(remote: Remote, name: ConfigName, options: { beta?: boolean; tag?: string }) {
+  const { all, versions } = await remote.grays(name);
+  const { beta, tag } = options;
+  const isThere = versions.some(({ rule }) => beta === true ? rule.type === "beta" : rule.type === "tag" && rule.expr === tag);
+  if (isThere || (tag !== undefined && !all)) return;
+  throw new CliError("notFound", `${remote.base} has not ${which(options)}${shown(name)}.`);
+}
 
 /** Names the gray version that was written, so that nobody takes it for the one that all read. */
 function which({ betaIps, beta, tag }: { betaIps?: string; beta?: boolean; tag?: string }): string {

@@ -96,7 +96,7 @@ describe("an archive in the new form", () => {
   });
 
   test("gives back every field", async () => {
-    const { items } = await readArchive(await archiveOf([orders], "new"), { readYaml, accept: "new" });
+    const { items } = await readArchive(await archiveOf([orders], "new"), { readYaml, accept: "described" });
     assert.deepEqual(items, [orders]);
   });
 
@@ -133,7 +133,7 @@ describe("an archive in the new form", () => {
     });
     await fc.assert(
       fc.asyncProperty(items, async (sources) => {
-        const read = await readArchive(await archiveOf(sources, "new"), { readYaml, accept: "new" });
+        const read = await readArchive(await archiveOf(sources, "new"), { readYaml, accept: "described" });
         assert.deepEqual(read, { items: sources, unrecognized: [] });
       }),
       { numRuns: 100 },

@@ -36,8 +36,11 @@ export interface ReadArchiveOptions {
    * @throws RegistryError `invalidParameter` with line and column.
    */
   readonly readYaml: (text: string) => Promise<unknown>;
-  /** `any`: the new form where its metadata is there, else the old one; a row without a type is refused. `new`: v3. */
-  readonly accept?: "any" | "new";
+  /**
+   * Metadata of the new form is taken first. `any`: without any it is of the old form; a row without a type is refused.
+   * `described`: without any it is refused; a row without a type goes by the extension of its data id.
+   */
+  readonly accept?: "any" | "described";
   readonly limits?: Partial<ArchiveLimits>;
 }
 
@@ -113,13 +116,16 @@ async function readMetadata(
   const newEntry = entries.find(({ name }) => name === METADATA_NAMES.new);
   if (newEntry !== undefined) {
     const data = await parsed(await metadataText(newEntry, "new", limits), readYaml);
-    return describedByRows(await readNewRows(data, accept === "new" ? "infer" : "refuse"));
-  }
-  if (accept === "new") {
-    if (entries.length === 0) throw new RegistryError("importEmpty", "the archive holds no configuration");
-    throw new RegistryError("importMetadataIllegal", `the archive has no ${METADATA_NAMES.new}; export it again`);
+    return describedByRows(await readNewRows(data, accept === "described" ? "infer" : "refuse"));
   }
   const oldEntry = entries.find(({ name }) => name === METADATA_NAMES.old);
+  if (accept === "described" && oldEntry === undefined) {
+    if (entries.length === 0) throw new RegistryError("importEmpty", "the archive holds no configuration");
+    throw new RegistryError(
+      "importMetadataIllegal",
+      `the archive has neither ${METADATA_NAMES.new} nor ${METADATA_NAMES.old}: export it again in the new form, or send it to POST /v1/cs/configs?import=true`,
+    );
+  }
   const apps = oldEntry === undefined ? new Map() : await readOldLines(await metadataText(oldEntry, "old", limits));
   return describedByApps(apps);
 }

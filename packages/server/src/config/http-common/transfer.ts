@@ -81,7 +81,7 @@ export type Transferred = Record<string, unknown>;
 export async function importFile(
   { configs, readYaml }: Pick<ConfigHttpDeps, "configs" | "readYaml">,
   call: Call,
-  to: Target & { readonly accept: "any" | "new" },
+  to: Target & { readonly accept: "any" | "described" },
 ): Promise<Transferred> {
   mustExist(configs, to);
   const file = call.file("file");

@@ -124,6 +124,19 @@ describe("an import", () => {
     );
   });
 
+  test("takes an archive of the old form at every version of the interface", async () => {
+    const archive = zipOf([
+      { name: "g/a.yaml", content: "a: 1" },
+      { name: ".meta.yml", content: "g.a~yaml.app=shop\r\n" },
+    ]);
+    for (const path of ["/v1/cs/configs?import=true", "/v3/admin/cs/config/import", "/v3/console/cs/config/import"]) {
+      const { json } = await upload(path, archive, { policy: "OVERWRITE" });
+      assert.equal(json.data.succCount, 1, json.message);
+      const list = (await http.call("GET /v3/admin/cs/config/list?dataId=a.yaml")).json.data;
+      assert.deepEqual([list.pageItems[0].appName, list.pageItems[0].type], ["shop", "yaml"]);
+    }
+  });
+
   for (const [what, file, v1, v3] of [
     ["that is no zip", Buffer.from("hello"), 100004, 100004],
     ["that is empty", Buffer.alloc(0), 100005, 100005],

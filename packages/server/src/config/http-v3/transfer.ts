@@ -20,7 +20,7 @@ export function transferRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surfac
     return transferred(async () => {
       const by = operatorIn(params, call, V3.user);
       const to = { namespace: namespaceIn(params, V3), policy: policyIn(params), by } as const;
-      return importFile(deps, call, { ...to, missing: "namespaceNotFound", accept: "new" });
+      return importFile(deps, call, { ...to, missing: "namespaceNotFound", accept: "described" });
     });
   }
 
