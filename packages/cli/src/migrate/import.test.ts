@@ -333,12 +333,7 @@ describe("nacre import", () => {
       [code, err.split("\n")],
       [
         0,
-        [
-          "looking for other contents in the target: 0 of 3, 0/s",
-          "copying: 0 of 3, 0/s",
-          "comparing: 0 of 3, 0/s",
-          "",
-        ],
+        ["looking for other contents in the target: 0 of 3, 0/s", "copying: 0 of 3, 0/s", "comparing: 0 of 3, 0/s", ""],
       ],
     );
   });

@@ -6,7 +6,15 @@ describe("the progress of a long command", () => {
   const told = (onTerminal: boolean) => {
     const lines: string[] = [];
     const clock = { ms: 0 };
-    return { lines, clock, progress: new Progress((text) => lines.push(text), onTerminal, () => clock.ms) };
+    return {
+      lines,
+      clock,
+      progress: new Progress(
+        (text) => lines.push(text),
+        onTerminal,
+        () => clock.ms,
+      ),
+    };
   };
 
   test("counts each part for itself: its rate is not that of the parts before", () => {

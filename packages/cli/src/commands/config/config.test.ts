@@ -126,7 +126,14 @@ describe("nacre config set", () => {
     assert.equal((await config(["set", "x"], "")).code, 2);
     const misspelt = await config(["set", "x", "1", "--type", "propertis"]);
     assert.deepEqual([misspelt.code, /Allowed choices are properties, xml/.test(misspelt.err)], [2, true]);
-    for (const argv of [["set", "", "1"], ["get", " "], ["rm", ""], ["history", ""], ["watch", ""], ["diff", "", "1"]]) {
+    for (const argv of [
+      ["set", "", "1"],
+      ["get", " "],
+      ["rm", ""],
+      ["history", ""],
+      ["watch", ""],
+      ["diff", "", "1"],
+    ]) {
       const blank = await config(argv);
       assert.deepEqual([blank.code, /^The data id is blank/.test(blank.err)], [2, true], `${argv} ${blank.err}`);
     }

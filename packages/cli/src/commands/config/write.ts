@@ -106,7 +106,9 @@ export const removeCommand: Register = (parent, context) => {
 async function existingGray(remote: Remote, name: ConfigName, options: { beta?: boolean; tag?: string }) {
   const { all, versions } = await remote.grays(name);
   const { beta, tag } = options;
-  const isThere = versions.some(({ rule }) => beta === true ? rule.type === "beta" : rule.type === "tag" && rule.expr === tag);
+  const isThere = versions.some(({ rule }) =>
+    beta === true ? rule.type === "beta" : rule.type === "tag" && rule.expr === tag,
+  );
   if (isThere || (tag !== undefined && !all)) return;
   throw new CliError("notFound", `${remote.base} has not ${which(options)}${shown(name)}.`);
 }

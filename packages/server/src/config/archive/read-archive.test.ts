@@ -262,7 +262,9 @@ describe("metadata", () => {
   }
 
   test("of v3 must be there; a blank type goes by the extension", async () => {
-    await refuses(zipOf([good]), "importMetadataIllegal", /neither \.metadata\.yml nor \.meta\.yml/, { accept: "described" });
+    await refuses(zipOf([good]), "importMetadataIllegal", /neither \.metadata\.yml nor \.meta\.yml/, {
+      accept: "described",
+    });
     const rows = ["a.yml", "a.htm", "a.properties", "a.unknown", "a.unset", "toml", "a.__proto__"];
     const yaml = `metadata:\n${rows.map((dataId) => `- {group: G, dataId: ${dataId}, type: ''}\n`).join("")}`;
     const { items } = await read(zipOf([...rows.map((id) => ({ name: `G/${id}`, content: "x" })), metadata(yaml)]), {
