@@ -26,6 +26,11 @@ export function textIn(body: unknown, ...names: string[]): string {
   return "";
 }
 
+/** Who wrote it last: blank for nobody, undefined where the server does not say. */
+function userIn(body: unknown): string | undefined {
+  return typeof fieldOf(body, "modifyUser") === "string" ? textIn(body, "modifyUser") : givenIn(body, "createUser");
+}
+
 /** Undefined for what is absent, null or blank. */
 export function givenIn(body: unknown, name: string): string | undefined {
   return textIn(body, name) || undefined;
@@ -65,6 +70,7 @@ export function configRowOf(body: unknown, namespace: string): ConfigRow {
     type: textIn(body, "type"),
     app: textIn(body, "appName"),
     modifiedAt: timeIn(body, "modifyTime"),
+    grayCount: fieldOf(body, "grayCount") === undefined ? undefined : numberIn(body, "grayCount"),
   };
 }
 
@@ -78,7 +84,7 @@ export function configDetailOf(body: unknown, namespace: string): ConfigDetail {
     use: givenIn(body, "use"),
     effect: givenIn(body, "effect"),
     schema: givenIn(body, "schema"),
-    user: textIn(body, "createUser"),
+    user: userIn(body),
     complete: true,
   };
 }
@@ -108,7 +114,7 @@ const BETA_PRIORITY = 2_147_483_647;
 
 function grayPartsOf(body: unknown): Omit<BetaDetail, "ips"> {
   return {
-    user: textIn(body, "createUser"),
+    user: userIn(body),
     content: textIn(body, "content"),
     md5: textIn(body, "md5"),
     type: textIn(body, "type"),

@@ -83,6 +83,8 @@ export interface ConfigRow extends ConfigName {
   readonly app: string;
   /** Epoch milliseconds; undefined where the list does not say. */
   readonly modifiedAt: number | undefined;
+  /** Undefined where the list does not say; Nacre's does. */
+  readonly grayCount: number | undefined;
 }
 
 export interface ConfigDetail extends ConfigRow {
@@ -94,15 +96,15 @@ export interface ConfigDetail extends ConfigRow {
   readonly use: string | undefined;
   readonly effect: string | undefined;
   readonly schema: string | undefined;
-  /** Who wrote it, where the server says so; blank otherwise. */
-  readonly user: string;
+  /** Who wrote it last: blank for nobody, undefined where the server does not say. */
+  readonly user: string | undefined;
   /** False when the server told no description, tags and application. */
   readonly complete: boolean;
 }
 
 export interface BetaDetail {
   readonly ips: string;
-  readonly user: string;
+  readonly user: string | undefined;
   readonly content: string;
   readonly md5: string;
   readonly type: string;
@@ -142,6 +144,8 @@ export interface Publish extends ConfigName {
   readonly user?: string | undefined;
   /** Only when the stored content has this MD5. */
   readonly ifMd5?: string | undefined;
+  /** Only when nothing is stored. Nacre alone: others write all the same. */
+  readonly insertOnly?: boolean | undefined;
   readonly betaIps?: string | undefined;
   readonly tag?: string | undefined;
   /** A gray version of any rule. Nacre alone. */

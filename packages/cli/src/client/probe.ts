@@ -3,6 +3,7 @@ import { type Answer, type Caller, fieldOf, Http } from "./http.ts";
 import type { Dialect } from "./model.ts";
 
 const CONTEXT = "/nacos";
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const NO_CONFIG = { dataId: "nacre.probe", group: "DEFAULT_GROUP" };
 
 export interface Probed {
@@ -31,6 +32,13 @@ export async function probe(server: string, caller: Omit<Caller, "base">): Promi
     "failed",
     `${url.origin}${contexts[0]} answers, but not like Nacre, Nacos or r-nacos: check the port and the context path in --server.`,
   );
+}
+
+/** The own machine is `localhost`, whatever it is called. Undefined for what is no URL. */
+export function hostAndPort(url: string): { readonly host: string; readonly port: string } | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { hostname, port } = new URL(url);
+  return { host: LOOPBACK.test(hostname) ? "localhost" : hostname, port };
 }
 
 async function dialectOf(http: Http): Promise<Dialect | undefined> {

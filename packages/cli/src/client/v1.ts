@@ -26,7 +26,7 @@ import type {
   Remote,
   ServiceName,
 } from "./model.ts";
-import { conflict, namespaceRowOf, serviceRowOf, shown, shownInstance, zipOf } from "./v3.ts";
+import { CONFLICT, Conflict, namespaceRowOf, serviceRowOf, shown, shownInstance, zipOf } from "./v3.ts";
 
 const CS = "/v1/cs";
 const NS = "/v1/ns";
@@ -149,7 +149,7 @@ export function remoteV1(http: Http, publicTenant: "" | "public" = ""): Remote {
     async publish(publish) {
       const answer = await http.call("POST", `${CS}/configs`, publishCall(publish, nameFields(publish)));
       if (answer.status === 200 && answer.text.trim() === "true") return;
-      if (publish.ifMd5 !== undefined && answer.text.trim() === "false") throw conflict(http, publish);
+      if (publish.ifMd5 !== undefined && isConflict(answer)) throw new Conflict(http, publish);
       throw http.refused(answer, shown(publish));
     },
     remove: (name, tag) => change("DELETE", `${CS}/configs`, shown(name), { query: { ...nameFields(name), tag } }),
@@ -217,6 +217,11 @@ export function remoteV1(http: Http, publicTenant: "" | "public" = ""): Remote {
       await ask("PUT", `${NS}/instance`, shownInstance(instance), { form: instanceFields(instance) });
     },
   };
+}
+
+/** A lost compare-and-set: said by a word, a code or a sentence, one release after the other. */
+function isConflict({ text, json }: Answer): boolean {
+  return text.trim() === "false" || fieldOf(json, "code") === CONFLICT || text.includes("Cas publish fail");
 }
 
 export function md5Of(content: string): string {

@@ -29,6 +29,8 @@ import type {
 const CS = "/v3/admin/cs";
 const NS = "/v3/admin/ns";
 const NAMESPACE = "/v3/admin/core/namespace";
+/** What is stored is another version than was expected. */
+export const CONFLICT = 20005;
 
 /** The admin API of Nacre and of Nacos 3. */
 export function remoteV3(http: Http): Remote {
@@ -102,7 +104,8 @@ export function remoteV3(http: Http): Remote {
     },
     async publish(publish) {
       const answer = await http.call("POST", `${CS}/config`, publishCall(publish));
-      if (publish.ifMd5 !== undefined && fieldOf(answer.json, "code") === 20005) throw conflict(http, publish);
+      const isConditional = publish.ifMd5 !== undefined || publish.insertOnly === true;
+      if (isConditional && fieldOf(answer.json, "code") === CONFLICT) throw new Conflict(http, publish);
       dataOf(http, answer, shown(publish));
     },
     async remove(name, tag) {
@@ -212,15 +215,18 @@ export function publishCall(publish: Publish): { form: Fields; headers: Record<s
     schema,
     encryptedDataKey,
     validate: publish.validate || undefined,
+    insertOnly: publish.insertOnly || undefined,
   };
   return { form, headers };
 }
 
-export function conflict(http: Http, { dataId, ifMd5 }: Publish): CliError {
-  return new CliError(
-    "failed",
-    `${http.base} holds another version of ${dataId} than ${ifMd5}: read it again and repeat the change.`,
-  );
+/** What is stored is not what a publish was to replace. */
+export class Conflict extends CliError {
+  constructor(http: Http, { dataId, ifMd5 }: Pick<Publish, "dataId" | "ifMd5">) {
+    const other =
+      ifMd5 === undefined ? `holds a ${dataId} already` : `holds another version of ${dataId} than ${ifMd5}`;
+    super("failed", `${http.base} ${other}: read it again and repeat the change.`);
+  }
 }
 
 /** The body of an export. @throws CliError for anything but a zip. */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { listIn, numberIn, textIn, timeIn } from "../client/bodies.ts";
 import { type Call, fieldOf } from "../client/http.ts";
+import { hostAndPort } from "../client/probe.ts";
 import { dataOf } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import type { Context, Register } from "../index.ts";
@@ -11,7 +12,6 @@ import { open, type RemoteOptions, remoteOptions, show } from "./remote.ts";
 const PATH = "/v3/admin/core/cluster";
 /** A member that is told to join waits up to 10 s for the other one. */
 const JOIN_MS = 15_000;
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** `nacre cluster`: the members of a cluster. */
 export const clusterCommand: Register = (program, context) => {
@@ -99,12 +99,6 @@ function refuseOwn(address: string, server: string): void {
     "usage",
     `${address} is the address of the server that is told to join: give it that of a member of the cluster which it is to join, and name the server itself with --server.`,
   );
-}
-
-function hostAndPort(url: string): { readonly host: string; readonly port: string } | undefined {
-  if (!URL.canParse(url)) return undefined;
-  const { hostname, port } = new URL(url);
-  return { host: LOOPBACK.test(hostname) ? "localhost" : hostname, port };
 }
 
 /** `nacre stop`: what a TERM does, over HTTP. */

@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import { Option } from "commander";
 import { DEFAULT_NAMESPACE } from "../client/bodies.ts";
 import type { Policy, Remote } from "../client/model.ts";
+import { nacreAt, sameness } from "../client/nacre.ts";
 import { probe } from "../client/probe.ts";
 import { remoteV1 } from "../client/v1.ts";
 import { remoteV3 } from "../client/v3.ts";
+import { CliError } from "../failure.ts";
 import type { Context, Register } from "../index.ts";
-import { type Migration, migrate, namespacesOf, newReport, type Report } from "../migrate/migration.ts";
+import { migrate } from "../migrate/migration.ts";
 import { Progress } from "../migrate/progress.ts";
+import { type Migration, namespacesOf, newReport, type Report } from "../migrate/run.ts";
 import { StateFile } from "../migrate/state-file.ts";
 import { type Difference, verify } from "../migrate/verify.ts";
 import { table } from "../show/table.ts";
@@ -69,6 +72,11 @@ async function importAll(options: ImportOptions, context: Context): Promise<void
     options.to,
     callerOf({ ...(username && { username }), ...(password && { password }) }, wait, ATTEMPTS_MAX),
   );
+  const [fromNacre, toNacre] = await Promise.all([nacreAt(from), nacreAt(to)]);
+  const same = await sameness({ ...from, nacre: fromNacre }, { ...to, nacre: toNacre });
+  if (same !== undefined) {
+    throw new CliError("usage", `--from ${from.http.base} and --to ${to.http.base} ${same}: there is nothing to copy.`);
+  }
   const source = from.dialect === "v3" ? remoteV3(from.http) : remoteV1(from.http);
   const spelledPublic = from.dialect === "v3" ? undefined : await spelledApart(remoteV1(from.http, "public"), source);
   const state = await StateFile.open(
@@ -80,7 +88,9 @@ async function importAll(options: ImportOptions, context: Context): Promise<void
   const stop = stopSignal(context);
   const run: Migration = {
     source,
+    sourceIsNacre: fromNacre !== undefined,
     spelledPublic,
+    targetIsNacre: toNacre !== undefined,
     target: to.dialect === "v3" ? remoteV3(to.http) : remoteV1(to.http),
     only: options.namespace,
     policy: options.policy,

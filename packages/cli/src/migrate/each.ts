@@ -1,21 +1,24 @@
-/** Runs `work` for all items, `concurrency` at a time. After the first failure nothing new is begun. */
+/**
+ * Runs `work` for all items, `concurrency` at a time; whoever is done takes the next item, and asks for it while others
+ * still work. After the first failure nothing new is begun.
+ */
 export async function each<T>(
-  items: readonly T[],
+  items: AsyncIterable<T>,
   concurrency: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  let next = 0;
+  const iterator = items[Symbol.asyncIterator]();
+  let failed = false;
   const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const item = items[next++] as T;
-      try {
-        await work(item);
-      } catch (thrown) {
-        next = items.length;
-        throw thrown;
+    try {
+      for (let next = await iterator.next(); next.done !== true && !failed; next = await iterator.next()) {
+        await work(next.value);
       }
+    } catch (thrown) {
+      failed = true;
+      throw thrown;
     }
   };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+  const ended = await Promise.allSettled(Array.from({ length: concurrency }, worker));
   for (const one of ended) if (one.status === "rejected") throw one.reason;
 }

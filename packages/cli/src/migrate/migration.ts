@@ -1,59 +1,11 @@
 import { DEFAULT_NAMESPACE } from "../client/bodies.ts";
-import { NoAnswer } from "../client/http.ts";
-import type {
-  ConfigDetail,
-  ConfigName,
-  ConfigRow,
-  GrayDetail,
-  NamespaceRow,
-  Policy,
-  Publish,
-  Remote,
-} from "../client/model.ts";
-import { md5Of } from "../client/v1.ts";
-import { pagesOf, shown } from "../client/v3.ts";
+import type { NamespaceRow } from "../client/model.ts";
+import { shown } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
-import { each } from "./each.ts";
-import type { Progress } from "./progress.ts";
-import type { StateFile } from "./state-file.ts";
-
-const PAGE_SIZE = 100;
-const CONCURRENCY = 8;
-const FAILURES_SHOWN = 50;
-
-/** One run from a source to a target. */
-export interface Migration {
-  readonly source: Remote;
-  /** Up to 2.x a namespace `public` may exist beside the default one; undefined where they are one. */
-  readonly spelledPublic: Remote | undefined;
-  readonly target: Remote;
-  /** Only these namespaces; empty for all. */
-  readonly only: readonly string[];
-  readonly policy: Policy;
-  readonly dryRun: boolean;
-  readonly state: StateFile;
-  readonly progress: Progress;
-  readonly stopped: AbortSignal;
-}
-
-export interface Report {
-  namespaces: number;
-  copied: number;
-  /** Has the same MD5 in the target. */
-  same: number;
-  /** Differs in the target and was left as it is. */
-  skipped: number;
-  gray: number;
-  failed: number;
-  /** The first of them. */
-  readonly failures: (ConfigName & { readonly why: string })[];
-  /** What this source and this target cannot carry over. */
-  readonly notes: Set<string>;
-}
-
-export function newReport(): Report {
-  return { namespaces: 0, copied: 0, same: 0, skipped: 0, gray: 0, failed: 0, failures: [], notes: new Set() };
-}
+import { type Copier, copyAll } from "./copy.ts";
+import { otherGray } from "./grays.ts";
+import { Held } from "./held.ts";
+import { countOf, forAll, type Migration, namespacesOf, type Report, sourcesOf } from "./run.ts";
 
 /**
  * Copies namespaces, configurations and their gray versions. Fills `report` as it goes.
@@ -72,45 +24,11 @@ export async function migrate(run: Migration, report: Report): Promise<void> {
   }
   await copyNamespaces(run, namespaces, report);
   run.progress.begin(run.dryRun ? "counting" : "copying", total);
-  const copier: Copier = { run, report, hasHistory: true };
+  const copier: Copier = { run, report, hasHistory: !run.sourceIsNacre };
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) await copyAll(copier, source, id);
   }
   notesOf(run, report);
-}
-
-/** Every configuration of the source, a page at a time, its rows `CONCURRENCY` at a time. */
-export async function forAll(
-  run: Migration,
-  source: Remote,
-  namespace: string,
-  work: (row: ConfigRow) => Promise<void>,
-): Promise<{ seen: number; total: number }> {
-  let seen = 0;
-  let total = 0;
-  for await (const page of pagesOf((of) => source.configs({ namespace }, of), PAGE_SIZE)) {
-    seen += page.items.length;
-    total = page.total;
-    await each(page.items, CONCURRENCY, (row) => {
-      if (!run.stopped.aborted) return work({ ...row, namespace });
-      throw new CliError("failed", "Stopped on a signal: the same command goes on where this one ended.");
-    });
-  }
-  return { seen, total };
-}
-
-export function sourcesOf({ source, spelledPublic }: Migration, namespace: string): Remote[] {
-  return namespace === DEFAULT_NAMESPACE && spelledPublic !== undefined ? [source, spelledPublic] : [source];
-}
-
-export async function namespacesOf({ source, only }: Migration, report: Report): Promise<NamespaceRow[]> {
-  const row = (id: string): NamespaceRow => ({ id, name: id, description: "", configCount: 0, quota: 0 });
-  const listed = await source.namespaces().catch((thrown: unknown) => {
-    if (!(thrown instanceof CliError) || thrown instanceof NoAnswer) throw thrown;
-    report.notes.add(`The source lists no namespaces (${thrown.message}) name those to copy with --namespace.`);
-    return [row(DEFAULT_NAMESPACE)];
-  });
-  return only.length === 0 ? listed : only.map((id) => listed.find((one) => one.id === id) ?? row(id));
 }
 
 /** A namespace that nobody made may hold configurations all the same; one that holds none is a slip of the pen. */
@@ -126,25 +44,16 @@ async function refuseStrangers({ source, only }: Migration): Promise<void> {
   }
 }
 
-export async function countOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<number> {
-  let total = 0;
-  for (const { id } of namespaces) {
-    for (const source of sourcesOf(run, id)) {
-      total += (await source.configs({ namespace: id }, { page: 1, size: 1 })).total;
-    }
-  }
-  return total;
-}
-
 /** Looks before anything is written, so that an import that aborts has changed nothing. */
 async function survey(run: Migration, namespaces: readonly NamespaceRow[]): Promise<void> {
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) {
+      const held = await Held.of(run.target, id, true);
       await forAll(run, source, id, async (row) => {
         run.progress.advance();
         if (run.state.has(row, row.md5)) return;
-        const held = await run.target.config(row);
-        const what = held !== undefined && held.md5 !== row.md5 ? shown(row) : await otherGray(run, source, row);
+        const md5 = await held.md5(row);
+        const what = md5 !== undefined && md5 !== row.md5 ? shown(row) : await otherGray(run, source, row);
         if (what === undefined) return;
         throw new CliError(
           "failed",
@@ -153,16 +62,6 @@ async function survey(run: Migration, namespaces: readonly NamespaceRow[]): Prom
       });
     }
   }
-}
-
-/** A gray version that the target has too, and that differs there. */
-async function otherGray({ target }: Migration, source: Remote, name: ConfigName): Promise<string | undefined> {
-  // The target first: it mostly has none, and the source is not asked in vain.
-  const held = (await target.grays(name)).versions;
-  if (held.length === 0) return undefined;
-  const { versions } = await source.grays(name);
-  const other = versions.find((gray) => held.some((one) => one.name === gray.name && !sameGray(one, gray)));
-  return other && `the gray version ${other.name} of ${shown(name)}`;
 }
 
 async function copyNamespaces(
@@ -185,180 +84,12 @@ async function copyNamespaces(
   }
 }
 
-interface Copier {
-  readonly run: Migration;
-  readonly report: Report;
-  /** Until the source answers that it has none. */
-  hasHistory: boolean;
-}
-
-async function copyAll(copier: Copier, source: Remote, namespace: string): Promise<void> {
-  const { run, report } = copier;
-  try {
-    const { seen, total } = await forAll(run, source, namespace, async (row) => {
-      try {
-        await copy(copier, source, row);
-      } catch (thrown) {
-        // A server that is gone fails every item after this one too; a refusal is about this one alone.
-        if (!(thrown instanceof CliError) || thrown instanceof NoAnswer) throw thrown;
-        fail(report, row, thrown.message);
-      }
-      run.progress.advance();
-      if (run.state.unsaved >= PAGE_SIZE) await run.state.save();
-    });
-    if (seen < total) {
-      report.notes.add(`The source changed while ${namespace} was read (${seen} of ${total}): run the command again.`);
-    }
-  } finally {
-    await run.state.save();
-  }
-}
-
-async function copy(copier: Copier, source: Remote, row: ConfigRow): Promise<void> {
-  const { run, report } = copier;
-  const { target, policy, state } = run;
-  if (row.md5 !== "" && state.has(row, row.md5)) {
-    report.same++;
-    return;
-  }
-  const held = await target.config(row);
-  if (held !== undefined && held.md5 === row.md5) report.same++;
-  else if (held !== undefined && policy === "skip") {
-    report.skipped++;
-    return;
-  } else if (held !== undefined && policy === "abort") {
-    throw new CliError("failed", `${shown(row)} was written in the target meanwhile.`);
-  } else if (!(await copyFormal(copier, source, row, held))) return;
-  await copyGrays(copier, source, row);
-  if (row.md5 !== "") state.add(row, row.md5);
-}
-
-/** @returns false when it is no longer there. */
-async function copyFormal(
-  copier: Copier,
-  source: Remote,
-  name: ConfigName,
-  held: ConfigDetail | undefined,
-): Promise<boolean> {
-  const { run, report } = copier;
-  const detail = await source.config(name);
-  if (detail === undefined) return false;
-  const { content, encryptedDataKey } = await untouched(source, detail);
-  if (!detail.complete) {
-    report.notes.add("The source's API gives no descriptions, tags and applications: they are not copied.");
-  }
-  const user = detail.user !== "" ? detail.user : await lastUser(copier, source, name);
-  const { type, app, tags, description, use, effect, schema } = detail;
-  const publish: Publish = {
-    namespace: name.namespace,
-    group: name.group,
-    dataId: name.dataId,
-    content,
-    type: type || undefined,
-    app: app || undefined,
-    tags: tags || undefined,
-    description: description || undefined,
-    use,
-    effect,
-    schema,
-    encryptedDataKey: encryptedDataKey || undefined,
-    user: user || undefined,
-    ifMd5: held?.md5,
-  };
-  if (!run.dryRun) await published(run.target, publish);
-  report.copied++;
-  return true;
-}
-
-/** A repeated compare-and-set loses against its own first try when only the answer to that was lost. */
-async function published(target: Remote, publish: Publish): Promise<void> {
-  try {
-    await target.publish(publish);
-  } catch (thrown) {
-    if (publish.ifMd5 === undefined || thrown instanceof NoAnswer) throw thrown;
-    if ((await target.config(publish))?.md5 !== md5Of(publish.content)) throw thrown;
-  }
-}
-
-/** The stored content with its key. Servers that hold the key of a cipher decrypt what their consoles read. */
-async function untouched(source: Remote, detail: ConfigDetail): Promise<{ content: string; encryptedDataKey: string }> {
-  const { content, encryptedDataKey, md5 } = detail;
-  if (encryptedDataKey === "" || md5 === md5Of(content)) return detail;
-  const stored = await source.stored(detail);
-  if (stored !== undefined && md5Of(stored.content) === md5) return stored;
-  throw new CliError(
-    "failed",
-    `${source.base} gives ${shown(detail)} decrypted only: publish it by hand, with the cipher of the target.`,
-  );
-}
-
-async function lastUser(copier: Copier, source: Remote, name: ConfigName): Promise<string> {
-  if (!copier.hasHistory) return "";
-  try {
-    return (await source.history(name, { page: 1, size: 1 })).items[0]?.user ?? "";
-  } catch (thrown) {
-    if (!(thrown instanceof CliError) || thrown instanceof NoAnswer) throw thrown;
-    copier.hasHistory = false;
-    return "";
-  }
-}
-
-async function copyGrays(copier: Copier, source: Remote, name: ConfigName): Promise<void> {
-  const { run, report } = copier;
-  const { all, versions } = await source.grays(name);
-  if (!all) report.notes.add("Gray versions by tag are not copied: the source's API lists those by ip alone.");
-  if (versions.length === 0) return;
-  const held = await run.target.grays(name);
-  for (const gray of versions) {
-    const same = held.versions.find((one) => one.name === gray.name);
-    if (same !== undefined && sameGray(same, gray)) continue;
-    if (same !== undefined && run.policy !== "overwrite") report.skipped++;
-    // Who does not know the rule would take the content for that of the formal version.
-    else if (!held.all && gray.rule.type !== "beta")
-      report.notes.add("The target's API takes no gray versions by tag or by other rules: they are not copied.");
-    else await copyGray(copier, source, name, gray);
-  }
-}
-
-async function copyGray({ run, report }: Copier, source: Remote, name: ConfigName, gray: GrayDetail): Promise<void> {
-  const { content, type, app, encryptedDataKey, user, rule } = gray;
-  const { namespace, group, dataId } = name;
-  if (encryptedDataKey !== "" && gray.md5 !== md5Of(content)) {
-    throw new CliError(
-      "failed",
-      `${source.base} gives the gray version ${gray.name} of ${shown(name)} decrypted only: publish it by hand.`,
-    );
-  }
-  const publish: Publish = {
-    namespace,
-    group,
-    dataId,
-    content,
-    type: type || undefined,
-    app: app || undefined,
-    encryptedDataKey: encryptedDataKey || undefined,
-    user: user || undefined,
-    ...(rule.type === "beta" && gray.name === "beta" ? { betaIps: rule.expr } : { gray }),
-  };
-  if (!run.dryRun) await run.target.publish(publish);
-  report.gray++;
-}
-
-export function sameGray(one: GrayDetail, other: GrayDetail): boolean {
-  const of = ({ md5, rule: { type, expr, priority } }: GrayDetail) => JSON.stringify([md5, type, expr, priority]);
-  return of(one) === of(other);
-}
-
-function fail(report: Report, { namespace, group, dataId }: ConfigName, why: string): void {
-  report.failed++;
-  if (report.failures.length < FAILURES_SHOWN) report.failures.push({ namespace, group, dataId, why });
-}
-
-function notesOf({ source }: Migration, report: Report): void {
+function notesOf({ source, sourceIsNacre }: Migration, report: Report): void {
   if (report.copied === 0) return;
   report.notes.add(
     "The target takes no times: each copy carries the time of the import, with the user who wrote it last.",
   );
   report.notes.add("Earlier history is not copied: no API lists it for all configurations.");
-  if (source.dialect === "v3") report.notes.add("The admin API of version 3 does not give use, effect and schema.");
+  if (source.dialect === "v3" && !sourceIsNacre)
+    report.notes.add("The admin API of version 3 does not give use, effect and schema.");
 }

@@ -1,5 +1,7 @@
-import type { ConfigName, NamespaceRow, Remote } from "../client/model.ts";
-import { countOf, forAll, type Migration, sameGray, sourcesOf } from "./migration.ts";
+import type { ConfigName, NamespaceRow } from "../client/model.ts";
+import { compareGrays } from "./grays.ts";
+import { Held } from "./held.ts";
+import { countOf, forAll, type Migration, sourcesOf } from "./run.ts";
 
 const DIFFERENCES_MAX = 10_000;
 
@@ -20,11 +22,12 @@ export async function verify(
   };
   for (const { id } of namespaces) {
     for (const source of sourcesOf(run, id)) {
+      // Not trusted: a list may lack what was written a moment ago.
+      const held = await Held.of(run.target, id, false);
       await forAll(run, source, id, async (row) => {
-        const md5 = row.md5 !== "" ? row.md5 : (await source.config(row))?.md5;
-        const held = await run.target.config(row);
-        if (held === undefined) add(row, "missing");
-        else if (held.md5 !== md5) add(row, "differs");
+        const md5 = await held.md5(row);
+        if (md5 === undefined) add(row, "missing");
+        else if (md5 !== row.md5) add(row, "differs");
         await compareGrays(run, source, row, add);
         compared++;
         run.progress.advance();
@@ -32,22 +35,4 @@ export async function verify(
     }
   }
   return { compared, differences };
-}
-
-async function compareGrays(
-  { target }: Migration,
-  source: Remote,
-  name: ConfigName,
-  add: (name: ConfigName, what: Difference["what"]) => void,
-): Promise<void> {
-  const { versions } = await source.grays(name);
-  if (versions.length === 0) return;
-  const held = await target.grays(name);
-  for (const gray of versions) {
-    // A target that tells of the version by ip alone can not be asked for the others.
-    if (!held.all && gray.rule.type !== "beta") continue;
-    const same = held.versions.find((one) => one.name === gray.name);
-    if (same === undefined) add(name, "grayMissing");
-    else if (!sameGray(same, gray)) add(name, "grayDiffers");
-  }
 }

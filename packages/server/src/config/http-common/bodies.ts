@@ -56,9 +56,9 @@ export function basicInfo({ id, name, md5, createdAt, modifiedAt, fields }: Stor
   };
 }
 
-/** v3, one configuration; `use`, `effect` and `schema` are ours. */
+/** v3, one configuration; `modifyUser`, `use`, `effect` and `schema` are ours. */
 export function detailInfo(config: StoredConfig): Body {
-  const { content, encryptedDataKey, createdBy, fields } = config;
+  const { content, encryptedDataKey, createdBy, modifiedBy, fields } = config;
   return {
     ...basicInfo(config),
     content,
@@ -66,6 +66,7 @@ export function detailInfo(config: StoredConfig): Body {
     encryptedDataKey,
     createUser: createdBy.user,
     createIp: createdBy.ip,
+    modifyUser: modifiedBy.user,
     configTags: fields.tags.join(","),
     use: fields.use,
     effect: fields.effect,

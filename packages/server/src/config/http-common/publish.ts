@@ -27,7 +27,10 @@ export function publishIn(params: Params, call: Call, spelling: Spelling): Publi
     name,
     content,
     fields: fieldsIn(params, spelling),
-    terms: expectedMd5 === undefined ? {} : { expectedMd5 },
+    terms: {
+      ...(expectedMd5 !== undefined && { expectedMd5 }),
+      ...(params.boolean("insertOnly", false) && { insertOnly: true }),
+    },
     by: operatorIn(params, call, spelling.user),
     ...(encryptedDataKey !== undefined && { encryptedDataKey }),
     ...(gray !== undefined && { gray }),

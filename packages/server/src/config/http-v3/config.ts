@@ -1,5 +1,6 @@
 import { findItem } from "@nacre/core/config";
 import { BETA_GRAY, RegistryError } from "@nacre/protocol";
+import type { StoredConfig } from "../../storage/config-store.ts";
 import { type Answer, result } from "../../transport/http/answers.ts";
 import type { Call } from "../../transport/http/call.ts";
 import type { Params } from "../../transport/http/params.ts";
@@ -38,7 +39,11 @@ export function configRoutes(deps: ConfigHttpDeps, { base, isConsole }: Surface)
   async function list(params: Params, wildcards: boolean, content: boolean): Promise<Answer> {
     const page = pageIn(params, { page: 1, size: 100 }, PAGE_SIZE_MAX);
     const words = { spelling: V3, wildcards, types: "type", ...(content && { content: "configDetail" }) };
-    return result(await searchPage(configs, { ...queryIn(params, words), headsOnly: true }, page, basicInfo));
+    const shown = (config: StoredConfig) => ({
+      ...basicInfo(config),
+      grayCount: findItem(configs.state, config.name)?.grays.length ?? 0,
+    });
+    return result(await searchPage(configs, { ...queryIn(params, words), headsOnly: true }, page, shown));
   }
 
   async function grayOf(params: Params, gray: string, missing: string): Promise<Answer> {

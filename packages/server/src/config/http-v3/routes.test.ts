@@ -72,6 +72,7 @@ for (const base of [ADMIN, CONSOLE])
     test("a configuration is published with all that is known of it, and removed", async () => {
       const fields = { type: "yaml", appName: "shop", desc: "why", configTags: "a,b", srcUser: "ann" };
       assert.equal(await data(`POST ${base}/config`, form(fields)), true);
+      assert.equal(await data(`POST ${base}/config`, form({ ...fields, srcUser: "bob" })), true);
       const shown = await data(`GET ${base}/config?${at}`);
       assert.match(shown.id, /^\d+$/);
       const now = http.clock.wall();
@@ -90,6 +91,7 @@ for (const base of [ADMIN, CONSOLE])
         encryptedDataKey: "",
         createUser: "ann",
         createIp: "127.0.0.1",
+        modifyUser: "bob",
         configTags: "a,b",
         use: "",
         effect: "",
@@ -106,8 +108,11 @@ for (const base of [ADMIN, CONSOLE])
       assert.deepEqual([appName, desc, configTags], ["", "why", ""]);
     });
 
-    test("casMd5 and validate keep a publish from being written", async () => {
-      await http.call(`POST ${base}/config`, form());
+    test("casMd5, insertOnly and validate keep a publish from being written", async () => {
+      await http.call(`POST ${base}/config`, form({ insertOnly: "true" }));
+      const insert = await http.call(`POST ${base}/config`, form({ content: "2", insertOnly: "true" }));
+      assert.deepEqual([insert.status, insert.json.code], [500, 20005]);
+      assert.match(insert.json.data, /^config already exist, dataId: app\.yaml/);
       const cas = await http.call(`POST ${base}/config`, form({ content: "2" }), { casMd5: md5("2") });
       assert.deepEqual([cas.status, cas.json.code, cas.json.message], [500, 20005, "resource conflict"]);
       const invalid = await http.call(`POST ${base}/config`, form({ type: "yaml", content: "a: [", validate: "true" }));
@@ -128,11 +133,14 @@ for (const base of [ADMIN, CONSOLE])
 
     test("beta and other gray versions are shown and removed by name", async () => {
       await http.call(`POST ${base}/config`, form());
+      const counted = async () => (await data(`GET ${base}/config/list`)).pageItems[0].grayCount;
+      assert.equal(await counted(), 0);
       const none = await http.call(`GET ${base}/config/beta?${at}`);
       assert.deepEqual([none.status, none.json.data], [404, "Config is not in beta."]);
       await http.call(`POST ${base}/config`, form({ content: "b" }), { betaIps: "10.0.0.1" });
       const share = { grayName: "some", grayType: "percentage", grayRuleExp: "12.5", grayPriority: "7" };
       await http.call(`POST ${base}/config`, form({ content: "s", ...share }));
+      assert.equal(await counted(), 2, "lists say how many there are");
       const beta = await data(`GET ${base}/config/beta?${at}`);
       assert.deepEqual(
         [beta.content, beta.grayName, JSON.parse(beta.grayRule)],
