@@ -36,7 +36,7 @@ describe("the exit code of the nacre program", () => {
     const content = "配置\r\n".repeat(40_000);
     assert.equal((await ended(content, "config", "set", "big")).code, 0);
     assert.deepEqual(await ended("", "config", "get", "big"), { code: 0, out: content, err: "" });
-    const failed = await ended("x", "config", "set", "big", "--if-md5", "none");
+    const failed = await ended("x", "config", "set", "big", "--if-md5", "0".repeat(32));
     assert.deepEqual([failed.code, failed.out, failed.err.split("\n").length], [1, "", 2]);
     assert.equal((await ended("", "config", "list")).code, 2);
     assert.equal((await ended("", "config", "get", "none")).code, 3);

@@ -1,4 +1,5 @@
 import { CliError } from "../failure.ts";
+import { addressText } from "../show/address.ts";
 import {
   betaOf,
   configDetailOf,
@@ -241,7 +242,7 @@ export function shown({ dataId, group, namespace }: ConfigName): string {
 }
 
 export function shownInstance({ ip, port, service }: InstanceEdit): string {
-  return `the instance ${ip}:${port} of ${service}`;
+  return `the instance ${addressText(ip, port)} of ${service}`;
 }
 
 function nameFields({ namespace, group, dataId }: ConfigName): Fields {

@@ -2,6 +2,7 @@ import { listIn, numberIn, textIn, timeIn } from "../client/bodies.ts";
 import { fieldOf } from "../client/http.ts";
 import { CliError } from "../failure.ts";
 import type { Register } from "../index.ts";
+import { addressText } from "../show/address.ts";
 import { convergeText } from "../show/converge.ts";
 import { ask } from "./cluster.ts";
 import { type RemoteOptions, remoteOptions, show } from "./remote.ts";
@@ -86,8 +87,7 @@ function differingIn(body: unknown) {
 }
 
 function instanceText(body: unknown): string {
-  const ip = textIn(body, "ip");
-  const address = `${ip.includes(":") ? `[${ip}]` : ip}:${textIn(body, "port")}`;
+  const address = addressText(textIn(body, "ip"), textIn(body, "port"));
   const namespace = textIn(body, "namespaceId");
   const service = `${textIn(body, "groupName")}@@${textIn(body, "serviceName")}`;
   const cluster = textIn(body, "clusterName");

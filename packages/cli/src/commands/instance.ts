@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "commander";
 import type { InstanceRow, Remote, ServiceName } from "../client/model.ts";
 import { CliError } from "../failure.ts";
 import type { Context, Register } from "../index.ts";
+import { addressText } from "../show/address.ts";
 import { open, type ScopedOptions, scopedOptions, show } from "./remote.ts";
 
 interface Address {
@@ -97,13 +98,13 @@ async function instanceAt(
   if (first === undefined) {
     throw new CliError(
       "notFound",
-      `${remote.base} has no instance ${ip}:${port} of ${name.service} in group ${name.group}: see nacre service instances ${name.service}.`,
+      `${remote.base} has no instance ${addressText(ip, port)} of ${name.service} in group ${name.group}: see nacre service instances ${name.service}.`,
     );
   }
   if (second === undefined) return first;
   throw new CliError(
     "usage",
-    `${ip}:${port} is in ${found.length} clusters of ${name.service}: name one with --cluster.`,
+    `${addressText(ip, port)} is in ${found.length} clusters of ${name.service}: name one with --cluster.`,
   );
 }
 
@@ -120,7 +121,7 @@ function told(
     context,
     options,
     { namespace, group, service, ip, port, state },
-    () => `${verb} ${ip}:${port} of ${service}.\n`,
+    () => `${verb} ${addressText(ip, port)} of ${service}.\n`,
   );
 }
 

@@ -48,7 +48,10 @@ describe("nacre namespace", () => {
 describe("nacre instance and nacre service", () => {
   test("register, list, take out of traffic and back, deregister, and say why", async () => {
     await done("instance", "register", "orders", "10.0.0.1:8080", "--weight", "2", "--metadata", "zone=a");
-    await done("instance", "register", "orders", "[fd00::1]:8080", "--cluster", "west");
+    assert.equal(
+      await done("instance", "register", "orders", "[fd00::1]:8080", "--cluster", "west"),
+      "Registered [fd00::1]:8080 of orders.\n",
+    );
     const states = async () =>
       (await json("service", "instances", "orders")).items.map(
         ({ ip, enabled, weight }: { ip: string; enabled: boolean; weight: number }) => [ip, enabled, weight],
@@ -72,12 +75,16 @@ describe("nacre instance and nacre service", () => {
     ]);
     assert.match(await done("service", "show", "orders"), /\nclusterMap +\{/);
 
+    const none = await nacre(["instance", "offline", "orders", "[fd00::2]:8080"], { env });
+    assert.deepEqual([none.code, /has no instance \[fd00::2\]:8080 of orders/.test(none.err)], [3, true]);
+
     await done("instance", "deregister", "orders", "10.0.0.1:8080");
     await done("instance", "deregister", "orders", "[fd00::1]:8080");
     assert.match(
       await done("service", "why", "orders", "--ip", "10.0.0.1"),
       /^TIME .*\n[-\d]+ [:\d]+ {2}10\.0\.0\.1:8080.* was removed/,
     );
+    assert.match(await done("service", "why", "orders", "--ip", "fd00::1"), / \[fd00::1\]:8080:west of .* was removed/);
   });
 
   test("why says that it knows nothing, instead of an empty table alone", async () => {

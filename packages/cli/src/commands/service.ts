@@ -5,6 +5,7 @@ import type { InstanceRow, Remote, ServiceName } from "../client/model.ts";
 import { dataOf } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import type { Register } from "../index.ts";
+import { addressText } from "../show/address.ts";
 import { table, timeText } from "../show/table.ts";
 import {
   integer,
@@ -71,7 +72,7 @@ export const serviceCommand: Register = (program, context) => {
         table(
           ["ADDRESS", "CLUSTER", "WEIGHT", "HEALTHY", "ENABLED", "EPHEMERAL", "METADATA"],
           rows.map(({ ip, port, cluster, weight, healthy, shown, enabled, ephemeral, metadata }) => [
-            addressOf(ip, port),
+            addressText(ip, port),
             cluster,
             weight,
             shown === undefined ? healthy : `${healthy}, ${shown}`,
@@ -115,7 +116,7 @@ export const serviceCommand: Register = (program, context) => {
       for (const row of await markedOf(remote, { namespace, group, service }))
         if ((ip === undefined || row.ip === ip) && (port === undefined || row.port === port))
           context.output.out(
-            `Now: ${addressOf(row.ip, row.port)} is shown as ${row.shown}: its member ${row.owner} does not vouch for it.\n`,
+            `Now: ${addressText(row.ip, row.port)} is shown as ${row.shown}: its member ${row.owner} does not vouch for it.\n`,
           );
     },
   );
@@ -129,8 +130,4 @@ async function markedOf(remote: Remote, name: ServiceName): Promise<readonly Ins
     if (thrown instanceof CliError && thrown.outcome === "notFound") return [];
     throw thrown;
   }
-}
-
-function addressOf(ip: string, port: number): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -5,7 +5,7 @@ import { Conflict, shown } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import { copyGrays } from "./grays.ts";
 import { Held } from "./held.ts";
-import { forAll, type Migration, PAGE_SIZE, type Report } from "./run.ts";
+import { forAll, type Migration, PAGE_SIZE, type Part, type Report } from "./run.ts";
 
 const FAILURES_SHOWN = 50;
 /** Of one configuration that somebody else writes in the target at the same time. */
@@ -18,11 +18,12 @@ export interface Copier {
   hasHistory: boolean;
 }
 
-export async function copyAll(copier: Copier, source: Remote, namespace: string): Promise<void> {
+export async function copyAll(copier: Copier, part: Part): Promise<void> {
   const { run, report } = copier;
-  const held = await Held.of(run.target, namespace, run.targetIsNacre);
+  const { source, namespace } = part;
+  const held = await Held.of(run.target, part, run.targetIsNacre);
   try {
-    const { seen, total } = await forAll(run, source, namespace, async (row) => {
+    const { seen, total } = await forAll(run, part, async (row) => {
       try {
         await copy(copier, source, row, held);
       } catch (thrown) {

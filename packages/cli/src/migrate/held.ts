@@ -1,6 +1,7 @@
 import type { ConfigName, ConfigRow, Remote } from "../client/model.ts";
 import { pagesOf } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
+import type { Part } from "./run.ts";
 
 const PAGE_SIZE = 500;
 /** About 100 MB of names and MD5s; what the target holds beyond is asked for one by one. */
@@ -8,7 +9,8 @@ const HELD_MAX = 500_000;
 
 /**
  * The MD5s of what the target holds in one namespace, from its list: read once, so that what is equal already costs no call.
- * A list grows old while it is used. Where that matters, what it does not show as equal is asked for one by one.
+ * A list grows old while it is used. Where that matters, what it does not show as equal is asked for one by one, as all is
+ * where the list has more pages than the source has configurations.
  */
 export class Held {
   readonly #target: Remote;
@@ -24,18 +26,19 @@ export class Held {
   }
 
   /** @param isTrusted  also for what it does not show, or shows with another MD5. */
-  static async of(target: Remote, namespace: string, isTrusted: boolean, max = HELD_MAX): Promise<Held> {
+  static async of(target: Remote, part: Omit<Part, "source">, isTrusted: boolean, max = HELD_MAX): Promise<Held> {
     const held = new Held(target, isTrusted, max);
-    await held.#read(namespace).catch((thrown: unknown) => {
+    await held.#read(part).catch((thrown: unknown) => {
       // Some servers list no namespace that nobody has made yet.
       if (!(thrown instanceof CliError) || thrown.outcome !== "notFound") throw thrown;
     });
     return held;
   }
 
-  async #read(namespace: string): Promise<void> {
-    for await (const { items } of pagesOf((page) => this.#target.configs({ namespace }, page), PAGE_SIZE)) {
-      if (this.#md5s.size + items.length > this.#max) {
+  async #read({ namespace, count }: Omit<Part, "source">): Promise<void> {
+    const pages = pagesOf((page) => this.#target.configs({ namespace }, page), PAGE_SIZE);
+    for await (const { total, items } of pages) {
+      if (total > count * PAGE_SIZE || this.#md5s.size + items.length > this.#max) {
         this.#isWhole = false;
         return;
       }

@@ -5,7 +5,7 @@ import { CliError } from "../failure.ts";
 import { type Copier, copyAll } from "./copy.ts";
 import { otherGray } from "./grays.ts";
 import { Held } from "./held.ts";
-import { countOf, forAll, type Migration, namespacesOf, type Report, sourcesOf } from "./run.ts";
+import { countIn, forAll, type Migration, namespacesOf, type Part, partsOf, type Report } from "./run.ts";
 
 /**
  * Copies namespaces, configurations and their gray versions. Fills `report` as it goes.
@@ -17,17 +17,16 @@ import { countOf, forAll, type Migration, namespacesOf, type Report, sourcesOf }
 export async function migrate(run: Migration, report: Report): Promise<void> {
   await refuseStrangers(run);
   const namespaces = await namespacesOf(run, report);
-  const total = await countOf(run, namespaces);
+  const parts = await partsOf(run, namespaces);
+  const total = countIn(parts);
   if (run.policy === "abort") {
     run.progress.begin("looking for other contents in the target", total);
-    await survey(run, namespaces);
+    await survey(run, parts);
   }
   await copyNamespaces(run, namespaces, report);
   run.progress.begin(run.dryRun ? "counting" : "copying", total);
   const copier: Copier = { run, report, hasHistory: !run.sourceIsNacre };
-  for (const { id } of namespaces) {
-    for (const source of sourcesOf(run, id)) await copyAll(copier, source, id);
-  }
+  for (const part of parts) await copyAll(copier, part);
   notesOf(run, report);
 }
 
@@ -45,22 +44,20 @@ async function refuseStrangers({ source, only }: Migration): Promise<void> {
 }
 
 /** Looks before anything is written, so that an import that aborts has changed nothing. */
-async function survey(run: Migration, namespaces: readonly NamespaceRow[]): Promise<void> {
-  for (const { id } of namespaces) {
-    for (const source of sourcesOf(run, id)) {
-      const held = await Held.of(run.target, id, true);
-      await forAll(run, source, id, async (row) => {
-        run.progress.advance();
-        if (run.state.has(row, row.md5)) return;
-        const md5 = await held.md5(row);
-        const what = md5 !== undefined && md5 !== row.md5 ? shown(row) : await otherGray(run, source, row);
-        if (what === undefined) return;
-        throw new CliError(
-          "failed",
-          `${run.target.base} already has ${what} with another content, so nothing was copied: choose --policy skip or --policy overwrite.`,
-        );
-      });
-    }
+async function survey(run: Migration, parts: readonly Part[]): Promise<void> {
+  for (const part of parts) {
+    const held = await Held.of(run.target, part, true);
+    await forAll(run, part, async (row) => {
+      run.progress.advance();
+      if (run.state.has(row, row.md5)) return;
+      const md5 = await held.md5(row);
+      const what = md5 !== undefined && md5 !== row.md5 ? shown(row) : await otherGray(run, part.source, row);
+      if (what === undefined) return;
+      throw new CliError(
+        "failed",
+        `${run.target.base} already has ${what} with another content, so nothing was copied: choose --policy skip or --policy overwrite.`,
+      );
+    });
   }
 }
 

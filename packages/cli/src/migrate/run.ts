@@ -53,8 +53,7 @@ export function newReport(): Report {
  */
 export async function forAll(
   run: Migration,
-  source: Remote,
-  namespace: string,
+  { source, namespace }: Part,
   work: (row: ConfigRow) => Promise<void>,
 ): Promise<{ seen: number; total: number }> {
   let seen = 0;
@@ -78,7 +77,7 @@ export async function forAll(
   return { seen, total };
 }
 
-export function sourcesOf({ source, spelledPublic }: Migration, namespace: string): Remote[] {
+function sourcesOf({ source, spelledPublic }: Migration, namespace: string): Remote[] {
   return namespace === DEFAULT_NAMESPACE && spelledPublic !== undefined ? [source, spelledPublic] : [source];
 }
 
@@ -92,12 +91,25 @@ export async function namespacesOf({ source, only }: Migration, report: Report):
   return only.length === 0 ? listed : only.map((id) => listed.find((one) => one.id === id) ?? row(id));
 }
 
-export async function countOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<number> {
-  let total = 0;
-  for (const { id } of namespaces) {
-    for (const source of sourcesOf(run, id)) {
-      total += (await source.configs({ namespace: id }, { page: 1, size: 1 })).total;
+/** What one list of the source shows. */
+export interface Part {
+  readonly source: Remote;
+  readonly namespace: string;
+  /** Configurations, when they were counted. */
+  readonly count: number;
+}
+
+export async function partsOf(run: Migration, namespaces: readonly NamespaceRow[]): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const { id: namespace } of namespaces) {
+    for (const source of sourcesOf(run, namespace)) {
+      const { total: count } = await source.configs({ namespace }, { page: 1, size: 1 });
+      parts.push({ source, namespace, count });
     }
   }
-  return total;
+  return parts;
+}
+
+export function countIn(parts: readonly Part[]): number {
+  return parts.reduce((total, { count }) => total + count, 0);
 }

@@ -215,6 +215,14 @@ describe("a cause as a sentence", () => {
     );
   });
 
+  test("puts an address of IP version 6 in brackets", () => {
+    for (const [instance, shown] of [
+      ["::1:8080:DEFAULT", "[::1]:8080:DEFAULT"],
+      ["fd00::a:80:west", "[fd00::a]:80:west"],
+    ] as const)
+      assert.ok(causeSentence({ ...RECORD, instance }).startsWith(`${shown} of public@@`), instance);
+  });
+
   test("names another member as people know it", () => {
     const told = { ...RECORD, cause: "toldByMember", detail: "member b" } as const;
     assert.equal(memberIn(told), "b");

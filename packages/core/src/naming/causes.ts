@@ -106,7 +106,12 @@ export function causeSentence(
 ): string {
   const who = record.from === "" ? "" : `, asked from ${record.from}`;
   const because = causeText(record, shown);
-  return `${record.instance} of ${record.service} ${HAPPENED[record.what]} because ${because}; client ${record.clientId}${who}.`;
+  return `${shownInstance(record.instance)} of ${record.service} ${HAPPENED[record.what]} because ${because}; client ${record.clientId}${who}.`;
+}
+
+/** The colons of IP version 6 are kept apart from the others. */
+function shownInstance(key: string): string {
+  return key.replace(/^(.*:.*)(:\d+:[^:]*)$/, "[$1]$2");
 }
 
 /** The part of the sentence that says why. */

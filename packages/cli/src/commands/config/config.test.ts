@@ -57,7 +57,7 @@ describe("nacre config set", () => {
     const lost = await config(["set", "cas", "2", "--if-md5", md5Of("other")]);
     assert.equal(lost.code, 1);
     assert.match(lost.err, /holds another version of cas than .*: read it again and repeat the change\.\n$/);
-    await done(["set", "cas", "2", "--if-md5", md5Of("1")]);
+    await done(["set", "cas", "2", "--if-md5", md5Of("1").toUpperCase()]);
     assert.equal((await config(["get", "cas"])).out, "2");
   });
 
@@ -77,11 +77,13 @@ describe("nacre config set", () => {
   test("publishes for addresses and for a tag beside the version for all", async () => {
     await done(["set", "gray", "all"]);
     assert.match(
-      await done(["set", "gray", "some", "--beta-ips", "10.0.0.1"]),
+      await done(["set", "gray", "some", "--beta-ips", "10.0.0.1, fd00::1"]),
       /the version for some addresses of gray/,
     );
     assert.match(await done(["set", "gray", "tagged", "--tag", "blue"]), /the version for the tag blue of gray/);
     assert.equal((await config(["get", "gray"])).out, "all");
+    const beta = await fetch(`${server.url}/v3/admin/cs/config/beta?dataId=gray&groupName=DEFAULT_GROUP`);
+    assert.match(await beta.text(), /10\.0\.0\.1,fd00::1/);
     const tagged = await fetch(`${server.url}/v1/cs/configs?dataId=gray&group=DEFAULT_GROUP&tag=blue`);
     assert.equal(await tagged.text(), "tagged");
     assert.match(await done(["rm", "gray", "--beta"]), /^Removed the version for some addresses of gray/);
@@ -137,6 +139,25 @@ describe("nacre config set", () => {
       const blank = await config(argv);
       assert.deepEqual([blank.code, /^The data id is blank/.test(blank.err)], [2, true], `${argv} ${blank.err}`);
     }
+    for (const argv of [
+      ["set", "x", "1", "--if-md5", "abc"],
+      ["rollback", "1", "--if-md5", `${md5Of("1")}0`],
+    ]) {
+      const wrong = await config(argv);
+      assert.deepEqual(
+        [wrong.code, /'--if-md5 <md5>' argument '.*' is invalid\. It must be 32 hexadecimal digits/.test(wrong.err)],
+        [2, true],
+        wrong.err,
+      );
+    }
+    for (const ips of ["foo", "10.0.0.1,10.0.0", "10.0.0.1,", "10.0.0.0/8", " "]) {
+      const wrong = await config(["set", "x", "1", "--beta-ips", ips]);
+      assert.deepEqual(
+        [wrong.code, /'--beta-ips <ip,ip>' argument '.*' is invalid\. ".*" is no IP address/.test(wrong.err)],
+        [2, true],
+        wrong.err,
+      );
+    }
     const namespace = await nacre(["namespace", "create", ""], { env });
     assert.deepEqual([namespace.code, /^The id is blank/.test(namespace.err)], [2, true]);
   });
@@ -190,7 +211,15 @@ describe("the history of a configuration", () => {
     assert.equal(diff.code, 1);
     assert.match(diff.out, /^--- h\.yaml before .*\n\+\+\+ h\.yaml now, public\n@@ -1,1 \+1,1 @@\n-a: 1\n\+a: 2\n$/);
     assert.deepEqual(await config(["diff", "h.yaml", changed, made]), { code: 0, out: "", err: "" });
-    await done(["rollback", changed]);
+    const lost = await config(["rollback", changed, "--if-md5", md5Of("other")]);
+    assert.deepEqual(
+      [lost.code, lost.err],
+      [
+        1,
+        `${server.url} holds another version of the configuration of row ${changed} than ${md5Of("other")}: read it again and repeat the change.\n`,
+      ],
+    );
+    await done(["rollback", changed, "--if-md5", md5Of("a: 2\n")]);
     assert.equal((await config(["get", "h.yaml"])).out, "a: 1\n");
     assert.match(await done(["rollback", made]), /the configuration is removed again/);
     assert.equal((await config(["get", "h.yaml"])).code, 3);
@@ -212,6 +241,33 @@ describe("the history of a configuration", () => {
       { group: "DEFAULT_GROUP", dataId: "here", what: "missing" },
       { group: "DEFAULT_GROUP", dataId: "there", what: "extra" },
     ]);
+  });
+});
+
+describe("nacre config diff of what is not there on either side", () => {
+  test("ends with 3 and says so, for a configuration and for namespaces", async () => {
+    const one = await config(["diff", "none", "--namespace", "void", "--with-namespace", "abyss"]);
+    assert.deepEqual(
+      [one.code, one.out, one.err],
+      [
+        3,
+        "",
+        `${server.url} has no configuration none (group DEFAULT_GROUP, namespace void), and none in namespace abyss: see nacre config ls.\n`,
+      ],
+    );
+    const all = await config(["diff", "--namespace", "void", "--with-namespace", "abyss"]);
+    assert.deepEqual(
+      [all.code, all.out, all.err],
+      [3, "", `${server.url} has no namespace void, and none abyss: see nacre namespace ls.\n`],
+    );
+  });
+
+  test("ends with 1 when one side is there, and with 0 when a namespace is there and empty", async () => {
+    await done(["set", "lone", "1", "--namespace", "lone"]);
+    assert.match((await config(["diff", "lone", "--namespace", "lone", "--with-namespace", "void"])).out, /\n-1\n/);
+    assert.equal((await config(["diff", "lone", "--namespace", "void", "--with-namespace", "lone"])).code, 1);
+    assert.equal((await nacre(["namespace", "create", "empty"], { env })).code, 0);
+    assert.equal((await config(["diff", "--namespace", "empty", "--with-namespace", "void"])).code, 0);
   });
 });
 

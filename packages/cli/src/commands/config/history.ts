@@ -1,14 +1,15 @@
 import type { Command } from "commander";
-import { fieldOf } from "../../client/http.ts";
-import type { ConfigName, HistoryDetail, PageOf, Remote } from "../../client/model.ts";
+import { fieldOf, type Http } from "../../client/http.ts";
+import type { ConfigDetail, ConfigName, HistoryDetail, PageOf, Remote } from "../../client/model.ts";
 import { md5Of } from "../../client/v1.ts";
-import { dataOf, pagesOf, shown } from "../../client/v3.ts";
+import { CONFLICT, Conflict, dataOf, pagesOf, shown } from "../../client/v3.ts";
 import { CliError } from "../../failure.ts";
 import type { Context, Register } from "../../index.ts";
 import { unifiedDiff } from "../../show/diff.ts";
 import { table, timeText } from "../../show/table.ts";
 import { open, type PageOptions, pageOptions, type ScopedOptions, scopedOptions, show, showPage } from "../remote.ts";
 import { existing, nameIn } from "./read.ts";
+import { ifMd5Option } from "./values.ts";
 
 const SCAN_PAGE = 500;
 const OPS: Readonly<Record<string, string>> = { I: "made", U: "changed", D: "removed" };
@@ -36,15 +37,18 @@ export const rollbackCommand: Register = (parent, context) => {
   const command = parent
     .command("rollback <nid> [dataId]")
     .description("Make the state before a change true again. Servers other than Nacre need the data id too.")
-    .option("--if-md5 <md5>", "only when the stored content has this MD5");
+    .addOption(ifMd5Option());
   scopedOptions(command, context).action(
     async (nid: string, dataId: string | undefined, options: ScopedOptions & { ifMd5?: string }) => {
       const { http, remote } = await open(options, context);
       const form = { nid, casMd5: options.ifMd5 };
       const answer = await http.call("POST", "/v3/admin/cs/history/rollback", { form });
+      if (options.ifMd5 !== undefined && fieldOf(answer.json, "code") === CONFLICT) {
+        throw new Conflict(http, { dataId: dataId ?? `the configuration of row ${nid}`, ifMd5: options.ifMd5 });
+      }
       const lacks = [404, 405, 410, 501].includes(answer.status) && fieldOf(answer.json, "code") === undefined;
       const outcome = lacks
-        ? await rollBack(remote, nid, dataId, options)
+        ? await rollBack(http, remote, nid, dataId, options)
         : outcomeOf(dataOf(http, answer, `the rollback of ${nid}`));
       show(context, options, { nid, outcome }, () =>
         outcome === "removed"
@@ -82,7 +86,7 @@ export const diffCommand: Register = (parent, context) => {
               rowState(remote, name, nid ?? ""),
               nid2 === undefined ? now(remote, name) : rowState(remote, name, nid2),
             ])
-          : await Promise.all([now(remote, name), now(remote, { ...name, namespace: other })]);
+          : await inBoth(remote, name, other);
       const text = unifiedDiff(before.content, after.content, [before.label, after.label]);
       show(context, options, { differs: text !== "", before, after, diff: text }, () => text);
       if (text !== "") context.exit(1);
@@ -101,7 +105,22 @@ async function rowState(remote: Remote, name: ConfigName, nid: string): Promise<
 }
 
 async function now(remote: Remote, name: ConfigName): Promise<State> {
-  return { label: `${name.dataId} now, ${name.namespace}`, content: (await remote.config(name))?.content ?? "" };
+  return nowOf(name, await remote.config(name));
+}
+
+function nowOf({ dataId, namespace }: ConfigName, held: ConfigDetail | undefined): State {
+  return { label: `${dataId} now, ${namespace}`, content: held?.content ?? "" };
+}
+
+/** One of them may be absent, which is a difference. @throws CliError `notFound` when both are. */
+async function inBoth(remote: Remote, name: ConfigName, other: string): Promise<[State, State]> {
+  const there = { ...name, namespace: other };
+  const [held, otherHeld] = await Promise.all([remote.config(name), remote.config(there)]);
+  if (held !== undefined || otherHeld !== undefined) return [nowOf(name, held), nowOf(there, otherHeld)];
+  throw new CliError(
+    "notFound",
+    `${remote.base} has no configuration ${shown(name)}, and none in namespace ${other}: see nacre config ls.`,
+  );
 }
 
 async function row(remote: Remote, name: ConfigName, nid: string): Promise<HistoryDetail> {
@@ -120,6 +139,7 @@ function outcomeOf(data: unknown): "published" | "removed" {
 
 /** A row of a change or a removal holds the state before it; the row that made a configuration has none before it. */
 async function rollBack(
+  http: Http,
   remote: Remote,
   nid: string,
   dataId: string | undefined,
@@ -144,10 +164,7 @@ async function rollBack(
   }
   const held = await remote.config(name);
   if (options.ifMd5 !== undefined && held?.md5 !== options.ifMd5) {
-    throw new CliError(
-      "failed",
-      `${remote.base} holds another version of ${dataId} than ${options.ifMd5}: read it again.`,
-    );
+    throw new Conflict(http, { dataId, ifMd5: options.ifMd5 });
   }
   if (found.op === "I") {
     await remote.remove(name);
@@ -179,6 +196,7 @@ interface Difference {
 
 async function diffNamespaces(remote: Remote, options: DiffOptions, other: string, context: Context): Promise<void> {
   const [here, there] = await Promise.all([heads(remote, options.namespace), heads(remote, other)]);
+  if (here.size === 0 && there.size === 0) await refuseUnknown(remote, options.namespace, other);
   const found: Difference[] = [];
   for (const [key, { group, dataId, md5 }] of here) {
     const match = there.get(key);
@@ -197,6 +215,16 @@ async function diffNamespaces(remote: Remote, options: DiffOptions, other: strin
         ),
   );
   if (found.length > 0) context.exit(1);
+}
+
+/** @throws CliError `notFound` when there is neither. */
+async function refuseUnknown(remote: Remote, namespace: string, other: string): Promise<void> {
+  const listed = await remote.namespaces();
+  if (listed.some(({ id }) => id === namespace || id === other)) return;
+  throw new CliError(
+    "notFound",
+    `${remote.base} has no namespace ${namespace}, and none ${other}: see nacre namespace ls.`,
+  );
 }
 
 async function heads(remote: Remote, namespace: string) {

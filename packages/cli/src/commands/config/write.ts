@@ -9,6 +9,7 @@ import { CliError, unreadable } from "../../failure.ts";
 import type { Context, Register } from "../../index.ts";
 import { open, type ScopedOptions, scopedOptions, show } from "../remote.ts";
 import { existing, nameIn } from "./read.ts";
+import { ifMd5Option, ipsIn } from "./values.ts";
 
 const TYPES = ["properties", "xml", "json", "text", "html", "yaml", "toml"] as const;
 const TYPE_OF_ENDING: Readonly<Record<string, string>> = {
@@ -48,10 +49,12 @@ export const setCommand: Register = (parent, context) => {
     .option("--tags <a,b>", "tags")
     .option("--desc <text>", "description")
     .option("--app <name>", "application it belongs to")
-    .option("--if-md5 <md5>", "only when the stored content has this MD5")
+    .addOption(ifMd5Option())
     .option("--validate", "refuse a content that does not parse as its type (Nacre)")
     .option("--dry-run", "write nothing; say whom the change would reach (Nacre)")
-    .addOption(new Option("--beta-ips <ip,ip>", "publish for clients at these addresses only").conflicts("tag"))
+    .addOption(
+      new Option("--beta-ips <ip,ip>", "publish for clients at these addresses only").argParser(ipsIn).conflicts("tag"),
+    )
     .option("--tag <name>", "publish for clients with this tag only");
   scopedOptions(command, context).action(async (dataId: string, given: string | undefined, options: SetOptions) => {
     const content = await contentOf(given, options.file, context);
