@@ -54,7 +54,8 @@ describe("two servers", () => {
     const same = members(context, { nacre: { id: "1", cluster: "prod" } });
     for (const [one, other, isSame] of [
       ["http://localhost:8848/nacos", "http://127.0.0.1:8848/nacos", true],
-      ["http://[::1]:8848/nacos", "http://127.0.0.2:8848/nacos", true],
+      ["http://[::1]:8848/nacos", "http://127.0.0.1:8848/nacos", true],
+      ["http://127.0.0.1:8848/nacos", "http://127.0.0.2:8848/nacos", false],
       ["http://h/nacos", "http://H:80/nacos", true],
       ["http://h:8848/nacos", "http://h:8848/other", false],
       ["http://h:8848/nacos", "http://h:8849/nacos", false],

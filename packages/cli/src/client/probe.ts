@@ -3,7 +3,8 @@ import { type Answer, type Caller, fieldOf, Http } from "./http.ts";
 import type { Dialect } from "./model.ts";
 
 const CONTEXT = "/nacos";
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+/** Other addresses of the loopback device may be those of other servers. */
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])$/;
 const NO_CONFIG = { dataId: "nacre.probe", group: "DEFAULT_GROUP" };
 
 export interface Probed {

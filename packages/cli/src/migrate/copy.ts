@@ -5,7 +5,7 @@ import { Conflict, shown } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import { copyGrays } from "./grays.ts";
 import { Held } from "./held.ts";
-import { forAll, type Migration, PAGE_SIZE, type Part, type Report } from "./run.ts";
+import { forAll, type Migration, PAGE_SIZE, type Part, publishOf, type Report } from "./run.ts";
 
 const FAILURES_SHOWN = 50;
 /** Of one configuration that somebody else writes in the target at the same time. */
@@ -74,7 +74,7 @@ async function copyFormal(copier: Copier, source: Remote, row: ConfigRow, held: 
     if (replaced !== undefined && policy === "abort") {
       throw new CliError("failed", `${shown(row)} was written in the target meanwhile.`);
     }
-    publish ??= await publishOf(copier, source, row);
+    publish ??= await wholeOf(copier, source, row);
     if (publish === undefined) return false;
     try {
       if (!run.dryRun) await target.publish({ ...publish, ifMd5: replaced, insertOnly: replaced === undefined });
@@ -92,30 +92,22 @@ async function copyFormal(copier: Copier, source: Remote, row: ConfigRow, held: 
 }
 
 /** @returns undefined when it is no longer there. */
-async function publishOf(copier: Copier, source: Remote, row: ConfigRow): Promise<Publish | undefined> {
-  const { namespace, group, dataId } = row;
+async function wholeOf(copier: Copier, source: Remote, row: ConfigRow): Promise<Publish | undefined> {
   const detail = await source.config(row);
   if (detail === undefined) return undefined;
-  const { content, encryptedDataKey } = await untouched(source, detail);
+  const stored = await untouched(source, detail);
   if (!detail.complete) {
     copier.report.notes.add("The source's API gives no descriptions, tags and applications: they are not copied.");
   }
   const user = detail.user ?? (await lastUser(copier, source, row));
   const { type, app, tags, description, use, effect, schema } = detail;
   return {
-    namespace,
-    group,
-    dataId,
-    content,
-    type: type || undefined,
-    app: app || undefined,
+    ...publishOf(row, { ...stored, type, app, user }),
     tags: tags || undefined,
     description: description || undefined,
     use,
     effect,
     schema,
-    encryptedDataKey: encryptedDataKey || undefined,
-    user: user || undefined,
   };
 }
 

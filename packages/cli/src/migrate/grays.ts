@@ -2,7 +2,7 @@ import type { ConfigName, ConfigRow, GrayDetail, Publish, Remote } from "../clie
 import { md5Of } from "../client/v1.ts";
 import { shown } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
-import type { Migration, Report } from "./run.ts";
+import { type Migration, publishOf, type Report } from "./run.ts";
 
 /** A gray version that the target has too, and that differs there. */
 export async function otherGray({ target }: Migration, source: Remote, row: ConfigRow): Promise<string | undefined> {
@@ -39,8 +39,7 @@ async function copyGray(
   name: ConfigName,
   gray: GrayDetail,
 ): Promise<void> {
-  const { content, type, app, encryptedDataKey, user, rule } = gray;
-  const { namespace, group, dataId } = name;
+  const { content, encryptedDataKey, rule } = gray;
   if (encryptedDataKey !== "" && gray.md5 !== md5Of(content)) {
     throw new CliError(
       "failed",
@@ -48,14 +47,7 @@ async function copyGray(
     );
   }
   const publish: Publish = {
-    namespace,
-    group,
-    dataId,
-    content,
-    type: type || undefined,
-    app: app || undefined,
-    encryptedDataKey: encryptedDataKey || undefined,
-    user: user || undefined,
+    ...publishOf(name, gray),
     ...(rule.type === "beta" && gray.name === "beta" ? { betaIps: rule.expr } : { gray }),
   };
   if (!run.dryRun) await run.target.publish(publish);

@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { TestContext } from "node:test";
+import { listening } from "./listening.fixture.ts";
 
 export interface Passing {
   /** Without a context path. */
@@ -41,15 +41,7 @@ export async function passing(
     if (fate === "lose") return void request.socket.destroy();
     response.writeHead(passed.status, { "Content-Type": passed.headers.get("Content-Type") ?? "" }).end(text);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { url: `http://127.0.0.1:${address.port}`, calls };
+  return { url: await listening(context, server), calls };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import { DEFAULT_NAMESPACE } from "../client/bodies.ts";
 import { NoAnswer } from "../client/http.ts";
-import type { ConfigName, ConfigRow, NamespaceRow, Policy, Remote } from "../client/model.ts";
+import type { ConfigName, ConfigRow, NamespaceRow, Policy, Publish, Remote } from "../client/model.ts";
 import { pagesOf } from "../client/v3.ts";
 import { CliError } from "../failure.ts";
 import { each } from "./each.ts";
@@ -108,6 +108,25 @@ export async function partsOf(run: Migration, namespaces: readonly NamespaceRow[
     }
   }
   return parts;
+}
+
+type Stored = Pick<Publish, "content" | "type" | "app" | "encryptedDataKey" | "user">;
+
+/** What is blank is left to the target. */
+export function publishOf(
+  { namespace, group, dataId }: ConfigName,
+  { content, type, app, encryptedDataKey, user }: Stored,
+): Publish {
+  return {
+    namespace,
+    group,
+    dataId,
+    content,
+    type: type || undefined,
+    app: app || undefined,
+    encryptedDataKey: encryptedDataKey || undefined,
+    user: user || undefined,
+  };
 }
 
 export function countIn(parts: readonly Part[]): number {

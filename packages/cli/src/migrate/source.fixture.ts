@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { TestContext } from "node:test";
 import { md5Of } from "../client/v1.ts";
+import { listening } from "./listening.fixture.ts";
 
 /** Whose answers a stand-in gives: the shapes of their public APIs, with what each of them lacks. */
 export type Kind = "nacos1" | "nacos2" | "nacos3" | "r-nacos";
@@ -54,15 +54,7 @@ export async function standIn(context: TestContext, setup: Setup): Promise<Stand
     if (!url.pathname.startsWith("/nacos/")) return send(response, 404, "no page");
     answer(setup, path, url.searchParams, request, response);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  context.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { url: `http://127.0.0.1:${address.port}`, asked };
+  return { url: await listening(context, server), asked };
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
