@@ -1,10 +1,10 @@
 /**
  * How much slower another client is served while the engine is attacked: `node test/hostile/grpc-engine-figures.ts
- * [PART-OF-A-NAME]`. Each attack is repeated for some seconds by one attacker; limits are those that servers have. The
- * machine has to be quiet: server, attacker and client are three processes. What they take of the machine from each other
- * is not the engine's doing: before, the same attack goes to an engine of its own, beside the one that the client calls.
- * All of it is done in three rounds, each with new servers, and told is the round in the middle: the least and the most
- * that the client's median was multiplied by stand behind it.
+ * [PART-OF-A-NAME]`. Each attack is repeated by one attacker; limits are those that servers have. Server, attacker and
+ * client are three processes, and what they take of the machine from each other is not the engine's doing: the same attack
+ * goes to an engine of its own too, beside the one that the client calls. The client is timed in turns of less than a
+ * second: nobody attacks, the other engine is attacked, its own is. So a machine that is now faster and now slower is so in
+ * all three; told is the turn in the middle, with the least and the most that the client's median was multiplied by.
  */
 import { setTimeout } from "node:timers/promises";
 import { newAuthority } from "@nacre/testkit/certificates";
@@ -15,10 +15,12 @@ import { CONTINUATIONS, IDLE, RESETS } from "./lib/engine/floods.ts";
 import { HEADS, openHeads } from "./lib/engine/headers.ts";
 import { begin, ends, hoard, STALLS, unread } from "./lib/engine/memory.ts";
 
-const SECONDS = 2;
-const ROUNDS = 3;
+const TURN_MS = 700;
+const ROUNDS = 7;
+/** After a turn: what was attacked closes connections and collects garbage. */
+const REST_MS = 200;
 /** Until server and client run at their speed: half a second after a start a call takes up to three times as long. */
-const WARM_UP_MS = 2000;
+const WARM_UP_MS = 2500;
 const [part = ""] = process.argv.slice(2);
 
 type Run = (engine: Engine) => Promise<unknown>;
@@ -64,8 +66,8 @@ interface Control {
 
 /**
  * What is not the engine's doing: the application works as much for clients that do nothing wrong, and Node takes as much
- * for sockets that nobody looks at. Measured behind the attack in each round; the attack's row says how many times the
- * median beside the control it makes of the client's.
+ * for sockets that nobody looks at. Measured behind the attack; the attack's row says how many times as much as the control
+ * it makes of the client's median beside.
  */
 const CONTROLS: Record<string, Control> = {
   [UNREAD]: {
@@ -101,17 +103,18 @@ async function measured(attacks: Record<string, Run>, options: EngineOptions, ca
   for (const [what, run] of Object.entries(attacks)) {
     if (!what.includes(part)) continue;
     const control = CONTROLS[what];
-    const attacked: Measured[] = [];
-    const held: Measured[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      attacked.push(await measure(run, start, alone));
-      if (control?.on === "socket") held.push(await measure(control.run, Engine.socket, Engine.socket));
-      else if (control !== undefined) held.push(await measure(control.run, start, alone));
+    const attacked = await measure(run, start, alone);
+    if (control === undefined) {
+      sayRow(what, attacked);
+      continue;
     }
-    // Each round with its own control: the machine is not the same some minutes later.
-    const against = held.map((own, round) => times((attacked[round] as Measured).during, own.during)).sort(byNumber);
-    sayRow(what, attacked, held.length === 0 ? "" : `${inWords(against)} times the row below`);
-    if (control !== undefined) sayRow(control.what, held);
+    const held =
+      control.on === "socket"
+        ? await measure(control.run, Engine.socket, Engine.socket)
+        : await measure(control.run, start, alone);
+    const against = middle(attacked.map(slowerThanBeside)) / middle(held.map(slowerThanBeside));
+    sayRow(what, attacked, `${against.toFixed(2)} times the row below`);
+    sayRow(control.what, held);
   }
 }
 
@@ -119,56 +122,83 @@ async function measured(attacks: Record<string, Run>, options: EngineOptions, ca
  * @param start  what is called and attacked.
  * @param aside  what is attacked beside it.
  */
-async function measure(run: Run, start: () => Promise<Engine>, aside: () => Promise<Engine>): Promise<Measured> {
+async function measure(run: Run, start: () => Promise<Engine>, aside: () => Promise<Engine>): Promise<Measured[]> {
   const engine = await start();
   const other = await aside();
   await setTimeout(WARM_UP_MS);
-  await engine.service();
-  await setTimeout(500);
-  const before = await engine.service();
-  await repeated(run, other);
-  const beside = await engine.service();
-  await other.stop();
   const { rssBytes } = await engine.settled();
-  await engine.service();
-  const { runs, answer } = await repeated(run, engine);
-  const during = await engine.service();
-  const { rssMaxBytes } = await engine.state();
+  const rounds: Measured[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await turn(engine, () => setTimeout(TURN_MS));
+    const beside = await turn(engine, () => repeated(run, other));
+    await engine.state();
+    const during = await turn(engine, () => repeated(run, engine));
+    const { rssMaxBytes } = await engine.state();
+    rounds.push({
+      before: before.service,
+      beside: beside.service,
+      during: during.service,
+      ...during.result,
+      grownBytes: rssMaxBytes - rssBytes,
+    });
+  }
   await engine.stop();
-  return { before, beside, during, runs, answer, grownBytes: rssMaxBytes - rssBytes };
+  await other.stop();
+  return rounds;
+}
+
+/** How the client of an engine is served while something goes on. */
+async function turn<R>(engine: Engine, goesOn: () => Promise<R>): Promise<{ service: Service; result: R }> {
+  await setTimeout(REST_MS);
+  await engine.service();
+  const result = await goesOn();
+  return { service: await engine.service(), result };
 }
 
 function times(one: Service, other: Service): number {
   return one.medianMs / other.medianMs;
 }
 
+function slowerThanBefore({ during, before }: Measured): number {
+  return times(during, before);
+}
+
+function slowerThanBeside({ during, beside }: Measured): number {
+  return times(during, beside);
+}
+
+function middle(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[values.length >> 1] as number;
+}
+
 /** The middle one of the rounds, then the least and the most. */
-function inWords(sorted: readonly number[]): string {
-  const [middle, least, most] = [sorted[Math.floor(sorted.length / 2)], sorted[0], sorted.at(-1)];
-  return `${middle?.toFixed(2)} (${least?.toFixed(2)} to ${most?.toFixed(2)})`;
+function inWords(values: readonly number[]): string {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return `${middle(values).toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 }
 
-function byNumber(one: number, other: number): number {
-  return one - other;
-}
-
-/** The round in the middle by how many times the median before the one during the attack is, and the range of all. */
+/** Runs and calls are those of all rounds; latencies those of the middle one. */
 function sayRow(what: string, rounds: readonly Measured[], remark = ""): void {
-  const slower = ({ during, before }: Measured) => times(during, before);
-  const sorted = rounds.toSorted((one, other) => slower(one) - slower(other));
-  const { before, beside, during, runs, answer, grownBytes } = sorted[Math.floor(sorted.length / 2)] as Measured;
-  const latencies = [before.medianMs, beside.medianMs, during.medianMs].map((ms) => `${ms.toFixed(2)} ms`);
-  const besides = rounds.map((round) => times(round.during, round.beside)).sort(byNumber);
-  const slowed = [inWords(sorted.map(slower)), inWords(besides), `${during.worstMs.toFixed(2)} ms`];
-  const memory = `+${Math.round(grownBytes / MEBIBYTE)} MiB`;
-  const said = typeof answer === "string" ? answer.replace(/: .*/, "") : "";
-  const failures = rounds.flatMap((round) => round.during.failures);
-  const answers = [said, remark, ...failures].filter((words) => words !== "");
-  say(`| ${[what, runs, during.calls, ...latencies, ...slowed, memory, answers.join("; ")].join(" | ")} |`);
+  const sum = (of: (round: Measured) => number) => rounds.reduce((all, round) => all + of(round), 0);
+  const latencies = ([(round) => round.before, (round) => round.beside, (round) => round.during] as const).map(
+    (of: (round: Measured) => Service) => `${middle(rounds.map((round) => of(round).medianMs)).toFixed(2)} ms`,
+  );
+  const worst = Math.max(...rounds.map(({ during }) => during.worstMs));
+  const slowed = [
+    inWords(rounds.map(slowerThanBefore)),
+    inWords(rounds.map(slowerThanBeside)),
+    `${worst.toFixed(2)} ms`,
+  ];
+  const memory = `+${Math.round(Math.max(...rounds.map(({ grownBytes }) => grownBytes)) / MEBIBYTE)} MiB`;
+  const said = rounds.map(({ answer }) => (typeof answer === "string" ? answer.replace(/: .*/, "") : ""));
+  const failures = rounds.flatMap(({ during }) => during.failures);
+  const answers = [...new Set([...said, remark, ...failures])].filter((words) => words !== "");
+  const counts = [sum(({ runs }) => runs), sum(({ during }) => during.calls)];
+  say(`| ${[what, ...counts, ...latencies, ...slowed, memory, answers.join("; ")].join(" | ")} |`);
 }
 
 async function repeated(run: Run, engine: Engine): Promise<{ readonly runs: number; readonly answer: unknown }> {
-  const until = performance.now() + SECONDS * 1000;
+  const until = performance.now() + TURN_MS;
   let runs = 0;
   let answer: unknown;
   for (; performance.now() < until; runs++) answer = await run(engine);

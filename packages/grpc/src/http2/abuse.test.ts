@@ -305,6 +305,16 @@ describe("frames that bring nothing (RFC 9113, section 10.5)", () => {
     assert.ok(count < 15, `${count}`);
   });
 
+  test("are paid for by settings: half a dozen cost one frame, the 2730 that fit into a frame cost 171", () => {
+    const frames = (count: number): number => {
+      const subject = Subject.greeted({ idleFrames: { burst: 400, perSecond: 0 } });
+      const some = Array.from({ length: count }, (_, nth) => [Setting.INITIAL_WINDOW_SIZE, nth] as const);
+      return suffered(subject, () => subject.receive(settings(...some)), 500);
+    };
+    assert.equal(frames(6), 400);
+    assert.equal(frames(2730), 2);
+  });
+
   describe("are paid for by the hundred streams that a larger initial window is looked up for", () => {
     const moves = (streams: number, prepare: (subject: Subject) => void): number => {
       const subject = Subject.greeted({ idleFrames: { burst: 400, perSecond: 0 } });

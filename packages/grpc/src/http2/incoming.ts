@@ -7,7 +7,7 @@ import type { ConnectionListener } from "./listener.ts";
 import { FRAME_COST_BYTES, type Patience } from "./patience.ts";
 import { ConnectionFailure, ErrorCode, Flag, FRAME_BYTES_MAX, FrameType, MAX_31, Setting } from "./protocol.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
-import { readSettings } from "./settings.ts";
+import { readSettings, SETTING_BYTES } from "./settings.ts";
 import type { SharedHeads } from "./shared-heads.ts";
 import type { Stream } from "./stream.ts";
 import type { Streams } from "./streams.ts";
@@ -43,6 +43,8 @@ const HEAD_BYTES_USUAL = 2048;
 const OVERSIZE_FRAMES_MAX = 256;
 /** A larger initial window may walk over all streams, and lets a frame out on each that waits. */
 const STREAMS_PER_IDLE_FRAME = 100;
+/** Clients send half a dozen; one frame has room for 2730. */
+const SETTINGS_PER_IDLE_FRAME = 16;
 
 /** The frames that come in, and what they mean to streams (RFC 9113, sections 5 and 6). */
 export class Incoming<Call> implements FrameSink {
@@ -251,8 +253,7 @@ export class Incoming<Call> implements FrameSink {
    */
   #chargeHead({ listBytes, tooLarge }: Head): void {
     const over = tooLarge ? Math.min(listBytes / this.#limits.headerListBytesMax, OVERSIZE_FRAMES_MAX) : 0;
-    const frames = Math.floor(over + this.blocks.changes / CHANGES_PER_IDLE_FRAME);
-    for (let frame = 0; frame < frames; frame++) this.#idleFrame("costly HEADERS");
+    this.#idleFrames("costly HEADERS", over + this.blocks.changes / CHANGES_PER_IDLE_FRAME);
   }
 
   /** RFC 9113, section 8.1: after the first block of a stream only trailers may follow, or the head of an answer. */
@@ -320,6 +321,7 @@ export class Incoming<Call> implements FrameSink {
     }
     if (this.ready) this.#idleFrame("SETTINGS");
     this.ready = true;
+    this.#idleFrames("SETTINGS", payload.length / SETTING_BYTES / SETTINGS_PER_IDLE_FRAME);
     // A frame has room for thousands of values, and each change of the window walks over all streams.
     let initialWindow = this.#streams.sender.initialWindow;
     readSettings(payload, !this.#isServer, (setting, value) => {
@@ -335,8 +337,7 @@ export class Incoming<Call> implements FrameSink {
 
   #changeWindows(initialWindow: number): void {
     if (!this.#streams.sender.changeWindows(initialWindow)) return;
-    const { size } = this.#streams.open;
-    for (let paid = STREAMS_PER_IDLE_FRAME; paid <= size; paid += STREAMS_PER_IDLE_FRAME) this.#idleFrame("SETTINGS");
+    this.#idleFrames("SETTINGS", this.#streams.open.size / STREAMS_PER_IDLE_FRAME);
     for (const stream of this.#streams.open.values()) {
       if (this.#streams.sender.wake(stream)) continue;
       throw new ConnectionFailure(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE overflows a window");
@@ -374,6 +375,11 @@ export class Incoming<Call> implements FrameSink {
   #refuse(stream: Stream<Call>, code: ErrorCode): void {
     this.#streams.reset(stream, code);
     this.#patience.reset(this.#now);
+  }
+
+  /** Work that is worth so many of them: whole ones count. */
+  #idleFrames(what: string, worth: number): void {
+    for (let paid = 1; paid <= worth; paid++) this.#idleFrame(what);
   }
 
   #idleFrame(what: string): void {

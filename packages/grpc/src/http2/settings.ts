@@ -2,7 +2,7 @@ import { readWord } from "./frames.ts";
 import type { Limits } from "./limits.ts";
 import { ConnectionFailure, ErrorCode, FRAME_BYTES_MAX, MAX_31, Setting } from "./protocol.ts";
 
-const SETTING_BYTES = 6;
+export const SETTING_BYTES = 6;
 const FRAME_SIZE_MAX = 0xffffff;
 
 /** The payload of our SETTINGS frame. Values that are the default of HTTP/2 are left out. */
