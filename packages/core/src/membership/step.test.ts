@@ -158,6 +158,17 @@ describe("a member that dies", () => {
     assert.match(peers(bench.core, bench.now)[0]?.cause ?? "", /refuses \(10\.0\.0\.2:8848: connection refused\)/);
   });
 
+  test("is called again a second after its last link was made, however soon that ended", () => {
+    const { bench, b } = threeUp();
+    bench.hangUp(b);
+    bench.run(900);
+    const [dial] = [...bench.core.dials.values()].filter(({ address }) => address === b.address);
+    assert.equal(bench.core.links.get(dial?.link ?? 0)?.openedAt, bench.now - 400);
+    bench.kill(b);
+    bench.run(seconds(2));
+    assert.deepEqual(bench.said, ["9.5 b DOWN"]);
+  });
+
   test("is DOWN after 3 s of silence when its machine is gone too, and out of the ring 3 s later", () => {
     const { bench, b } = threeUp();
     bench.cutOff(b);
@@ -262,6 +273,21 @@ describe("a member that flaps", () => {
     }
     assert.deepEqual(bench.said, ["10.5 b SUSPICIOUS", "13.5 b UP", "20.5 b SUSPICIOUS"]);
     assert.deepEqual(bench.core.ring, ["a", "b", "c"]);
+  });
+
+  test("is not one that was started anew and does not probe yet", () => {
+    const { bench, b } = threeUp();
+    bench.hangUp(b);
+    b.card = { ...b.card, incarnation: 2 };
+    b.probes = false;
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), "SUSPICIOUS");
+    assert.equal(peers(bench.core, bench.now)[0]?.flips, 0);
+    b.probes = true;
+    bench.run(seconds(3));
+    bench.cutOff(b);
+    bench.run(seconds(3));
+    assert.equal(peers(bench.core, bench.now)[0]?.flips, 1);
   });
 
   test("is not held DOWN when it is in reach again", () => {
