@@ -180,9 +180,9 @@ function inWords(values: readonly number[]): string {
 /** Runs and calls are those of all rounds; latencies those of the middle one. */
 function sayRow(what: string, rounds: readonly Measured[], remark = ""): void {
   const sum = (of: (round: Measured) => number) => rounds.reduce((all, round) => all + of(round), 0);
-  const latencies = ([(round) => round.before, (round) => round.beside, (round) => round.during] as const).map(
-    (of: (round: Measured) => Service) => `${middle(rounds.map((round) => of(round).medianMs)).toFixed(2)} ms`,
-  );
+  const latency = (of: (round: Measured) => Service) =>
+    `${middle(rounds.map((round) => of(round).medianMs)).toFixed(2)} ms`;
+  const latencies = [latency(({ before }) => before), latency(({ beside }) => beside), latency(({ during }) => during)];
   const worst = Math.max(...rounds.map(({ during }) => during.worstMs));
   const slowed = [
     inWords(rounds.map(slowerThanBefore)),
