@@ -195,6 +195,14 @@ export interface Refused {
   readonly givesWay: boolean;
 }
 
+/** An indirect probe: of whom, who asked over which link, the beat that was known then. */
+export interface Favour {
+  readonly target: MemberId;
+  readonly link: LinkId;
+  readonly beat: number;
+  readonly until: Millis;
+}
+
 export interface Membership {
   readonly options: MembershipOptions;
   readonly start: Start;
@@ -233,13 +241,8 @@ export interface Membership {
   readonly members: Map<MemberId, Member>;
   /** By member; of several that show one id, by start. */
   readonly refused: Map<string, Refused>;
-  /** Indirect probes that this member makes for others: who asked over which link. */
-  readonly favours: {
-    readonly target: MemberId;
-    readonly link: LinkId;
-    readonly beat: number;
-    readonly until: Millis;
-  }[];
+  /** Indirect probes that this member makes for others. */
+  readonly favours: Favour[];
   ring: readonly MemberId[];
   clockOffsetMs: Millis;
   lastEventAt: Millis | undefined;

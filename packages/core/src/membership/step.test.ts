@@ -169,6 +169,23 @@ describe("a member that dies", () => {
     assert.deepEqual(bench.said, ["9.5 b DOWN"]);
   });
 
+  test("is denied to who asks for it as soon as the link to it ends, not when the probe has timed out", () => {
+    const { bench, b } = threeUp();
+    const [asker] = [...bench.core.links.values()].filter((link) => link.dial === undefined && link.memberId === "c");
+    b.answers = false;
+    bench.feed({ type: "received", link: asker?.id ?? 0, frame: { type: "probeFor", target: "b" } });
+    const told = () => bench.sent.filter(({ frame }) => frame.type === "probedFor");
+    assert.deepEqual(told(), []);
+    bench.kill(b);
+    bench.run(100);
+    assert.match(
+      told()
+        .map(({ to, frame }) => `${to?.card.id} ${JSON.stringify(frame)}`)
+        .join(),
+      /^c .*"error":"10\.0\.0\.2:8848/,
+    );
+  });
+
   test("is DOWN after 3 s of silence when its machine is gone too, and out of the ring 3 s later", () => {
     const { bench, b } = threeUp();
     bench.cutOff(b);
