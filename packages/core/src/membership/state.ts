@@ -239,6 +239,8 @@ export interface Membership {
   readonly dials: Map<Address, Dial>;
   readonly links: Map<LinkId, Link>;
   readonly members: Map<MemberId, Member>;
+  /** The start in which each was DOWN that was forgotten last: at most `membersMax`. Late news of it is no news. */
+  readonly forgotten: Map<MemberId, number>;
   /** By member; of several that show one id, by start. */
   readonly refused: Map<string, Refused>;
   /** Indirect probes that this member makes for others. */
@@ -288,6 +290,7 @@ export function newMembership(start: Start, now: Millis, options: Partial<Member
     dials: new Map(),
     links: new Map(),
     members: new Map(),
+    forgotten: new Map(),
     refused: new Map(),
     favours: [],
     ring: [],

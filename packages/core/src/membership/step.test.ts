@@ -830,6 +830,23 @@ describe("an operator", () => {
     assert.equal(said.at(-2), "12.0 b forgotten");
   });
 
+  test("does not have a member back that was forgotten by what was told of it before, but by itself (seed 89)", () => {
+    const { bench, b, c } = threeUp();
+    b.card = { ...b.card, state: "LEAVING", forever: true };
+    bench.run(seconds(1));
+    bench.kill(b);
+    bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.3", source: "cluster.conf" });
+    bench.run(seconds(2));
+    assert.equal(bench.state("b"), undefined);
+    c.row = [sight("b", b.card.beat)];
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), undefined);
+    b.card = { ...b.card, state: "UP", forever: false };
+    bench.heal(b);
+    bench.run(seconds(1));
+    assert.notEqual(bench.state("b"), undefined);
+  });
+
   test("misses who is forgotten from the last answer on, not from when it was first looked for", () => {
     const { bench, b } = threeUp();
     bench.run(seconds(60));
