@@ -29,8 +29,8 @@ export interface Limits {
   /** Streams that end before they are done, by the peer or through its fault: at once, and again for each second. */
   readonly resets: Allowance;
   /**
-   * Frames that bring nothing: pings, settings, window updates, priorities, empty and unknown frames. Calls, messages
-   * and bytes that are sent earn more of them.
+   * Frames that bring nothing: pings, settings (each sixteen in a frame count as one more), window updates, priorities,
+   * empty and unknown frames. Calls, messages and bytes that are sent earn more of them.
    */
   readonly idleFrames: Allowance;
   /**
