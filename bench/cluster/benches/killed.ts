@@ -12,6 +12,15 @@ const NEWS_EVERY_MS = 250;
 const CALL_EVERY_MS = 50;
 /** Long enough for the slowest SDK to find another member. */
 const WATCHED_MS = 25_000;
+const RUST_WAITS = "waits 2 s, then 4 s more, before it connects again, and subscribes again every 3 s";
+/** What an SDK waits by itself after its connection broke, whatever the server does; from their sources. */
+const OWN_WAITS: Readonly<Record<string, string>> = {
+  "java-3": "subscribes again every 3 s",
+  "java-2": "subscribes again every 3 s",
+  python: "subscribes again every 30 s",
+  rust: RUST_WAITS,
+  "node-grpc": `is the SDK of Rust: ${RUST_WAITS}`,
+};
 /** No news and no call for as long as was watched: it never came back. */
 const SETTLE_MAX_MS = 60_000;
 
@@ -44,6 +53,7 @@ export const killed: ClusterBench = {
       }
     }
     for (const [{ name }, { call, news, failed }] of worst) {
+      if (OWN_WAITS[name] !== undefined) rig.remark(`By itself \`${name}\` ${OWN_WAITS[name]}.`);
       const wire = SDKS.find((sdk) => sdk.name === name)?.transport ?? "";
       // The interval of the changes is no interruption.
       const longest = Math.max(call, news - NEWS_EVERY_MS);

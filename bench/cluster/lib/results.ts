@@ -2,11 +2,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Machine, thisMachine } from "../../lib/machine.ts";
 import { machineText, sectionText } from "../../lib/page.ts";
-import type { ClusterSection } from "./rig.ts";
+import { type ClusterSection, LOOKED_BEFORE_MS } from "./rig.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const RESULTS = "bench/cluster/results.json";
 const PAGE = "docs/reference/performance-cluster.md";
+/** A machine of which more is in use before a section begins is not quiet. */
+const QUIET_PERCENT = 10;
 
 type Sections = Readonly<Record<string, ClusterSection>>;
 
@@ -30,8 +32,8 @@ export function writeResults(sections: Sections): string[] {
 
 function page(machine: Machine, version: string, sections: Sections): string {
   const parts = Object.entries(sections).map(([name, section]) => {
-    const busy = `The machine had a load of ${section.loadBefore} before it began`;
-    return `${sectionText(name, section)} ${busy}${section.loadBefore > machine.cores / 2 ? ": **it was not quiet**" : ""}.`;
+    const busy = `Of the machine ${section.busyBefore} % was in use in the ${LOOKED_BEFORE_MS / 1000} s before`;
+    return `${sectionText(name, section)} ${busy}${section.busyBefore > QUIET_PERCENT ? ": **it was not quiet**" : ""}.`;
   });
   return `# Performance of a cluster
 

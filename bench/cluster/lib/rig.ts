@@ -1,4 +1,5 @@
-import { loadavg } from "node:os";
+import { cpus } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Cluster, ClusterSetup } from "../../../test/cluster/lib/cluster.ts";
 import { Cluster as Clusters } from "../../../test/cluster/lib/cluster.ts";
 import { Stage } from "../../../test/cluster/lib/stage.ts";
@@ -19,9 +20,11 @@ export interface ClusterBench {
 
 /** A section of the page, with how busy the machine was before it began. */
 export interface ClusterSection extends Section {
-  /** Processes that ran or waited to run, over the minute before. */
-  readonly loadBefore: number;
+  /** Of all its processors, in percent, over {@link LOOKED_BEFORE_MS}; what a host takes from a guest counts. */
+  readonly busyBefore: number;
 }
+
+export const LOOKED_BEFORE_MS = 3000;
 
 /** What a bench starts, which is ended however the bench ends, and what it has found so far. */
 export class Rig {
@@ -116,7 +119,7 @@ export async function abandon(): Promise<void> {
 /** Runs a bench within its time; what fails or is late stands in the section. */
 export async function measure(bench: ClusterBench, scale: Scale): Promise<ClusterSection> {
   const { title, method, columns, maxMs } = bench;
-  const loadBefore = Number((loadavg()[0] ?? 0).toFixed(1));
+  const busyBefore = await busyPercent();
   const startedAt = performance.now();
   const rig = new Rig(scale);
   current = rig;
@@ -137,7 +140,16 @@ export async function measure(bench: ClusterBench, scale: Scale): Promise<Cluste
   const { table } = rig;
   await rig.close();
   const tookSeconds = Math.round((performance.now() - startedAt) / 1000);
-  return { title, method, columns, ...table, measuredAt: new Date().toISOString(), tookSeconds, loadBefore };
+  return { title, method, columns, ...table, measuredAt: new Date().toISOString(), tookSeconds, busyBefore };
+}
+
+/** The load of the last minute would still show the section before. */
+async function busyPercent(): Promise<number> {
+  const idleMs = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [before, from] = [idleMs(), performance.now()];
+  await wait(LOOKED_BEFORE_MS);
+  const share = 1 - (idleMs() - before) / ((performance.now() - from) * cpus().length);
+  return Math.max(0, Math.round(share * 100));
 }
 
 /** The last two cells of a row: what is wanted, and whether it was so. */
