@@ -45,7 +45,8 @@ export const raftReads: ClusterBench = {
   method:
     `${READ_CLIENTS} clients ask one of three members for configurations of 100 bytes over HTTP, each one call after ` +
     "the other: what that member holds, or what is certain to have everything that was acknowledged before. Nobody " +
-    "writes meanwhile.",
+    "writes meanwhile. Those that wait for the same round are answered together, so that the clients are woken once for " +
+    "many of them.",
   columns: ["reads", "at", "reads/s", "p50 ms", "p99 ms", "longest ms", "failed"],
   maxMs: 90_000,
   async run(rig) {

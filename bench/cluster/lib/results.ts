@@ -31,10 +31,7 @@ export function writeResults(sections: Sections): string[] {
 }
 
 function page(machine: Machine, version: string, sections: Sections): string {
-  const parts = Object.entries(sections).map(([name, section]) => {
-    const busy = `Of the machine ${section.busyBefore} % was in use in the ${LOOKED_BEFORE_MS / 1000} s before`;
-    return `${sectionText(name, section)} ${busy}${section.busyBefore > QUIET_PERCENT ? ": **it was not quiet**" : ""}.`;
-  });
+  const parts = Object.entries(sections).map(([name, section]) => `${sectionText(name, section)}${busyText(section)}`);
   return `# Performance of a cluster
 
 Written by \`npm run bench:cluster\`; \`npm run bench:cluster -- --only NAME\` measures one part again. Three members as
@@ -47,4 +44,10 @@ ${machineText(machine)}
 
 ${parts.join("\n\n")}
 `;
+}
+
+function busyText({ busyBefore }: ClusterSection): string {
+  if (busyBefore === undefined) return "";
+  const busy = ` Of the machine ${busyBefore} % was in use in the ${LOOKED_BEFORE_MS / 1000} s before`;
+  return `${busy}${busyBefore > QUIET_PERCENT ? ": **it was not quiet**" : ""}.`;
 }

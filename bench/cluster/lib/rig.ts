@@ -20,8 +20,11 @@ export interface ClusterBench {
 
 /** A section of the page, with how busy the machine was before it began. */
 export interface ClusterSection extends Section {
-  /** Of all its processors, in percent, over {@link LOOKED_BEFORE_MS}; what a host takes from a guest counts. */
-  readonly busyBefore: number;
+  /**
+   * Of all its processors, in percent, over {@link LOOKED_BEFORE_MS}; what a host takes from a guest counts. Not known of
+   * sections of a time when nobody looked.
+   */
+  readonly busyBefore?: number;
 }
 
 export const LOOKED_BEFORE_MS = 3000;
