@@ -399,7 +399,8 @@ export class RaftMember {
     for (const id of wanted)
       if (!configuration.voters.includes(id) && !configuration.learners.includes(id))
         return this.#order("addLearner", id);
-    for (const id of configuration.learners) if (wanted.has(id) && isClose(core, id)) return this.#order("promote", id);
+    for (const id of configuration.learners)
+      if (wanted.has(id) && isClose(core, id, this.clock())) return this.#order("promote", id);
     const surplus = [...configuration.voters, ...configuration.learners].find((id) => !wanted.has(id));
     if (surplus !== undefined) this.#order("remove", surplus);
   }

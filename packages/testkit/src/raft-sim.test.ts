@@ -12,6 +12,11 @@ const FAILED: readonly [number, RaftWeather, string][] = [
   [135, "everything", "who was removed by an entry that is not committed did not campaign, and nobody else could win"],
   [7, "disks", "who had lost its log did not learn of the configuration with which the group began"],
   [1173, "everything", "who was being removed when it ended did not campaign when it began, and nobody else could win"],
+  [
+    454181,
+    "membership",
+    "who was taken in again was promoted while it was silent, and took the majority from its leader",
+  ],
 ];
 
 describe("a group of members under faults", () => {

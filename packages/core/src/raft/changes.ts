@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { quorumSize } from "./elections.ts";
 import type { Order, RefusalReason } from "./events.ts";
-import { syncPeers } from "./leading.ts";
+import { isInReach, syncPeers } from "./leading.ts";
 import type { Configuration, MemberId, Token } from "./model.ts";
 import { appendOwn, refusal, refusedEffect } from "./proposals.ts";
 import { isIn, type Out, type Raft } from "./state.ts";
@@ -25,7 +25,7 @@ function refusalOf(state: Raft, order: Order, after: Configuration, now: Millis)
   // Without an entry of its own term a leader may not know the newest configuration (the bug of 2015 in 4.1).
   if (commit < leading.first || commit < configurationIndex) return "changePending";
   if (after.voters.length === 0) return "lastVoter";
-  if (order.type === "promote" && !isClose(state, order.id)) return "behind";
+  if (order.type === "promote" && !isClose(state, order.id, now)) return "behind";
   const isSmaller = after.voters.length < configuration.voters.length;
   return isSmaller && heard(state, after, now) < quorumSize(after.voters.length) ? "tooFewLeft" : undefined;
 }
@@ -50,18 +50,21 @@ function changed({ voters, learners }: Configuration, { type, id }: Order): Conf
 
 /**
  * Dissertation 4.2.1: a learner may vote when a round of what it lacked took less than an election timeout: then the
- * group will not wait for it. One that has damage to repair is never close.
+ * group will not wait for it. That says nothing of one that has gone silent since, or does not come to the end of the round
+ * of now. One that has damage to repair is never close.
  */
-export function isClose(state: Raft, id: MemberId): boolean {
+export function isClose(state: Raft, id: MemberId, now: Millis): boolean {
   const peer = state.leading?.peers.get(id);
-  return peer?.mode === "pipeline" && peer.trust === "whole" && peer.catchUp.lastMs <= state.options.electionMinMs;
+  if (peer?.mode !== "pipeline" || peer.trust !== "whole" || !isInReach(state, peer, now)) return false;
+  const { startedAt = now, lastMs } = peer.catchUp;
+  return Math.max(lastMs, now - startedAt) <= state.options.electionMinMs;
 }
 
 function heard(state: Raft, { voters }: Configuration, now: Millis): number {
   return voters.filter((id) => {
     const peer = state.leading?.peers.get(id);
     if (id === state.self) return true;
-    return peer !== undefined && peer.trust !== "allLost" && now - peer.heardAt < state.options.electionMinMs;
+    return peer !== undefined && peer.trust !== "allLost" && isInReach(state, peer, now);
   }).length;
 }
 

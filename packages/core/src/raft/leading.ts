@@ -118,12 +118,17 @@ export function quorum(state: Raft, own: number, reached: (peer: Peer) => number
 /** Only of the call that is under way. */
 const values: number[] = [];
 
+/** Heard so lately that this member leads on when it counts on it (6.2 of the dissertation). */
+export function isInReach({ options }: Raft, { heardAt }: Peer, now: Millis): boolean {
+  return now - heardAt < options.electionMinMs;
+}
+
 /** The voter that would lead next: it is in reach and has most of the log. */
 export function bestPeer(state: Raft, now: Millis): Peer | undefined {
   let best: Peer | undefined;
   for (const peer of state.leading?.peers.values() ?? []) {
     if (!isVoter(state, peer.id) || peer.trust !== "whole") continue;
-    if (now - peer.heardAt >= state.options.electionMinMs) continue;
+    if (!isInReach(state, peer, now)) continue;
     if (best === undefined || peer.match > best.match) best = peer;
   }
   return best;

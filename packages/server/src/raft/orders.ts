@@ -122,12 +122,13 @@ export class Orders {
 
   /** What the leader does by itself: who lost its votes is demoted, a learner that has caught up is promoted. */
   manage(): void {
-    const { core } = this.#group;
+    const { core, clock } = this.#group;
     const { leading, configuration, configurationIndex, commit } = core;
     if (leading === undefined || commit < leading.first || commit < configurationIndex) return;
     for (const { id, trust } of leading.peers.values())
       if (trust === "allLost" && configuration.voters.includes(id)) return this.#change({ type: "demote", id });
-    for (const id of configuration.learners) if (isClose(core, id)) return this.#change({ type: "promote", id });
+    for (const id of configuration.learners)
+      if (isClose(core, id, clock.now())) return this.#change({ type: "promote", id });
   }
 
   close(): void {
