@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Member, of } from "./member.fixture.ts";
+import { append, Member, of } from "./member.fixture.ts";
+import type { Append } from "./messages.ts";
 
 const ALONE = { voters: ["a"], learners: [] };
+const WITHOUT_A = { voters: ["b", "c"], learners: [] };
 
 function order(member: Member, type: "addLearner" | "promote" | "remove", id = "b") {
   return member.do({ type: "change", token: 1, order: { type, id } });
@@ -56,5 +58,23 @@ describe("a learner that was close", () => {
     assert.equal(refused(member), "behind", "it answers, and writes nothing");
     member.acknowledge("b", 3);
     assert.equal(refused(member), undefined);
+  });
+});
+
+describe("a member that is taken out", () => {
+  test("is told so, also when it ended and began again before that was committed", () => {
+    for (const isRestarted of [false, true]) {
+      const configurations = [{ index: 2, configuration: WITHOUT_A }];
+      const member = isRestarted
+        ? new Member({ terms: [1, 1], configurations })
+        : new Member({ terms: [1], isFounded: true });
+      const message = append(1, [1, 1], [1], 2) as Append;
+      const told = of(member.hear("b", { ...message, configurations }), "removedFromGroup");
+      assert.deepEqual(
+        told.map(({ index }) => index),
+        [2],
+        isRestarted ? "again" : "at once",
+      );
+    }
   });
 });

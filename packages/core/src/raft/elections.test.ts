@@ -212,6 +212,29 @@ describe("two that campaign at once", () => {
 });
 
 describe("a start", () => {
+  test("of the only voter waits for nobody, unless others may still count on it (dissertation 4.2.2, 6.4.1)", () => {
+    const [alone, both] = [
+      { voters: ["a"], learners: [] },
+      { voters: ["a", "b"], learners: [] },
+    ];
+    for (const [before, isFounded, isWaiting] of [
+      [alone, false, false],
+      [both, true, false],
+      [both, false, true],
+    ] as const) {
+      const configurations = [
+        { index: 1, configuration: before },
+        { index: 2, configuration: alone },
+      ];
+      const member = new Member({ terms: [1, 1], configuration: before, configurations, isFounded });
+      assert.equal(
+        nextAt(member.core) >= 1_000,
+        isWaiting,
+        `${before.voters}, ${isFounded ? "committed" : "not known"}`,
+      );
+    }
+  });
+
   test("with entries of a term that is not on disk itself begins in that term, without a vote", () => {
     const { core } = new Member({ terms: [1, 4], term: 3, vote: "b" });
     assert.deepEqual([core.term, core.vote], [4, undefined]);

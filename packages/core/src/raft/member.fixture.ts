@@ -15,7 +15,7 @@ export interface Given {
   readonly trust?: Trust;
   /** The first entry holds the configuration, and everything is applied. */
   readonly isFounded?: boolean;
-  /** Those in the log, of a member that has applied nothing. */
+  /** Those in the log. */
   readonly configurations?: readonly ConfigurationAt[];
   readonly options?: Partial<RaftOptions>;
 }

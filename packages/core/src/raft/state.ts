@@ -124,7 +124,7 @@ export interface Raft {
   /** The newest in the log, committed or not, and its place. */
   configuration: Configuration;
   configurationIndex: Index;
-  /** Whether the configuration that is committed was told, and names this member. */
+  /** The newest that was told to be committed, and whether it names this member. */
   committedConfigurationIndex: Index;
   isMember: boolean;
   snapshot: Snapshot;
@@ -223,15 +223,22 @@ export function newRaft(start: Start, now: Millis, options: Partial<RaftOptions>
     before: undefined as unknown as Before,
     toldLeader: { leader: undefined, term: 0, role: "follower" },
   };
-  state.isMember = isIn(state.configuration, start.self);
   // What was applied was committed.
   state.commit = Math.max(state.commit, Math.min(start.applied, start.lastIndex));
   state.told = state.commit;
+  state.isMember = isIn(log.configurationAt(state.told)?.configuration ?? NOBODY, start.self);
   state.before = beforeOf(state);
-  // Alone there is nobody to wait for.
-  const { voters } = state.configuration;
-  state.electionAt = voters.length === 1 && voters[0] === state.self ? now : now + electionMs(state);
+  state.electionAt = isAlone(state) ? now : now + electionMs(state);
   return state;
+}
+
+/**
+ * There is nobody to wait for. Not so where the entry that left this member alone is not known to be committed: who is
+ * removed by it leads until it is (dissertation 4.2.2), by a lease that this member may have promised before it ended (6.4.1).
+ */
+function isAlone({ configuration, configurationIndex: newest, commit, log, self }: Raft): boolean {
+  const before = newest > commit ? log.configurationAt(newest - 1)?.configuration : configuration;
+  return [configuration, before].every((one) => one?.voters.length === 1 && one.voters[0] === self);
 }
 
 function fill(log: Log, { runs, pieces = [], baseIndex, lastIndex }: Start): void {
