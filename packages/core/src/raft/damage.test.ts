@@ -89,4 +89,19 @@ describe("damage", () => {
     member.acknowledge("b", 2, "allLost");
     assert.equal(mark(), 2);
   });
+
+  test("that takes the votes while the log is repaired makes a leader forget once more (R12)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("c", 1);
+    member.acknowledge("b", 1, "logLost");
+    const peer = () => member.core.leading?.peers.get("b");
+    assert.deepEqual([peer()?.match, peer()?.sure], [1, 1]);
+    const effects = member.answer("b", 1, 0, "allLost");
+    assert.deepEqual(
+      of(effects, "peerDamaged").map(({ trust }) => trust),
+      ["allLost"],
+    );
+    assert.deepEqual([peer()?.match, peer()?.sure], [0, undefined], "no mark makes it a voter that can be relied on");
+  });
 });

@@ -172,10 +172,10 @@ export function takeHeartbeatAnswer(state: Raft, peer: Peer, message: Of<"heartb
   confirmReads(state, out);
 }
 
-/** What a peer that lost its log had said before counts no more, and it begins again (R12). */
+/** What a peer that lost its log had said before counts no more, and it begins again; also when it then loses more (R12). */
 export function takeTrust(state: Raft, peer: Peer, trust: Trust, out: Out): void {
   if (trust !== "stateLost") peer.renewAt = undefined;
-  if (trust !== "whole" && trust !== "stateLost" && remembers(peer.trust)) {
+  if (trust !== "whole" && trust !== "stateLost" && trust !== peer.trust) {
     peer.match = 0;
     peer.toldCommit = 0;
     peer.round = 0;
