@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { AddressEvent } from "@nacre/server/cluster";
 import type { SimMachine } from "./cluster-sim-machine.ts";
 import { ClusterStage } from "./cluster-sim-stage.ts";
+import { instance, service } from "./naming-bench.ts";
 
 /** Each of them also meets every check of `cluster-checks`, all the while. */
 const SEEDS = [1, 2];
+/** What a client says over HTTP besides its instance. */
+const SAID = { service: service("beats"), caller: { ip: "10.9.0.2", app: "", agent: "Nacos-Java-Client:v1.4.6" } };
 
 function scenario(name: string, run: (seed: number) => Promise<void>): void {
   test(name, async () => {
@@ -300,6 +304,32 @@ describe("members that die", () => {
     await stage.run(20_000);
     for (const machine of stage.machines) assert.equal(stage.shown(machine, "beats").get(beater.address), true);
     stage.world.rest();
+  });
+
+  scenario("S14: what a member was to make while it stood still is not made when it goes on", async (seed) => {
+    const stage = await ClusterStage.of(3, seed);
+    const { world } = stage;
+    const address = stage.address();
+    const [ip = "", port] = address.split(":");
+    const owner = stage.machines.find(({ member }) => member?.id === member?.cluster.ownerOf(`${address}#true`));
+    const [one, other] = stage.machines.filter((machine) => machine !== owner);
+    assert.ok(owner !== undefined && one !== undefined && other !== undefined);
+    const write = ({ member }: SimMachine, event: AddressEvent) =>
+      world.during(member?.write(event) ?? assert.fail("it is not up"));
+    await write(one, { type: "publishAddress", instance: instance(address), ...SAID });
+    owner.member?.process.pause(3500);
+    await write(one, { type: "withdrawAddress", ip, port: Number(port), ...SAID });
+    // What comes after that does not come to the owner behind it.
+    world.cut([other], [owner]);
+    await write(other, { type: "publishAddress", instance: instance(address), ...SAID });
+    await stage.run(200);
+    for (let at = 0; at < 40; at++) {
+      for (const machine of [one, other])
+        assert.ok(stage.shown(machine, "beats").has(address), `missing after ${at * 100} ms`);
+      await stage.run(100);
+    }
+    world.heal();
+    await stage.shows(5000, "beats", [address], true);
   });
 });
 

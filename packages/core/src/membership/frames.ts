@@ -27,7 +27,10 @@ export interface Card {
   readonly epoch: number;
   /** Grows with every start. */
   readonly incarnation: number;
-  /** Grows with everything that is sent within an incarnation: a greater one is a sign of life, whoever passes it on. */
+  /**
+   * Milliseconds since its start, or one more than last time. So it grows with everything that is sent within an
+   * incarnation: a greater one is a sign of life, whoever passes it on.
+   */
   readonly beat: number;
   /** The first is the one to show; empty while it does not know its own address. */
   readonly addresses: readonly Address[];

@@ -1,4 +1,5 @@
 export * from "./address.ts";
+export { beatBy, ownBeat } from "./clocks.ts";
 export type * from "./events.ts";
 export * from "./facts.ts";
 export type * from "./frames.ts";

@@ -1,4 +1,5 @@
 import type { Millis } from "../lib/units.ts";
+import { noteBeat } from "./clocks.ts";
 import type { Card, Frame, MemberId, Sight } from "./frames.ts";
 import { joinMade, joinRefused, persist } from "./joining.ts";
 import { callBack, closeLink, foundAt, foundSelf } from "./links.ts";
@@ -258,6 +259,7 @@ export function forget(state: Membership, member: Member, cause: string, out: Ou
 function takeCard(state: Membership, member: Member, card: Card, link: Link, now: Millis, out: Out): void {
   renew(state, member, card.incarnation, link, out);
   hear(member, card.beat, state.start.id, now);
+  noteBeat(member, card.beat, now);
   settleFavours(state, member, out);
   if (card.addresses.length > 0) member.addresses = card.addresses;
   if (member.listHash !== card.listHash) member.listAt = now;
@@ -293,6 +295,7 @@ function renew(state: Membership, member: Member, incarnation: number, over: Lin
   member.answeredAt = undefined;
   member.answersInRow = 0;
   member.offsets.length = 0;
+  member.lead = undefined;
   if (isRestart) out.push({ type: "restarted", id: member.id, incarnation });
 }
 

@@ -1,5 +1,6 @@
 import type { Millis } from "../lib/units.ts";
 import { type Address, addressOf, isIp, readAddress, shortestV6 } from "./address.ts";
+import { ownBeat } from "./clocks.ts";
 import type { Card, Listed } from "./frames.ts";
 import type { Membership, Out } from "./state.ts";
 import { givesWay } from "./twins.ts";
@@ -98,7 +99,7 @@ export function isAlone(state: Membership): boolean {
 }
 
 export function cardOf(state: Membership, now: Millis): Card {
-  state.lastBeat = Math.max(state.lastBeat + 1, Math.floor(now - state.startedAt));
+  state.lastBeat = Math.max(state.lastBeat + 1, Math.floor(ownBeat(state, now)));
   const { pause, start } = state;
   return {
     id: start.id,

@@ -176,6 +176,8 @@ export interface Member {
   wasListed: boolean;
   /** Round trips and what the clocks differed by, newest last. */
   readonly offsets: { readonly rttMs: Millis; offsetMs: Millis }[];
+  /** How far its beats were ahead of the time here at least, and when that was seen. */
+  lead: { readonly ms: Millis; readonly at: Millis } | undefined;
   pausedMs: Millis;
   protocol: Protocol | undefined;
   version: string;
@@ -334,6 +336,7 @@ export function newMember(id: MemberId, now: Millis): Member {
     unlistedAt: undefined,
     wasListed: false,
     offsets: [],
+    lead: undefined,
     pausedMs: 0,
     protocol: undefined,
     version: "",

@@ -1,11 +1,13 @@
 import type { DistroOptions } from "@nacre/core/distro";
 import {
   type Address,
+  beatBy,
   type Effect,
   type LinkId,
   linkTo,
   type MemberState,
   type MembershipOptions,
+  ownBeat,
   ownerIn,
 } from "@nacre/core/membership";
 import { contentsOf, heardAt, isLeft } from "@nacre/core/naming";
@@ -175,7 +177,7 @@ export class Cluster {
       },
       calls: {
         ...setup.calls,
-        "naming.write": (given) => forwarded(naming, readForwarded(given)),
+        "naming.write": (given) => forwarded(naming, readForwarded(given), ownBeat(this.members.state, clock.now())),
         "group.join": (given, from) => joinOf(group?.log, identity.identity.epoch, from, given),
       } satisfies PeerCallHandlers,
     });
@@ -367,6 +369,10 @@ export class Cluster {
         memberId: identity.identity.memberId,
         ownerOf: (id) => this.ownerOf(id),
         submit: (write) => naming.submit(write),
+        beatOf: (id) => {
+          const member = this.#member(id);
+          return member && beatBy(member, this.#setup.clock.now());
+        },
         call: (to, write) => this.peers.ask(to, "naming.write", write, FORWARD_TIMEOUT_MS),
         settled: (to, clientId, error) =>
           noteForwarded(this.forwardingFailures, to, clientId, error, this.#setup.clock.now()),

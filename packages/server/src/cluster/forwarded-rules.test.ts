@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { refuseForwarded } from "./forwarded-rules.ts";
+import type { Naming } from "../naming/naming.ts";
+import { forwarded, refuseForwarded } from "./forwarded-rules.ts";
 import type { AddressEvent } from "./forwarding.ts";
 
 const instance = {
@@ -32,6 +33,24 @@ describe("a write that a member forwards", () => {
     const withdraw: AddressEvent = { type: "withdrawAddress", service, caller, ip: "10.0.0.1", port: 80 };
     for (const event of [publish, beat, { ...beat, instance: undefined }, withdraw])
       assert.equal(refusal(event), undefined);
+  });
+
+  test("is made while it is waited for, and not at all later: whoever waited has made it then", () => {
+    const made: unknown[] = [];
+    const naming = {
+      state: { options: { checkParams: true } } as Naming["state"],
+      submit: (event: unknown) => {
+        made.push(event);
+        return undefined;
+      },
+    };
+    assert.deepEqual(forwarded(naming, { ...beat, until: 5_000 }, 5_000), {});
+    assert.deepEqual(made, [beat]);
+    assert.throws(() => forwarded(naming, { ...beat, until: 5_000 }, 5_001), {
+      failure: "peerUnreachable",
+      message: "the write came 1 ms after its time was over",
+    });
+    assert.deepEqual(made, [beat]);
   });
 
   const broken: readonly (readonly [string, AddressEvent, RegExp])[] = [

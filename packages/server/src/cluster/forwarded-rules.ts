@@ -1,7 +1,7 @@
 import type { NamingState } from "@nacre/core/naming";
 import { clustersBroken, portBroken, RegistryError, refuseBroken, ruleBroken } from "@nacre/protocol";
 import type { Naming } from "../naming/naming.ts";
-import type { AddressEvent, Forwarded } from "./forwarding.ts";
+import type { AddressEvent, Forwarded, ForwardedWrite } from "./forwarding.ts";
 
 /**
  * Holds a write that another member forwarded against the rules for clients of this member, as it is made here: the
@@ -33,8 +33,20 @@ export function refuseForwarded(
   );
 }
 
-/** Makes a write that another member forwarded as if its client had come here. @throws RegistryError as `refuseForwarded`. */
-export function forwarded(naming: Pick<Naming, "state" | "submit">, event: AddressEvent): Forwarded {
+/**
+ * Makes a write that another member forwarded as if its client had come here.
+ *
+ * @param beat  how far the beats of this member have come.
+ * @throws RegistryError as `refuseForwarded`; `peerUnreachable` when nobody waits for it any more: this member stood
+ * still, or the network did, and whoever forwarded it has made it meanwhile.
+ */
+export function forwarded(
+  naming: Pick<Naming, "state" | "submit">,
+  { until, ...event }: ForwardedWrite,
+  beat: number,
+): Forwarded {
+  if (beat > until)
+    throw new RegistryError("peerUnreachable", `the write came ${Math.ceil(beat - until)} ms after its time was over`);
   refuseForwarded(event, naming.state.options);
   const answer = naming.submit(event);
   return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type FailureName, RegistryError } from "@nacre/protocol";
-import { type AddressEvent, type ForwardingFailures, forwardWrite, noteForwarded, stillFails } from "./forwarding.ts";
+import {
+  type AddressEvent,
+  FORWARD_TIMEOUT_MS,
+  type ForwardedWrite,
+  type ForwardingFailures,
+  forwardWrite,
+  noteForwarded,
+  readForwarded,
+  stillFails,
+} from "./forwarding.ts";
 
 const NOON = 1_767_268_800_000;
 
@@ -58,6 +67,7 @@ describe("a write of an address client that another member owns", () => {
       {
         memberId: "a",
         ownerOf: () => "b",
+        beatOf: () => 70_000,
         submit: (write) => {
           made.push(write);
           return undefined;
@@ -69,6 +79,41 @@ describe("a write of an address client that another member owns", () => {
     );
     return { made, told };
   }
+
+  /** What the owner is told, and what is made here, when its beats have come to that. */
+  async function whenOwnersBeatIs(ownersBeat: number | undefined) {
+    const told: ForwardedWrite[] = [];
+    const made: AddressEvent[] = [];
+    await forwardWrite(
+      {
+        memberId: "a",
+        ownerOf: () => "b",
+        beatOf: (id) => (id === "b" ? ownersBeat : 0),
+        submit: (write) => {
+          made.push(write);
+          return undefined;
+        },
+        call: async (_to, write) => {
+          told.push(write);
+          return {};
+        },
+        settled: () => {},
+      },
+      event,
+    );
+    return { told, made };
+  }
+
+  test("tells the owner until when it is waited for, on the owner's clock", async () => {
+    const until = 70_000 + FORWARD_TIMEOUT_MS;
+    assert.deepEqual(await whenOwnersBeatIs(70_000), { told: [{ ...event, until }], made: [] });
+    assert.equal(readForwarded({ ...event, until }).until, until);
+    assert.equal(readForwarded(event).until, Number.POSITIVE_INFINITY, "of a member of before that was told");
+  });
+
+  test("is made here while the clock of the owner is not known", async () => {
+    assert.deepEqual(await whenOwnersBeatIs(undefined), { told: [], made: [event] });
+  });
 
   test("is made here when the owner cannot be asked", async () => {
     assert.deepEqual(await whenOwnerFails("peerUnreachable"), { made: [event], told: ["no"] });

@@ -15,6 +15,12 @@ import {
 export type AddressEvent = Extract<Event, { type: "publishAddress" | "withdrawAddress" | "beat" }>;
 export type BeatAnswer = Extract<Effect, { type: "beatAnswer" }>;
 
+/** A write on its way to the owner. */
+export type ForwardedWrite = AddressEvent & {
+  /** Beat of the owner up to which somebody waits for it. */
+  readonly until: number;
+};
+
 /** What the owner answers: for a heartbeat what naming says, for the others that it is done. */
 export interface Forwarded {
   readonly beat?: { readonly known: boolean; readonly intervalMs: number };
@@ -68,13 +74,15 @@ export interface ForwardingSetup {
   readonly memberId: string;
   /** Who owns an address client; undefined while the ring is empty. */
   readonly ownerOf: (clientId: string) => string | undefined;
+  /** How far the beats of a member have come at least; undefined when it has not shown itself here since its start. */
+  readonly beatOf: (memberId: string) => number | undefined;
   /** Feeds naming of this member. */
   readonly submit: (event: AddressEvent) => BeatAnswer | undefined;
   /**
    * @throws RegistryError: that of the owner; `peerUnreachable` when it is not known whether the owner did it;
    * `overThreshold` when so many calls wait for it that this one was not made, or not taken.
    */
-  readonly call: (to: string, event: AddressEvent) => Promise<Forwarded>;
+  readonly call: (to: string, write: ForwardedWrite) => Promise<Forwarded>;
   /** Whether the owner could be reached. */
   readonly settled: (to: string, clientId: string, error: string | undefined) => void;
 }
@@ -85,7 +93,8 @@ const NOT_THERE: ReadonlySet<FailureName> = new Set(["peerUnreachable", "overThr
 /**
  * Brings a write to the member that owns its address, whatever API it came by; one member alone judges its heartbeats.
  * An owner that does not answer, or has as much to answer as it may, is replaced at once: the write is made here with a
- * version above what is known, and should the owner have made it as well, the two are equal or the newer one wins.
+ * version above what is known, and should the owner have made it as well, the two are equal or the newer one wins. The
+ * owner makes it while it is waited for here, or not at all: later, it would take the place of what came after it.
  *
  * @throws RegistryError when naming refuses it.
  */
@@ -95,7 +104,9 @@ export async function forwardWrite(setup: ForwardingSetup, event: AddressEvent):
   const owner = setup.ownerOf(clientId);
   if (owner === undefined || owner === setup.memberId) return setup.submit(event);
   try {
-    const { beat } = await setup.call(owner, event);
+    const ownersBeat = setup.beatOf(owner);
+    if (ownersBeat === undefined) throw new RegistryError("peerUnreachable", "it has not shown itself here");
+    const { beat } = await setup.call(owner, { ...event, until: ownersBeat + FORWARD_TIMEOUT_MS });
     setup.settled(owner, clientId, undefined);
     return beat && { type: "beatAnswer", ...beat };
   } catch (thrown) {
@@ -119,10 +130,16 @@ const instance = object({
 });
 const published = object({ service, caller, instance });
 const withdrawn = object({ service, caller, ip: text(), port: integer(0) });
+/** Members of before it was told wait for ever. */
+const limit = object({ until: number(Number.POSITIVE_INFINITY) });
 const beaten = object({ service, caller, ip: text(), port: integer(0), instance: optional(instance) });
 
 /** A write as another member sent it. It is made here, also when the rings of the two differ. @throws RegistryError. */
-export function readForwarded(payload: unknown): AddressEvent {
+export function readForwarded(payload: unknown): ForwardedWrite {
+  return { ...readWrite(payload), ...limit.read(payload, "") };
+}
+
+function readWrite(payload: unknown): AddressEvent {
   const type = (payload as { type?: unknown } | null)?.type;
   switch (type) {
     case "publishAddress":

@@ -17,7 +17,7 @@ import type { MemberLoad } from "../connections/loader.ts";
 import { type Subscriber, subscriberPageField } from "../naming/subscriber-page.ts";
 import { RAFT_ANSWERS, type RaftCalls } from "../ops/raft/wire.ts";
 import { CONVERGE_ANSWERS, type ConvergeCalls } from "./converge/wire.ts";
-import type { AddressEvent, Forwarded } from "./forwarding.ts";
+import type { Forwarded, ForwardedWrite } from "./forwarding.ts";
 import { readMemberReport } from "./member-report.ts";
 
 /**
@@ -25,8 +25,8 @@ import { readMemberReport } from "./member-report.ts";
  * and its answer have at most a mebibyte each; longer answers come in pages (`everyPage`).
  */
 export interface PeerCalls extends ConvergeCalls, RaftCalls {
-  /** Make this write of an address client, which you own. */
-  "naming.write": { given: AddressEvent; answered: Forwarded };
+  /** Make this write of an address client, which you own, if it is still waited for. */
+  "naming.write": { given: ForwardedWrite; answered: Forwarded };
   /** Take me into the group of our cluster. */
   "group.join": { given: { readonly epoch: number }; answered: { readonly isIn: boolean } };
   /** An operator said that this member does not come back: forget it, if it is down for you too. */
