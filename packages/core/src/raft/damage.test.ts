@@ -34,7 +34,40 @@ describe("damage", () => {
       [["b", "logLost"]],
     );
     assert.equal(member.core.leading?.peers.get("b")?.match, 0);
-    assert.deepEqual(of(member.acknowledge("b", 2, "logLost"), "commit").length, 1, "what it says from now on is true");
+  });
+
+  test("lets what the member acknowledges help to commit what the mark is made of (R12)", () => {
+    const member = new Member();
+    member.lead();
+    assert.equal(of(member.acknowledge("b", 1, "logLost"), "commit")[0]?.index, 1);
+  });
+
+  test("lets it count up to the mark, and no further: nobody can tell when the log is lost once more (R12)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("c", 1);
+    member.answer("b", 1, 0, "logLost");
+    assert.equal(member.core.leading?.peers.get("b")?.sure, 1);
+    member.propose(1);
+    assert.deepEqual(of(member.acknowledge("b", 2, "logLost"), "commit"), []);
+    const effects = member.answer("b", 2);
+    assert.deepEqual(of(effects, "commit"), [], "it may have only what makes it whole");
+    assert.deepEqual(
+      sent(effects, "append").map(({ to, prevIndex, lastIndex }) => [to, prevIndex, lastIndex]),
+      [["b", 1, 2]],
+    );
+    assert.equal(of(member.acknowledge("b", 2), "commit")[0]?.index, 2);
+  });
+
+  test("that comes once more while the log is repaired is found by what the member refuses (R12)", () => {
+    const member = new Member();
+    member.lead();
+    member.acknowledge("c", 1);
+    member.acknowledge("b", 1, "logLost");
+    assert.equal(member.core.leading?.peers.get("b")?.match, 1);
+    const rejected = { type: "rejected", term: 1, prevIndex: 1, hintIndex: 0, hintTerm: 0, trust: "logLost" } as const;
+    const [again] = sent(member.hear("b", rejected), "append");
+    assert.deepEqual([again?.prevIndex, again?.lastIndex], [0, 1]);
   });
 
   test("that a member does not know of, since older files took the place of its own, is found by its leader (R12)", () => {

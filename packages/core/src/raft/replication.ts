@@ -151,11 +151,12 @@ export function takeRejected(state: Raft, peer: Peer, message: Of<"rejected">, o
   // Late, or of a probe before this one.
   if (peer.mode === "snapshot" || (peer.mode === "probe" && message.prevIndex !== peer.next - 1)) return;
   if (message.prevIndex <= peer.match) {
-    if (peer.mode !== "probe") return;
-    // It lacks what it had acknowledged, and does not know: an older copy of its files was put in their place (R12).
+    if (peer.mode !== "probe" && remembers(peer.trust)) return;
+    // It lacks what it had acknowledged, and does not know that, or cannot say that it lost it once more: an older copy of its
+    // files was put in their place, or its log is being repaired (R12).
     peer.match = 0;
     peer.toldCommit = 0;
-    out.effects.push({ type: "peerDamaged", id: peer.id, trust: "logLost" });
+    out.effects.push({ type: "peerDamaged", id: peer.id, trust: peer.trust === "allLost" ? "allLost" : "logLost" });
   }
   const agree = state.log.lastUpTo(message.hintIndex, message.hintTerm);
   probe(peer, Math.max(peer.match, Math.min(agree, message.prevIndex - 1)) + 1);
@@ -184,6 +185,10 @@ export function takeTrust(state: Raft, peer: Peer, trust: Trust, out: Out): void
     peer.sure = undefined;
     out.effects.push({ type: "peerDamaged", id: peer.id, trust });
   }
+  if (remembers(trust) && !remembers(peer.trust)) {
+    peer.match = Math.min(peer.match, peer.sure ?? 0);
+    probe(peer, peer.match + 1);
+  }
   peer.trust = trust;
   if (remembers(trust)) peer.sure = undefined;
   else if (peer.sure === undefined) peer.sure = sureFor(state, peer);
@@ -195,11 +200,19 @@ function sureFor({ leading, commit, configuration, configurationIndex }: Raft, p
   return peer.trust === "logLost" || isSettled ? commit : undefined;
 }
 
+/**
+ * Who repairs its log may lose it once more, and nobody can tell that from the first time: what it has acknowledged counts up
+ * to its mark, without which it is not whole (R12).
+ */
+function counted({ match, trust, sure }: Peer): number {
+  return trust === "logLost" && sure !== undefined ? Math.min(match, sure) : match;
+}
+
 /** 5.3, 5.4.2: what a majority has on disk is committed, once something of this term is among it. */
 export function settleCommit(state: Raft): void {
   const { leading } = state;
   if (leading === undefined) return;
-  const index = quorum(state, state.durable, (peer) => peer.match);
+  const index = quorum(state, state.durable, counted);
   if (index > state.commit && index >= leading.first) state.commit = Math.min(index, state.log.last);
 }
 
