@@ -123,13 +123,15 @@ export function isInReach({ options }: Raft, { heardAt }: Peer, now: Millis): bo
   return now - heardAt < options.electionMinMs;
 }
 
+function couldLead(state: Raft, peer: Peer, now: Millis): boolean {
+  return isVoter(state, peer.id) && peer.trust === "whole" && isInReach(state, peer, now);
+}
+
 /** The voter that would lead next: it is in reach and has most of the log. */
 export function bestPeer(state: Raft, now: Millis): Peer | undefined {
   let best: Peer | undefined;
   for (const peer of state.leading?.peers.values() ?? []) {
-    if (!isVoter(state, peer.id) || peer.trust !== "whole") continue;
-    if (!isInReach(state, peer, now)) continue;
-    if (best === undefined || peer.match > best.match) best = peer;
+    if (couldLead(state, peer, now) && (best === undefined || peer.match > best.match)) best = peer;
   }
   return best;
 }
@@ -144,7 +146,8 @@ export function handOver(state: Raft, now: Millis, out: Out): void {
 export function startTransfer(state: Raft, to: string | undefined, now: Millis, out: Out): void {
   const { leading } = state;
   const peer = to === undefined ? bestPeer(state, now) : leading?.peers.get(to);
-  if (leading === undefined || peer === undefined || !isVoter(state, peer.id) || leading.transfer !== undefined) {
+  // Nothing is taken while it lasts, so that it is not tried in vain.
+  if (leading === undefined || leading.transfer !== undefined || peer === undefined || !couldLead(state, peer, now)) {
     out.effects.push({ type: "transferEnded", to, done: false });
     return;
   }

@@ -180,6 +180,22 @@ describe("a leader", () => {
     assert.equal(of(member.propose(1), "accepted").length, 1);
   });
 
+  test("goes on to take proposals when it is to hand over to one that is silent, or could not lead (dissertation 3.10)", () => {
+    for (const trust of ["whole", "logLost", "stateLost"] as const) {
+      const member = new Member();
+      member.lead();
+      member.acknowledge("c", 1, trust);
+      if (trust === "whole") member.now += 1_000;
+      member.acknowledge("b", 1);
+      assert.deepEqual(
+        of(member.do({ type: "transfer", to: "c" }), "transferEnded").map(({ done }) => done),
+        [false],
+        trust,
+      );
+      assert.equal(of(member.propose(1), "accepted").length, 1);
+    }
+  });
+
   test("commits what a majority has, from the first entry of its own term on (5.4.2, figure 8)", () => {
     const member = new Member({ terms: [1, 2] });
     member.lead();
