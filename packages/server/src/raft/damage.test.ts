@@ -51,4 +51,19 @@ describe("a member whose files are damaged", () => {
       await group.settled();
     });
   }
+
+  test("is a voter again also where it is one of two, when the other one leads just then", async (t) => {
+    const group = await TestGroup.make(t, ["a", "b"]);
+    await group.open("a");
+    await group.open("b");
+    await group.settled();
+    const { id } = group.follower;
+    await group.kill(id);
+    const folder = join(group.directory, id);
+    for (const offset of [4, 4096 + 4]) await flip(join(folder, "vote"), offset);
+    const { log } = await group.open(id, { quarantines: true });
+    await group.until(() => log.status().trust === "whole", "that it has everything again");
+    await group.until(() => log.status().configuration.voters.length === 2, "that it is a voter again");
+    await group.settled();
+  });
 });

@@ -136,7 +136,8 @@ export class Performer<C, R> {
           "a member lacks entries of the log that it had acknowledged, and is sent them again",
         );
         events?.peerDamaged?.(effect.id, effect.trust);
-        return;
+        // At the next tick a leader of two has no majority any more, and could not order it.
+        return this.#parts.orders.manage();
       case "trusted":
         return this.#parts.writes.trusts("whole");
       case "distrusted":
