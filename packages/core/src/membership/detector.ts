@@ -15,12 +15,17 @@ export function judge(state: Membership, member: Member, now: Millis, out: Out):
   if (to === member.state) return;
   const from = member.state;
   member.departures = member.departures.filter((at) => now - at < minutes(1));
-  if (from === "UP" && to !== "LEAVING") member.departures.push(now);
+  if (from === "UP" && to !== "LEAVING" && !isAnew(member)) member.departures.push(now);
   if (to === "DOWN") member.beatsInRow = 0;
   member.state = to;
   member.since = now;
   member.cause = cause;
   out.push({ type: "memberChanged", id: member.id, from, to, cause });
+}
+
+/** Started so fast that nobody missed it: it has not left, it has not come yet. */
+function isAnew({ answeredAt, probedAt }: Member): boolean {
+  return answeredAt === undefined || probedAt === undefined;
 }
 
 interface Judgement {

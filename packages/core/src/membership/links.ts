@@ -160,8 +160,7 @@ export function linkClosed(state: Membership, id: LinkId, error: string, now: Mi
   const link = state.links.get(id);
   if (link === undefined) return;
   // At once, as the end of a link is the first sign of a death; but not in a loop with somebody who hangs up.
-  const nextAt = now - link.openedAt < state.options.redialMs ? now + state.options.redialMs : now;
-  forgetLink(state, link, error, nextAt);
+  forgetLink(state, link, error, Math.max(now, link.openedAt + state.options.redialMs));
 }
 
 export function closeLink(state: Membership, link: Link, reason: string, out: Out, nextAt = 0): void {

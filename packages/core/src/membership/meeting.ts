@@ -240,6 +240,7 @@ function welcome(
   const member = newMember(id, now);
   member.cause = cause;
   state.members.set(id, member);
+  state.forgotten.delete(id);
   out.push({ type: "memberChanged", id, from: undefined, to: "STARTING", cause });
   return member;
 }
@@ -252,7 +253,15 @@ export function forget(state: Membership, member: Member, cause: string, out: Ou
       dial.since = Math.max(dial.since, member.answeredAt ?? dial.since);
     }
   state.members.delete(member.id);
+  if (member.state === "DOWN") remember(state, member);
   out.push({ type: "memberChanged", id: member.id, from: member.state, to: undefined, cause });
+}
+
+/** News from before its end may still be on the way, for as long as a link stands still. */
+function remember({ forgotten, options }: Membership, { id, incarnation }: Member): void {
+  const [oldest] = forgotten.keys();
+  if (oldest !== undefined && forgotten.size >= options.membersMax) forgotten.delete(oldest);
+  forgotten.set(id, incarnation);
 }
 
 /** Takes over what a member says of itself. */
@@ -305,10 +314,9 @@ function takeRow(state: Membership, from: Member, row: readonly Sight[], now: Mi
   from.rowAt = now;
   for (const sight of from.row) {
     if (sight.id === state.start.id || sight.id === from.id) continue;
-    // The dead are not spread: they would come back from whoever has not forgotten them yet.
-    const isAlive = sight.state === "UP" || sight.state === "SUSPICIOUS";
     const known = state.members.get(sight.id);
-    const member = known ?? (isAlive ? welcome(state, sight.id, `${from.id} told of it`, 0, now, out) : undefined);
+    const member =
+      known ?? (isNews(state, sight) ? welcome(state, sight.id, `${from.id} told of it`, 0, now, out) : undefined);
     if (member === undefined || sight.incarnation < member.incarnation) continue;
     if (sight.incarnation > member.incarnation) {
       if (runsOn(state, member, now)) continue;
@@ -318,4 +326,9 @@ function takeRow(state: Membership, from: Member, row: readonly Sight[], now: Mi
     hear(member, sight.beat, from.id, now);
     if (sight.state === "LEAVING" && member.leaving === "no") member.leaving = "restart";
   }
+}
+
+/** The dead are not spread: they would come back from whoever has not forgotten them yet, or did not when it told. */
+function isNews({ forgotten }: Membership, { id, incarnation, state }: Sight): boolean {
+  return (state === "UP" || state === "SUSPICIOUS") && incarnation > (forgotten.get(id) ?? -1);
 }

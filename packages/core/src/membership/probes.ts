@@ -1,7 +1,7 @@
 import { type Millis, seconds } from "../lib/units.ts";
 import type { Frame, MemberId, Sight } from "./frames.ts";
 import { cardOf, listOf } from "./self.ts";
-import type { Link, Member, Membership, Out } from "./state.ts";
+import type { Favour, Link, Member, Membership, Out } from "./state.ts";
 
 const HELPERS_MAX = 2;
 const FAVOURS_MAX = 256;
@@ -65,9 +65,18 @@ export function probeTick(state: Membership, now: Millis, out: Out): void {
     }
     if (now >= link.nextProbeAt) sendProbe(state, link, now, out);
   }
-  const waiting = state.favours.filter(({ until }) => now < until);
-  for (const favour of state.favours)
-    if (now >= favour.until) tell(state, favour.link, favour.target, "no answer to a probe", out);
+  favourTick(state, now, out);
+}
+
+/** Ends favours whose time is over, and those that the end of a link has made hopeless: whoever asked waits for them. */
+function favourTick(state: Membership, now: Millis, out: Out): void {
+  const waiting: Favour[] = [];
+  for (const favour of state.favours) {
+    const member = state.members.get(favour.target);
+    if (member?.out === undefined) tell(state, favour.link, favour.target, member?.lastError ?? "no link to it", out);
+    else if (now >= favour.until) tell(state, favour.link, favour.target, "no answer to a probe", out);
+    else waiting.push(favour);
+  }
   state.favours.length = 0;
   state.favours.push(...waiting);
 }

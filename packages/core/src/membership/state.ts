@@ -197,6 +197,14 @@ export interface Refused {
   readonly givesWay: boolean;
 }
 
+/** An indirect probe: of whom, who asked over which link, the beat that was known then. */
+export interface Favour {
+  readonly target: MemberId;
+  readonly link: LinkId;
+  readonly beat: number;
+  readonly until: Millis;
+}
+
 export interface Membership {
   readonly options: MembershipOptions;
   readonly start: Start;
@@ -233,15 +241,12 @@ export interface Membership {
   readonly dials: Map<Address, Dial>;
   readonly links: Map<LinkId, Link>;
   readonly members: Map<MemberId, Member>;
+  /** The start in which each was DOWN that was forgotten last: at most `membersMax`. Late news of it is no news. */
+  readonly forgotten: Map<MemberId, number>;
   /** By member; of several that show one id, by start. */
   readonly refused: Map<string, Refused>;
-  /** Indirect probes that this member makes for others: who asked over which link. */
-  readonly favours: {
-    readonly target: MemberId;
-    readonly link: LinkId;
-    readonly beat: number;
-    readonly until: Millis;
-  }[];
+  /** Indirect probes that this member makes for others. */
+  readonly favours: Favour[];
   ring: readonly MemberId[];
   clockOffsetMs: Millis;
   lastEventAt: Millis | undefined;
@@ -287,6 +292,7 @@ export function newMembership(start: Start, now: Millis, options: Partial<Member
     dials: new Map(),
     links: new Map(),
     members: new Map(),
+    forgotten: new Map(),
     refused: new Map(),
     favours: [],
     ring: [],

@@ -158,6 +158,34 @@ describe("a member that dies", () => {
     assert.match(peers(bench.core, bench.now)[0]?.cause ?? "", /refuses \(10\.0\.0\.2:8848: connection refused\)/);
   });
 
+  test("is called again a second after its last link was made, however soon that ended", () => {
+    const { bench, b } = threeUp();
+    bench.hangUp(b);
+    bench.run(900);
+    const [dial] = [...bench.core.dials.values()].filter(({ address }) => address === b.address);
+    assert.equal(bench.core.links.get(dial?.link ?? 0)?.openedAt, bench.now - 400);
+    bench.kill(b);
+    bench.run(seconds(2));
+    assert.deepEqual(bench.said, ["9.5 b DOWN"]);
+  });
+
+  test("is denied to who asks for it as soon as the link to it ends, not when the probe has timed out", () => {
+    const { bench, b } = threeUp();
+    const [asker] = [...bench.core.links.values()].filter((link) => link.dial === undefined && link.memberId === "c");
+    b.answers = false;
+    bench.feed({ type: "received", link: asker?.id ?? 0, frame: { type: "probeFor", target: "b" } });
+    const told = () => bench.sent.filter(({ frame }) => frame.type === "probedFor");
+    assert.deepEqual(told(), []);
+    bench.kill(b);
+    bench.run(100);
+    assert.match(
+      told()
+        .map(({ to, frame }) => `${to?.card.id} ${JSON.stringify(frame)}`)
+        .join(),
+      /^c .*"error":"10\.0\.0\.2:8848/,
+    );
+  });
+
   test("is DOWN after 3 s of silence when its machine is gone too, and out of the ring 3 s later", () => {
     const { bench, b } = threeUp();
     bench.cutOff(b);
@@ -262,6 +290,21 @@ describe("a member that flaps", () => {
     }
     assert.deepEqual(bench.said, ["10.5 b SUSPICIOUS", "13.5 b UP", "20.5 b SUSPICIOUS"]);
     assert.deepEqual(bench.core.ring, ["a", "b", "c"]);
+  });
+
+  test("is not one that was started anew and does not probe yet", () => {
+    const { bench, b } = threeUp();
+    bench.hangUp(b);
+    b.card = { ...b.card, incarnation: 2 };
+    b.probes = false;
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), "SUSPICIOUS");
+    assert.equal(peers(bench.core, bench.now)[0]?.flips, 0);
+    b.probes = true;
+    bench.run(seconds(3));
+    bench.cutOff(b);
+    bench.run(seconds(3));
+    assert.equal(peers(bench.core, bench.now)[0]?.flips, 1);
   });
 
   test("is not held DOWN when it is in reach again", () => {
@@ -785,6 +828,23 @@ describe("an operator", () => {
       "8.0 no member has the id 'z'",
     ]);
     assert.equal(said.at(-2), "12.0 b forgotten");
+  });
+
+  test("does not have a member back that was forgotten by what was told of it before, but by itself (seed 89)", () => {
+    const { bench, b, c } = threeUp();
+    b.card = { ...b.card, state: "LEAVING", forever: true };
+    bench.run(seconds(1));
+    bench.kill(b);
+    bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.3", source: "cluster.conf" });
+    bench.run(seconds(2));
+    assert.equal(bench.state("b"), undefined);
+    c.row = [sight("b", b.card.beat)];
+    bench.run(seconds(1));
+    assert.equal(bench.state("b"), undefined);
+    b.card = { ...b.card, state: "UP", forever: false };
+    bench.heal(b);
+    bench.run(seconds(1));
+    assert.notEqual(bench.state("b"), undefined);
   });
 
   test("misses who is forgotten from the last answer on, not from when it was first looked for", () => {
