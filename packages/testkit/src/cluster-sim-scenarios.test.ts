@@ -314,6 +314,7 @@ describe("members that die", () => {
     const owner = stage.machines.find(({ member }) => member?.id === member?.cluster.ownerOf(`${address}#true`));
     const [one, other] = stage.machines.filter((machine) => machine !== owner);
     assert.ok(owner !== undefined && one !== undefined && other !== undefined);
+    const others: readonly SimMachine[] = [one, other];
     const write = ({ member }: SimMachine, event: AddressEvent) =>
       world.during(member?.write(event) ?? assert.fail("it is not up"));
     await write(one, { type: "publishAddress", instance: instance(address), ...SAID });
@@ -324,7 +325,7 @@ describe("members that die", () => {
     await write(other, { type: "publishAddress", instance: instance(address), ...SAID });
     await stage.run(200);
     for (let at = 0; at < 40; at++) {
-      for (const machine of [one, other])
+      for (const machine of others)
         assert.ok(stage.shown(machine, "beats").has(address), `missing after ${at * 100} ms`);
       await stage.run(100);
     }
