@@ -17,6 +17,11 @@ const FAILED: readonly [number, RaftWeather, string][] = [
     "membership",
     "who was taken in again was promoted while it was silent, and took the majority from its leader",
   ],
+  [
+    1072156,
+    "disks",
+    "a member whose write had failed waited for it with all that it acknowledged, and got what it had without end",
+  ],
 ];
 
 describe("a group of members under faults", () => {

@@ -16,10 +16,10 @@ export function hardBarrier(state: Raft): number {
   return state.hardNumber > state.persisted ? state.hardNumber : 0;
 }
 
-/** What a message waits for that rests on the log. */
+/** What a message waits for that rests on the log: not for writes that failed, which nobody repeats. */
 export function barrier(state: Raft): number {
   if (isHardChanged(state) || isLogChanged(state)) return state.issued + 1;
-  return state.issued > state.persisted ? state.issued : 0;
+  return state.pending.at(-1)?.number ?? 0;
 }
 
 /** The write that what changed in this step needs (R2). */

@@ -112,6 +112,15 @@ describe("a disk", () => {
     member.do({ type: "persisted", number: 1 });
     assert.deepEqual([member.core.log.last, member.core.durable], [1, 1]);
   });
+
+  test("that failed holds no acknowledgement of what is written (R2, R3)", () => {
+    const member = new Member({ terms: [1, 1] });
+    member.isHeld = true;
+    member.hear("b", append(1, [2, 1], [1]));
+    member.do({ type: "persistFailed", number: 1 });
+    const [answer] = sent(member.hear("b", append(1, [1, 1], [1])), "appended");
+    assert.deepEqual([answer?.match, answer?.after], [2, 0], "nothing is to be written, so nothing would let it go");
+  });
 });
 
 describe("a snapshot that comes in (7)", () => {
