@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { type Event, newNaming, step } from "@nacre/core/naming";
 import type { Naming } from "../naming/naming.ts";
 import { forwarded, refuseForwarded } from "./forwarded-rules.ts";
 import type { AddressEvent } from "./forwarding.ts";
@@ -51,6 +52,16 @@ describe("a write that a member forwards", () => {
       message: "the write came 1 ms after its time was over",
     });
     assert.deepEqual(made, [beat]);
+  });
+
+  test("says of a deregistration that nothing of it is held here", () => {
+    const withdraw: AddressEvent = { type: "withdrawAddress", service, caller, ip: "10.0.0.1", port: 80 };
+    const state = newNaming({}, 1, 0, "b");
+    const naming = { state, submit: (event: Event) => void step(state, event, 0) };
+    assert.deepEqual(forwarded(naming, { ...withdraw, until: 0 }, 0), { isUnknown: true });
+    naming.submit(publish);
+    assert.deepEqual(forwarded(naming, { ...withdraw, until: 0 }, 0), {});
+    assert.deepEqual(forwarded(naming, { ...withdraw, until: 0 }, 0), { isUnknown: true }, "it is taken back");
   });
 
   const broken: readonly (readonly [string, AddressEvent, RegExp])[] = [

@@ -1,4 +1,4 @@
-import type { NamingState } from "@nacre/core/naming";
+import { contentsOf, type NamingState } from "@nacre/core/naming";
 import { clustersBroken, portBroken, RegistryError, refuseBroken, ruleBroken } from "@nacre/protocol";
 import type { Naming } from "../naming/naming.ts";
 import type { AddressEvent, Forwarded, ForwardedWrite } from "./forwarding.ts";
@@ -48,6 +48,16 @@ export function forwarded(
   if (beat > until)
     throw new RegistryError("peerUnreachable", `the write came ${Math.ceil(beat - until)} ms after its time was over`);
   refuseForwarded(event, naming.state.options);
+  const isUnknown = event.type === "withdrawAddress" && !isHeld(naming.state, event);
   const answer = naming.submit(event);
+  if (isUnknown) return { isUnknown };
   return answer === undefined ? {} : { beat: { known: answer.known, intervalMs: answer.intervalMs } };
+}
+
+function isHeld(
+  state: NamingState,
+  { ip, port, service }: Extract<AddressEvent, { type: "withdrawAddress" }>,
+): boolean {
+  const held = contentsOf(state, `${ip.trim()}:${port}#true`, [service]);
+  return held?.publications.some(({ instances }) => instances.length > 0) === true;
 }

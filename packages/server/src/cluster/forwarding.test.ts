@@ -4,6 +4,7 @@ import { type FailureName, RegistryError } from "@nacre/protocol";
 import {
   type AddressEvent,
   FORWARD_TIMEOUT_MS,
+  type Forwarded,
   type ForwardedWrite,
   type ForwardingFailures,
   forwardWrite,
@@ -81,7 +82,7 @@ describe("a write of an address client that another member owns", () => {
   }
 
   /** What the owner is told, and what is made here, when its beats have come to that. */
-  async function whenOwnersBeatIs(ownersBeat: number | undefined) {
+  async function whenOwnersBeatIs(ownersBeat: number | undefined, answer: Forwarded = {}, write = event) {
     const told: ForwardedWrite[] = [];
     const made: AddressEvent[] = [];
     await forwardWrite(
@@ -89,17 +90,17 @@ describe("a write of an address client that another member owns", () => {
         memberId: "a",
         ownerOf: () => "b",
         beatOf: (id) => (id === "b" ? ownersBeat : 0),
-        submit: (write) => {
-          made.push(write);
+        submit: (given) => {
+          made.push(given);
           return undefined;
         },
-        call: async (_to, write) => {
-          told.push(write);
-          return {};
+        call: async (_to, given) => {
+          told.push(given);
+          return answer;
         },
         settled: () => {},
       },
-      event,
+      write,
     );
     return { told, made };
   }
@@ -109,6 +110,12 @@ describe("a write of an address client that another member owns", () => {
     assert.deepEqual(await whenOwnersBeatIs(70_000), { told: [{ ...event, until }], made: [] });
     assert.equal(readForwarded({ ...event, until }).until, until);
     assert.equal(readForwarded(event).until, Number.POSITIVE_INFINITY, "of a member of before that was told");
+  });
+
+  test("is made here as well when it takes back what the owner has never heard of", async () => {
+    const withdraw: AddressEvent = { ...event, type: "withdrawAddress" };
+    assert.deepEqual((await whenOwnersBeatIs(70_000, { isUnknown: true }, withdraw)).made, [withdraw]);
+    assert.deepEqual((await whenOwnersBeatIs(70_000, {}, withdraw)).made, []);
   });
 
   test("is made here while the clock of the owner is not known", async () => {

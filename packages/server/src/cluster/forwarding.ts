@@ -24,6 +24,8 @@ export type ForwardedWrite = AddressEvent & {
 /** What the owner answers: for a heartbeat what naming says, for the others that it is done. */
 export interface Forwarded {
   readonly beat?: { readonly known: boolean; readonly intervalMs: number };
+  /** Of a deregistration: the owner held nothing that it could take back. */
+  readonly isUnknown?: true;
 }
 
 export interface ForwardingFailure {
@@ -106,8 +108,10 @@ export async function forwardWrite(setup: ForwardingSetup, event: AddressEvent):
   try {
     const ownersBeat = setup.beatOf(owner);
     if (ownersBeat === undefined) throw new RegistryError("peerUnreachable", "it has not shown itself here");
-    const { beat } = await setup.call(owner, { ...event, until: ownersBeat + FORWARD_TIMEOUT_MS });
+    const { beat, isUnknown } = await setup.call(owner, { ...event, until: ownersBeat + FORWARD_TIMEOUT_MS });
     setup.settled(owner, clientId, undefined);
+    // Who publishes it may be out of the owner's reach: what is held here is taken back here, and told.
+    if (isUnknown) return setup.submit(event);
     return beat && { type: "beatAnswer", ...beat };
   } catch (thrown) {
     if (!(thrown instanceof RegistryError) || !NOT_THERE.has(thrown.failure)) throw thrown;

@@ -100,10 +100,11 @@ export const NO_PEERS: Peers = {
 
 const forwarded: Field<Forwarded> = {
   read(value, path) {
-    const { beat } = object({ beat: optional(object({ known: bool(false), intervalMs: integer(0) })) }).read(
-      value,
-      path,
-    );
+    const { beat, isUnknown } = object({
+      beat: optional(object({ known: bool(false), intervalMs: integer(0) })),
+      isUnknown: bool(false),
+    }).read(value, path);
+    if (isUnknown) return { isUnknown };
     return beat === undefined ? {} : { beat };
   },
 };
