@@ -262,8 +262,9 @@ export class RaftMember {
     const { world, disk } = this;
     this.#later(world.random.next() * disk.delayMaxMs, () => {
       this.#isSyncing = false;
-      // What came of a snapshot is not always what was sent.
-      const isSpoilt = disk.writes.some(({ snapshot }) => snapshot !== undefined) && world.random.chance(0.05);
+      // What came of a snapshot is not always what was sent: a fault like any other, of which there are none after healing.
+      const hasSnapshot = disk.writes.some(({ snapshot }) => snapshot !== undefined);
+      const isSpoilt = hasSnapshot && world.random.chance(0.05) && world.now < world.healedAt;
       if (disk.isFull || isSpoilt) return this.#syncFailed(isSpoilt && !disk.isFull);
       const installed = disk.writes.findLast(({ snapshot }) => snapshot !== undefined)?.snapshot;
       const number = disk.sync();

@@ -22,6 +22,7 @@ const FAILED: readonly [number, RaftWeather, string][] = [
     "disks",
     "a member whose write had failed waited for it with all that it acknowledged, and got what it had without end",
   ],
+  [2056417, "leases", "snapshots still came spoilt after everything had healed, twice in a row"],
 ];
 
 describe("a group of members under faults", () => {
