@@ -279,6 +279,37 @@ describe("members that die", () => {
     },
   );
 
+  scenario("a client that moved from a dead member is not missing at one that was cut off meanwhile", async (seed) => {
+    const stage = await ClusterStage.of(5, seed);
+    const { world } = stage;
+    const [away, second, third, fourth, dead] = stage.machines;
+    assert.ok(away && second && third && fourth && dead);
+    let home = dead;
+    const sdk = world.addSdk(undefined, () => [home.ip]);
+    await world.until(5000, "it is connected", () => sdk.connection?.isReady === true);
+    const address = stage.address();
+    world.publish(sdk, "orders", [{ address, zone: "a" }]);
+    await stage.shows(1000, "orders", [address], true);
+    world.cut([away], [second, third, fourth]);
+    world.kill(dead);
+    home = third;
+    await world.until(6000, "it has moved", () => sdk.heldBy === third.ip && sdk.wanted.get("orders")?.acked === true);
+    await stage.run(5000);
+    // The member that it moved to stays out of reach.
+    for (const machine of [second, fourth]) {
+      world.net.heal(away.place, machine.place);
+      world.net.heal(machine.place, away.place);
+    }
+    for (let at = 0; at < 1000; at++) {
+      await stage.run(5);
+      assert.ok(stage.shown(away, "orders").has(address), `missing ${at * 5} ms after the end of the cut`);
+    }
+    world.heal();
+    world.start(dead);
+    await stage.run(30_000);
+    world.rest();
+  });
+
   scenario("S14: a member that stands still for 10 s loses nobody its clients, and the others serve", async (seed) => {
     const stage = await ClusterStage.of(3, seed);
     const { addresses } = await stage.provider(stage.at(0), "orders", 3);

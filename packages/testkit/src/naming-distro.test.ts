@@ -104,6 +104,7 @@ class Cluster {
   readonly members = new Map<string, Member>();
   /** Every list that anybody could have read of a service, as it changed. */
   readonly seen: string[] = [];
+  readonly #cut = new Set<string>();
   readonly #posted: { readonly at: number; readonly from: string; readonly to: string; readonly message: Message }[] =
     [];
 
@@ -142,11 +143,30 @@ class Cluster {
     for (const member of this.members.values()) member.feed({ type: "peer", id, state: "down", incarnation });
   }
 
+  /** Neither hears the other; `as`: how they know of each other all the same. */
+  cut(one: string, other: string, as: "down" | "suspicious" = "down"): void {
+    for (const [id, peer] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      this.#cut.add(`${id} ${peer}`);
+      this.get(id).feed({ type: "peer", id: peer, state: as, incarnation: 1 });
+      this.get(id).feed({ type: "credit", peer, batches: undefined });
+    }
+  }
+
+  heal(one: string, other: string): void {
+    this.#cut.delete(`${one} ${other}`);
+    this.#cut.delete(`${other} ${one}`);
+    this.#meet(this.get(one), this.get(other));
+  }
+
   owns(ownerOf: (clientId: string) => string): void {
     for (const member of this.members.values()) member.feed({ type: "ring", ownerOf });
   }
 
   post(from: string, to: string, message: Message): void {
+    if (this.#cut.has(`${from} ${to}`)) return;
     this.#posted.push({ at: this.now + 5, from, to, message });
   }
 
@@ -264,6 +284,24 @@ describe("naming and Distro together", () => {
     );
     const [record] = cluster.get("m2").bench.state.journal.find(({ what }) => what === "removed", 1);
     assert.equal(record?.detail, "member m1");
+  });
+
+  test("who was out of reach when a client moved from a lost member is shown it all the way through", () => {
+    const cluster = new Cluster("m1", "m2", "m3", "m4");
+    cluster.get("m4").connect("c").publish("c", orders, a);
+    cluster.run(1_000);
+    cluster.cut("m1", "m2");
+    cluster.cut("m1", "m3");
+    cluster.kill("m4");
+    cluster.lose("m4");
+    cluster.get("m3").connect("moved").publish("moved", orders, a);
+    cluster.run(5_000);
+    cluster.cut("m1", "m3", "suspicious");
+    cluster.heal("m1", "m2");
+    cluster.run(5_000);
+    const lists = ["m4: 10.0.0.1", ""].map((last) => `m1: 10.0.0.1; m2: 10.0.0.1; m3: 10.0.0.1${last && `; ${last}`}`);
+    assert.deepEqual(cluster.seen.slice(-2), lists);
+    assert.equal(cluster.get("m1").distro.table.get("c")?.gone, "lost");
   });
 
   test("a member that starts again serves what its clients published until they are back", () => {

@@ -58,8 +58,8 @@ export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, ba
   if (order < 0) {
     // Its owner knows better than we do what it wrote before: this is a late message, unless we gave its client up.
     const late = from.id === entry.version.owner && inReach(state, entry.version) && entry.gone !== "lost";
-    // What took its place is on its way there.
-    const replaced = entry.superseded && turn.now - entry.madeAt < SILENT_MS;
+    // What took its place is on its way there, or found by the digests that go to whoever comes in reach.
+    const replaced = entry.superseded && turn.now - Math.max(entry.madeAt, from.reachedAt) < SILENT_MS;
     if (!late && !replaced && (entry.gone !== undefined || !inReach(state, entry.version)))
       enqueue(turn, from, head.id);
     return false;

@@ -87,6 +87,8 @@ export interface Peer {
   credit: number;
   /** Since when no link to it stands, so that nothing can be asked of it; undefined while one does. */
   unlinkedAt: Millis | undefined;
+  /** When it came in reach last: it was found to be up, or a link stood anew. */
+  reachedAt: Millis;
   backoffMs: Millis;
   lastBatchAt: Millis;
   lastBatchItems: number;
@@ -223,6 +225,7 @@ export function newPeer(id: MemberId, now: Millis): Peer {
     inFlight: new Map(),
     credit: 0,
     unlinkedAt: now,
+    reachedAt: now,
     backoffMs: 0,
     lastBatchAt: Number.NEGATIVE_INFINITY,
     lastBatchItems: 0,

@@ -328,6 +328,22 @@ describe("clients whose owner is lost", () => {
     assert.deepEqual(a.tell(4_100, "c", listing), ["sync x b/1/5 lost to c"]);
   });
 
+  test("that a newer client stands for are not told to be lost to who has just come in reach, but a digest is", () => {
+    const a = newMember().ready("b", "c");
+    a.tell(1, "b", sync([head("x", version("b", 5))]));
+    a.peer(1_000, "b", "down");
+    a.peer(1_000, "c", "down");
+    a.at(1_100, { type: "superseded", clientId: "x" });
+    assert.ok(a.peer(9_000, "c", "up").includes("digest to c"));
+    const old = sync([head("x", version("b", 5))]);
+    assert.deepEqual(a.tell(11_999, "c", old), []);
+    a.at(12_000, { type: "credit", peer: "c", batches: undefined });
+    const linked = a.at(20_000, { type: "credit", peer: "c", batches: 100 });
+    assert.ok(linked.includes("digest to c"), "what was sent without a link got lost");
+    assert.deepEqual(a.tell(22_999, "c", old), []);
+    assert.deepEqual(a.tell(23_000, "c", old), ["sync x b/1/5 lost to c"]);
+  });
+
   test("are not given up while this member is isolated", () => {
     const a = orphaned();
     a.at(0, { type: "isolated", isolated: true });

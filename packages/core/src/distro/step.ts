@@ -1,6 +1,6 @@
 import type { Millis } from "../lib/units.ts";
 import { compareDigest, compareListing, list, sendBuckets, sendDigest, tickDigests } from "./digests.ts";
-import type { Effect, Event } from "./events.ts";
+import type { Effect, Event, PeerState } from "./events.ts";
 import {
   advanceLoad,
   compareLoaded,
@@ -105,8 +105,11 @@ function happen(turn: Turn, event: Event): void {
       const peer = state.peers.get(event.peer);
       if (peer === undefined) return;
       peer.credit = event.batches ?? 0;
-      if (event.batches !== undefined) peer.unlinkedAt = undefined;
-      else peer.unlinkedAt ??= now;
+      if (event.batches === undefined) peer.unlinkedAt ??= now;
+      else if (peer.unlinkedAt !== undefined) {
+        peer.unlinkedAt = undefined;
+        reached(turn, peer);
+      }
       return;
     }
     case "received": {
@@ -198,13 +201,21 @@ function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void 
     peer.listing.clear();
     peer.fetching.clear();
   }
-  if (reachable(peer) && (reborn || before.state === "down" || before.state === "unknown")) {
-    peer.digestAt = now;
+  if (reachable(peer) && (reborn || NEARNESS[peer.state] > NEARNESS[before.state])) {
     peer.loadAskAt = now;
-    tickDigests(turn);
+    reached(turn, peer);
   }
   const wasDown = before.state === "down";
   if (fresh || reborn || before.incarnation === 0 || wasDown !== (peer.state === "down")) ownerChanged(turn, peer.id);
+}
+
+const NEARNESS: Record<PeerState, number> = { unknown: 0, down: 0, suspicious: 1, up: 2 };
+
+/** What it missed meanwhile, the digests show: at once. */
+function reached(turn: Turn, peer: Peer): void {
+  peer.reachedAt = turn.now;
+  peer.digestAt = turn.now;
+  tickDigests(turn);
 }
 
 function probed(turn: Turn, answering: readonly string[]): void {
