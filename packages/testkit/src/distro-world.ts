@@ -79,7 +79,7 @@ export class World extends Agenda {
     member.distro = newDistro(
       member.id,
       member.incarnation,
-      { heardAt: (id) => member.heardAt.get(id) },
+      { heardAt: (id) => member.heardAt.get(id), isSuperseded: (id) => isSuperseded(member, id) },
       this.#options.distro,
     );
     for (const { head, published } of member.journal)
@@ -308,4 +308,13 @@ function recoded(message: Message): Message {
     if (read !== undefined) return read;
   }
   throw new Error(`no message in the frames of ${message.type}`);
+}
+
+/** Whether a newer client of the same process is held. */
+function isSuperseded({ naming }: SimMember, clientId: string): boolean {
+  const older = naming.get(clientId)?.contents;
+  return [...naming.values()].some(
+    ({ kind, contents }) =>
+      older !== undefined && kind !== "address" && contents.ip === older.ip && contents.createdAt > older.createdAt,
+  );
 }

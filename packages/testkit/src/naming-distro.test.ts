@@ -10,7 +10,7 @@ import {
   newDistro,
   step as stepDistro,
 } from "@nacre/core/distro";
-import { contentsOf, type Effect, type Event, heardAt, type InstanceInput } from "@nacre/core/naming";
+import { contentsOf, type Effect, type Event, heardAt, type InstanceInput, isSuperseded } from "@nacre/core/naming";
 import type { ServiceName } from "@nacre/protocol";
 import { CALLER, instance, NAMING_START, NamingBench, service } from "./naming-bench.ts";
 import { Random } from "./random.ts";
@@ -36,7 +36,11 @@ class Member {
     this.id = id;
     this.incarnation = incarnation;
     Object.assign(this.bench.state.self, { memberId: id, incarnation });
-    this.distro = newDistro(id, incarnation, { heardAt: (client) => heardAt(this.bench.state, client) });
+    const { state } = this.bench;
+    this.distro = newDistro(id, incarnation, {
+      heardAt: (client) => heardAt(state, client),
+      isSuperseded: (client) => isSuperseded(state, client),
+    });
   }
 
   name(event: Event): void {
@@ -284,6 +288,21 @@ describe("naming and Distro together", () => {
     );
     const [record] = cluster.get("m2").bench.state.journal.find(({ what }) => what === "removed", 1);
     assert.equal(record?.detail, "member m1");
+  });
+
+  test("an older client is kept for the grace like any other when the newer one of its instances had ended before", () => {
+    const cluster = new Cluster("m1", "m2", "m3");
+    cluster.get("m1").connect("older").publish("older", orders, a);
+    cluster.run(1_000);
+    cluster.get("m2").connect("newer").publish("newer", orders, a);
+    cluster.run(1_000);
+    cluster.get("m2").name({ type: "disconnected", clientId: "newer", cause: "reset" });
+    cluster.run(1_000);
+    assert.equal(cluster.lists(orders), "m1: 10.0.0.1; m2: 10.0.0.1; m3: 10.0.0.1", "the older one is there");
+    cluster.kill("m1");
+    cluster.lose("m1");
+    cluster.run(1_000);
+    assert.equal(cluster.lists(orders), "m2: 10.0.0.1; m3: 10.0.0.1");
   });
 
   test("who was out of reach when a client moved from a lost member is shown it all the way through", () => {

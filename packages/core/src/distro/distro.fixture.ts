@@ -36,10 +36,14 @@ export function removal(id: string, of: Version, gone: "removed" | "lost" = "rem
 /** Member `a` of the life 1, told what happens, answering in short form. */
 export function newMember(options: Partial<DistroOptions> = {}) {
   const heard = new Map<string, number>();
-  const state = newDistro("a", 1, { heardAt: (id) => heard.get(id) }, options);
+  /** Of which the newer client that took their place is gone. */
+  const ended = new Set<string>();
+  const naming = { heardAt: (id: string) => heard.get(id), isSuperseded: (id: string) => !ended.has(id) };
+  const state = newDistro("a", 1, naming, options);
   return {
     state,
     heard,
+    ended,
     effects(ms: number, event: Event): Effect[] {
       return step(state, event, ms);
     },

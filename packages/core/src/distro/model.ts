@@ -88,7 +88,7 @@ export interface Entry {
   after: number;
   /** When this version was made, on the clock of this member. */
   madeAt: Millis;
-  /** Its instances are published by a newer client: as soon as its owner is lost it may go, or it went for that. */
+  /** A newer client took its place: while that one stands it may go as soon as its owner is lost, or it went for that. */
   superseded: boolean;
 }
 

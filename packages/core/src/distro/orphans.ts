@@ -55,12 +55,17 @@ export function settle(turn: Turn, entry: Entry): void {
     if (held === undefined) return;
     state.orphans.delete(entry.id);
     marks.set(entry.id, "trusted");
-  } else if (entry.superseded) giveUp(turn, entry, "superseded");
+  } else if (isSuperseded(state, entry)) giveUp(turn, entry, "superseded");
   else if (held === undefined) {
     const orphan = state.orphans.add(entry, since);
     state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
     marks.set(entry.id, "unconfirmed");
   } else state.orphans.update(entry.id);
+}
+
+/** Whether a newer client stands for it now. */
+export function isSuperseded({ naming }: DistroState, { id, superseded }: Entry): boolean {
+  return superseded && naming.isSuperseded?.(id) !== false;
 }
 
 /**

@@ -66,6 +66,8 @@ export interface NamingFacts {
   heardAt(clientId: ClientId): Millis | undefined;
   /** Whether this member owns a client of a connection that is not open here: what another one has of it is newer. */
   isLeft?(clientId: ClientId): boolean;
+  /** Whether what `superseded` said of a client still holds: the newer ones may have ended since. */
+  isSuperseded?(clientId: ClientId): boolean;
 }
 
 /** A batch on its way. */

@@ -317,6 +317,15 @@ describe("clients whose owner is lost", () => {
     assert.deepEqual(a.at(3_500, { type: "superseded", clientId: "y" }), ["forget y: superseded"], told);
   });
 
+  test("are kept like others when the newer client that stood for them has ended before", () => {
+    const a = orphaned();
+    a.at(100, { type: "superseded", clientId: "x" });
+    a.ended.add("x");
+    assert.deepEqual(a.peer(3_000, "b", "down"), ["hold 2 of b/1", "unconfirmed x,y"]);
+    a.ended.delete("x");
+    assert.deepEqual(a.at(4_000, { type: "superseded", clientId: "x" }), ["forget x: superseded"], "said again");
+  });
+
   test("that a newer client stands for are told to be lost only when that had time to come there too", () => {
     const a = newMember({ digestMs: 1e9 }).ready("b", "c");
     a.tell(1, "b", sync([head("x", version("b", 5))]));

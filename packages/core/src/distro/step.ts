@@ -15,7 +15,7 @@ import {
 import { entryOf, hear, hearChange } from "./merge.ts";
 import type { Message } from "./messages.ts";
 import type { Head } from "./model.ts";
-import { answered, bury, giveUp, ownerChanged, settle, tickOrphans } from "./orphans.ts";
+import { answered, bury, giveUp, isSuperseded, ownerChanged, settle, tickOrphans } from "./orphans.ts";
 import { acknowledged, announce, announcePart, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
 import { advance, begin } from "./reviews.ts";
 import {
@@ -71,7 +71,7 @@ function happen(turn: Turn, event: Event): void {
       const entry = state.table.get(event.clientId);
       if (entry === undefined || entry.gone !== undefined) return;
       entry.superseded = true;
-      if (state.orphans.has(entry.id)) giveUp(turn, entry, "superseded");
+      if (state.orphans.has(entry.id) && isSuperseded(state, entry)) giveUp(turn, entry, "superseded");
       return;
     }
     case "applied": {

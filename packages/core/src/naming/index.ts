@@ -9,6 +9,7 @@ export { heartbeatOf, instanceIdOf, instanceKey, overridden, WEIGHT_MAX } from "
 export * from "./listing.ts";
 export { isOwn, showsOver } from "./lives.ts";
 export type * from "./model.ts";
+export { isSuperseded } from "./news.ts";
 export { isLeft } from "./pauses.ts";
 export { DEFAULT_CLUSTER_METADATA } from "./persistent.ts";
 export { beginReplacement, type Replacement, readRow, replacements } from "./replace.ts";

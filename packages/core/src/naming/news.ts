@@ -1,7 +1,7 @@
 import type { Event } from "./events.ts";
 import { instanceKey } from "./instance.ts";
 import { isOwn } from "./lives.ts";
-import type { Client, Entry } from "./model.ts";
+import type { Client, ClientId, Entry } from "./model.ts";
 import { isCovered } from "./stack.ts";
 import type { NamingState, Turn } from "./state.ts";
 
@@ -49,6 +49,12 @@ function causeOf(event: Event): "asked" | "expired" {
 /** Whether the event came from a client or from time: what another member decided, it tells everybody itself. */
 function decidesHere({ type }: Event): boolean {
   return type !== "copy" && type !== "forgetCopy";
+}
+
+/** Whether newer clients stand for all that the client of this id publishes, as was said with `clientSuperseded`. */
+export function isSuperseded(state: NamingState, clientId: ClientId): boolean {
+  const client = state.clients.get(clientId);
+  return client !== undefined && client !== state.incomplete?.client && isReplaced(state, client);
 }
 
 /** With more services a look at all of them is remembered also when nothing was covered. */

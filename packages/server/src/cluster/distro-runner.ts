@@ -34,6 +34,7 @@ export interface DistroNaming {
   readonly contentsOf: ContentsOf;
   heardAt(clientId: ClientId): number | undefined;
   isLeft(clientId: ClientId): boolean;
+  isSuperseded(clientId: ClientId): boolean;
   /** @returns what is left to do of it, when that is much: nothing else is performed before it is done. */
   perform(effect: NamingEffect): Iterator<unknown> | undefined;
 }
@@ -83,12 +84,7 @@ export class DistroRunner {
   constructor(setup: DistroRunnerSetup) {
     this.#setup = setup;
     const { memberId, incarnation, naming, options } = setup;
-    this.state = newDistro(
-      memberId,
-      incarnation,
-      { heardAt: (id) => naming.heardAt(id), isLeft: (id) => naming.isLeft(id) },
-      options,
-    );
+    this.state = newDistro(memberId, incarnation, naming, options);
   }
 
   feed(event: Event): void {
