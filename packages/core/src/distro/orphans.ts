@@ -16,9 +16,17 @@ export function lostOwner(turn: Turn, version: Version): LostOwner {
   const { state, now } = turn;
   const held = state.lost.get(lifeOf(version));
   if (held !== undefined) return held;
-  const lost: LostOwner = { since: now, held: false };
+  const lost: LostOwner = { since: endOf(state, version) ?? now, held: false };
   state.lost.set(lifeOf(version), lost);
   return lost;
+}
+
+/** When that life ended at the latest, as far as it is known here: a life that nothing is held of is not remembered for ever. */
+function endOf({ self, startedAt, peers }: DistroState, { owner, incarnation }: Version): Millis | undefined {
+  if (owner === self) return startedAt;
+  const peer = peers.get(owner);
+  if (peer === undefined || incarnation > peer.incarnation) return undefined;
+  return incarnation < peer.incarnation ? peer.bornAt : peer.downAt;
 }
 
 export function mayRemoveLost({ isolated, keepUntil }: DistroState, now: Millis): boolean {

@@ -83,6 +83,9 @@ export interface Peer {
   readonly id: MemberId;
   state: PeerState;
   incarnation: number;
+  /** Since when this member knows of its present life, and when it was down last. */
+  bornAt: Millis;
+  downAt: Millis;
   /** Without contents: what is sent is what is held when it is sent. */
   readonly pending: ChangedClients<Base>;
   readonly inFlight: Map<number, Batch>;
@@ -155,6 +158,7 @@ export interface DistroState {
   readonly self: MemberId;
   readonly incarnation: number;
   readonly naming: NamingFacts;
+  startedAt: Millis;
   readonly table: ClientTable;
   readonly peers: Map<MemberId, Peer>;
   readonly orphans: OrphanTable;
@@ -194,6 +198,7 @@ export function newDistro(
     self,
     incarnation,
     naming,
+    startedAt: 0,
     table: new ClientTable(all.tombstonesMax),
     peers: new Map(),
     orphans: new OrphanTable(),
@@ -223,6 +228,8 @@ export function newPeer(id: MemberId, now: Millis): Peer {
     id,
     state: "unknown",
     incarnation: 0,
+    bornAt: now,
+    downAt: now,
     pending: new ChangedClients(PART_SERVICES_MAX),
     inFlight: new Map(),
     credit: 0,

@@ -298,6 +298,15 @@ describe("clients whose owner is lost", () => {
     );
   });
 
+  test("are kept for the grace when it was forgotten while it was up, as when it makes room for another one", () => {
+    const a = orphaned();
+    assert.deepEqual(a.at(100_000, { type: "peerRemoved", id: "b" }), ["hold 2 of b/1", "unconfirmed x,y"]);
+    assert.deepEqual(a.ticks(100_000, 120_000), [
+      [110_000, "probe x,y"],
+      [115_000, "unhealthy x,y"],
+    ]);
+  });
+
   test("are trusted again when it is back in the same life", () => {
     const a = orphaned();
     a.peer(0, "b", "down");
@@ -404,6 +413,25 @@ describe("clients whose owner is lost", () => {
     ]);
     a.ticks(16_000, 60_000);
     assert.deepEqual(counts(), []);
+  });
+
+  test("do not come back from a member that was away for longer than tombstones are kept", () => {
+    const away = (a: ReturnType<typeof newMember>) => {
+      a.peer(2_000, "c", "down");
+      a.ticks(2_000, 900_000);
+      a.at(900_000, { type: "tick" });
+      assert.equal(distroFacts(a.state, 900_000).tombstones, 0, "nobody remembers them");
+      a.peer(900_000, "c", "up");
+      return a.tell(900_001, "c", sync([head("x", version("b", 1)), head("own", version("a", 1, 0))])).toSorted();
+    };
+    const told = ["sync x b/1/1 lost,own a/0/1 lost to c"];
+    const restarted = orphaned();
+    restarted.tell(1_000, "b", sync([], [removal("x", version("b", 2))]));
+    restarted.peer(3_000, "b", "up", 2);
+    assert.deepEqual(away(restarted), told, "its owner was started anew meanwhile");
+    const down = orphaned();
+    down.peer(3_000, "b", "down");
+    assert.deepEqual(away(down), told, "its owner is down");
   });
 
   test("do not come back from a member that has not given them up yet", () => {

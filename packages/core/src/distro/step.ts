@@ -61,6 +61,7 @@ function happen(turn: Turn, event: Event): void {
     case "start":
       if (state.started) return;
       state.started = true;
+      state.startedAt = now;
       startLoad(turn);
       return begin(turn, { type: "restore", journal: event.journal, at: 0 });
     case "changed":
@@ -88,6 +89,7 @@ function happen(turn: Turn, event: Event): void {
     case "peerRemoved": {
       const peer = state.peers.get(event.id);
       if (peer === undefined) return;
+      if (peer.state !== "down") peer.downAt = now;
       peer.state = "down";
       ownerChanged(turn, event.id);
       state.peers.delete(event.id);
@@ -194,6 +196,8 @@ function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void 
   peer.state = event.state;
   peer.incarnation = Math.max(peer.incarnation, event.incarnation);
   const reborn = before.incarnation !== 0 && before.incarnation !== peer.incarnation;
+  if (reborn) peer.bornAt = now;
+  if (peer.state === "down" && before.state !== "down") peer.downAt = now;
   if (peer.state === "down" || reborn) {
     stopSending(peer);
     peer.loadStage = "unasked";
