@@ -10,7 +10,15 @@ import {
   newDistro,
   step as stepDistro,
 } from "@nacre/core/distro";
-import { contentsOf, type Effect, type Event, heardAt, type InstanceInput, isSuperseded } from "@nacre/core/naming";
+import {
+  contentsOf,
+  type Effect,
+  type Event,
+  heardAt,
+  type InstanceInput,
+  isSuperseded,
+  patienceOf,
+} from "@nacre/core/naming";
 import type { ServiceName } from "@nacre/protocol";
 import { CALLER, instance, NAMING_START, NamingBench, service } from "./naming-bench.ts";
 import { Random } from "./random.ts";
@@ -40,6 +48,7 @@ class Member {
     this.distro = newDistro(id, incarnation, {
       heardAt: (client) => heardAt(state, client),
       isSuperseded: (client) => isSuperseded(state, client),
+      patienceOf: (client) => patienceOf(state, client),
     });
   }
 
@@ -288,6 +297,27 @@ describe("naming and Distro together", () => {
     );
     const [record] = cluster.get("m2").bench.state.journal.find(({ what }) => what === "removed", 1);
     assert.equal(record?.detail, "member m1");
+  });
+
+  test("an address client that beats seldom stays in the lists while it moves to another owner", () => {
+    const cluster = new Cluster("m1", "m2");
+    cluster.owns(() => "m1");
+    const metadata = {
+      "preserved.heart.beat.interval": "60000",
+      "preserved.heart.beat.timeout": "180000",
+      "preserved.ip.delete.timeout": "300000",
+    };
+    cluster.get("m1").name({ type: "publishAddress", service: orders, instance: { ...a, metadata }, caller: CALLER });
+    cluster.run(1_000);
+    cluster.seen.length = 0;
+    cluster.owns(() => "m2");
+    for (let beat = 0; beat < 3; beat++) {
+      cluster.run(59_000);
+      cluster
+        .get("m2")
+        .name({ type: "beat", service: orders, ip: a.ip, port: a.port, instance: undefined, caller: CALLER });
+    }
+    assert.deepEqual(cluster.seen, ["m1: 10.0.0.1; m2: 10.0.0.1"]);
   });
 
   test("an older client is kept for the grace like any other when the newer one of its instances had ended before", () => {

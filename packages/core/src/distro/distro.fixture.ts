@@ -1,7 +1,7 @@
 import type { Effect, Event } from "./events.ts";
 import type { Message, Outgoing } from "./messages.ts";
 import type { Change, Contents, Head, Version } from "./model.ts";
-import { type DistroOptions, newDistro } from "./state.ts";
+import { type DistroOptions, type NamingFacts, newDistro, type Patience } from "./state.ts";
 import { nextAt, step } from "./step.ts";
 
 export const CONTENTS: Contents = { ip: "10.0.0.1", port: 80, app: "", agent: "", createdAt: 0, publications: [] };
@@ -38,12 +38,18 @@ export function newMember(options: Partial<DistroOptions> = {}) {
   const heard = new Map<string, number>();
   /** Of which the newer client that took their place is gone. */
   const ended = new Set<string>();
-  const naming = { heardAt: (id: string) => heard.get(id), isSuperseded: (id: string) => !ended.has(id) };
+  const patience = new Map<string, Patience>();
+  const naming: NamingFacts = {
+    heardAt: (id) => heard.get(id),
+    isSuperseded: (id) => !ended.has(id),
+    patienceOf: (id) => patience.get(id),
+  };
   const state = newDistro("a", 1, naming, options);
   return {
     state,
     heard,
     ended,
+    patience,
     effects(ms: number, event: Event): Effect[] {
       return step(state, event, ms);
     },

@@ -1,5 +1,6 @@
 import type { Millis } from "../lib/units.ts";
 import type { ClientId, Entry, MemberId, Version } from "./model.ts";
+import type { Patience } from "./state.ts";
 import { WideMap } from "./wide-map.ts";
 
 export type OrphanStage = "grace" | "probing" | "unhealthy";
@@ -9,6 +10,8 @@ export interface Orphan {
   readonly entry: Entry;
   readonly since: Millis;
   readonly stage: OrphanStage;
+  /** What it takes longer for than others; undefined before it was asked. */
+  readonly patience: Patience | undefined;
 }
 
 /** The orphans of one life of an owner. */
@@ -26,6 +29,7 @@ interface Held {
   readonly entry: Entry;
   since: Millis;
   stage: OrphanStage;
+  patience: Patience | undefined;
   life: LifeCounts;
   answers: boolean;
 }
@@ -65,7 +69,8 @@ export class OrphanTable {
   }
 
   add(entry: Entry, since: Millis): Orphan {
-    const held: Held = { entry, since, stage: "grace", life: this.#lifeFor(entry.version), answers: entry.answers };
+    const life = this.#lifeFor(entry.version);
+    const held: Held = { entry, since, stage: "grace", patience: undefined, life, answers: entry.answers };
     this.#all.set(entry.id, held);
     count(held, 1);
     return held;
@@ -77,9 +82,15 @@ export class OrphanTable {
     if (held === undefined) return;
     this.#discount(held);
     held.life = this.#lifeFor(held.entry.version);
-    held.stage = stage ?? held.stage;
+    if (stage === undefined) held.patience = undefined;
+    else held.stage = stage;
     held.answers = held.entry.answers;
     count(held, 1);
+  }
+
+  setPatience(id: ClientId, patience: Patience): void {
+    const held = this.#all.get(id);
+    if (held !== undefined) held.patience = patience;
   }
 
   /** Its time begins anew. */

@@ -4,12 +4,14 @@ import type { ClientId, Entry, Head, MemberId, Version } from "./model.ts";
 import { lifeOf, type Orphan } from "./orphan-table.ts";
 import { announce } from "./queues.ts";
 import { begin } from "./reviews.ts";
-import { type DistroState, isOwnLive, type LostOwner, speaks, type Turn } from "./state.ts";
+import { type DistroState, isOwnLive, type LostOwner, type Patience, speaks, type Turn } from "./state.ts";
 
 /** Orphans whose times differ by less are moved on together, because all are looked at for it. */
 const SWEEP_MS = 100;
 /** Of those that a step looks at, so many times as many as it may move on: a look is cheap. */
 const LOOKS_PER_ITEM = 5;
+
+const IMPATIENT: Patience = { timeoutMs: 0, deleteMs: 0 };
 
 /** Since when nobody speaks for what was written in that life. */
 export function lostOwner(turn: Turn, version: Version): LostOwner {
@@ -169,9 +171,23 @@ function release({ state, effects }: Turn, { owner, incarnation }: Version): voi
   effects.push({ type: "release", owner, incarnation });
 }
 
+/** How long it is kept: an address client may have agreed on heartbeats that are further apart than members wait. */
+function timesOf(
+  { options }: DistroState,
+  { patience }: Orphan,
+): { readonly graceMs: Millis; readonly expiryMs: Millis } {
+  const { timeoutMs, deleteMs } = patience ?? IMPATIENT;
+  // Before the ring's member removes it, whoever hears it all the same gives it a new version.
+  const graceMs = Math.max(options.graceMs, Math.min(timeoutMs, deleteMs));
+  return { graceMs, expiryMs: Math.max(options.expiryMs, deleteMs) };
+}
+
 /** When the orphan is to be looked at again. The end of an isolation is such a moment too. */
-function dueAt({ options, isolated, keepUntil }: DistroState, { stage, since }: Orphan): Millis {
-  const { graceMs, probeMs, expiryMs } = options;
+function dueAt(state: DistroState, orphan: Orphan): Millis {
+  const { options, isolated, keepUntil } = state;
+  const { stage, since } = orphan;
+  const { probeMs } = options;
+  const { graceMs, expiryMs } = timesOf(state, orphan);
   if (stage === "grace") return since + graceMs - probeMs;
   const goneAt = isolated ? Number.POSITIVE_INFINITY : Math.max(since + expiryMs, keepUntil);
   return stage === "probing" ? Math.min(since + graceMs, goneAt) : goneAt;
@@ -205,9 +221,13 @@ export function tickOrphans(turn: Turn): void {
 }
 
 /** @returns whether it is in another stage now. */
-function moveOn(turn: Turn, { entry, since, stage: before }: Orphan, probes: ClientId[]): boolean {
+function moveOn(turn: Turn, orphan: Orphan, probes: ClientId[]): boolean {
   const { state, now, marks } = turn;
-  const { graceMs, probeMs, expiryMs } = state.options;
+  const { entry, since, stage: before } = orphan;
+  if (orphan.patience === undefined && entry.kind === "address")
+    state.orphans.setPatience(entry.id, state.naming.patienceOf?.(entry.id) ?? IMPATIENT);
+  const { probeMs } = state.options;
+  const { graceMs, expiryMs } = timesOf(state, orphan);
   const ageMs = now - since;
   if (isHeard(state, entry, since)) {
     // With a version that others take, so that they count anew as well.

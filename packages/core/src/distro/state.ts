@@ -60,12 +60,20 @@ export const DEFAULT_DISTRO_OPTIONS: DistroOptions = {
   stepItemsMax: 2_000,
 };
 
+/** How long an address client may be silent before it is shown unhealthy, and before it goes; Infinity: for ever. */
+export interface Patience {
+  readonly timeoutMs: Millis;
+  readonly deleteMs: Millis;
+}
+
 /** What another core knows and this one asks for while it decides. */
 export interface NamingFacts {
   /** When an address client was last heard here: a registration or a heartbeat. Undefined: never. */
   heardAt(clientId: ClientId): Millis | undefined;
   /** Whether this member owns a client of a connection that is not open here: what another one has of it is newer. */
   isLeft?(clientId: ClientId): boolean;
+  /** As its heartbeats were agreed on. Undefined: it is not held, or has none. */
+  patienceOf?(clientId: ClientId): Patience | undefined;
   /** Whether what `superseded` said of a client still holds: the newer ones may have ended since. */
   isSuperseded?(clientId: ClientId): boolean;
 }

@@ -235,6 +235,15 @@ describe("an address client that is heard where the ring does not want it", () =
     );
   });
 
+  test("gets it in time where it is removed before it is unhealthy", () => {
+    const a = displaced();
+    a.patience.set("x#true", { timeoutMs: 300_000, deleteMs: 60_000 });
+    a.ticks(1, 50_000);
+    a.heard.set("x#true", 50_000);
+    const [renumbered] = a.ticks(50_000, 60_000).filter(([, what]) => String(what).startsWith("renumber"));
+    assert.deepEqual(renumbered?.slice(0, 2), [55_001, "renumber x#true a/1/2"]);
+  });
+
   test("is given up when it is not heard any more", () => {
     const a = displaced();
     a.heard.set("x#true", 6_000);
@@ -244,6 +253,25 @@ describe("an address client that is heard where the ring does not want it", () =
       [10_001, "renumber x#true a/1/2"],
       [25_001, "unhealthy x#true"],
       [51_001, "forget x#true: lost"],
+    ]);
+  });
+
+  test("is kept for as long as its own heartbeats allow, and its time begins anew with a version of other ones", () => {
+    const c = newMember({ digestMs: 1e9 }).ready("b");
+    c.at(1, { type: "ring", ownerOf: () => "a" });
+    c.patience.set("x#true", { timeoutMs: 60_000, deleteMs: Number.POSITIVE_INFINITY });
+    c.tell(1_000, "b", sync([head("x#true", version("b", 1))]));
+    assert.deepEqual(c.ticks(1_000, 900_000), [
+      [56_000, "probe x#true"],
+      [61_000, "unhealthy x#true"],
+    ]);
+    c.patience.set("x#true", { timeoutMs: 15_000, deleteMs: 30_000 });
+    c.tell(900_000, "b", sync([head("x#true", version("b", 2))]));
+    const told = c.ticks(900_000, 941_100).map(([at, what]) => [at, what]);
+    assert.deepEqual(told, [
+      [910_000, "probe x#true"],
+      [915_000, "unhealthy x#true"],
+      [941_000, "forget x#true: lost"],
     ]);
   });
 

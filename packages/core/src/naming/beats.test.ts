@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { TextMap } from "@nacre/protocol";
 import { CALLER, instance, NamingBench, pushedTo, refusalOf, service } from "@nacre/testkit/naming-bench";
 import { minutes, seconds } from "../lib/units.ts";
+import { patienceOf } from "./beats.ts";
 
 const orders = service();
 const a = instance("10.0.0.1:80");
@@ -412,5 +413,26 @@ describe("the interval in a beat's answer", () => {
     bench.apply({ type: "setSwitch", entry: "clientBeatInterval", value: "8000" });
     assert.equal(interval(bench), 8000, "unknown");
     assert.equal(interval(bench, {}), 8000);
+  });
+});
+
+describe("the patience with an address client", () => {
+  const patience = (bench: NamingBench) => patienceOf(bench.state, "10.0.0.1:80#true");
+
+  test("is the longest of what it publishes", () => {
+    const bench = new NamingBench();
+    bench.publishAddress(orders, { ...a, metadata: times("20000", "90000") });
+    bench.publishAddress(service("stock"), { ...a, metadata: times("40000", "50000") });
+    assert.deepEqual(patience(bench), { timeoutMs: 40_000, deleteMs: 90_000 });
+    assert.equal(patienceOf(bench.state, "nobody"), undefined);
+  });
+
+  test("has no end where nothing follows from silence", () => {
+    const kept = new NamingBench({ expireInstances: false });
+    kept.publishAddress(orders, a);
+    assert.deepEqual(patience(kept), { timeoutMs: 15_000, deleteMs: Number.POSITIVE_INFINITY });
+    const unchecked = new NamingBench();
+    unchecked.publishAddress(orders, { ...a, metadata: { enableClientBeat: "true" } });
+    assert.deepEqual(patience(unchecked), { timeoutMs: Number.POSITIVE_INFINITY, deleteMs: Number.POSITIVE_INFINITY });
   });
 });

@@ -1,3 +1,4 @@
+import type { TextMap } from "@nacre/protocol";
 import type { Millis } from "../lib/units.ts";
 import { adopt } from "./copies.ts";
 import { heartbeatOf, instanceKey, mergedText, withHealth } from "./instance.ts";
@@ -84,6 +85,34 @@ export function heardAt(state: NamingState, clientId: ClientId): Millis | undefi
   return at;
 }
 
+/**
+ * How long an address client may be silent before it is shown unhealthy, and before it is removed: of all that it
+ * publishes the longest, and Infinity where nothing follows from silence. Undefined for others.
+ */
+export function patienceOf(
+  state: NamingState,
+  clientId: ClientId,
+): { readonly timeoutMs: Millis; readonly deleteMs: Millis } | undefined {
+  const client = state.clients.get(clientId);
+  if (client?.kind !== "address") return undefined;
+  const longest = { timeoutMs: 0, deleteMs: 0 };
+  for (const { service, entries } of client.publications.values())
+    for (const entry of entries) {
+      const metadata = metadataOf(service, entry);
+      const { timeoutMs, deleteMs } = heartbeatOf(metadata);
+      const isChecked = !isUnchecked(state, service, metadata);
+      const expires = isChecked && state.options.expireInstances;
+      longest.timeoutMs = Math.max(longest.timeoutMs, isChecked ? timeoutMs : Number.POSITIVE_INFINITY);
+      longest.deleteMs = Math.max(longest.deleteMs, expires ? deleteMs : Number.POSITIVE_INFINITY);
+    }
+  return longest;
+}
+
+function isUnchecked({ switches }: NamingState, service: Service, metadata: TextMap): boolean {
+  const says = (given: TextMap | undefined): boolean => given?.enableClientBeat === "true";
+  return says(metadata) || says(service.metadata?.metadata) || !switches.healthCheckEnabled;
+}
+
 export function changeHealth(
   turn: Turn,
   service: Service,
@@ -167,8 +196,7 @@ export function checkBeat(turn: Turn, publication: Publication): void {
   if (now < state.holdExpiryUntil) return lookAt(turn, publication, state.holdExpiryUntil);
   const metadata = metadataOf(service, entry);
   const { timeoutMs, deleteMs } = heartbeatOf(metadata);
-  const unchecked = metadata.enableClientBeat === "true" || service.metadata?.metadata.enableClientBeat === "true";
-  if (unchecked || !state.switches.healthCheckEnabled) return lookAt(turn, publication, now + UNCHECKED_MS);
+  if (isUnchecked(state, service, metadata)) return lookAt(turn, publication, now + UNCHECKED_MS);
   if (!isOwn(state, client)) return checkSilence(turn, publication);
   const silentMs = now - publication.beatAt;
   const detail = `no heartbeat for ${(silentMs / 1000).toFixed(1)} s`;

@@ -1,4 +1,4 @@
-export { heardAt } from "./beats.ts";
+export { heardAt, patienceOf } from "./beats.ts";
 export * from "./causes.ts";
 export { NAMING_COMMANDS } from "./command-shape.ts";
 export type * from "./commands.ts";

@@ -10,7 +10,7 @@ import {
   ownBeat,
   ownerIn,
 } from "@nacre/core/membership";
-import { contentsOf, heardAt, isLeft, isSuperseded } from "@nacre/core/naming";
+import { contentsOf, heardAt, isLeft, isSuperseded, patienceOf } from "@nacre/core/naming";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../connections/connections.ts";
 import type { Naming } from "../naming/naming.ts";
@@ -231,6 +231,7 @@ export class Cluster {
         contentsOf: (id, services) => contentsOf(naming.state, id, services),
         heardAt: (id) => heardAt(naming.state, id),
         isLeft: (id) => isLeft(naming.state, id),
+        patienceOf: (id) => patienceOf(naming.state, id),
         isSuperseded: (id) => isSuperseded(naming.state, id),
         perform: (effect) => this.#clients.tellNaming(effect),
       },

@@ -33,6 +33,7 @@ test("gives naming a huge client in several turns, and does what follows after t
       contentsOf: silent,
       heardAt: silent,
       isLeft: () => false,
+      patienceOf: () => undefined,
       isSuperseded: () => false,
       perform: (effect) => {
         assert.equal(effect.type, "apply");

@@ -34,6 +34,7 @@ export interface DistroNaming {
   readonly contentsOf: ContentsOf;
   heardAt(clientId: ClientId): number | undefined;
   isLeft(clientId: ClientId): boolean;
+  patienceOf(clientId: ClientId): { readonly timeoutMs: number; readonly deleteMs: number } | undefined;
   isSuperseded(clientId: ClientId): boolean;
   /** @returns what is left to do of it, when that is much: nothing else is performed before it is done. */
   perform(effect: NamingEffect): Iterator<unknown> | undefined;

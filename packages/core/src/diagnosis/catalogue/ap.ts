@@ -22,6 +22,8 @@ const LOAD_STILL_MS = seconds(5);
 const REPAIR_DIGESTS = 2;
 const BEHIND_CLIENTS = 1000;
 const TAKEN_NONE_MS = seconds(4);
+/** Removals of lost clients may be late by this: their owner may be back, and there may be many. */
+const LATE_MS = seconds(10);
 
 /** Findings about copies of what clients publish, and about what has none. */
 export const AP_ROWS = {
@@ -128,7 +130,7 @@ export const AP_ROWS = {
     area: "ap",
     title: "Clients lost the member that they were at",
     means:
-      "Their instances stay in lists for 15 s, are then unhealthy unless they answer a probe, and are gone after 45 s. Removals are held back meanwhile, so that lists do not shrink because of a restart.",
+      "Their instances stay in lists for 15 s, are then unhealthy unless they answer a probe, and are gone after 45 s; HTTP clients that agreed on heartbeats further apart are waited for longer. Removals are held back meanwhile, so that lists do not shrink because of a restart.",
     why: "A member was started anew without having been stopped first, or was forgotten.",
     fix: "Nothing: clients come back by themselves. Stop members with TERM rather than KILL, so that they hand their clients over first.",
     afterMs: seconds(5),
@@ -142,7 +144,11 @@ export const AP_ROWS = {
         if (view.memory.planned.has(lifeKey(owner, incarnation)) && unhealthy === 0) return [];
         const since = view.now - lostForMs;
         const member = namedBy(view, owner);
-        const sentence = `${count(clients, "client")} that ${clients === 1 ? "was" : "were"} at ${member.address} lost it at ${clockText(since)} (${probing} being probed, ${answering} answering, ${unhealthy} unhealthy); what does not come back is removed at ${clockText(since + expiryMs)}: nothing is to be done.`;
+        const rest =
+          lostForMs < expiryMs + LATE_MS
+            ? `what does not come back is removed at ${clockText(since + expiryMs)}`
+            : "what agreed on heartbeats that are further apart is waited for";
+        const sentence = `${count(clients, "client")} that ${clients === 1 ? "was" : "were"} at ${member.address} lost it at ${clockText(since)} (${probing} being probed, ${answering} answering, ${unhealthy} unhealthy); ${rest}: nothing is to be done.`;
         return [{ key: lifeKey(owner, incarnation), since, members: [member], sentence }];
       });
     },
