@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CONTENTS, head, newMember, removal, sync, version } from "./distro.fixture.ts";
 import type { Cursor, Message } from "./messages.ts";
+import { nextAt } from "./step.ts";
 
 const FIRST: Cursor = { bucket: 0, after: "" };
 const LATER: Cursor = { bucket: 9, after: "x" };
@@ -107,6 +108,21 @@ describe("a member that starts", () => {
     a.peer(0, "b", "unknown", 0);
     assert.deepEqual(a.at(1, { type: "membersKnown" }), ["not ready: b is not seen yet"]);
     assert.deepEqual(a.peer(3_000, "b", "down", 0), ["ready: cold"]);
+  });
+
+  test("waits 3 s for a member that only says that it starts", () => {
+    const a = starting("c");
+    a.peer(0, "b", "unknown");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "c", loaded);
+    a.tell(3, "c", chunk(FIRST, "x", undefined));
+    const happened = a.ticks(3, 60_000).find(([, what]) => what?.startsWith("ready"));
+    assert.deepEqual(happened?.slice(0, 2), [3_001, "ready: loaded"]);
+  });
+
+  test("does nothing by itself before it knows who there is", () => {
+    const a = starting("b");
+    assert.deepEqual(nextAt(a.state), 30_000);
   });
 
   test("fetches chunk after chunk, then compares with the others", () => {

@@ -1,9 +1,10 @@
+import type { Millis } from "../lib/units.ts";
 import { sendBuckets, sendDigest } from "./digests.ts";
 import { hear, hearChange } from "./merge.ts";
 import type { Cursor, Loaded } from "./messages.ts";
 import type { Change, ClientId, Head } from "./model.ts";
 import { begin } from "./reviews.ts";
-import { headOf, type Load, type Peer, reachable, send, type Turn } from "./state.ts";
+import { type DistroState, headOf, type Load, type Peer, reachable, send, type Turn } from "./state.ts";
 import { BUCKETS } from "./wide-map.ts";
 
 const FIRST: Cursor = { bucket: 0, after: "" };
@@ -46,13 +47,13 @@ export function advanceLoad(turn: Turn): void {
   // Who refused it may only be starting again: that nobody is in reach does not say that nobody stands.
   if (load.wasRefused && present.length === 0) return say(turn, load, "those that refused it are not in reach");
   if (peers.length === 0) return finish(turn, "alone", "nobody else was found");
-  const undecided = peers.some(({ state: peerState }) => peerState === "unknown");
+  const undecided = peers.some((peer) => isUndecided(turn, peer));
   const source = chooseSource(turn, load, present);
   const wasCold = load.cold;
   load.cold = source === undefined && load.cursor !== undefined && !undecided && present.every(isCold);
   // Who was compared may have loaded meanwhile; and nothing is expected any more of who has not.
   if (wasCold && !load.cold) askAnew(turn, present);
-  ask(turn, present);
+  ask(turn, peers);
   if (source !== undefined) request(turn, load, source);
   if (load.cold) {
     // All of them have just started, and each has only what its own clients published: a list that is shown has to
@@ -76,21 +77,29 @@ function isCold({ loadStage }: Peer): boolean {
 }
 
 /** When the load has something to do by itself. */
-export function loadAt(load: Load, peers: Iterable<Peer>, loadMaxMs: number): number {
-  let at = load.startedAt + loadMaxMs;
+export function loadAt({ load, refused, membersKnown, peers, options }: DistroState): Millis {
+  if (load === undefined || refused !== undefined) return Number.POSITIVE_INFINITY;
+  let at = load.startedAt + options.loadMaxMs;
+  if (!membersKnown) return at;
   if (load.source !== undefined && load.cursor !== undefined) at = Math.min(at, load.retryAt);
-  for (const peer of peers)
-    if (reachable(peer) && peer.loadStage !== "compared" && peer.loadStage !== "offered")
+  for (const peer of peers.values())
+    if (peer.state !== "down" && peer.loadStage !== "compared" && peer.loadStage !== "offered")
       at = Math.min(at, peer.loadAskAt);
   return at;
 }
 
-function ask(turn: Turn, present: readonly Peer[]): void {
-  for (const peer of present) {
+/** Who cannot be asked yet is looked at again as often. */
+function ask(turn: Turn, peers: readonly Peer[]): void {
+  for (const peer of peers) {
     if ((peer.loadStage !== "unasked" && peer.loadStage !== "notLoaded") || peer.loadAskAt > turn.now) continue;
     peer.loadAskAt = turn.now + turn.state.options.loadRetryMs;
-    send(turn, peer.id, { type: "loadAsk" });
+    if (reachable(peer)) send(turn, peer.id, { type: "loadAsk" });
   }
+}
+
+/** Membership cannot say yet whether it is there. One that says for longer that it starts has nothing that is shown. */
+function isUndecided({ state, now }: Turn, { state: peerState, stateAt }: Peer): boolean {
+  return peerState === "unknown" && now - stateAt < state.options.unlinkedMaxMs;
 }
 
 function askAnew({ now }: Turn, present: readonly Peer[]): void {

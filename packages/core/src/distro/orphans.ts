@@ -28,7 +28,7 @@ function endOf({ self, startedAt, peers }: DistroState, { owner, incarnation }: 
   if (owner === self) return startedAt;
   const peer = peers.get(owner);
   if (peer === undefined || incarnation > peer.incarnation) return undefined;
-  return incarnation < peer.incarnation ? peer.bornAt : peer.downAt;
+  return incarnation < peer.incarnation ? peer.bornAt : peer.stateAt;
 }
 
 export function mayRemoveLost({ isolated, keepUntil }: DistroState, now: Millis): boolean {

@@ -32,7 +32,7 @@ export interface DistroOptions {
   readonly tombstonesMax: number;
   readonly loadMaxMs: Millis;
   readonly loadRetryMs: Millis;
-  /** A load does not wait any longer for a peer to which no link stands, as for one that is dead. */
+  /** A load does not wait any longer for a peer to which no link stands, or of which nobody can say more, as for one that is dead. */
   readonly unlinkedMaxMs: Millis;
   /** Clients that one step looks at because of something that concerns all: more follow in the next steps. */
   readonly stepItemsMax: number;
@@ -91,9 +91,9 @@ export interface Peer {
   readonly id: MemberId;
   state: PeerState;
   incarnation: number;
-  /** Since when this member knows of its present life, and when it was down last. */
+  /** Since when it is in this state, and since when this member knows of its present life. */
+  stateAt: Millis;
   bornAt: Millis;
-  downAt: Millis;
   /** Without contents: what is sent is what is held when it is sent. */
   readonly pending: ChangedClients<Base>;
   readonly inFlight: Map<number, Batch>;
@@ -236,8 +236,8 @@ export function newPeer(id: MemberId, now: Millis): Peer {
     id,
     state: "unknown",
     incarnation: 0,
+    stateAt: now,
     bornAt: now,
-    downAt: now,
     pending: new ChangedClients(PART_SERVICES_MAX),
     inFlight: new Map(),
     credit: 0,

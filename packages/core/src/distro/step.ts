@@ -50,9 +50,7 @@ export function nextAt(state: DistroState): Millis {
     if (peer.credit > 0) for (const { retryAt } of peer.inFlight.values()) at = Math.min(at, retryAt);
     if (state.readyHow !== undefined && reachable(peer)) at = Math.min(at, peer.digestAt);
   }
-  if (state.load !== undefined && state.refused === undefined)
-    at = Math.min(at, loadAt(state.load, state.peers.values(), state.options.loadMaxMs));
-  return at;
+  return Math.min(at, loadAt(state));
 }
 
 function happen(turn: Turn, event: Event): void {
@@ -89,7 +87,7 @@ function happen(turn: Turn, event: Event): void {
     case "peerRemoved": {
       const peer = state.peers.get(event.id);
       if (peer === undefined) return;
-      if (peer.state !== "down") peer.downAt = now;
+      if (peer.state !== "down") peer.stateAt = now;
       peer.state = "down";
       ownerChanged(turn, event.id);
       state.peers.delete(event.id);
@@ -197,7 +195,7 @@ function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void 
   peer.incarnation = Math.max(peer.incarnation, event.incarnation);
   const reborn = before.incarnation !== 0 && before.incarnation !== peer.incarnation;
   if (reborn) peer.bornAt = now;
-  if (peer.state === "down" && before.state !== "down") peer.downAt = now;
+  if (peer.state !== before.state) peer.stateAt = now;
   if (peer.state === "down" || reborn) {
     stopSending(peer);
     peer.loadStage = "unasked";
