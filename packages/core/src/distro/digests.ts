@@ -53,6 +53,14 @@ export function compareDigest(turn: Turn, peer: Peer, theirs: readonly OwnerDige
   return unequal;
 }
 
+/** What it holds now nobody knows. */
+export function forgetDifference(peer: Peer): void {
+  peer.differsSince = undefined;
+  peer.difference = "";
+  peer.differenceSince = undefined;
+  peer.differences.clear();
+}
+
 /** Shows the hashes of an owner's buckets, so that the peer lists those that are unequal. */
 export function sendBuckets(turn: Turn, peer: Peer, owner: MemberId, from = 0): void {
   const hashes = turn.state.table.owned(owner)?.hashes ?? new Uint32Array(BUCKETS);

@@ -491,6 +491,17 @@ describe("a difference between two members", () => {
     assert.deepEqual(a.tell(520, "b", { type: "fetch", ids: ["x"] }), ["sync x a/1/1 to b"]);
   });
 
+  test("is forgotten when the other one goes: when it is back, it is compared anew before anything is said of it", () => {
+    const a = newMember().ready("b");
+    a.tell(500, "b", { type: "digest", loaded: true, owners: [{ owner: "b", count: 1, hash: 1 }] });
+    a.peer(1_000, "b", "down");
+    a.peer(600_000, "b", "up");
+    const [b] = distroFacts(a.state, 601_000).peers;
+    assert.deepEqual([b?.differsForMs, b?.sameDifferenceForMs, b?.differences], [undefined, undefined, []]);
+    a.tell(601_000, "b", { type: "digest", loaded: true, owners: [{ owner: "b", count: 1, hash: 1 }] });
+    assert.equal(distroFacts(a.state, 602_000).peers[0]?.sameDifferenceForMs, 1_000);
+  });
+
   test("is sent without being asked for when the other one lists less", () => {
     const a = newMember().ready("b");
     a.changed(0, "x", 1);

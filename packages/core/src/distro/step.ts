@@ -1,5 +1,13 @@
 import type { Millis } from "../lib/units.ts";
-import { compareDigest, compareListing, list, sendBuckets, sendDigest, tickDigests } from "./digests.ts";
+import {
+  compareDigest,
+  compareListing,
+  forgetDifference,
+  list,
+  sendBuckets,
+  sendDigest,
+  tickDigests,
+} from "./digests.ts";
 import type { Effect, Event, PeerState } from "./events.ts";
 import {
   advanceLoad,
@@ -198,6 +206,7 @@ function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void 
   if (peer.state !== before.state) peer.stateAt = now;
   if (peer.state === "down" || reborn) {
     stopSending(peer);
+    forgetDifference(peer);
     peer.loadStage = "unasked";
     peer.loadAskAt = now;
     peer.listing.clear();
