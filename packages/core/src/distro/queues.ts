@@ -3,6 +3,11 @@ import type { Base, ClientId, Entry, Head, Outline } from "./model.ts";
 import { headOf, isOwnLive, type Peer, reachable, send, type Turn } from "./state.ts";
 
 const GAP_MS_PER_ITEM = 5;
+/** A batch goes again after so many times as long as an acknowledgement takes: it may be one of several that wait there. */
+const PATIENCE_FACTOR = 2;
+/** What is lost must not keep what digests find from being sent for long: few batches are on their way at once. */
+const ACK_MS_MAX = 1_000;
+const OVERDUE_MAX = 64;
 
 /** A client is to be told to every peer. */
 export function announce(turn: Turn, id: ClientId, except?: string): void {
@@ -75,7 +80,8 @@ function sendBatch(turn: Turn, peer: Peer): void {
   }
   if (ids.length === 0) return;
   const seq = ++state.seq;
-  peer.inFlight.set(seq, { ids, retryAt: now + Math.max(options.retryMs, peer.backoffMs) });
+  const retryAt = now + Math.max(options.retryMs, patience(peer), peer.backoffMs);
+  peer.inFlight.set(seq, { ids, sentAt: now, retryAt });
   peer.credit--;
   peer.lastBatchAt = now;
   peer.lastBatchItems = ids.length;
@@ -97,27 +103,54 @@ function retry(turn: Turn, peer: Peer): void {
     if (batch.retryAt > turn.now) continue;
     overdue = true;
     peer.inFlight.delete(seq);
+    peer.overdue.set(seq, batch.sentAt);
+    const [oldest] = peer.overdue.keys();
+    if (oldest !== undefined && peer.overdue.size > OVERDUE_MAX) peer.overdue.delete(oldest);
     for (const id of batch.ids) enqueue(turn, peer, id);
   }
   if (overdue) peer.backoffMs = Math.min(options.retryMaxMs, Math.max(options.retryMs, peer.backoffMs) * 2);
 }
 
-export function acknowledged(peer: Peer, seq: number): void {
+/**
+ * What came too late counts for nothing, as its ids are on their way again, but for how long it took: with that much time
+ * the next one comes in time.
+ */
+export function acknowledged({ now }: Turn, peer: Peer, seq: number): void {
+  const sentAt = peer.inFlight.get(seq)?.sentAt ?? peer.overdue.get(seq);
+  if (sentAt === undefined) return;
   peer.inFlight.delete(seq);
+  peer.overdue.delete(seq);
+  const ackMs = Math.min(ACK_MS_MAX, now - sentAt);
+  peer.ackMs = Math.max(ackMs, (peer.ackMs + ackMs) / 2);
+  for (const [other, batch] of peer.inFlight) {
+    const retryAt = batch.sentAt + patience(peer);
+    if (retryAt > batch.retryAt) peer.inFlight.set(other, { ...batch, retryAt });
+  }
+}
+
+function patience({ ackMs }: Peer): number {
+  return PATIENCE_FACTOR * ackMs;
 }
 
 /** It is heard again: nothing has to wait for the end of a pause between tries. */
 export function heard(turn: Turn, peer: Peer): void {
   if (peer.backoffMs === 0) return;
   peer.backoffMs = 0;
-  for (const [seq, batch] of peer.inFlight) {
-    if (batch.retryAt <= turn.now + turn.state.options.retryMs) continue;
-    peer.inFlight.set(seq, { ids: batch.ids, retryAt: turn.now + turn.state.options.retryMs });
-  }
+  const soon = turn.now + Math.max(turn.state.options.retryMs, patience(peer));
+  for (const [seq, batch] of peer.inFlight)
+    if (batch.retryAt > soon) peer.inFlight.set(seq, { ...batch, retryAt: soon });
+}
+
+/** Another link stands: what was on its way over the one before is lost, or its acknowledgement is. */
+export function sendAnew(turn: Turn, peer: Peer): void {
+  peer.ackMs = 0;
+  for (const [seq, batch] of peer.inFlight) peer.inFlight.set(seq, { ...batch, retryAt: turn.now });
 }
 
 export function stopSending(peer: Peer): void {
   peer.pending.clear();
   peer.inFlight.clear();
+  peer.overdue.clear();
+  peer.ackMs = 0;
   peer.backoffMs = 0;
 }

@@ -81,6 +81,7 @@ export interface NamingFacts {
 /** A batch on its way. */
 export interface Batch {
   readonly ids: readonly ClientId[];
+  readonly sentAt: Millis;
   readonly retryAt: Millis;
 }
 
@@ -97,6 +98,10 @@ export interface Peer {
   /** Without contents: what is sent is what is held when it is sent. */
   readonly pending: ChangedClients<Base>;
   readonly inFlight: Map<number, Batch>;
+  /** When batches left that were not acknowledged in time and went again: the newest few, which may still be. */
+  readonly overdue: Map<number, Millis>;
+  /** How long it takes for an acknowledgement, about the longest lately. */
+  ackMs: Millis;
   credit: number;
   /** Since when no link to it stands, so that nothing can be asked of it; undefined while one does. */
   unlinkedAt: Millis | undefined;
@@ -240,6 +245,8 @@ export function newPeer(id: MemberId, now: Millis): Peer {
     bornAt: now,
     pending: new ChangedClients(PART_SERVICES_MAX),
     inFlight: new Map(),
+    overdue: new Map(),
+    ackMs: 0,
     credit: 0,
     unlinkedAt: now,
     reachedAt: now,

@@ -5,6 +5,8 @@ import { distroFacts, stateHash } from "./facts.ts";
 import type { Message } from "./messages.ts";
 import { headOf } from "./state.ts";
 
+const CHANGED = { type: "changed", clientId: "x", kind: "connection" } as const;
+
 describe("a change of an own client", () => {
   test("goes to each peer at once after quiet, and only once however often it is fed", () => {
     const a = newMember().ready("b", "c");
@@ -34,6 +36,38 @@ describe("a change of an own client", () => {
     const { seq } = { seq: a.state.seq };
     a.tell(20_000, "b", { type: "ack", seq });
     assert.deepEqual(a.ticks(20_001, 60_000), []);
+  });
+
+  test("is not told again and again to a peer that takes long to acknowledge", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b");
+    const acks: { readonly at: number; readonly seq: number }[] = [];
+    let sent = 0;
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      while ((acks[0]?.at ?? Infinity) <= ms) a.tell(ms, "b", { type: "ack", seq: acks.shift()?.seq ?? 0 });
+      const effects = a.effects(ms, { type: "tick" });
+      if (ms % 5_000 === 0) effects.push(...a.effects(ms, { ...CHANGED, counter: ms + 1, contentHash: ms + 1 }));
+      for (const effect of effects) {
+        if (effect.type !== "send" || effect.message.type !== "sync") continue;
+        sent++;
+        acks.push({ at: ms + 700, seq: effect.message.seq });
+      }
+    }
+    assert.equal(
+      sent,
+      4,
+      "two changes, of which the first was tried twice again before anybody knew how long it takes",
+    );
+    assert.deepEqual(distroFacts(a.state, 10_000).peers[0]?.inFlight, 0);
+  });
+
+  test("goes again at once over the next link, however long the peer took for what came before", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b");
+    a.changed(0, "x", 1);
+    a.tell(150, "b", { type: "ack", seq: a.state.seq });
+    a.changed(1_000, "x", 2);
+    assert.deepEqual(a.ticks(1_001, 1_400), [[1_300, "sync x a/1/2 to b"]], "twice as long as it took");
+    a.at(1_350, { type: "credit", peer: "b", batches: undefined });
+    assert.deepEqual(a.at(1_400, { type: "credit", peer: "b", batches: 9 }), ["digest to b", "sync x a/1/2 to b"]);
   });
 
   test("waits as an id while the link takes nothing, and in the end as a difference for the digests", () => {

@@ -24,7 +24,17 @@ import { entryOf, hear, hearChange } from "./merge.ts";
 import type { Message } from "./messages.ts";
 import type { Head } from "./model.ts";
 import { answered, bury, giveUp, isSuperseded, ownerChanged, settle, tickOrphans } from "./orphans.ts";
-import { acknowledged, announce, announcePart, enqueue, flush, flushAt, heard, stopSending } from "./queues.ts";
+import {
+  acknowledged,
+  announce,
+  announcePart,
+  enqueue,
+  flush,
+  flushAt,
+  heard,
+  sendAnew,
+  stopSending,
+} from "./queues.ts";
 import { advance, begin } from "./reviews.ts";
 import {
   type DistroState,
@@ -116,6 +126,7 @@ function happen(turn: Turn, event: Event): void {
       if (event.batches === undefined) peer.unlinkedAt ??= now;
       else if (peer.unlinkedAt !== undefined) {
         peer.unlinkedAt = undefined;
+        sendAnew(turn, peer);
         reached(turn, peer);
       }
       return;
@@ -259,7 +270,7 @@ function received(turn: Turn, peer: Peer, message: Message): void {
       return fetchedForLoad(turn, peer, message.removals);
     }
     case "ack":
-      return acknowledged(peer, message.seq);
+      return acknowledged(turn, peer, message.seq);
     case "digest":
       if (!isExpected(state, peer, message.loaded)) return;
       return differences(turn, peer, compareDigest(turn, peer, message.owners));
