@@ -39,6 +39,7 @@ describe("a write that a member forwards", () => {
   test("is made while it is waited for, and not at all later: whoever waited has made it then", () => {
     const made: unknown[] = [];
     const naming = {
+      isStopped: false,
       state: { options: { checkParams: true } } as Naming["state"],
       submit: (event: unknown) => {
         made.push(event);
@@ -52,12 +53,15 @@ describe("a write that a member forwards", () => {
       message: "the write came 1 ms after its time was over",
     });
     assert.deepEqual(made, [beat]);
+    const stopped = { failure: "peerUnreachable", message: "this member stops" };
+    assert.throws(() => forwarded({ ...naming, isStopped: true }, { ...beat, until: 5_000 }, 5_000), stopped);
+    assert.deepEqual(made, [beat], "nobody would hear of it");
   });
 
   test("says of a deregistration that nothing of it is held here", () => {
     const withdraw: AddressEvent = { type: "withdrawAddress", service, caller, ip: "10.0.0.1", port: 80 };
     const state = newNaming({}, 1, 0, "b");
-    const naming = { state, submit: (event: Event) => void step(state, event, 0) };
+    const naming = { isStopped: false, state, submit: (event: Event) => void step(state, event, 0) };
     assert.deepEqual(forwarded(naming, { ...withdraw, until: 0 }, 0), { isUnknown: true });
     naming.submit(publish);
     assert.deepEqual(forwarded(naming, { ...withdraw, until: 0 }, 0), {});

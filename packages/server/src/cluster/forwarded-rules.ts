@@ -38,15 +38,17 @@ export function refuseForwarded(
  *
  * @param beat  how far the beats of this member have come.
  * @throws RegistryError as `refuseForwarded`; `peerUnreachable` when nobody waits for it any more: this member stood
- * still, or the network did, and whoever forwarded it has made it meanwhile.
+ * still, or the network did, and whoever forwarded it has made it meanwhile. Or when this member stops, and nobody would
+ * hear of it.
  */
 export function forwarded(
-  naming: Pick<Naming, "state" | "submit">,
+  naming: Pick<Naming, "state" | "submit" | "isStopped">,
   { until, ...event }: ForwardedWrite,
   beat: number,
 ): Forwarded {
   if (beat > until)
     throw new RegistryError("peerUnreachable", `the write came ${Math.ceil(beat - until)} ms after its time was over`);
+  if (naming.isStopped) throw new RegistryError("peerUnreachable", "this member stops");
   refuseForwarded(event, naming.state.options);
   const isUnknown = event.type === "withdrawAddress" && !isHeld(naming.state, event);
   const answer = naming.submit(event);

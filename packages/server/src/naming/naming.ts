@@ -191,6 +191,11 @@ export class Naming {
     this.#leaving = true;
   }
 
+  /** What changes now is told to no other member. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Nothing is pushed or judged from here on; calls that are still on their way are answered. */
   stop(): void {
     this.#stopped = true;
