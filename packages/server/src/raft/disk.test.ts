@@ -16,6 +16,7 @@ class Subject {
   state: HardState = { term: 1, vote: undefined, trust: "logLost" };
   gate: Promise<void> | undefined;
   failure: Error | undefined;
+  voteFailure: Error | undefined;
   readonly #tail = new Tail(1);
   readonly disk: Disk;
   #number = 0;
@@ -40,6 +41,7 @@ class Subject {
       },
       async write(state: HardState) {
         await subject.gate;
+        if (subject.voteFailure !== undefined) throw subject.voteFailure;
         subject.done.push(`term ${state.term} ${state.trust}`);
         subject.state = state;
       },
@@ -122,6 +124,23 @@ describe("what the core wants on disk", () => {
     subject.failure = undefined;
     subject.write({}, 1);
     assert.equal((await subject.idle()).at(-1), "persisted 3");
+  });
+
+  test("goes on when nothing but the trust could not be written, which nobody waits for", async () => {
+    const subject = new Subject();
+    const gate = Promise.withResolvers<void>();
+    subject.gate = gate.promise;
+    subject.voteFailure = new RegistryError("dataAccess", "the vote cannot be written");
+    subject.disk.trusts("whole");
+    await undefined;
+    await undefined;
+    // Comes while the trust is being written, so that it does not go with it.
+    subject.write({}, 2);
+    gate.resolve();
+    assert.deepEqual(await subject.idle(), ["failed 1"], "whoever waits for the entries hears that they are not there");
+    subject.voteFailure = undefined;
+    subject.write({}, 1);
+    assert.deepEqual((await subject.idle()).slice(0, 1), ["term 1 whole"], "the trust goes with the next write");
   });
 
   test("never takes a term back, although trust is written again while a newer one is on its way", async () => {

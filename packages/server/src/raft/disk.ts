@@ -77,10 +77,11 @@ export class Disk {
       try {
         await this.#perform(group);
       } catch (thrown) {
+        // Nobody waits for the trust, which goes with the next write. Those behind it are waited for: they are tried.
+        if (group.number === 0) continue;
         this.#queue.length = 0;
         const isFailing = this.#storage.log.refusing !== undefined || this.#storage.log.full !== undefined;
-        if (group.number > 0)
-          this.#events.failed(group.number, RegistryError.from(thrown), group.snapshot !== undefined && !isFailing);
+        this.#events.failed(group.number, RegistryError.from(thrown), group.snapshot !== undefined && !isFailing);
         continue;
       }
       if (group.last > 0) this.#events.persisted(group.last);
