@@ -77,9 +77,10 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
       return change(state, event.token, event.order, now, out);
     case "snapshotTaken": {
       const { index, bytes } = event;
+      // One that was received meanwhile may have taken the place of it, and of its entries.
+      if (index <= state.snapshot.index) return;
       const [term, at] = [state.log.termOf(index), state.log.configurationAt(index)];
       assert(term !== undefined && at !== undefined && index <= state.told, "a snapshot is of what is committed");
-      if (index <= state.snapshot.index) return;
       state.snapshot = { index, term, configuration: at.configuration, bytes };
       state.before = beforeOf(state);
       return;

@@ -101,6 +101,25 @@ describe("a member that lacks more than the log goes back", () => {
     assert.ok(chunks.length > 0 && Math.min(...chunks) > 1500, `what was sent of it: ${chunks}`);
   });
 
+  test("takes it while a snapshot of its own comes to its end", async (t) => {
+    const { group, away } = await left(t);
+    const { faults, log } = away;
+    const gate = Promise.withResolvers<void>();
+    Object.assign(faults, { where: "/snapshots/", syncGate: gate.promise });
+    const own = log.takeSnapshot().catch(() => {});
+    const { appliedIndex } = log;
+    group.isolate(away.id, false);
+    // The group's time stands still for the syncs that are held.
+    await group.until(() => log.status().commitIndex > appliedIndex, "that the other one has come");
+    faults.syncGate = undefined;
+    gate.resolve();
+    await own;
+    const isThere = () => away.machine.registers.get("key-199") !== undefined;
+    await group.until(() => isThere() || log.status().stopped !== undefined, "that it has caught up");
+    assert.equal(log.status().stopped, undefined);
+    await group.settled();
+  });
+
   test("answers that a write was done but not what it gave, when the state came instead of its entry", async (t) => {
     const group = await TestGroup.ready(t, IDS, SMALL);
     const away = group.follower;

@@ -1,4 +1,4 @@
-import { type Event, type Index, keepFrom, needsSnapshot, type Raft, snapshotsInUse } from "@nacre/core/raft";
+import { type Event, keepFrom, needsSnapshot, type Raft, snapshotsInUse } from "@nacre/core/raft";
 import type { Clock } from "../clock.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
@@ -18,7 +18,6 @@ export class OwnSnapshots {
   readonly #directory: string;
   readonly #feed: (event: Event) => void;
   readonly #logger: StorageLogger;
-  #noticed: Index;
   #notBefore = -Infinity;
 
   /** @param directory  in which the snapshots lie. */
@@ -36,7 +35,6 @@ export class OwnSnapshots {
     this.#clock = clock;
     this.#storage = storage;
     this.#feed = feed;
-    this.#noticed = storage.snapshots.index;
     storage.snapshots.retention = {
       keepFrom: () => keepFrom(core, clock.now()),
       inUse: () => snapshotsInUse(core),
@@ -66,8 +64,8 @@ export class OwnSnapshots {
   notice(): void {
     const { snapshots, log } = this.#storage;
     const { newest } = snapshots;
-    if (newest !== undefined && newest.index > this.#noticed) {
-      this.#noticed = newest.index;
+    // Where a received one is on its way into its place, the core's log begins behind this one already.
+    if (newest !== undefined && newest.index > this.#core.snapshot.index) {
       this.at = this.#clock.wall();
       this.#feed({ type: "snapshotTaken", index: newest.index, bytes: newest.bytes });
     }
@@ -78,6 +76,5 @@ export class OwnSnapshots {
   /** The newest came from another member, as the core ordered. */
   installed(): void {
     this.at = this.#clock.wall();
-    this.#noticed = this.#storage.snapshots.index;
   }
 }
