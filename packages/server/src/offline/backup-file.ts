@@ -1,6 +1,7 @@
 import { RegistryError } from "@nacre/protocol";
 import { crc32 } from "../storage/crc32.ts";
 import type { Files } from "../storage/files.ts";
+import { readFoot, WRONG_CHECKSUM } from "../storage/snapshot-copy.ts";
 import { Tally } from "./tally.ts";
 
 /**
@@ -47,15 +48,30 @@ export interface SnapshotFile {
   readonly bytes: number;
 }
 
-/** Reads a snapshot once, in chunks, to say what it holds. */
+/**
+ * Reads a snapshot once, in chunks, to say what it holds.
+ *
+ * @throws RegistryError `dataAccess` for one that is damaged: sums of what it holds now would say that it is whole.
+ */
 export async function describeBackup(files: Files, snapshot: SnapshotFile, origin: BackupOrigin): Promise<BackupHead> {
   const { path, index, term, bytes } = snapshot;
   const tally = new Tally();
   const sums = new BlockSums(blockBytesFor(bytes));
+  const foot = await readFoot(files, { path, offset: 0, bytes });
+  let checksum = 0;
+  let position = 0;
   for await (const chunk of files.chunks(path)) {
     tally.push(chunk);
     sums.push(chunk);
+    checksum = crc32(chunk.subarray(0, Math.max(0, (foot?.at ?? 0) - position)), checksum);
+    position += chunk.length;
   }
+  if (position !== bytes || checksum !== foot?.checksum)
+    throw new RegistryError(
+      "dataAccess",
+      `${path}, of which the backup was to be made, is damaged (${WRONG_CHECKSUM}): make it at another member, or at this ` +
+        "one after another change of durable data, with which it takes another snapshot",
+    );
   const blocks = { bytes: sums.blockBytes, sums: sums.end() };
   return { format: BACKUP_FORMAT, ...origin, index, term, bytes, ...tally.end(), blocks };
 }

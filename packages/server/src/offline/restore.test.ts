@@ -11,6 +11,7 @@ import { readVote } from "../storage/vote-file.ts";
 import { backupBytes, describeBackup, verifyBackup } from "./backup-file.ts";
 import { finishOfflineOrder, ORDER_FILE } from "./order.ts";
 import { planRestore, restore } from "./restore.ts";
+import { Tally } from "./tally.ts";
 
 const FILE = "backups/nightly.backup";
 const DATA = "data";
@@ -123,6 +124,47 @@ describe("a backup", () => {
   });
 });
 
+describe("a snapshot that is damaged", () => {
+  /** The file of the snapshot, with a bit of a row turned. */
+  async function damaged(files: Files): Promise<Buffer> {
+    const path = snapshotPath("made", 12);
+    const bytes = await files.read(path);
+    const at = bytes.indexOf("10.1.0.1");
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await replaceFile(files, "made", "0000000000000012.snapshot", bytes);
+    return bytes;
+  }
+
+  test("is made no backup, whose sums would fit", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const { length } = await damaged(files);
+    const path = snapshotPath("made", 12);
+    await assert.rejects(describeBackup(files, { path, index: 12, term: 3, bytes: length }, ORIGIN), {
+      failure: "dataAccess",
+      message: /0012\.snapshot, of which the backup was to be made, is damaged \(its checksum is wrong\)/,
+    });
+  });
+
+  test("is not restored from a backup that takes it for whole", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    const { sum: _, ...head } = JSON.parse(String(await files.read(FILE)).split("\n", 1)[0] ?? "");
+    const bytes = await damaged(files);
+    const tally = new Tally();
+    tally.push(bytes);
+    const fits = { ...head, ...tally.end(), blocks: { ...head.blocks, sums: [crc32(bytes)] } };
+    const line = Buffer.from(`${JSON.stringify({ ...fits, sum: crc32(JSON.stringify(fits)) })}\n`);
+    await replaceFile(files, "backups", "nightly.backup", Buffer.concat([line, bytes]));
+    const plan = await planRestore(files, FILE, DATA);
+    await assert.rejects(restore(files, plan), {
+      failure: "invalidParameter",
+      message: /nightly\.backup cannot be used as a backup: in its snapshot, its checksum is wrong/,
+    });
+    assert.deepEqual(await files.list(DATA), []);
+  });
+});
+
 describe("a backup of a later version", () => {
   /** With a checksum that fits. */
   const lined = (head: object): string => `${JSON.stringify({ ...head, sum: crc32(JSON.stringify(head)) })}\n`;
@@ -154,10 +196,11 @@ describe("a backup of a later version", () => {
     const path = snapshotPath("made", 12);
     const made = await files.read(path);
     const { sum: _, ...head } = JSON.parse(made.toString("utf8", 0, made.indexOf(10)));
-    const later = Buffer.concat([
-      Buffer.from(lined({ ...head, format: "nacre-snapshot-4" })),
-      made.subarray(made.indexOf(10) + 1),
-    ]);
+    const begin = Buffer.from(lined({ ...head, format: "nacre-snapshot-4" }));
+    const footAt = made.lastIndexOf(10, made.length - 2) + 1;
+    const rows = made.subarray(made.indexOf(10) + 1, footAt);
+    const foot = { ...JSON.parse(made.toString("utf8", footAt)), checksum: crc32(Buffer.concat([begin, rows])) };
+    const later = Buffer.concat([begin, rows, Buffer.from(`${JSON.stringify(foot)}\n`)]);
     await replaceFile(files, "made", "0000000000000012.snapshot", later);
     const described = await describeBackup(files, { path, index: 12, term: 3, bytes: later.length }, ORIGIN);
     await replaceFile(files, "backups", "nightly.backup", await bytesOf(backupBytes(files, described, path)));

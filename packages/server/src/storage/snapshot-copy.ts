@@ -14,9 +14,18 @@ export interface SnapshotPlace {
 const FOOT_BYTES_MAX = 256;
 const CHUNK_BYTES = 256 * 1024;
 
+/** What the last line of a snapshot says of the bytes before it. */
+export interface SnapshotFoot {
+  /** Offset of the line, within the snapshot. */
+  readonly at: number;
+  readonly rows: number;
+  readonly checksum: number;
+}
+
+export const WRONG_CHECKSUM = "its checksum is wrong";
+
 /**
- * Copies a snapshot with another head: the same rows, byte by byte, and a foot that fits. Synced when it resolves, but
- * not checked: `checkSnapshot` says whether what came out is whole.
+ * Copies a snapshot with another head: the same rows, byte by byte, and a foot that fits. Synced when it resolves.
  *
  * @returns what is wrong with the snapshot, as a clause; undefined for nothing.
  */
@@ -32,10 +41,8 @@ export async function copySnapshot(
   const head = start.toString("utf8", 0, Math.max(0, headEnd - 1));
   const mark = readHead(head);
   if (mark === undefined) return headFault(head);
-  const footAt = await findFoot(files, from);
-  const foot = await files.readRange(path, offset + footAt, bytes - footAt);
-  const rows = rowsIn(foot.toString());
-  if (rows === undefined || footAt < headEnd) return "its last line is damaged";
+  const foot = await readFoot(files, from);
+  if (foot === undefined || foot.at < headEnd) return "its last line is damaged";
 
   const file = await files.create(to);
   try {
@@ -47,9 +54,15 @@ export async function copySnapshot(
       position += piece.length;
     };
     await write(Buffer.from(`${headLine(change(mark))}\n`));
-    for (let at = headEnd; at < footAt; at += CHUNK_BYTES)
-      await write(await files.readRange(path, offset + at, Math.min(CHUNK_BYTES, footAt - at)));
-    await write(Buffer.from(`${JSON.stringify({ rows, checksum })}\n`));
+    let found = crc32(start.subarray(0, headEnd));
+    for (let at = headEnd; at < foot.at; at += CHUNK_BYTES) {
+      const piece = await files.readRange(path, offset + at, Math.min(CHUNK_BYTES, foot.at - at));
+      found = crc32(piece, found);
+      await write(piece);
+    }
+    // Else what is damaged would have a checksum that fits.
+    if (found !== foot.checksum) return WRONG_CHECKSUM;
+    await write(Buffer.from(`${JSON.stringify({ rows: foot.rows, checksum })}\n`));
     await file.sync();
   } finally {
     await file.close();
@@ -57,17 +70,16 @@ export async function copySnapshot(
   return undefined;
 }
 
-/** Offset of the last line, within the snapshot. */
-async function findFoot(files: Files, { path, offset, bytes }: SnapshotPlace): Promise<number> {
+/** Undefined for one whose last line is damaged. */
+export async function readFoot(files: Files, place: SnapshotPlace): Promise<SnapshotFoot | undefined> {
+  const { path, offset, bytes } = place;
   const length = Math.min(bytes, FOOT_BYTES_MAX);
   const end = await files.readRange(path, offset + bytes - length, length);
-  return bytes - length + end.lastIndexOf(10, end.length - 2) + 1;
-}
-
-function rowsIn(foot: string): number | undefined {
+  const begin = end.lastIndexOf(10, end.length - 2) + 1;
   try {
-    const { rows } = JSON.parse(foot) as { rows?: unknown };
-    return Number.isSafeInteger(rows) ? (rows as number) : undefined;
+    const { rows, checksum } = JSON.parse(end.toString("utf8", begin)) as { rows?: unknown; checksum?: unknown };
+    if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(checksum)) return undefined;
+    return { at: bytes - length + begin, rows: rows as number, checksum: checksum as number };
   } catch {
     return undefined;
   }
