@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Member, sent } from "./member.fixture.ts";
 import type { Chunk } from "./messages.ts";
 import { NOBODY } from "./model.ts";
 import { newRaft, type Raft } from "./state.ts";
@@ -67,5 +68,41 @@ describe("a snapshot of which an earlier life has left a part", () => {
     step(other, { ...there, offset: 60 }, 0);
     step(other, { type: "chunksLost" }, 0);
     assert.deepEqual(took(other, chunk(0, 30)), ["writes 0+30", "has 30"]);
+  });
+});
+
+describe("a snapshot that cannot be read for a peer", () => {
+  /** A leader that sends `b` the snapshot of 3, in four parts. */
+  function leader(): Member {
+    const member = new Member({ terms: [1, 1, 1], isFounded: true, options: { chunkBytes: 100 } });
+    member.do({ type: "snapshotTaken", index: 3, bytes: 400 });
+    member.do({ type: "logCut", first: 4 });
+    member.lead();
+    const rejected = { type: "rejected", term: 2, prevIndex: 3, hintIndex: 0, hintTerm: 0, trust: "whole" } as const;
+    assert.equal(sent(member.hear("b", rejected), "chunk").length, 4);
+    return member;
+  }
+
+  test("is tried again in a while, and not at once for each part that is lost", () => {
+    const member = leader();
+    for (let part = 0; part < 4; part++)
+      assert.deepEqual(sent(member.do({ type: "snapshotLost", index: 3 }), "chunk"), []);
+    member.now += member.core.options.retryMs;
+    assert.deepEqual(
+      sent(member.do({ type: "tick" }), "chunk").map(({ offset }) => offset),
+      [0, 100, 200, 300],
+    );
+  });
+
+  test("gives way to a newer one at once", () => {
+    const member = leader();
+    member.acknowledge("c", 4);
+    member.do({ type: "applied", index: 4 });
+    member.do({ type: "snapshotTaken", index: 4, bytes: 100 });
+    const effects = member.do({ type: "snapshotLost", index: 3 });
+    assert.deepEqual(
+      sent(effects, "chunk").map(({ index, offset }) => [index, offset]),
+      [[4, 0]],
+    );
   });
 });

@@ -39,9 +39,17 @@ export function takeChunkAnswer(peer: Peer, message: Of<"chunkAnswer">, now: Mil
   }
 }
 
-export function snapshotLost(state: Raft, index: Index): void {
-  for (const peer of state.leading?.peers.values() ?? [])
-    if (peer.transfer?.index === index) probe(peer, peer.match + 1);
+/** A newer one goes at once. This one is tried again in a while: at once, it would be read for as long as that fails. */
+export function snapshotLost(state: Raft, index: Index, now: Millis): void {
+  for (const peer of state.leading?.peers.values() ?? []) {
+    const { transfer } = peer;
+    if (transfer?.index !== index) continue;
+    if (state.snapshot.index > index) probe(peer, peer.match + 1);
+    else {
+      transfer.sent = transfer.total;
+      peer.sentAt = now;
+    }
+  }
 }
 
 export function takeChunk(state: Raft, from: MemberId, chunk: Chunk, out: Out): void {

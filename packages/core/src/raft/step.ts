@@ -86,7 +86,7 @@ function take(state: Raft, event: Event, now: Millis, out: Out): void {
       return;
     }
     case "snapshotLost":
-      return snapshotLost(state, event.index);
+      return snapshotLost(state, event.index, now);
     case "chunksThere": {
       const { index, term, total, offset } = event;
       state.chunksThere = { index, term, total, offset };

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { put } from "@nacre/testkit/log-suite";
 import { Random } from "@nacre/testkit/random";
 import Database from "better-sqlite3";
+import { nodeFiles } from "../storage/files.ts";
 import { TestGroup, type TestMember } from "./group.fixture.ts";
 
 const IDS = ["a", "b", "c"];
@@ -99,6 +100,25 @@ describe("a member that lacks more than the log goes back", () => {
     await group.until(() => again.machine.registers.get("key-199") !== undefined, "that it has caught up");
     await group.settled();
     assert.ok(chunks.length > 0 && Math.min(...chunks) > 1500, `what was sent of it: ${chunks}`);
+  });
+
+  test("takes the next one when that of the leader cannot be read", async (t) => {
+    const { group, away, leader } = await left(t);
+    const folder = join(group.directory, leader.id, "snapshots");
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    let reads = 0;
+    const { readRange } = nodeFiles;
+    t.mock.method(nodeFiles, "readRange", (path: string, position: number, bytes: number) => {
+      if (path.startsWith(folder)) reads++;
+      return readRange(path, position, bytes);
+    });
+    group.isolate(away.id, false);
+    const lostAt = group.clock.now();
+    await group.until(() => group.clock.now() > lostAt + 2_000, "time");
+    assert.ok(reads > 0 && reads < 100, `it was tried ${reads} times`);
+    await group.during(leader.log.propose(put("next", "1")));
+    await group.until(() => away.machine.registers.get("next") === "1", "that it has caught up");
+    await group.settled();
   });
 
   test("takes it while a snapshot of its own comes to its end", async (t) => {

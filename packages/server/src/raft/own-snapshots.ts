@@ -1,4 +1,4 @@
-import { type Event, keepFrom, needsSnapshot, type Raft, snapshotsInUse } from "@nacre/core/raft";
+import { type Event, type Index, keepFrom, needsSnapshot, type Raft, snapshotsInUse } from "@nacre/core/raft";
 import type { Clock } from "../clock.ts";
 import type { StorageLogger } from "../storage/logger.ts";
 import { snapshotPath } from "../storage/snapshot.ts";
@@ -19,6 +19,8 @@ export class OwnSnapshots {
   readonly #feed: (event: Event) => void;
   readonly #logger: StorageLogger;
   #notBefore = -Infinity;
+  /** One that could not be read for a peer. */
+  #lost: Index | undefined;
 
   /** @param directory  in which the snapshots lie. */
   constructor(
@@ -48,9 +50,17 @@ export class OwnSnapshots {
     return { path: snapshotPath(this.#directory, index), index, term, bytes };
   }
 
-  /** Takes one if another member needs what the newest does not hold. */
+  /** One cannot be read for a peer, which needs another one as soon as that would be newer. */
+  lost(index: Index): void {
+    this.#lost = index;
+    this.#feed({ type: "snapshotLost", index });
+  }
+
+  /** Takes one if another member needs what the newest does not hold, or cannot be given. */
   takeIfNeeded(): void {
-    if (!needsSnapshot(this.#core) || this.#clock.now() < this.#notBefore) return;
+    const { snapshot, applied } = this.#core;
+    const isLost = this.#lost === snapshot.index && applied > snapshot.index;
+    if ((!isLost && !needsSnapshot(this.#core)) || this.#clock.now() < this.#notBefore) return;
     this.#notBefore = Infinity;
     const again = (): void => {
       this.#notBefore = this.#clock.now() + PAUSE_MS;
