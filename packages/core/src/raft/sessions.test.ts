@@ -10,6 +10,7 @@ import {
   openSession,
   type Sessions,
   sessionRows,
+  takeBack,
   wasApplied,
 } from "./sessions.ts";
 
@@ -88,6 +89,14 @@ describe("the table of sessions (8, dissertation 6.3)", () => {
     const known = [1, 2, 3].map((number) => wasApplied(sessions, stamp(number)));
     assert.deepEqual(known, [undefined, true, false]);
     assert.equal(wasApplied(sessions, stamp(2, 1, 2)), undefined);
+  });
+
+  test("takes a number again that was not applied after all", () => {
+    const sessions = opened();
+    assert.equal(admit(sessions, stamp(1), 0), "apply");
+    takeBack(sessions, stamp(1));
+    assert.equal(wasApplied(sessions, stamp(1)), false);
+    assert.equal(admit(sessions, stamp(1), 0), "apply");
   });
 
   test("goes into rows and comes back from them, and decides the same", () => {

@@ -94,6 +94,12 @@ export function admit({ newest, bounds }: Sessions, { member, life, number, low 
   return "apply";
 }
 
+/** What was to be applied was not, and comes again: applying it broke the machine. */
+export function takeBack({ newest }: Sessions, { member, life, number }: Stamp): void {
+  const session = newest.get(member);
+  if (session?.life === life) session.applied.delete(number);
+}
+
 function settle(session: Session, low: number): void {
   const { applied } = session;
   if (low - session.low > applied.size) {

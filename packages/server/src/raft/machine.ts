@@ -11,6 +11,7 @@ import {
   type SessionRow,
   type Sessions,
   type Stamp,
+  takeBack,
 } from "@nacre/core/raft";
 import { crc32 } from "../storage/crc32.ts";
 import {
@@ -209,7 +210,13 @@ function settle<C, R>(
     case "write": {
       const { stamp } = carried;
       const admission = state.admit(stamp, time);
-      return { type: "write", stamp, admission, applied: admission === "apply" ? run(carried.command) : undefined };
+      try {
+        return { type: "write", stamp, admission, applied: admission === "apply" ? run(carried.command) : undefined };
+      } catch (thrown) {
+        // The table is saved with the entries before this one, which a start is to apply.
+        state.takeBack(stamp);
+        throw thrown;
+      }
     }
     case "unusable": {
       const { stamp, error } = carried;
@@ -272,6 +279,10 @@ class ReplicatedState {
   admit(stamp: Stamp, time: number): Admission {
     this.#changed.add(stamp.member);
     return admit(this.sessions, stamp, time);
+  }
+
+  takeBack(stamp: Stamp): void {
+    takeBack(this.sessions, stamp);
   }
 
   hash({ rows, configs = [], ...outcome }: Applied<unknown>): void {

@@ -91,3 +91,34 @@ describe("an entry of a kind that a later version has", () => {
     assert.equal(upgraded.machine.entries[0]?.index, index, "nothing of it had been done");
   });
 });
+
+/** Fails on one entry: a bug, or a machine without memory. */
+class Breaks extends RegisterMachine {
+  override apply(entry: LogEntry<RegisterCommand>): Applied<RegisterResult> {
+    if (entry.command.type === "put" && entry.command.key === "breaks") throw new Error("it cannot be applied");
+    return super.apply(entry);
+  }
+}
+
+describe("an entry on which the machine breaks", () => {
+  test("is applied by a start that can, although those before it were saved together with it", async (t) => {
+    const group = await TestGroup.make(t, ["a"]);
+    const { log } = await group.open("a", {}, new Breaks());
+    await group.settled();
+    const outcomes = await group.during(
+      Promise.allSettled(["before", "breaks", "behind"].map((key) => log.propose(put(key, "1")))),
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["fulfilled", "rejected", "rejected"],
+    );
+    await group.stop("a");
+    const again = await group.open("a");
+    await group.during(again.log.readIndex());
+    const { registers } = again.machine;
+    assert.deepEqual(
+      ["before", "breaks", "behind"].map((key) => registers.get(key)),
+      ["1", "1", "1"],
+    );
+  });
+});
