@@ -3,6 +3,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { put } from "@nacre/testkit/log-suite";
+import { nodeFiles } from "../storage/files.ts";
 import { TestGroup } from "./group.fixture.ts";
 
 const IDS = ["a", "b", "c"];
@@ -65,5 +66,33 @@ describe("a member whose files are damaged", () => {
     await group.until(() => log.status().trust === "whole", "that it has everything again");
     await group.until(() => log.status().configuration.voters.length === 2, "that it is a voter again");
     await group.settled();
+  });
+});
+
+describe("a log that cannot be read", () => {
+  test("for a while, as when no file can be opened, holds applying up for as long as that", async (t) => {
+    const group = await TestGroup.ready(t, ["a"]);
+    await group.during(group.get("a").log.propose(put("key", "1")));
+    await group.stop("a");
+    let reads = 0;
+    let isFailing = false;
+    const files = {
+      ...group.files,
+      async readRange(path: string, position: number, bytes: number) {
+        if (!isFailing || !path.endsWith(".log")) return nodeFiles.readRange(path, position, bytes);
+        reads++;
+        throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
+      },
+    };
+    // All of the state is made anew of the log, once a leader says that it counts.
+    await rm(join(group.directory, "a", "store.db"));
+    const { log, machine } = await group.open("a", { files });
+    isFailing = true;
+    await group.until(() => reads > 2, "that it is tried again");
+    assert.equal(log.status().stopped, undefined);
+    assert.equal(machine.registers.get("key"), undefined);
+    isFailing = false;
+    await group.during(log.propose(put("next", "1")));
+    assert.equal(machine.registers.get("key"), "1");
   });
 });

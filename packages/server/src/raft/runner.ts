@@ -106,6 +106,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       storage,
       tail: this.#tail,
       clock,
+      logger: this.#logger,
       answer: (settled) => this.#proposer.settled(settled),
       applied: (index) => this.#onApplied(index),
       stopped: (thrown) => this.#onMachineStopped(thrown),
