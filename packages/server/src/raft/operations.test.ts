@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -100,6 +100,27 @@ describe("a member that lacks more than the log goes back", () => {
     await group.until(() => again.machine.registers.get("key-199") !== undefined, "that it has caught up");
     await group.settled();
     assert.ok(chunks.length > 0 && Math.min(...chunks) > 1500, `what was sent of it: ${chunks}`);
+  });
+
+  test("starts from its store, and takes another one, when that which it took is damaged afterwards", async (t) => {
+    const { group, away, leader } = await left(t);
+    group.isolate(away.id, false);
+    await group.until(() => away.machine.registers.get("key-199") === "199", "that it has caught up");
+    await group.settled();
+    await group.stop(away.id);
+    const folder = join(group.directory, away.id, "snapshots");
+    for (const name of readdirSync(folder)) {
+      const bytes = readFileSync(join(folder, name));
+      bytes[10] = (bytes[10] ?? 0) ^ 1;
+      writeFileSync(join(folder, name), bytes);
+    }
+    const again = await group.open(away.id, SMALL);
+    const { snapshotIndex, appliedIndex } = again.log.status();
+    assert.equal(snapshotIndex, appliedIndex);
+    assert.equal(again.machine.registers.get("key-199"), "199");
+    await group.during(leader.log.propose(put("next", "1")));
+    await group.settled();
+    assert.equal(again.machine.registers.get("next"), "1");
   });
 
   test("takes the next one when that of the leader cannot be read", async (t) => {

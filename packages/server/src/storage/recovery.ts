@@ -19,6 +19,7 @@ import {
   setAsideSnapshot,
   snapshotPath,
   unfinishedInstall,
+  writeSnapshot,
 } from "./snapshot.ts";
 import { EMPTY, inspectStore, type Mark, openStore, removeStore, type Store } from "./store.ts";
 import { refuseLaterVersions } from "./versions.ts";
@@ -103,7 +104,10 @@ export async function recover<C, R>(options: RecoveryOptions<C, R>): Promise<Rec
     await load(machine, store);
     const replayed = options.replays ? await replay(log, machine, store) : 0;
     logger.info({ appliedIndex: store.mark.index, replayed, trusted }, "opened the log");
-    const snapshot = await newestSnapshot(files, folders, logger);
+    const newest = await newestSnapshot(files, folders, logger);
+    // The state of a store that is trusted needs none, but what stands before the log does (L8).
+    const isEnough = (newest?.index ?? 0) >= log.firstIndex - 1;
+    const snapshot = isEnough ? newest : await takeSnapshot(files, folders, store);
     return { log, store, vote, scan, snapshot };
   } catch (thrown) {
     store?.close();
@@ -159,6 +163,18 @@ async function newestSnapshot(
     await setAsideSnapshot(files, folders.snapshots, index);
   }
   return undefined;
+}
+
+async function takeSnapshot(files: Files, folders: Folders, store: Store): Promise<SnapshotInfo> {
+  const view = store.view();
+  try {
+    const bytes = (await writeSnapshot(files, folders.snapshots, view, () => false)) ?? 0;
+    return { ...view.mark, bytes };
+  } catch (thrown) {
+    throw diskFailure(`a snapshot cannot be written to ${folders.snapshots}`, thrown);
+  } finally {
+    view.close();
+  }
 }
 
 /** The store, a clean stop and a snapshot each witness how far the log had come: an earlier end means lost records. */
