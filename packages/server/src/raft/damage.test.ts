@@ -96,3 +96,53 @@ describe("a log that cannot be read", () => {
     assert.equal(machine.registers.get("key"), "1");
   });
 });
+
+describe("a cut of the log that failed half way", () => {
+  test("stops the member: what it says of its log would be of entries that may be gone", async (t) => {
+    const group = await TestGroup.make(t, IDS);
+    const limits = { segmentBytes: 300 };
+    let fails = false;
+    const files = {
+      ...group.files,
+      async remove(path: string) {
+        if (fails && path.endsWith(".log")) throw Object.assign(new Error("the disk is broken"), { code: "EIO" });
+        await nodeFiles.remove(path);
+      },
+    };
+    for (const id of IDS) await group.open(id, { limits, files });
+    await group.settled();
+    const cut = group.leader;
+    assert.ok(cut !== undefined);
+    // What it has alone, in several segments, gives way to what the others agree on.
+    group.isolate(cut.id);
+    const unknown: Promise<unknown>[] = [];
+    for (let n = 0; n < 4; n++) {
+      const { logBytes } = cut.log.status();
+      unknown.push(cut.log.propose(put(`alone-${n}`, "x".repeat(400))).catch(() => {}));
+      await group.until(() => cut.log.status().logBytes > logBytes, "that it is on its disk");
+    }
+    await group.until(() => group.leader !== undefined && group.leader.id !== cut.id, "another leader");
+    const leader = group.leader;
+    await group.during(leader?.log.propose(put("key", "1")) ?? assert.fail());
+    await group.during(Promise.all(unknown));
+    fails = true;
+    group.isolate(cut.id, false);
+    await group.until(() => cut.log.status().stopped !== undefined, "that it stopped");
+    assert.match(
+      cut.log.status().stopped ?? "",
+      /a part of it could not be removed \(EIO\): check its disk and restart/,
+    );
+    let said = 0;
+    group.loses = (from) => {
+      if (from === cut.id) said++;
+      return false;
+    };
+    await group.during(leader?.log.propose(put("key", "2")) ?? assert.fail());
+    assert.equal(said, 0);
+    fails = false;
+    await group.stop(cut.id);
+    await group.open(cut.id, { limits });
+    await group.settled();
+    assert.equal(group.get(cut.id).machine.registers.get("key"), "2");
+  });
+});

@@ -51,6 +51,7 @@ class Subject {
       {
         persisted: (number) => void this.done.push(`persisted ${number}`),
         failed: (number) => void this.done.push(`failed ${number}`),
+        broken: () => void this.done.push("broken"),
         install: async () => void this.done.push("install"),
       },
       { ...PROPOSAL_LIMITS, ...limits },

@@ -12,6 +12,8 @@ export interface DiskEvents {
    * @param isOfSnapshot  it was the snapshot that was not good, and not the disk.
    */
   failed(number: number, error: RegistryError, isOfSnapshot: boolean): void;
+  /** A cut failed half way: nobody knows what of the log is on the disk. */
+  broken(error: RegistryError): void;
   /** Puts the snapshot that came in the place of everything. @throws RegistryError */
   install(snapshot: Snapshot): Promise<void>;
 }
@@ -74,14 +76,19 @@ export class Disk {
     await undefined;
     while (this.#queue.length > 0) {
       const group = this.#take();
+      const { refusing } = this.#storage.log;
       try {
         await this.#perform(group);
       } catch (thrown) {
         // Nobody waits for the trust, which goes with the next write. Those behind it are waited for: they are tried.
         if (group.number === 0) continue;
         this.#queue.length = 0;
-        const isFailing = this.#storage.log.refusing !== undefined || this.#storage.log.full !== undefined;
-        this.#events.failed(group.number, RegistryError.from(thrown), group.snapshot !== undefined && !isFailing);
+        const error = RegistryError.from(thrown);
+        const { log } = this.#storage;
+        const isHalfWay = group.cutFrom !== undefined && refusing === undefined && log.refusing !== undefined;
+        const isFailing = log.refusing !== undefined || log.full !== undefined;
+        if (isHalfWay) this.#events.broken(error);
+        else this.#events.failed(group.number, error, group.snapshot !== undefined && !isFailing);
         continue;
       }
       if (group.last > 0) this.#events.persisted(group.last);

@@ -31,6 +31,8 @@ import { Tail } from "./tail.ts";
 import { Wire } from "./wire.ts";
 import { Writes } from "./writes.ts";
 
+const BROKEN =
+  "the log stopped, because an invariant of the group's agreement is broken: report this as a bug and restart";
 /** How long a stop waits for what was proposed, and then for another leader. */
 const CLOSE_MS = 3_000;
 
@@ -88,7 +90,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
         this.#snapshots.takeIfNeeded();
         this.#snapshots.notice();
       },
-      broken: (thrown) => this.#stop(thrown),
+      broken: (thrown) => this.#stop(thrown, BROKEN),
     });
     this.#tail = new Tail(storage.log.lastIndex + 1);
     this.#outbox = new Outbox({
@@ -128,6 +130,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       directory: options.directory,
       limits,
       feed: (event) => this.#feed(event),
+      broken: (error) => this.#stop(error, `the log stopped, because ${error.message}`),
       install: (snapshot) => this.#install(snapshot),
     });
     const group: Group = {
@@ -380,10 +383,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#feed({ type: "machineStopped" });
   }
 
-  /** An invariant of the core is broken: it is fed nothing more. */
-  #stop(thrown: unknown): void {
-    this.#stopped =
-      "the log stopped, because an invariant of the group's agreement is broken: report this as a bug and restart";
+  /** An invariant of the core, or what it rests on, is broken: it is fed nothing more. @param sentence  why. */
+  #stop(thrown: unknown, sentence: string): void {
+    this.#feeder.end();
+    this.#stopped = sentence;
     this.#logger.warn({ err: thrown }, this.#stopped);
     const later = new RegistryError("dataAccess", this.#stopped);
     const now = new RegistryError("outcomeUnknown", this.#stopped, { cause: thrown });

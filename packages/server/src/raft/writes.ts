@@ -35,6 +35,8 @@ export interface WritesParts {
   readonly directory: string;
   readonly limits: BatchLimits;
   feed(event: Event): void;
+  /** What of the log is on the disk is not known any more. */
+  broken(error: RegistryError): void;
   /** Puts the snapshot that came in the place of everything. @throws RegistryError */
   install(snapshot: Snapshot): Promise<void>;
 }
@@ -57,6 +59,7 @@ export class Writes {
       {
         persisted: (number) => this.#onPersisted(number),
         failed: (number, error, isOfSnapshot) => this.#onFailed(number, error, isOfSnapshot),
+        broken: (error) => parts.broken(error),
         install: (snapshot) => parts.install(snapshot),
       },
       parts.limits,
