@@ -223,6 +223,25 @@ describe("an order", () => {
     });
   });
 
+  test("is not called done by a leader of before, to which the state came instead of what became of it", async (t) => {
+    const group = await TestGroup.ready(t, IDS, { ...SMALL, proposals: { deadlineMs: 60_000 } });
+    const before = leaderOf(group);
+    group.isolate(before.id);
+    const order = before.log.order({ type: "addLearner", id: "x" });
+    const outcome = order.then(
+      () => "done",
+      ({ failure }: { failure: string }) => failure,
+    );
+    await group.until(() => group.leader !== undefined && group.leader !== before, "another leader");
+    const leader = leaderOf(group);
+    await write(group, leader, 200);
+    await group.until(() => leader.log.status().firstIndex > before.log.status().lastIndex + 1, "that the log was cut");
+    group.isolate(before.id, false);
+    assert.equal(await group.during(outcome), "outcomeUnknown");
+    await group.settled();
+    assert.deepEqual(before.log.status().configuration.learners, []);
+  });
+
   test("hands the leadership over", async (t) => {
     const group = await TestGroup.ready(t, IDS);
     const { id, log } = group.follower;

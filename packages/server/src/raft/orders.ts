@@ -103,6 +103,14 @@ export class Orders {
     }
   }
 
+  /** A snapshot took the places of these, and of what would have told what came of them. */
+  overtaken(tokens: readonly Token[]): void {
+    const late =
+      "it is not known whether the order was carried out, because this member was brought up to date by a snapshot " +
+      "meanwhile: look at the group's status";
+    for (const token of tokens) this.#fail(token, new RegistryError("outcomeUnknown", late));
+  }
+
   committed(index: Index): void {
     for (const [token, waiting] of this.#waiting)
       if (waiting.index !== undefined && waiting.index <= index) this.#end(token, () => waiting.resolve());

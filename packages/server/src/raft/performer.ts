@@ -92,7 +92,8 @@ export class Performer<C, R> {
         this.#parts.proposer.notTaken(effect.tokens, "lost");
         return this.#parts.orders.notTaken(effect.tokens, "lost");
       case "overtaken":
-        return this.#parts.proposer.overtaken(effect.tokens);
+        this.#parts.proposer.overtaken(effect.tokens);
+        return this.#parts.orders.overtaken(effect.tokens);
       case "commit":
         return this.#parts.applying.upTo(effect.index);
       case "readReady":
