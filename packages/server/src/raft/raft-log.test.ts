@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { logSuite, put, RegisterMachine } from "@nacre/testkit/log-suite";
 import { openDurableLog } from "../storage/durable-log.ts";
+import { turn } from "../storage/turn.ts";
+import { FrameReader } from "./frames.ts";
 import { TestGroup } from "./group.fixture.ts";
 
 const IDS = ["a", "b", "c"];
@@ -141,6 +143,47 @@ describe("a read index", () => {
       await group.during(log.readIndex());
       assert.equal(machine.registers.get("key"), `${n}`);
     }
+  });
+});
+
+describe("what another member answers late", () => {
+  test("to an earlier life is no answer to this one, which asked after more had been acknowledged", async (t) => {
+    const group = await TestGroup.ready(t, IDS);
+    const leader = group.leader;
+    const { id } = group.follower;
+    assert.ok(leader !== undefined);
+    const late: Uint8Array[] = [];
+    const isIndex = (frame: Uint8Array): boolean => {
+      const heard = new FrameReader().push(frame);
+      return heard?.type === "index";
+    };
+    group.loses = (from, to, frame) => {
+      const isHeld = from === leader.id && to === id && isIndex(frame);
+      if (isHeld) late.push(frame);
+      return isHeld;
+    };
+    // The first thing that each of the two lives asks for.
+    await group.kill(id);
+    const first = await group.open(id);
+    const unanswered = first.log.readIndex().catch(() => {});
+    await group.until(() => late.length > 0, "an answer");
+    await group.kill(id);
+    await unanswered;
+    const again = await group.open(id);
+    group.loses = (_, to) => to === id;
+    await group.until(() => group.leader !== undefined, "a leader");
+    await group.during(leader.log.propose(put("key", "acknowledged")));
+    let isAnswered = false;
+    const read = again.log.readIndex().then(() => {
+      isAnswered = true;
+    });
+    await turn();
+    for (const frame of late) assert.equal(again.log.received(leader.id, frame), undefined);
+    await turn();
+    assert.equal(isAnswered, false);
+    group.loses = () => false;
+    await group.during(read);
+    assert.equal(again.machine.registers.get("key"), "acknowledged");
   });
 });
 

@@ -60,7 +60,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
   readonly #outcomes = new Outcomes();
   readonly #inbound: Inbound<C, R>;
   readonly #performer: Performer<C, R>;
-  #tokens = 0;
+  #tokens: number;
   #stopped: string | undefined;
   #isClosed = false;
   #closed: Promise<void> | undefined;
@@ -80,6 +80,8 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#storage = storage;
     this.#machine = machine;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+    // Other ones than in a life before, to which somebody may still answer: a read would be told an index from before it began.
+    this.#tokens = seed * 2 ** 15;
     this.#core = newRaft(startOf(storage, self, seed, founder), clock.now(), options.raft);
     this.#feeder = new Feeder({
       core: this.#core,
