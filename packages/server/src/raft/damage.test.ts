@@ -146,3 +146,42 @@ describe("a cut of the log that failed half way", () => {
     assert.equal(group.get(cut.id).machine.registers.get("key"), "2");
   });
 });
+
+describe("a vote whose sync failed", () => {
+  test("is told as the reason for which its member takes no writes until a restart", async (t) => {
+    const group = await TestGroup.make(t, IDS);
+    let syncs = 0;
+    let broken: string | undefined;
+    const files = {
+      ...group.files,
+      async open(path: string) {
+        const file = await group.files.open(path);
+        if (!path.endsWith("vote")) return file;
+        const sync = async () => {
+          if (broken === undefined || !path.includes(broken)) return file.sync();
+          syncs++;
+          throw Object.assign(new Error("the disk is broken"), { code: "EIO" });
+        };
+        return { ...file, sync };
+      },
+    };
+    for (const id of IDS) await group.open(id, { files });
+    await group.settled();
+    const { id, log } = group.follower;
+    broken = join(group.directory, id);
+    const next = IDS.find((one) => one !== id && one !== group.leader?.id);
+    await group.during(group.leader?.log.order({ type: "transfer", id: next }) ?? assert.fail());
+    await group.until(() => syncs > 0, "a vote");
+    const failedAt = group.clock.now();
+    await group.until(() => group.clock.now() > failedAt + 3_000, "time");
+    assert.match(log.status().refusing ?? "", /the vote in .* takes no writes.*check its disk and restart/);
+    await assert.rejects(group.during(log.propose(put("key", "1"))), {
+      failure: "dataAccess",
+      message: /the vote in /,
+    });
+    broken = undefined;
+    await group.kill(id);
+    await group.open(id);
+    await group.settled();
+  });
+});

@@ -153,7 +153,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
       options: proposals,
     });
     this.#proposer.refusing = () =>
-      storage.log.refusing ?? storage.log.full ?? (this.#renewal.isUnderWay ? RENEWING : undefined);
+      storage.log.refusing ??
+      storage.vote.refusing ??
+      storage.log.full ??
+      (this.#renewal.isUnderWay ? RENEWING : undefined);
     this.#proposer.waitsForStore = () => (storage.applier.isBehind ? storage.storeFailing : undefined);
     this.#proposer.diskFailure = () => this.#proposer.refusing() ?? this.#writes.failure;
     this.#reads = new Reads(group, storage.applier.appliedIndex, proposals, (token) =>

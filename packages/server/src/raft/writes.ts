@@ -134,7 +134,7 @@ export class Writes {
     feed({ type: "persistFailed", number });
     const { voters } = core.configuration;
     const isAlone = voters.length === 1 && voters[0] === self;
-    if (storage.log.refusing !== undefined) return;
+    if (storage.log.refusing !== undefined || storage.vote.refusing !== undefined) return;
     // Alone, every proposal is a try of its own.
     if (isOfSnapshot || isAlone) feed({ type: "diskTakes" });
     this.#probeLater();

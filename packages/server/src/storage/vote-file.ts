@@ -75,6 +75,11 @@ export class VoteFile {
     return this.#state;
   }
 
+  /** Why nothing is written until a restart, as a sentence. */
+  get refusing(): string | undefined {
+    return this.#refusing;
+  }
+
   /**
    * On the disk when this resolves.
    * @throws RegistryError `dataAccess`: the state before it counts, or nothing is written until a restart.
