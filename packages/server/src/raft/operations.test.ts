@@ -142,6 +142,21 @@ describe("a member that lacks more than the log goes back", () => {
     await group.settled();
   });
 
+  test("takes another one when that of the leader is damaged on its disk", async (t) => {
+    const { group, away, leader } = await left(t);
+    const folder = join(group.directory, leader.id, "snapshots");
+    for (const name of readdirSync(folder)) {
+      const bytes = readFileSync(join(folder, name));
+      const middle = bytes.length >> 1;
+      bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+      writeFileSync(join(folder, name), bytes);
+    }
+    group.isolate(away.id, false);
+    await group.until(() => away.machine.registers.get("key-199") !== undefined, "that it has caught up");
+    await group.settled();
+    assert.deepEqual([...away.machine.registers].sort(), [...leader.machine.registers].sort());
+  });
+
   test("takes it while a snapshot of its own comes to its end", async (t) => {
     const { group, away } = await left(t);
     const { faults, log } = away;

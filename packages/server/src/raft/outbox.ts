@@ -15,11 +15,15 @@ export interface OutboxParts {
   readonly logger: StorageLogger;
   send(to: MemberId, packet: Packet): void;
   snapshotLost(index: Index): void;
+  /** A peer asks for all of it once more. */
+  snapshotDoubted(index: Index): void;
 }
 
 interface Lane {
   readonly queue: Message[];
   isReading: boolean;
+  /** Whose last part was sent last. */
+  ended: Index | undefined;
 }
 
 /**
@@ -39,7 +43,7 @@ export class Outbox {
     if (message.type !== "append" && message.type !== "chunk") return this.#send(to, message, [], NOTHING);
     let lane = this.#lanes.get(to);
     if (lane === undefined) {
-      lane = { queue: [], isReading: false };
+      lane = { queue: [], isReading: false, ended: undefined };
       this.#lanes.set(to, lane);
     }
     lane.queue.push(message);
@@ -62,7 +66,7 @@ export class Outbox {
       if (message.type === "append" && this.#sendFromTail(to, message)) continue;
       lane.isReading = true;
       const reading =
-        message.type === "chunk" ? this.#readChunk(to, message) : this.#readEntries(lane, to, message as Append);
+        message.type === "chunk" ? this.#readChunk(lane, to, message) : this.#readEntries(lane, to, message as Append);
       reading.then(() => {
         lane.isReading = false;
         if (this.#isCurrent(to, lane)) this.#pump(to, lane);
@@ -112,9 +116,11 @@ export class Outbox {
     }
   }
 
-  async #readChunk(to: MemberId, message: Extract<Message, { readonly type: "chunk" }>): Promise<void> {
-    const { storage, logger, snapshotLost } = this.#parts;
-    const { index, offset, bytes } = message;
+  async #readChunk(lane: Lane, to: MemberId, message: Extract<Message, { readonly type: "chunk" }>): Promise<void> {
+    const { storage, logger, snapshotLost, snapshotDoubted } = this.#parts;
+    const { index, offset, bytes, total } = message;
+    if (offset === 0 && lane.ended === index) snapshotDoubted(index);
+    lane.ended = offset + bytes === total ? index : undefined;
     try {
       const chunk = await storage.snapshots.read(index, offset, bytes);
       if (chunk.length !== bytes) throw new Error(`snapshot ${index} is shorter than it was`);

@@ -7,6 +7,8 @@ import type { TakenSnapshot } from "./port.ts";
 
 /** Between two snapshots that another member needs. */
 const PAUSE_MS = 1_000;
+/** Between two looks at all of a snapshot. */
+const CHECK_PAUSE_MS = 10_000;
 
 /** Storage takes snapshots by itself, and lets the log go behind them: the core hears of it here. */
 export class OwnSnapshots {
@@ -21,6 +23,7 @@ export class OwnSnapshots {
   #notBefore = -Infinity;
   /** One that could not be read for a peer. */
   #lost: Index | undefined;
+  #checkNotBefore = -Infinity;
 
   /** @param directory  in which the snapshots lie. */
   constructor(
@@ -54,6 +57,27 @@ export class OwnSnapshots {
   lost(index: Index): void {
     this.#lost = index;
     this.#feed({ type: "snapshotLost", index });
+  }
+
+  /** A peer was sent all of one and asks for it anew: it may have been damaged since it was written. */
+  doubted(index: Index): void {
+    if (this.#clock.now() < this.#checkNotBefore) return;
+    this.#checkNotBefore = Infinity;
+    const again = (): void => {
+      this.#checkNotBefore = this.#clock.now() + CHECK_PAUSE_MS;
+    };
+    this.#storage.snapshots.mend(index).then(
+      (isMended) => {
+        again();
+        if (!isMended) return;
+        this.notice();
+        this.#feed({ type: "snapshotLost", index });
+      },
+      (thrown: unknown) => {
+        again();
+        this.#logger.warn({ err: thrown }, "a snapshot that is damaged could not be replaced; it is tried again");
+      },
+    );
   }
 
   /** Takes one if another member needs what the newest does not hold, or cannot be given. */

@@ -101,6 +101,7 @@ export class Runner<C, R> implements RaftLog<C, R> {
       logger: this.#logger,
       send: (to, packet) => this.#wire.send(to, packet),
       snapshotLost: (index) => this.#snapshots.lost(index),
+      snapshotDoubted: (index) => this.#snapshots.doubted(index),
     });
     this.#receiver = new Receiver(storage, (thrown) => {
       this.#logger.warn({ err: thrown }, "a part of a snapshot could not be written, so that it is sent again");

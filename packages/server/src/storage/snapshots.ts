@@ -4,7 +4,14 @@ import type { Files } from "./files.ts";
 import type { LogFile } from "./log-file.ts";
 import type { StorageLogger } from "./logger.ts";
 import type { Folders } from "./recovery.ts";
-import { pruneSnapshots, type SnapshotInfo, snapshotPath, writeSnapshot } from "./snapshot.ts";
+import {
+  checkSnapshot,
+  pruneSnapshots,
+  type SnapshotInfo,
+  setAsideSnapshot,
+  snapshotPath,
+  writeSnapshot,
+} from "./snapshot.ts";
 import type { Store } from "./store.ts";
 
 /** Snapshots that are kept. Two, so that a damaged one costs time and not data (L8). */
@@ -90,6 +97,28 @@ export class Snapshots {
     }
     if (this.#newest === undefined) throw new RegistryError("notFound", "there is nothing yet to take a snapshot of");
     return this.#newest;
+  }
+
+  /**
+   * Looks whether a snapshot is still as it was written, and takes another one if it is not, which is then the newest.
+   *
+   * @returns whether it was damaged.
+   * @throws RegistryError `dataAccess` when none can be taken.
+   */
+  async mend(index: number): Promise<boolean> {
+    const { snapshots } = this.#folders;
+    const found = await checkSnapshot(this.#files, snapshotPath(snapshots, index));
+    if (typeof found !== "string" || this.#stopped) return false;
+    this.#logger.warn({ index, reason: found }, "a snapshot is damaged, and another one is taken");
+    try {
+      await this.#running;
+      // Where nothing was applied since, the next one takes its name. Else it is not to count as one of the two.
+      if (this.#store.mark.index > index) await setAsideSnapshot(this.#files, snapshots, index);
+      await this.#begin();
+    } catch (thrown) {
+      throw diskFailure(`a snapshot cannot be written to ${snapshots}`, thrown);
+    }
+    return true;
   }
 
   #begin(): Promise<void> {
