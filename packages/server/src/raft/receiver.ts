@@ -47,9 +47,10 @@ export class Receiver {
   async install(index: Index, term: Term): Promise<void> {
     await this.#work;
     const incoming = this.#incoming;
-    this.#incoming = undefined;
+    // Another one may have begun to come since: it stays open, and goes on.
     if (incoming === undefined || incoming.head.index !== index || incoming.head.term !== term)
       throw new Error(`snapshot ${index} is not the one that came`);
+    this.#incoming = undefined;
     await this.#storage.install(incoming);
   }
 

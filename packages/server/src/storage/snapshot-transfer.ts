@@ -65,8 +65,8 @@ export class IncomingSnapshot {
       for (const name of names) if (name !== own) await files.remove(join(directory, name));
       const path = join(directory, own);
       const isBegun = names.includes(own);
-      const file = isBegun ? await files.open(path) : await files.create(path);
       const offset = isBegun ? Math.min(await files.size(path), total) : 0;
+      const file = isBegun ? await files.open(path) : await files.create(path);
       return new IncomingSnapshot(files, directory, path, head, file, offset);
     } catch (thrown) {
       throw diskFailure(`a snapshot cannot be received into ${directory}`, thrown);
