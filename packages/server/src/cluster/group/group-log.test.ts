@@ -167,6 +167,20 @@ describe("a log that is given up", () => {
     await time.during(log.close());
   });
 
+  test("is set aside with its first write, should that be acknowledged while it is given up", async (t) => {
+    const { time, directory, open } = await member(t);
+    const { log, identity } = await open();
+    await time.during(log.readIndex());
+    await identity.save({ epoch: 1, group: "over" });
+    const answer = log.propose(put("key", "1"));
+    const given = log.giveUp();
+    assert.equal(log.holdsData, false, "it is on its way");
+    await time.during(answer);
+    await time.during(given);
+    assert.deepEqual(await readdir(join(directory, "left-behind")), ["1"]);
+    await time.during(log.close());
+  });
+
   test("is set aside once, however often the next one cannot be begun", async (t) => {
     const { time, directory, open } = await member(t);
     let isFull = false;

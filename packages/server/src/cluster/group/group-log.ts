@@ -155,7 +155,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   /** Begins the group of this member's cluster, with itself. */
   found(): Promise<void> {
-    return this.#inTurn(() => this.#exchangeNow(async () => {}, true));
+    return this.#inTurn(() => this.#exchangeNow(() => async () => {}, true));
   }
 
   /**
@@ -244,25 +244,36 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     // What was begun meanwhile is of this group already.
     if (!isOfAnother) return this.#untilDone(() => identity.save({ group: "joins" }));
     const { lastIndex, term } = this.status();
-    const about = { isEmpty: !this.holdsData, holds: this.#setup.holds?.() };
     if (lastIndex > 0 || term > 0 || epoch !== this.#of.epoch)
-      return this.#exchangeNow(() => this.#leaveBehind(about), false);
+      return this.#exchangeNow((before) => {
+        const about = { isEmpty: before?.holdsData === false, holds: this.#setup.holds?.() };
+        return () => this.#leaveBehind(about);
+      }, false);
     // It was never used.
     this.#of = { clusterId, epoch };
     return this.#untilDone(() => identity.save({ group: "joins" }));
   }
 
-  async #exchangeNow(prepare: () => Promise<void>, founds: boolean): Promise<void> {
+  /**
+   * @param prepare  called when the log before is closed and features still hold what it led to: what it acknowledges until
+   *                 then counts. What it gives is done when they hold nothing.
+   */
+  async #exchangeNow(
+    prepare: (before: RaftLog<C, R> | undefined) => () => Promise<void>,
+    founds: boolean,
+  ): Promise<void> {
     const { machine, responsibility } = this.#setup;
     const before = this.#log;
     this.#log = undefined;
     responsibility.set(false);
+    let prepared: (() => Promise<void>) | undefined;
     let isPrepared = false;
     await this.#untilDone(async () => {
       await before?.close();
+      prepared ??= prepare(before);
       await machine.replace().finish(0, () => {});
       // What another try begins is not left behind as well.
-      if (!isPrepared) await prepare();
+      if (!isPrepared) await prepared();
       isPrepared = true;
       this.#take(await this.#open(founds));
     });
