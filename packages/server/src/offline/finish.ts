@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { readIdentity, writeIdentity } from "../cluster/identity.ts";
+import { QUARANTINE_MARKER } from "../storage/damage.ts";
 import { diskFailure } from "../storage/disk-failure.ts";
 import { type Files, replaceFile } from "../storage/files.ts";
 import { MEMBER_FILES, REASON_FILE } from "../storage/quarantine.ts";
@@ -91,7 +92,10 @@ async function setAside(files: Files, directory: string, aside: string, moves: b
   const reason = "the state of a backup was put in its place";
   await replaceFile(files, aside, REASON_FILE, JSON.stringify({ folder: aside, reason }));
   const [present, moved] = [await files.list(directory), await files.list(aside)];
-  const wanted = MEMBER_FILES.filter((name) => moves && present.includes(name) && !moved.includes(name));
+  // With what is to be set aside for damage: the next start would finish that with what is put in place now.
+  const wanted = [...MEMBER_FILES, QUARANTINE_MARKER].filter(
+    (name) => moves && present.includes(name) && !moved.includes(name),
+  );
   for (const name of wanted) await files.rename(join(directory, name), join(aside, name));
   await files.syncDirectory(aside);
   await files.syncDirectory(directory);

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CrashDisk } from "@nacre/testkit/crash-files";
 import { Random } from "@nacre/testkit/random";
-import { readIdentity, writeIdentity } from "../cluster/identity.ts";
+import { type Identity, readIdentity, writeIdentity } from "../cluster/identity.ts";
 import { crc32 } from "../storage/crc32.ts";
+import { DamageError, QUARANTINE_MARKER } from "../storage/damage.ts";
 import { type Files, replaceFile } from "../storage/files.ts";
+import { setAside } from "../storage/quarantine.ts";
 import { checkSnapshot, snapshotPath, snapshotRows, writeSnapshot } from "../storage/snapshot.ts";
 import type { SnapshotRow } from "../storage/sql/snapshot-rows.ts";
 import { readVote } from "../storage/vote-file.ts";
@@ -252,6 +254,34 @@ describe("a restore", () => {
     assert.deepEqual(await files.list(`${DATA}/snapshots`), ["0000000000000012.snapshot"]);
     assert.deepEqual(await files.list(DATA), ["member.json", "replaced", "snapshots", "vote"]);
     assert.deepEqual(await files.list(`${DATA}/replaced/${epoch}`), ["log", "reason.json", "run.json", "snapshots"]);
+  });
+
+  /** The last start ended while it set a damaged log aside; then a backup is restored. */
+  async function interrupted(files: Files): Promise<Identity> {
+    const damage = { part: "log", path: `${DATA}/log`, fromIndex: 1 } as const;
+    const { rename } = files;
+    const ends: Files = {
+      ...files,
+      rename: (from, to) => (from.endsWith("snapshots") ? Promise.reject(new Error("it ends")) : rename(from, to)),
+    };
+    await assert.rejects(setAside(ends, DATA, new DamageError(damage, "the log is damaged")));
+    const plan = await planRestore(files, FILE, DATA);
+    await restore(files, plan);
+    return plan.identity;
+  }
+
+  test("is not set aside by the next start, which would finish to set aside what was damaged there before", async () => {
+    const files = new CrashDisk(new Random(1)).restart(false);
+    await backup(files);
+    await existing(files);
+    const { epoch } = await interrupted(files);
+    assert.deepEqual(await files.list(DATA), ["damaged", "member.json", "replaced", "snapshots", "vote"]);
+    assert.deepEqual(await files.list(`${DATA}/replaced/${epoch}`), [
+      QUARANTINE_MARKER,
+      "reason.json",
+      "run.json",
+      "snapshots",
+    ]);
   });
 
   test("is as if it had not been, or all done after the next start, wherever process or machine stop", async () => {
