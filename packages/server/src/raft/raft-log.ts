@@ -46,7 +46,8 @@ export interface RaftLog<C, R> extends OpenedLog<C, R>, FromPeers {
   /**
    * Resolves once this member has applied everything that was committed, anywhere, when this was called.
    * @returns what is applied.
-   * @throws RegistryError `unavailable` when that cannot be made sure of in time.
+   * @throws RegistryError `unavailable` when that cannot be made sure of in time; `dataAccess` when nothing is applied here any
+   * more, with the reason.
    */
   readIndex(): Promise<Index>;
   order(order: GroupOrder): Promise<void>;

@@ -35,7 +35,8 @@ export class Reads {
   #appliedIndex: Index;
   /** Reads of one turn share one question; it is asked after all of them began. */
   readonly #flushSoon = oncePerTurn(() => this.#flush());
-  #isClosed = false;
+  /** Why no read is answered any more. */
+  #closed: RegistryError | undefined;
   #timer: Timer | undefined;
 
   constructor(
@@ -52,7 +53,7 @@ export class Reads {
 
   read(): Promise<Index> {
     const { core, peers, self, clock } = this.#group;
-    if (this.#isClosed) return Promise.reject(new RegistryError("unavailable", "the server is stopping"));
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (this.#count >= READS_MAX)
       return Promise.reject(
         new RegistryError("overThreshold", `${READS_MAX} reads wait for the group's leader: try again later`),
@@ -103,9 +104,9 @@ export class Reads {
     for (const { read } of due) this.#end(read, () => read.resolve(this.#appliedIndex));
   }
 
-  /** @param error what is told to those that wait. */
+  /** @param error what is told to those that wait, and that come. */
   close(error: RegistryError): void {
-    this.#isClosed = true;
+    this.#closed ??= error;
     this.#timer?.cancel();
     this.#timer = undefined;
     const reads = [
@@ -131,7 +132,7 @@ export class Reads {
   #flush(): void {
     const { core, self, clock } = this.#group;
     const { leader } = core;
-    if (leader === undefined || this.#waiting.length === 0 || this.#isClosed) return;
+    if (leader === undefined || this.#waiting.length === 0 || this.#closed !== undefined) return;
     const id = this.#group.token();
     this.#asked.set(id, { reads: this.#waiting, resendAt: clock.now() + this.#options.forwardMs });
     this.#waiting = [];
@@ -140,7 +141,7 @@ export class Reads {
   }
 
   #arm(): void {
-    if (this.#timer !== undefined || this.#isClosed || this.#count === 0) return;
+    if (this.#timer !== undefined || this.#closed !== undefined || this.#count === 0) return;
     this.#timer = this.#group.clock.schedule(RETRY_MS, () => {
       this.#timer = undefined;
       this.#look();

@@ -83,6 +83,7 @@ describe("an entry of a kind that a later version has", () => {
         `the log stopped before its record ${index}, because a command of the kind 'append' is not known to this version: upgrade this member to the version of the member that wrote it`,
       );
     }
+    await assert.rejects(group.get("b").log.readIndex(), { failure: "dataAccess", message: /upgrade this member/ });
     await group.during(odd.log.propose(put("key", "goes on: they vote and store")));
     await group.stop("b");
     const upgraded = await group.open("b", {}, new Anything());
