@@ -9,7 +9,7 @@ const HEAD_BYTES_MAX = 1024;
 
 /** A command on its way. */
 export interface Proposal<R> {
-  number: number;
+  readonly number: number;
   readonly command: Buffer;
   payload: Buffer | undefined;
   readonly giveUpAt: number;
@@ -114,12 +114,19 @@ export class Pending<R> {
     return waiting;
   }
 
-  /** As if it had never been sent: nothing that went out under its old number can be applied any more. */
-  renumber(proposal: Proposal<R>): void {
-    this.#byNumber.delete(proposal.number);
-    proposal.number = this.#nextNumber++;
-    proposal.payload = undefined;
-    proposal.copies = 0;
+  /**
+   * As if it had never been sent: nothing that went out under its old number can be applied any more. What is still told of
+   * that is told of the one before.
+   */
+  renumber(before: Proposal<R>): void {
+    this.#byNumber.delete(before.number);
+    const proposal: Proposal<R> = {
+      ...before,
+      number: this.#nextNumber++,
+      payload: undefined,
+      copies: 0,
+      isWaiting: false,
+    };
     this.#byNumber.set(proposal.number, proposal);
     this.wait(proposal);
   }
