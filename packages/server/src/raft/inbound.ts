@@ -53,7 +53,7 @@ export class Inbound<C, R> {
       case "taken":
       case "notTaken":
       case "notACommand":
-        proposer.answered(packet);
+        proposer.answered(from, packet);
         return undefined;
       case "askIndex":
       case "index":

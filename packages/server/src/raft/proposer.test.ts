@@ -80,3 +80,29 @@ describe("a write that goes again under another number", () => {
     assert.equal(await outcome, "outcomeUnknown");
   });
 });
+
+describe("a write that was sent to the next leader", () => {
+  test("is sent to it again as long as only the one before says that it has it", async () => {
+    const subject = new Subject();
+    const { proposer, clock, core, sent } = subject;
+    Object.assign(core, { leader: "b", leading: undefined });
+    const outcome = proposer.propose(put("key", "1"));
+    await turn();
+    subject.opened(1024);
+    await turn();
+    Object.assign(core, { leader: "c", term: 2 });
+    proposer.leaderChanged();
+    await turn();
+    proposer.answered("b", { type: "taken", life: 1, numbers: [1] });
+    for (let at = 0; at < 60; at++) clock.advance(50);
+    const copies = sent.filter((packet) => packet.type === "forward" && packet.proposals[0]?.number === 1);
+    assert.equal(copies.length, 3);
+    proposer.answered("c", { type: "taken", life: 1, numbers: [1] });
+    for (let at = 0; at < 60; at++) clock.advance(50);
+    assert.equal(sent.filter((packet) => packet.type === "forward").length, 4, "with that of the session");
+    const stamp = { member: "a", life: 1024, number: 1, low: 1 };
+    const result = { index: 7, before: undefined } as unknown as RegisterResult;
+    proposer.settled({ type: "write", stamp, admission: "apply", applied: { ok: true, result, rows: [] } });
+    assert.equal(await outcome, result);
+  });
+});

@@ -165,9 +165,11 @@ export class Proposer<C, R> {
   }
 
   /** What a leader says of proposals that it was sent. */
-  answered(packet: Extract<Packet, { type: "taken" | "notTaken" | "notACommand" }>): void {
+  answered(from: MemberId, packet: Extract<Packet, { type: "taken" | "notTaken" | "notACommand" }>): void {
     if (packet.life !== this.#process) return;
     if (packet.type === "notACommand") return this.#notACommand(packet);
+    // What one of before has may never be done: the leader of now was sent it too, and has not said that it has it.
+    if (packet.type === "taken" && from !== this.#group.core.leader) return;
     for (const number of packet.numbers) {
       if (number === OPENING) {
         if (packet.type === "notTaken") this.#session.notTaken();
