@@ -27,7 +27,11 @@ const FAILED: readonly [number, ClusterWeather, string][] = [
   [16, "plans", "a part of an older connection that had been deregistered came back with the journal"],
   [19, "crashes", "a name that led to the former address of a member was looked up half a minute later"],
   [127, "lossy", "a member that had stood still did what was forwarded before, in place of what came after"],
-  [191, "everything", "an application that came during a cut was expected to be shown what was beyond it"],
+  [
+    191,
+    "everything",
+    "a member that had been cut off was told that a client was replaced, before it could have the new one",
+  ],
   [224, "partitions", "a deregistration did nothing whose owner had not heard of the instance, unlike who was asked"],
   [1100, "plans", "a member that had started anew was told of as one that stops, for ever"],
   [1725040076, "partitions", "a deregistration was expected to count that nobody heard who knew of the instance"],

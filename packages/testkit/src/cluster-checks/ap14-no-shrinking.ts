@@ -28,8 +28,6 @@ type Shown = Map<string, Seen>;
 export function noShrinking(): ClusterCheck {
   /** By life of a viewer: what it was shown, and since which registration. */
   const shownTo = new Map<string, Shown>();
-  /** By life of a member: when each was last held in its reach. An application that comes to it during a cut sees no further. */
-  const reachedBy = new Map<string, WeakMap<Truth, number>>();
   return {
     name: "AP-14",
     look(world) {
@@ -38,11 +36,7 @@ export function noShrinking(): ClusterCheck {
       for (const viewer of viewersOf(world)) {
         const before = shownTo.get(viewer.life) ?? new Map();
         lives.set(viewer.life, before);
-        const { id, incarnation } = viewer.member;
-        const reached = reachedBy.get(`${id}/${incarnation}`) ?? new WeakMap<Truth, number>();
-        reachedBy.set(`${id}/${incarnation}`, reached);
         for (const truth of certain) {
-          if (isReached(world, truth, viewer)) reached.set(truth, truth.heldAt);
           const key = `${truth.service} ${truth.address}`;
           const shown = viewer.shows(truth.service);
           if (shown === undefined) continue;
@@ -51,7 +45,7 @@ export function noShrinking(): ClusterCheck {
           if (shown.has(truth.address)) {
             // Of one that was there before nobody knows which of the two is shown, unless it was gone in between.
             if (truth.state !== "wanted" || !(isSame || truth.isFirst)) continue;
-            const reachedAt = reached.get(truth) ?? was?.reachedAt ?? truth.heldAt;
+            const reachedAt = isReached(world, truth, viewer) ? truth.heldAt : (was?.reachedAt ?? truth.heldAt);
             before.set(key, { truth, isShown: true, reachedAt });
             continue;
           }
