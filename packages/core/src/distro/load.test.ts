@@ -60,6 +60,15 @@ describe("a member that starts", () => {
     assert.deepEqual(a.ticks(60_000, 90_001), [[90_000, "ready: late"]]);
   });
 
+  test("sleeps while it waits for those that refused it, also for one that says that it starts", () => {
+    const a = starting();
+    a.peer(0, "b", "unknown");
+    a.at(1, { type: "refused", reason: "other identity tokens" });
+    a.at(2, { type: "membersKnown" });
+    a.at(20_000, { type: "refused", reason: undefined });
+    assert.equal(nextAt(a.state), 50_000);
+  });
+
   test("is ready as soon as it holds what others hold that have not loaded either", () => {
     const a = starting("b", "c");
     assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);

@@ -44,8 +44,7 @@ export function advanceLoad(turn: Turn): void {
     return finish(turn, "late", `not loaded in time: ${why(turn, load, peers)}`);
   if (state.reviews.has("restore")) return say(turn, load, "the journal of clients is being read");
   if (!state.membersKnown) return say(turn, load, "the list of members is not read yet");
-  // Who refused it may only be starting again: that nobody is in reach does not say that nobody stands.
-  if (load.wasRefused && present.length === 0) return say(turn, load, "those that refused it are not in reach");
+  if (waitsForThoseThatRefused(load, peers)) return say(turn, load, "those that refused it are not in reach");
   if (peers.length === 0) return finish(turn, "alone", "nobody else was found");
   const undecided = peers.some((peer) => isUndecided(turn, peer));
   const source = chooseSource(turn, load, present);
@@ -72,6 +71,11 @@ export function advanceLoad(turn: Turn): void {
   say(turn, load, why(turn, load, peers));
 }
 
+/** Who refused it may only be starting again: that nobody is in reach does not say that nobody stands. */
+function waitsForThoseThatRefused({ wasRefused }: Load, peers: readonly Peer[]): boolean {
+  return wasRefused && !peers.some(reachable);
+}
+
 function isCold({ loadStage }: Peer): boolean {
   return loadStage === "notLoaded" || loadStage === "comparing" || loadStage === "compared";
 }
@@ -80,7 +84,7 @@ function isCold({ loadStage }: Peer): boolean {
 export function loadAt({ load, refused, membersKnown, peers, options }: DistroState): Millis {
   if (load === undefined || refused !== undefined) return Number.POSITIVE_INFINITY;
   let at = load.startedAt + options.loadMaxMs;
-  if (!membersKnown) return at;
+  if (!membersKnown || waitsForThoseThatRefused(load, [...peers.values()])) return at;
   if (load.source !== undefined && load.cursor !== undefined) at = Math.min(at, load.retryAt);
   for (const peer of peers.values())
     if (peer.state !== "down" && peer.loadStage !== "compared" && peer.loadStage !== "offered")
