@@ -96,7 +96,8 @@ function mayTake(turn: Turn, from: Peer, head: Head, entry: Entry | undefined): 
   if (head.gone === "removed") return true;
   // Its owner speaks here, so it is not lost; the owner will contradict.
   if (head.gone === "lost") return entry === undefined || entry.gone !== undefined || state.orphans.has(head.id);
-  if (overdue(turn, head.version)) {
+  // What is held beyond that, because it has another patience than most, does not come back: it is judged by that.
+  if (!state.orphans.has(head.id) && overdue(turn, head.version)) {
     const given = entry ?? entryOf(head, now);
     bury(turn, given, { version: head.version, gone: "lost" }, "lost");
     enqueue(turn, from, head.id);

@@ -160,6 +160,13 @@ describe("clients whose owner is lost", () => {
     assert.deepEqual(away(down), told, "its owner is down");
   });
 
+  test("are kept for the grace where it is not known when the life ended that they are of", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("c");
+    a.peer(0, "b", "down", 0);
+    a.peer(900_000, "b", "up", 2);
+    assert.deepEqual(a.tell(900_001, "c", sync([head("x", version("b", 1))])), ["apply x b/1/1", "unconfirmed x"]);
+  });
+
   test("do not come back from a member that has not given them up yet", () => {
     const a = orphaned();
     a.peer(0, "b", "down");
@@ -230,6 +237,22 @@ describe("an address client that is heard where the ring does not want it", () =
       [910_000, "probe x#true"],
       [915_000, "unhealthy x#true"],
       [941_000, "forget x#true: lost"],
+    ]);
+  });
+
+  test("is kept for as long also with a version that comes when others would be over, and judged by the new one", () => {
+    const c = newMember({ digestMs: 1e9 }).ready("b", "d");
+    c.patience.set("x#true", { timeoutMs: Number.POSITIVE_INFINITY, deleteMs: Number.POSITIVE_INFINITY });
+    c.tell(1_000, "b", sync([head("x#true", version("b", 1))]));
+    c.peer(2_000, "b", "down");
+    assert.deepEqual(c.ticks(2_000, 100_000), []);
+    c.patience.set("x#true", { timeoutMs: 60_000, deleteMs: 120_000 });
+    const told = c.tell(100_000, "d", sync([head("x#true", version("b", 2))]));
+    assert.deepEqual(told, ["apply x#true b/1/2"]);
+    const judged = c.ticks(100_000, 122_100).map(([at, what]) => [at, what]);
+    assert.deepEqual(judged, [
+      [100_000, "unhealthy x#true"],
+      [122_000, "forget x#true: lost"],
     ]);
   });
 

@@ -67,10 +67,18 @@ export function settle(turn: Turn, entry: Entry): void {
     marks.set(entry.id, "trusted");
   } else if (isSuperseded(state, entry)) giveUp(turn, entry, "superseded");
   else if (held === undefined) {
-    const orphan = state.orphans.add(entry, since);
-    state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
+    wake(state, state.orphans.add(entry, since));
     marks.set(entry.id, "unconfirmed");
-  } else state.orphans.update(entry.id);
+  } else {
+    state.orphans.update(entry.id);
+    // Its patience may be another one, and its time over.
+    wake(state, held);
+  }
+}
+
+/** Sees to it that all are looked at when this one is due. */
+function wake(state: DistroState, orphan: Orphan): void {
+  state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
 }
 
 /** Whether a newer client stands for it now. */
@@ -87,7 +95,7 @@ export function restart(turn: Turn, entry: Entry): void {
   state.orphans.restart(entry.id, now);
   const orphan = state.orphans.get(entry.id);
   if (orphan === undefined) return;
-  state.orphansAt = Math.min(state.orphansAt, Math.max(dueAt(state, orphan), state.sweptAt + SWEEP_MS));
+  wake(state, orphan);
   marks.set(entry.id, "unconfirmed");
 }
 

@@ -213,7 +213,7 @@ function peerChanged(turn: Turn, event: Extract<Event, { type: "peer" }>): void 
   peer.state = event.state;
   peer.incarnation = Math.max(peer.incarnation, event.incarnation);
   const reborn = before.incarnation !== 0 && before.incarnation !== peer.incarnation;
-  if (reborn) peer.bornAt = now;
+  if (peer.incarnation !== before.incarnation) peer.bornAt = now;
   if (peer.state !== before.state) peer.stateAt = now;
   if (peer.state === "down" || reborn) {
     stopSending(peer);
