@@ -112,9 +112,14 @@ export class Snapshots {
     this.#logger.warn({ index, reason: found }, "a snapshot is damaged, and another one is taken");
     try {
       await this.#running;
-      // Where nothing was applied since, the next one takes its name. Else it is not to count as one of the two.
-      if (this.#store.mark.index > index) await setAsideSnapshot(this.#files, snapshots, index);
-      await this.#begin();
+      if (this.#store.mark.index > index) {
+        // It is not to count as one of the two.
+        await setAsideSnapshot(this.#files, snapshots, index);
+        await this.take();
+      } else {
+        // The next one takes its name.
+        await this.#begin();
+      }
     } catch (thrown) {
       throw diskFailure(`a snapshot cannot be written to ${snapshots}`, thrown);
     }

@@ -9,7 +9,7 @@ import { faultyFiles } from "@nacre/testkit/faulty-files";
 import { put, type RegisterCommand, type RegisterResult } from "@nacre/testkit/log-suite";
 import { type Files, nodeFiles } from "./files.ts";
 import type { LogRecord, NewRecord } from "./records.ts";
-import type { SnapshotInfo } from "./snapshot.ts";
+import { checkSnapshot, type SnapshotInfo, snapshotPath } from "./snapshot.ts";
 import { openStorage, type Storage, type StorageOptions } from "./storage.ts";
 
 type Options = Partial<StorageOptions<RegisterCommand, RegisterResult>>;
@@ -295,6 +295,44 @@ describe("a snapshot of another member", () => {
     assert.ok((outcomes.get("failed 12") ?? 0) >= 2, "before it counts");
     assert.ok((outcomes.get("failed 21") ?? 0) > 2, "after");
     assert.equal(outcomes.get("done 21"), 1);
+  });
+});
+
+describe("a snapshot that was damaged after it was written", () => {
+  test("gives way to another one, also where one is begun just then: they are written one at a time", async (t) => {
+    const data = await folder(t);
+    let open = 0;
+    let atOnce = 0;
+    let meanwhile: Promise<SnapshotInfo> | undefined;
+    const files: Files = {
+      ...nodeFiles,
+      async create(path) {
+        const file = await nodeFiles.create(path);
+        if (!path.endsWith(".snapshot.tmp")) return file;
+        atOnce = Math.max(atOnce, ++open);
+        return { ...file, close: () => file.close().finally(() => open--) };
+      },
+      async rename(from, to) {
+        if (to.endsWith(".damaged")) meanwhile = member.storage.snapshots.take();
+        await nodeFiles.rename(from, to);
+      },
+    };
+    const member = await data.open({ files });
+    await write(member, 1, 20);
+    const { index, bytes } = await member.storage.snapshots.take();
+    const path = snapshotPath(data.path("snapshots"), index);
+    const damaged = await readFile(path);
+    damaged[bytes >> 1] = (damaged[bytes >> 1] ?? 0) ^ 1;
+    await writeFile(path, damaged);
+    await write(member, 21, 30);
+    atOnce = 0;
+    assert.equal(await member.storage.snapshots.mend(index), true);
+    assert.equal((await meanwhile)?.index, 30);
+    assert.equal(atOnce, 1);
+    assert.deepEqual(
+      await checkSnapshot(nodeFiles, snapshotPath(data.path("snapshots"), 30)),
+      member.storage.applier.mark,
+    );
   });
 });
 
