@@ -199,10 +199,16 @@ export function refusedByMost(state: Membership): string | undefined {
   for (const { givesWay, sentence } of state.refused.values()) if (givesWay) return sentence;
   // By entries: several may have been refused at one address, as when a member is started again and again.
   const refusing = state.list.entries.flatMap((entry) => {
-    const at = resolved(state, entry);
+    const at = resolved(state, entry).filter((address) => !isMemberAt(state, address));
     return refusals(state).find(({ addresses }) => addresses.some((address) => at.includes(address))) ?? [];
   });
   return refusing.length * 2 > state.list.entries.length ? refusing[0]?.sentence : undefined;
+}
+
+/** Whoever else says that it has the address does not speak for the one that answers there. */
+function isMemberAt({ dials }: Membership, address: Address): boolean {
+  const dial = dials.get(address);
+  return dial?.memberId !== undefined && dial.refusal === undefined;
 }
 
 export interface ReachFact {

@@ -40,8 +40,7 @@ export function receive(state: Membership, link: Link, frame: Frame, now: Millis
 function probed(state: Membership, link: Link, frame: Probe, now: Millis, out: Out): void {
   if (link.dial !== undefined) return;
   const { card } = frame;
-  const isSelf = card.id === state.start.id && card.incarnation === state.start.incarnation;
-  const met = isSelf ? "self" : meet(state, link, card, undefined, now, out);
+  const met = isSelf(state, card) ? "self" : meet(state, link, card, undefined, now, out);
   if (met === "refused" || met === "unclear") return;
   const member = typeof met === "object" ? met : undefined;
   if (member !== undefined) {
@@ -72,7 +71,7 @@ function answered(state: Membership, link: Link, frame: Answer, now: Millis, out
   link.pending.delete(frame.seq);
   link.answeredAt = now;
   const { card } = frame;
-  if (card.id === state.start.id && card.incarnation === state.start.incarnation) {
+  if (isSelf(state, card)) {
     foundSelf(state, link, now, out);
     return;
   }
@@ -88,6 +87,11 @@ function answered(state: Membership, link: Link, frame: Answer, now: Millis, out
   takeRow(state, met, frame.row, now, out);
   if (frame.list !== undefined) met.list = frame.list;
   joinMade(state, link, met, out);
+}
+
+/** Ids and incarnations can be read by whoever asks: this process shows its fingerprint too. */
+function isSelf({ start }: Membership, { id, incarnation, fingerprint }: Card): boolean {
+  return id === start.id && incarnation === start.incarnation && fingerprint === start.fingerprint;
 }
 
 function names(state: Membership, card: Card): boolean {
@@ -109,13 +113,16 @@ function meet(
   out: Out,
 ): Member | "pending" | "refused" | "unclear" {
   const own = cardOf(state, now);
+  // Before anything else: who has not the token takes nobody's place, and is not answered.
+  const stranger = verdict(own, card);
+  if (stranger !== undefined) return refuse(state, link, card, stranger, now, out);
   if (card.id === own.id) {
     const { verdict: why, givesWay } = weighTwin(state, own, card, now);
     if (!givesWay) return refuse(state, link, card, why, now, out);
     note(state, startKey(card), card.id, card.addresses, why, now, true);
     return "pending";
   }
-  const apart = verdict(own, card) ?? weighCluster(state, own, card, answer, out);
+  const apart = weighCluster(state, own, card, answer, out);
   if (typeof apart === "object") return refuse(state, link, card, apart, now, out);
   if (apart === "pending") return "pending";
   // Who refuses this process for another one of its id calls it all the same, to see who is there.

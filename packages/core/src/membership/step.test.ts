@@ -606,6 +606,20 @@ describe("who does not belong here", () => {
       assert.deepEqual(refusals(bench.core), []);
     });
 
+  test("does not take the place of this one, nor learns its fingerprint, by showing its id without the identity token", () => {
+    for (const incarnation of [1, 7]) {
+      const bench = new Bench("10.0.0.1\n10.0.0.2");
+      const beat = minutes(60);
+      const stranger = bench.peer("a", "10.0.0.2", { incarnation, beat, fingerprint: "g" });
+      bench.run(seconds(3));
+      assert.equal(refusals(bench.core)[0]?.code, "otherIdentity");
+      assert.ok([...bench.core.refused.values()].every(({ givesWay }) => !givesWay));
+      const told = bench.sent.filter(({ to, frame }) => to === stranger && frame.type === "answer");
+      assert.deepEqual(told, [], `incarnation ${incarnation}`);
+      assert.equal(bench.core.selfAddress, "10.0.0.1:8848");
+    }
+  });
+
   test("is told why once most of the list refuse it, and one of three is not most", () => {
     const bench = new Bench(THREE);
     bench.peer("b", "10.0.0.2", { fingerprint: "g" });
@@ -616,6 +630,17 @@ describe("who does not belong here", () => {
     assert.match(refusedByMost(bench.core) ?? "", /different identity tokens/);
     bench.cutOff(c);
     bench.run(seconds(9));
+    assert.equal(refusedByMost(bench.core), undefined);
+  });
+
+  test("does not speak for members that answer at the addresses that it says it has", () => {
+    const { bench } = threeUp();
+    for (const at of [2, 3]) {
+      const address = `10.0.0.${at}:8848`;
+      bench.peer(`liar${at}`, `10.0.9.${at}`, { fingerprint: "g", addresses: [address] });
+    }
+    bench.run(seconds(3));
+    assert.equal(refusals(bench.core).length, 2);
     assert.equal(refusedByMost(bench.core), undefined);
   });
 
