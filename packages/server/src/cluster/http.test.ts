@@ -61,6 +61,21 @@ describe("the only member of a cluster", () => {
       assert.equal((await json(`PUT ${path}`, '[{"ip":"10.0.0.2","port":8848}]')).code, 20004);
       assert.equal((await json(`PUT ${path}`, "[]")).code, 10000);
       assert.equal((await json(`PUT ${path}`, "{")).code, 10000);
+      for (const none of [
+        "null",
+        "1",
+        "[]",
+        '"10.0.0.1:8848"',
+        '{"address":{}}',
+        '{"ip":"10.0.0.1"}',
+        '{"ip":1,"port":8848}',
+      ]) {
+        const { code, data } = await json(`PUT ${path}`, `[{"ip":"10.0.0.1","port":8848},${none}]`);
+        assert.deepEqual(
+          [code, data],
+          [20002, "Member 2 of the body must have a text 'address', or an 'ip' and a 'port'."],
+        );
+      }
     }
   });
 

@@ -97,10 +97,22 @@ function noteMembers(members: Members, call: Call): Answer {
   if (!Array.isArray(given) || given.length === 0)
     throw new RegistryError("parameterMissing", "The body must be a JSON array of at least one member.");
   const known = new Set(members.list().map(addressOf));
-  for (const one of given as readonly { ip?: unknown; port?: unknown; address?: unknown }[]) {
-    const address = typeof one?.address === "string" ? one.address : `${one?.ip}:${one?.port}`;
+  for (const [at, one] of (given as readonly unknown[]).entries()) {
+    const address = addressGiven(one);
+    if (address === undefined)
+      throw new RegistryError(
+        "invalidParameter",
+        `Member ${at + 1} of the body must have a text 'address', or an 'ip' and a 'port'.`,
+      );
     if (!known.has(address))
       throw new RegistryError("notFound", `member ${address.slice(0, 128)} is not one of this cluster`);
   }
   return result(true);
+}
+
+function addressGiven(member: unknown): string | undefined {
+  const { address, ip, port } = (member ?? {}) as Readonly<Record<"address" | "ip" | "port", unknown>>;
+  if (typeof address === "string") return address;
+  const isWhole = typeof ip === "string" && (typeof port === "number" || typeof port === "string");
+  return isWhole ? `${ip}:${port}` : undefined;
 }
