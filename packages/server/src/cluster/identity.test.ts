@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { nodeFiles } from "../storage/files.ts";
 import { EPOCH_MAX, nextEpoch, openIdentity } from "./identity.ts";
 
 describe("who a member is", () => {
@@ -94,6 +95,16 @@ describe("who a member is", () => {
       await writeFile(path, text);
       await assert.rejects(openIdentity(folder), { name: "StartError", message: /member\.json is damaged.*backup/ });
     }
+  });
+
+  test("is told as the reason when the file cannot be read, and not as a bug", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "identity-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const read = () => Promise.reject(Object.assign(new Error("not permitted"), { code: "EACCES" }));
+    await assert.rejects(openIdentity(folder, { ...nodeFiles, read }), {
+      failure: "dataAccess",
+      message: /^who this member is cannot be read from .*member\.json \(EACCES\): let this user read/,
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { RegistryError } from "@nacre/protocol";
 import { StartError } from "../running.ts";
-import { diskFailure } from "../storage/disk-failure.ts";
+import { diskFailure, failureCode } from "../storage/disk-failure.ts";
 import { type Files, nodeFiles, replaceFile } from "../storage/files.ts";
 import { ofLaterVersion } from "../storage/versions.ts";
 import { randomBelow, randomId } from "../system-random.ts";
@@ -126,15 +126,18 @@ export function writeIdentity(files: Files, directory: string, identity: Identit
   );
 }
 
-/** Undefined for a folder that no member has used. @throws StartError when the file is damaged, or of a later version. */
+/**
+ * Undefined for a folder that no member has used.
+ * @throws StartError when the file is damaged, or of a later version; RegistryError `dataAccess` when it cannot be read.
+ */
 export async function readIdentity(files: Files, directory: string): Promise<Identity | undefined> {
   const path = join(directory, IDENTITY_FILE);
   let text: string;
   try {
     text = String(await files.read(path));
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw thrown;
+    if (failureCode(thrown) === "ENOENT") return undefined;
+    throw diskFailure(`who this member is cannot be read from ${path}`, thrown);
   }
   let version: unknown;
   try {

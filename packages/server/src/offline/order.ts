@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { RegistryError } from "@nacre/protocol";
 import type { Identity } from "../cluster/identity.ts";
-import { failureCode } from "../storage/disk-failure.ts";
+import { diskFailure, failureCode } from "../storage/disk-failure.ts";
 import type { Files } from "../storage/files.ts";
 
 /**
@@ -47,16 +48,32 @@ export async function finishOfflineOrder(
   directory: string,
   boot?: string | null,
 ): Promise<OfflineOrder | undefined> {
+  const path = join(directory, ORDER_FILE);
   let text: string;
   try {
-    text = String(await files.read(join(directory, ORDER_FILE)));
+    text = String(await files.read(path));
   } catch (thrown) {
     if (failureCode(thrown) === "ENOENT") return undefined;
-    throw thrown;
+    throw diskFailure(`what was ordered for this member cannot be read from ${path}`, thrown);
   }
-  // It was put there whole and synced.
-  const order = JSON.parse(text) as OfflineOrder;
+  const order = orderIn(text);
+  if (order === undefined)
+    throw new RegistryError(
+      "dataAccess",
+      `${path} is damaged, so that nobody knows how far what was ordered for this stopped member has come: restore a ` +
+        "backup into an empty folder, or start with one as a new member that loads from the others",
+    );
   const { finish } = await import("./finish.ts");
   await finish(files, directory, order, boot);
   return order;
+}
+
+/** It was put there whole and synced: what is JSON still is what was written. */
+function orderIn(text: string): OfflineOrder | undefined {
+  try {
+    const order = JSON.parse(text) as OfflineOrder | null;
+    return order?.type === "recover" || order?.type === "restore" ? order : undefined;
+  } catch {
+    return undefined;
+  }
 }

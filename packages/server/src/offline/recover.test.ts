@@ -169,6 +169,25 @@ describe("a member that is to go on alone, because the majority is lost", () => 
     });
   });
 
+  test("is refused by name where what was ordered before cannot be read any more", async () => {
+    for (const text of ["", "{", "null", '{"type":"recove"}']) {
+      const files = new CrashDisk(new Random(1)).restart(false);
+      await member(files);
+      await replaceFile(files, DATA, ORDER_FILE, text);
+      await assert.rejects(planRecovery(files, DATA), {
+        failure: "dataAccess",
+        message: /offline\.json is damaged, .*: restore a backup into an empty folder/,
+      });
+      assert.ok((await files.list(DATA)).includes(ORDER_FILE), "it stays for whoever looks into it");
+    }
+    const read = () => Promise.reject(Object.assign(new Error("it is broken"), { code: "EIO" }));
+    const files = { ...new CrashDisk(new Random(1)).restart(false), read };
+    await assert.rejects(finishOfflineOrder(files, DATA), {
+      failure: "dataAccess",
+      message: /offline\.json \(EIO\): check/,
+    });
+  });
+
   test("waits for a start that was putting another member's state in place", async () => {
     const files = new CrashDisk(new Random(1)).restart(false);
     await member(files);

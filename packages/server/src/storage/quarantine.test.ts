@@ -58,6 +58,17 @@ describe("what is set aside", () => {
     assert.ok(!(await files.list(DATA)).includes("log"));
   });
 
+  test("is told by name when the file that says so is damaged", async () => {
+    for (const text of ["", "garbage", "null", "{}", '{"folder":7,"hard":{}}']) {
+      const files = new CrashDisk(new Random(1)).restart(false);
+      await replaceFile(files, DATA, QUARANTINE_MARKER, text);
+      await assert.rejects(finishQuarantine(files, DATA), {
+        failure: "dataAccess",
+        message: /^data\/quarantine\.json is damaged, .*: restore a backup into an empty folder/,
+      });
+    }
+  });
+
   test("because it was damaged is kept for the newest two times", async () => {
     const files = new CrashDisk(new Random(1)).restart(false);
     for (let at = 1; at <= 3; at++) {

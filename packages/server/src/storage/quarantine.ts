@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { RegistryError } from "@nacre/protocol";
 import { type Damage, DamageError, QUARANTINE_MARKER } from "./damage.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { type Files, replaceFile } from "./files.ts";
@@ -118,14 +119,31 @@ async function carryOut(files: Files, directory: string, quarantine: Quarantine)
   return quarantine;
 }
 
-/** What a process that ended in `setAside` or `leaveBehind` left to be done. */
+/** What a process that ended in `setAside` or `leaveBehind` left to be done. @throws RegistryError `dataAccess` */
 export async function finishQuarantine(files: Files, directory: string): Promise<Quarantine> {
+  const path = join(directory, QUARANTINE_MARKER);
   try {
-    const quarantine = JSON.parse((await files.read(join(directory, QUARANTINE_MARKER))).toString()) as Quarantine;
+    const quarantine = quarantineIn((await files.read(path)).toString());
+    if (quarantine === undefined)
+      throw new RegistryError(
+        "dataAccess",
+        `${path} is damaged, so that nobody knows which files were to be set aside, and where: restore a backup into an ` +
+          "empty folder, or start with one as a new member that loads from the others",
+      );
     await finish(files, directory, quarantine);
     return quarantine;
   } catch (thrown) {
     throw diskFailure(`damaged files in ${directory} cannot be set aside`, thrown);
+  }
+}
+
+/** It was put there whole and synced: what is JSON still is what was written. */
+function quarantineIn(text: string): Quarantine | undefined {
+  try {
+    const given = JSON.parse(text) as Quarantine | null;
+    return typeof given?.folder === "string" && typeof given.hard === "object" ? given : undefined;
+  } catch {
+    return undefined;
   }
 }
 
