@@ -1,5 +1,5 @@
 import type { Effect } from "./events.ts";
-import { type Base, type Change, type Contents, compareVersions, type Entry, type Head } from "./model.ts";
+import { type Base, type Change, COUNTER_MAX, type Contents, compareVersions, type Entry, type Head } from "./model.ts";
 import { answered, bury, overdue, restart, settle } from "./orphans.ts";
 import { announce, enqueue } from "./queues.ts";
 import { inReach, isOwn, isOwnLive, type Peer, speaks, type Turn } from "./state.ts";
@@ -32,6 +32,7 @@ function buildsOn({ kind, version }: Change, base: Base, entry: Entry | undefine
  */
 export function hear(turn: Turn, from: Peer, head: Head, contents?: Contents, base?: Base): boolean {
   const { state } = turn;
+  if (head.version.counter > COUNTER_MAX) return false;
   const entry = state.table.get(head.id);
   const order = entry === undefined ? 1 : compareVersions(head, entry);
   if (isOwn(state, head.version) && order > 0 && !(entry === undefined && head.gone !== undefined)) {

@@ -12,6 +12,12 @@ export interface Version {
 }
 
 /**
+ * No client has changed so often. What is greater is passed over, and neither taken nor overruled: the version that did so
+ * would be nonsense to everybody else.
+ */
+export const COUNTER_MAX: number = 2 ** 48;
+
+/**
  * `removed`: its owner said so, with a version of its own. `lost`: nobody speaks for this version any more; its owner
  * may contradict with a greater one.
  */

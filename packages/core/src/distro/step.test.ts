@@ -7,6 +7,27 @@ import { headOf } from "./state.ts";
 
 const CHANGED = { type: "changed", clientId: "x", kind: "connection" } as const;
 
+describe("a version that no client can have come to", () => {
+  const beyond = 2 ** 48 + 1;
+
+  test("is passed over: what overruled it would be as far beyond for everybody else", () => {
+    const a = newMember({ digestMs: 1e9 }).ready("b");
+    a.changed(0, "x", 1);
+    a.tell(1, "b", { type: "ack", seq: a.state.seq });
+    assert.deepEqual(a.tell(2, "b", sync([head("y", version("b", beyond))], [removal("x", version("a", beyond))], 7)), [
+      "ack to b",
+    ]);
+    assert.deepEqual(
+      a.tell(3, "b", { type: "marks", mark: "unconfirmed", heads: [head("x", version("a", 2 ** 52))] }),
+      [],
+    );
+    assert.deepEqual([a.state.table.get("x")?.version.counter, a.state.table.get("y")], [1, undefined]);
+    assert.ok(
+      a.tell(4, "b", sync([], [removal("x", version("a", beyond - 2))])).includes(`renumber x a/1/${beyond - 1}`),
+    );
+  });
+});
+
 describe("a change of an own client", () => {
   test("goes to each peer at once after quiet, and only once however often it is fed", () => {
     const a = newMember().ready("b", "c");
