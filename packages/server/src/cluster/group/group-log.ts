@@ -6,17 +6,16 @@ import type { FromPeers, GroupOrder, RaftStatus, TakenSnapshot } from "../../raf
 import { openRaftLog, type RaftLog } from "../../raft/raft-log.ts";
 import type { ConfigStore } from "../../storage/config-store.ts";
 import { nodeFiles } from "../../storage/files.ts";
-import { type LeftBehind, leftBehindIn } from "../../storage/left-behind.ts";
+import type { LeftBehind } from "../../storage/left-behind.ts";
 import type { OpenedLog } from "../../storage/port.ts";
 import type { Quarantine } from "../../storage/quarantine.ts";
 import { lazyConfigs } from "../../storage/sql/lazy-configs.ts";
 import { type Identity, OPENINGS_MAX } from "../identity.ts";
 import { EarlyCalls, type WhyNot } from "./early-calls.ts";
+import { LeftBehindLook } from "./left-behind-look.ts";
 import { ALONE, type GroupLogSetup, type GroupOutside } from "./port.ts";
 
 const RETRY_MS = 1_000;
-/** How often it is looked whether what was left behind is still there. */
-const LEFT_BEHIND_MS = 10_000;
 /** Who asks for something while the log is exchanged waits no longer. */
 const EXCHANGE_MS = 10_000;
 /** Calls that wait for a group. A write may be as large as a configuration. */
@@ -46,16 +45,17 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   #wasRemoved = false;
   /** Since when there is no leader; monotonic milliseconds. */
   #lostAt: number | undefined;
-  #leftBehind: readonly LeftBehind[] = [];
-  #leftBehindReadAt = 0;
+  readonly #leftBehind: LeftBehindLook;
   /** As of the last look: each write asks. */
   #apart: string | undefined;
   readonly #earlyWrites: EarlyCalls<RaftLog<C, R>>;
   readonly #earlyReads: EarlyCalls<RaftLog<C, R>>;
 
   private constructor(setup: GroupLogSetup<C, R>) {
+    const { clock, directory, files = nodeFiles } = setup;
     this.#setup = setup;
-    this.#lostAt = setup.clock.now();
+    this.#leftBehind = new LeftBehindLook(clock, files, directory);
+    this.#lostAt = clock.now();
     const whyNot = (): WhyNot | undefined => this.outside.whyNotFirst();
     this.#earlyWrites = new EarlyCalls({
       clock: setup.clock,
@@ -87,7 +87,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     const { identity } = setup.identity;
     // What was begun before the process ended; whether that held anything is not known any more.
     if (identity.group === "over") await group.#leaveBehind({});
-    await group.#readLeftBehind();
+    await group.#leftBehind.read();
     group.#take(await group.#open(setup.isAlone && setup.identity.identity.group === "founds"));
     return group;
   }
@@ -132,7 +132,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
 
   /** What of groups that go on without this member lies in its data folder. */
   get leftBehind(): readonly LeftBehind[] {
-    return this.#leftBehind;
+    return this.#leftBehind.found;
   }
 
   /** Since when no leader is known; monotonic milliseconds. */
@@ -207,9 +207,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     if (Object.keys(identity.peers).length > 0 && identity.group === "joins")
       this.#noteVoters(Object.keys(identity.peers));
     this.#apart = this.outside.whyApart();
-    const { clock } = this.#setup;
-    if (this.#leftBehind.length > 0 && clock.now() - this.#leftBehindReadAt >= LEFT_BEHIND_MS)
-      void this.#readLeftBehind();
+    this.#leftBehind.look();
     this.#earlyWrites.look();
     this.#earlyReads.look();
   }
@@ -304,14 +302,7 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
     if (folder !== undefined)
       log.warn({ folder }, `${reason}: it is set aside in ${folder}, and this member begins with nothing`);
     await identity.save({ group: "joins", peers: {} });
-    await this.#readLeftBehind();
-  }
-
-  /** People remove it, while this runs. What cannot be read is told of as before. */
-  async #readLeftBehind(): Promise<void> {
-    const { files = nodeFiles, directory, clock } = this.#setup;
-    this.#leftBehindReadAt = clock.now();
-    this.#leftBehind = await leftBehindIn(files, directory).catch(() => this.#leftBehind);
+    await this.#leftBehind.read();
   }
 
   #take(log: RaftLog<C, R>): void {
