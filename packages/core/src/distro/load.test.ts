@@ -69,6 +69,36 @@ describe("a member that starts", () => {
     assert.equal(nextAt(a.state), 50_000);
   });
 
+  test("sleeps while one that it is compared with says that it starts, and is ready without that one then", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", loaded);
+    a.tell(2, "c", loaded);
+    assert.ok(a.tell(3, "b", chunk(FIRST, "x", undefined)).includes("digestAsk to c"));
+    a.peer(4, "c", "unknown");
+    const looks: number[] = [];
+    for (let ms = 4; ms < 4_000 && a.state.load !== undefined; ms = Math.max(ms + 1, nextAt(a.state))) {
+      a.at(ms, { type: "tick" });
+      looks.push(ms);
+    }
+    assert.equal(a.state.readyHow, "loaded");
+    assert.ok(looks.length < 20, `${looks.length} looks`);
+    assert.ok((looks.at(-1) ?? 0) <= 3_600);
+  });
+
+  test("asks one anew that was compared with others that have not loaded and was away when that was over", () => {
+    const a = starting("b", "c");
+    a.at(1, { type: "membersKnown" });
+    a.tell(2, "b", notLoaded);
+    a.tell(2, "c", notLoaded);
+    a.peer(3, "c", "unknown");
+    a.peer(4, "d", "up");
+    a.at(4, { type: "credit", peer: "d", batches: 9 });
+    const back = a.peer(1_600, "c", "up");
+    assert.ok(back.includes("loadAsk to c"), back.join("; "));
+    assert.ok(nextAt(a.state) > 1_600);
+  });
+
   test("is ready as soon as it holds what others hold that have not loaded either", () => {
     const a = starting("b", "c");
     assert.deepEqual(a.at(1, { type: "membersKnown" }).slice(0, 2), ["loadAsk to b", "loadAsk to c"]);

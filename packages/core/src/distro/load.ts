@@ -51,7 +51,7 @@ export function advanceLoad(turn: Turn): void {
   const wasCold = load.cold;
   load.cold = source === undefined && load.cursor !== undefined && !undecided && present.every(isCold);
   // Who was compared may have loaded meanwhile; and nothing is expected any more of who has not.
-  if (wasCold && !load.cold) askAnew(turn, present);
+  if (wasCold && !load.cold) askAnew(turn, peers);
   ask(turn, peers);
   if (source !== undefined) request(turn, load, source);
   if (load.cold) {
@@ -86,16 +86,23 @@ export function loadAt({ load, refused, membersKnown, peers, options }: DistroSt
   let at = load.startedAt + options.loadMaxMs;
   if (!membersKnown || waitsForThoseThatRefused(load, [...peers.values()])) return at;
   if (load.source !== undefined && load.cursor !== undefined) at = Math.min(at, load.retryAt);
-  for (const peer of peers.values())
-    if (peer.state !== "down" && peer.loadStage !== "compared" && peer.loadStage !== "offered")
-      at = Math.min(at, peer.loadAskAt);
+  for (const peer of peers.values()) {
+    const isDone = reachable(peer) ? isLookedAt(peer) : peer.state === "down";
+    if (!isDone) at = Math.min(at, peer.loadAskAt);
+  }
   return at;
 }
 
-/** Who cannot be asked yet is looked at again as often. */
+function isLookedAt({ loadStage }: Peer): boolean {
+  return loadStage === "compared" || loadStage === "offered";
+}
+
+/** Who cannot be asked now, however far it has come, is looked at again as often. */
 function ask(turn: Turn, peers: readonly Peer[]): void {
   for (const peer of peers) {
-    if ((peer.loadStage !== "unasked" && peer.loadStage !== "notLoaded") || peer.loadAskAt > turn.now) continue;
+    if (peer.loadAskAt > turn.now) continue;
+    const isAsked = peer.loadStage === "unasked" || peer.loadStage === "notLoaded";
+    if (reachable(peer) && !isAsked) continue;
     peer.loadAskAt = turn.now + turn.state.options.loadRetryMs;
     if (reachable(peer)) send(turn, peer.id, { type: "loadAsk" });
   }
@@ -106,8 +113,8 @@ function isUndecided({ state, now }: Turn, { state: peerState, stateAt }: Peer):
   return peerState === "unknown" && now - stateAt < state.options.unlinkedMaxMs;
 }
 
-function askAnew({ now }: Turn, present: readonly Peer[]): void {
-  for (const peer of present) {
+function askAnew({ now }: Turn, peers: readonly Peer[]): void {
+  for (const peer of peers) {
     if (peer.loadStage !== "comparing" && peer.loadStage !== "compared") continue;
     peer.loadStage = "unasked";
     peer.loadAskAt = now;
