@@ -269,11 +269,12 @@ export class ClusterWorld implements SimHost {
 
   /**
    * Whether the deregistration reached anybody who knew of the instance: one that was only ever registered on the other
-   * side of a partition shows there until its heartbeats are missed.
+   * side of a partition shows there until its heartbeats are missed, and so does one in the journal of who was away.
    */
   #isHeard({ service: name, address }: Truth, { by, askedAt, wasShown }: Answered): boolean {
     const left = this.ready.filter((member) => member.shows(service(name)).has(address));
-    return wasShown || left.length === 0 || left.some((member) => this.pairSince(member, by) < askedAt);
+    const isNowhere = left.length === 0 && this.ready.length === this.machines.length;
+    return wasShown || isNowhere || left.some((member) => this.pairSince(member, by) < askedAt);
   }
 
   die(client: SimSdk | SimBeater, power: "on" | "off" = "on"): void {
