@@ -34,6 +34,7 @@ const FAILED: readonly [number, ClusterWeather, string][] = [
   ],
   [224, "partitions", "a deregistration did nothing whose owner had not heard of the instance, unlike who was asked"],
   [1100, "plans", "a member that had started anew was told of as one that stops, for ever"],
+  [7037, "everything", "a member that had stopped to tell others said of what a connection published that it was done"],
   [1725040076, "partitions", "a deregistration was expected to count that nobody heard who knew of the instance"],
   [2936118225, "crashes", "so it was where those who knew of it were away, and came back with their journals"],
 ];

@@ -75,6 +75,15 @@ export interface NamingReplacing extends Pick<Replacing, "row"> {
   change(): Generator<undefined, void>;
 }
 
+/** Of clients: what they publish, take back and beat. */
+const WRITES: ReadonlySet<Event["type"]> = new Set([
+  "publish",
+  "withdraw",
+  "publishAddress",
+  "withdrawAddress",
+  "beat",
+]);
+
 /** The shell of naming: feeds events to the core one at a time and performs the effects in order. */
 export class Naming {
   readonly state: NamingState;
@@ -196,14 +205,24 @@ export class Naming {
     return this.#stopped;
   }
 
-  /** Nothing is pushed or judged from here on; calls that are still on their way are answered. */
+  /** Nothing is pushed or judged from here on; calls that are still on their way are answered, and writes refused. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
   }
 
-  /** Feeds one event. @throws RegistryError when the core refuses it. @returns a heartbeat's answer. */
+  /**
+   * Feeds one event.
+   *
+   * @throws RegistryError when the core refuses it; `unavailable` for a write of a client once this member has stopped.
+   * @returns a heartbeat's answer.
+   */
   submit(event: Event): BeatAnswer | undefined {
+    if (this.#stopped && WRITES.has(event.type))
+      throw new RegistryError(
+        "unavailable",
+        "this member stops, and would tell nobody of it: try again at another one",
+      );
     const effects = step(this.state, event, this.#now());
     this.#perform(effects);
     for (const effect of effects) {

@@ -56,6 +56,18 @@ test("naming that stops does not show shrinking lists while the connections go o
   assert.equal(pushes.length, 1);
 });
 
+test("naming that has stopped says of no change that it is done, which nobody else would be told of", () => {
+  const { naming, shown } = published();
+  naming.stop();
+  const refused = { failure: "unavailable", message: /this member stops, and would tell nobody of it/ };
+  const [ip, port] = ["10.0.0.1", 80];
+  assert.throws(() => publish(naming, "provider", 2), refused);
+  assert.throws(() => naming.submit({ type: "withdraw", clientId: "provider", service, caller }), refused);
+  assert.throws(() => naming.submit({ type: "withdrawAddress", service, ip, port, caller }), refused);
+  assert.throws(() => naming.submit({ type: "beat", service, ip, port, instance: undefined, caller }), refused);
+  assert.equal(shown(), 1);
+});
+
 describe("a connection that was told to go elsewhere", () => {
   test("leaves what it published in the lists until its client says it there", () => {
     const { clock, naming, pushes, shown, end } = published();
