@@ -193,7 +193,7 @@ export function logSuite(name: string, open: (t: TestContext, options: LogUnderT
         outcomes.map((outcome) =>
           outcome.status === "fulfilled" ? "done" : (outcome.reason as RegistryError).failure,
         ),
-        ["done", "serverError", "serverError"],
+        ["done", "outcomeUnknown", "outcomeUnknown"],
       );
       await assert.rejects(log.propose(put("key", "later")), {
         failure: "dataAccess",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Raft, Token } from "@nacre/core/raft";
 import { newSessions } from "@nacre/core/raft";
+import { RegistryError } from "@nacre/protocol";
 import { FakeClock } from "@nacre/testkit/fake-clock";
 import { put, type RegisterCommand, type RegisterResult } from "@nacre/testkit/log-suite";
 import { PROPOSAL_LIMITS } from "../storage/memory-log.ts";
@@ -104,5 +105,26 @@ describe("a write that was sent to the next leader", () => {
     const result = { index: 7, before: undefined } as unknown as RegisterResult;
     proposer.settled({ type: "write", stamp, admission: "apply", applied: { ok: true, result, rows: [] } });
     assert.equal(await outcome, result);
+  });
+});
+
+describe("a log that stops for good", () => {
+  test("says of a write that may be in it that nobody knows, and of one that nobody was sent that it was not done", async () => {
+    const { proposer, ...subject } = new Subject();
+    const failureOf = (key: string) =>
+      proposer.propose(put(key, "1")).then(
+        () => "done",
+        ({ failure }: { failure: string }) => failure,
+      );
+    const sent = failureOf("sent");
+    await turn();
+    proposer.settled({ type: "opened", member: "a", life: 1024 });
+    await turn();
+    Object.assign(subject.core, { leader: undefined, leading: undefined });
+    const waiting = failureOf("waiting");
+    await turn();
+    proposer.stop(new RegistryError("dataAccess", "the log stopped, because it is damaged"));
+    assert.deepEqual([await sent, await waiting], ["outcomeUnknown", "dataAccess"]);
+    await assert.rejects(proposer.propose(put("later", "1")), { failure: "dataAccess" });
   });
 });

@@ -219,10 +219,13 @@ export class Proposer<C, R> {
     }
   }
 
-  /** The log has stopped for good: @param later what is told from now on. */
-  stop(error: RegistryError, later: RegistryError): void {
-    this.#stopped ??= later;
-    for (const proposal of this.#pending.all()) this.#fail(proposal, error);
+  /** The log has stopped for good. What may be in a log may be done, by others or by the next start. @param why as a sentence. */
+  stop(why: RegistryError): void {
+    this.#stopped ??= why;
+    const unknown = new RegistryError("outcomeUnknown", `it is not known whether the write was done: ${why.message}`, {
+      cause: why,
+    });
+    for (const proposal of this.#pending.all()) this.#fail(proposal, proposal.copies > 0 ? unknown : why);
   }
 
   /** Takes no more; resolves when the rest has its outcome, which is given at the latest when `giveUp` resolves. */

@@ -382,10 +382,10 @@ export class Runner<C, R> implements RaftLog<C, R> {
   /** The machine broke (L10): this member applies nothing more, and is of use to the others as a voter. */
   #onMachineStopped(thrown: unknown): void {
     const error = RegistryError.from(thrown);
-    const later = new RegistryError("dataAccess", this.#storage.applier.refusing ?? error.message);
+    const why = new RegistryError("dataAccess", this.#storage.applier.refusing ?? error.message, { cause: thrown });
     this.#logger.warn({ err: error }, "the log stopped");
-    this.#proposer.stop(error, later);
-    this.#reads.close(later);
+    this.#proposer.stop(why);
+    this.#reads.close(why);
     this.#feed({ type: "machineStopped" });
   }
 
@@ -394,10 +394,9 @@ export class Runner<C, R> implements RaftLog<C, R> {
     this.#feeder.end();
     this.#stopped = sentence;
     this.#logger.warn({ err: thrown }, this.#stopped);
-    const later = new RegistryError("dataAccess", this.#stopped);
-    const now = new RegistryError("outcomeUnknown", this.#stopped, { cause: thrown });
-    this.#proposer.stop(now, later);
-    this.#reads.close(later);
+    const why = new RegistryError("dataAccess", this.#stopped, { cause: thrown });
+    this.#proposer.stop(why);
+    this.#reads.close(why);
     this.#orders.close();
     this.#transferEnded?.();
   }

@@ -192,11 +192,11 @@ export class Applier<C, R> {
   #break(index: number, thrown: unknown): RegistryError {
     if (thrown instanceof UnknownKind) {
       this.#refusing = `the log stopped before its record ${index}, because ${thrown.message}: upgrade this member to the version of the member that wrote it`;
-      return new RegistryError("serverError", this.#refusing, { cause: thrown });
+      return new RegistryError("outcomeUnknown", this.#refusing, { cause: thrown });
     }
     this.#refusing = `the log stopped, because applying its record ${index} failed: report this as a bug and restart`;
     const outcome = `record ${index} is in the log, but applying it failed, so that this command's outcome is unknown`;
-    return new RegistryError("serverError", outcome, { cause: thrown });
+    return new RegistryError("outcomeUnknown", outcome, { cause: thrown });
   }
 }
 
