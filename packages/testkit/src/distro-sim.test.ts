@@ -21,6 +21,10 @@ const FAILED: readonly [number, string][] = [
   [3020889, "two members that began to be compared while nobody had loaded waited for each other until loads end"],
   [3029529, "a removal lost to a change of its owner's earlier life, because a pause made that look later"],
   [5038137, "a batch whose answer was lost before the weather cleared is told once more"],
+  [
+    4036031,
+    "an address was registered and deregistered at two members that both owned it, and nobody could know which was later",
+  ],
   [5053083, "what was of an earlier life of its owner was to wait for the end of the later one"],
 ];
 
