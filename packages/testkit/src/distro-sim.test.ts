@@ -25,6 +25,7 @@ const FAILED: readonly [number, string][] = [
     4036031,
     "an address was registered and deregistered at two members that both owned it, and nobody could know which was later",
   ],
+  [4046379, "the same, where the message that was slow came when the weather had cleared"],
   [5053083, "what was of an earlier life of its owner was to wait for the end of the later one"],
 ];
 

@@ -10,13 +10,12 @@ export function resurrection(): Checker {
   return {
     name: "AP-3",
     stepped(world, member, _event, effects) {
-      // Which of two concurrent writes to an address client was later is told by ages, as exact as messages are fast.
-      const slow = [...world.links.values()].some(({ delayMaxMs }) => delayMaxMs > 200);
       const life = `${member.id}/${member.incarnation}`;
       for (const effect of effects) {
-        if (effect.type !== "apply" || (slow && effect.kind === "address")) continue;
+        if (effect.type !== "apply") continue;
         const removed = world.removed.get(effect.clientId);
         if (removed === undefined || isInDoubt(member, effect.clientId, removed)) continue;
+        if (isConcurrent(world, member, effect.clientId, removed, slowestMs)) continue;
         if (removed.spread && known.get(`${effect.clientId} ${removed.at}`)?.has(life))
           throw new Error(
             `AP-3: ${effect.clientId} is back on ${member.id}, ${world.now - removed.at} ms after it went`,
@@ -53,7 +52,7 @@ function isInDoubt(member: SimMember, id: string, removed: { readonly at: number
 
 /**
  * What is shown of an address client was registered at another member than the one that removed it, which had not heard of
- * that, and so shortly before that nobody can tell by ages which of the two was later.
+ * that, and so shortly before that nobody can tell which was later: ages say it as exactly as messages are fast.
  */
 function isConcurrent(
   world: World,
