@@ -51,7 +51,7 @@ export const RAFT_METRICS: readonly MetricRow[] = [
     name: "nacre_raft_proposals_total",
     type: "counter",
     help: "Writes of this member's clients by what came of them since the start",
-    labels: { outcome: "`done`, `notDone`, `unknown`, or `refused` before anybody was asked" },
+    labels: { outcome: "`done`, `notDone`, `unknown`, or `refused` because nobody could take them" },
     samples: ({ raft }) =>
       Object.entries(raft?.proposals ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
   },

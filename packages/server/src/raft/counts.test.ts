@@ -27,6 +27,18 @@ describe("the log of a member says of itself", () => {
     assert.ok(other.leaders >= 1);
   });
 
+  test("a write that was not taken as refused, and one that was taken and decided against as done", async (t) => {
+    const group = await TestGroup.make(t, ["a"]);
+    const { log } = await group.open("a", { limits: { pendingMax: 1 } });
+    await group.settled();
+    const before = log.status().counts.proposals;
+    const decided = log.propose({ type: "refuse", key: "key" });
+    await assert.rejects(log.propose(put("key", "1")), { failure: "overThreshold" });
+    await assert.rejects(group.during(decided), { failure: "conflict" });
+    const { done, refused } = log.status().counts.proposals;
+    assert.deepEqual([done - before.done, refused - before.refused], [1, 1]);
+  });
+
   test("the hash of its state at the ends of blocks, equal at all members", async (t) => {
     const group = await TestGroup.ready(t, ["a", "b", "c"]);
     for (let n = 0; n < HASHED_ENTRIES; n += 500) {

@@ -3,10 +3,10 @@ import type { RaftCounts } from "./port.ts";
 
 type Outcome = keyof RaftCounts["proposals"];
 
-/** Failures that a proposal meets before anybody is asked. */
-const REFUSED = new Set(["dataAccess", "unavailable", "invalidParameter"]);
+/** Apply decided it: the write was done, and this is what came of it. */
+export class DecidedFailure extends RegistryError {}
 
-/** Counts what came of proposals. A failure that apply decided is an outcome like any other: it was done. */
+/** Counts what came of proposals. */
 export class Outcomes {
   readonly counts: Record<Outcome, number> = { done: 0, notDone: 0, unknown: 0, refused: 0 };
   readonly #done = (): void => {
@@ -23,8 +23,8 @@ export class Outcomes {
 }
 
 function outcomeOf(thrown: unknown): Outcome {
+  if (thrown instanceof DecidedFailure) return "done";
   const { failure } = RegistryError.from(thrown);
   if (failure === "outcomeUnknown") return "unknown";
-  if (failure === "notApplied") return "notDone";
-  return REFUSED.has(failure) ? "refused" : "done";
+  return failure === "notApplied" ? "notDone" : "refused";
 }

@@ -10,6 +10,7 @@ import type { ForwardedProposal, NotTaken, Packet } from "./codec.ts";
 import { Forwards } from "./forwards.ts";
 import type { Group } from "./group.ts";
 import type { Settled } from "./machine.ts";
+import { DecidedFailure } from "./outcomes.ts";
 import { Pending, type Proposal } from "./pending.ts";
 import { ifRefused, noMajority, outcomeUnknown, resultLost, tooManyAtLeader } from "./reasons.ts";
 import { OPENING, Session } from "./session.ts";
@@ -199,7 +200,7 @@ export class Proposer<C, R> {
     const { admission, applied } = settled;
     if (applied !== undefined) {
       if (applied.ok) this.#end(proposal, () => proposal.resolve(applied.result));
-      else this.#fail(proposal, new RegistryError(applied.failure, applied.message));
+      else this.#fail(proposal, new DecidedFailure(applied.failure, applied.message));
     } else if (admission === "repeat") this.#fail(proposal, resultLost());
     else if (admission === "tooFar") this.#notTaken(proposal, "overThreshold");
     else if (proposal.isOvertaken) this.#fail(proposal, outcomeUnknown());
