@@ -57,6 +57,9 @@ describe("nacre doctor", () => {
     assert.equal(code, 0);
     assert.match(out, /No finding yet: 10\.0\.0\.2:8848 started a moment ago .* ask again in ten seconds\.\n$/);
     assert.doesNotMatch(out, /Nothing is wrong/);
+    const all = READY.map((one) => ({ ...one, settling: true }));
+    const both = await nacre(["doctor", "--server", await member(context, { by: A, members: all, findings: [] })]);
+    assert.match(both.out, /: 10\.0\.0\.1:8848, 10\.0\.0\.2:8848 started a moment ago and tell of nothing before they have /);
   });
 
   test("shows members, findings and what to do, and ends with 1 for an error", async (context) => {

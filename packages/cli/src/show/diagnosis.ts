@@ -12,9 +12,11 @@ export function diagnosisText({ by, members, findings }: DiagnosisView, isColore
   const away = members.filter(({ answered, ready }) => !answered || !ready);
   if (away.length > 0)
     return `${membersText(members, by)}\nNo finding, but not every member is ready: ask again in a moment. Who was stopped on purpose counts as away after five minutes.\n`;
-  const settling = members.filter((member) => member.settling);
-  if (settling.length > 0)
-    return `${membersText(members, by)}\nNo finding yet: ${settling.map(({ address }) => plain(address)).join(", ")} started a moment ago and tells of nothing before it has looked around: ask again in ten seconds.\n`;
+  const settling = members.filter((member) => member.settling).map(({ address }) => plain(address));
+  if (settling.length > 0) {
+    const tells = settling.length === 1 ? "tells of nothing before it has" : "tell of nothing before they have";
+    return `${membersText(members, by)}\nNo finding yet: ${settling.join(", ")} started a moment ago and ${tells} looked around: ask again in ten seconds.\n`;
+  }
   return members.length === 1
     ? `Nothing is wrong with ${plain(by)}.\n`
     : `Nothing is wrong: ${members.length} members, all ready.\n`;

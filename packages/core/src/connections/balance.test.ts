@@ -124,6 +124,11 @@ describe("nothing moves", () => {
   });
 });
 
+test("the plan of a member that moves nothing names those that hold too many, and does not call that even", () => {
+  const { sentence } = balancePlan(newBalance(), facts(2, 0, 4), AT);
+  assert.equal(sentence, "This member moves none; b1:1 may move some: ask there.");
+});
+
 test("the plan says what moves where and when", () => {
   const { now, state } = run(30, facts(300, 0, 0));
   const plan = balancePlan(state, now, AT + 30_000);

@@ -100,8 +100,13 @@ function sentenceOf(state: BalanceState, facts: BalanceFacts, now: Millis, exces
   switch (resting(state, facts, now)) {
     case "alone":
       return "There is no other member to share connections with.";
-    case "even":
-      return "Connections are shared evenly enough: nothing moves.";
+    case "even": {
+      const known = facts.others.filter((one) => one !== undefined);
+      const above = known.filter((one) => isAbove(one, facts, options));
+      return above.length === 0
+        ? "Connections are shared evenly enough: nothing moves."
+        : `This member moves none; ${above.map(({ address }) => address).join(" and ")} may move some: ask there.`;
+    }
     case "unready":
       return "Nothing moves, because a member does not let clients in or did not answer.";
     case "quiet":
@@ -121,11 +126,15 @@ type Rest = "alone" | "even" | "unready" | "quiet";
 function resting({ options }: BalanceState, facts: BalanceFacts, now: Millis): Rest | undefined {
   if (facts.others.length === 0) return "alone";
   if (facts.others.some((one) => one?.ready !== true) || !facts.self.ready) return "unready";
-  const average = averageOf(facts);
-  // With few connections one more than the average is as even as it gets.
-  if (facts.self.sdk <= Math.max(average * options.aboveFactor, average + 1)) return "even";
+  if (!isAbove(facts.self, facts, options)) return "even";
   if (now - facts.membersChangedAt < options.quietMs) return "quiet";
   return undefined;
+}
+
+function isAbove({ sdk }: MemberCount, facts: BalanceFacts, { aboveFactor }: BalanceOptions): boolean {
+  const average = averageOf(facts);
+  // With few connections one more than the average is as even as it gets.
+  return sdk > Math.max(average * aboveFactor, average + 1);
 }
 
 function averageOf({ self, others }: BalanceFacts): number {

@@ -317,6 +317,11 @@ describe("a key that is no option", () => {
     ]);
   });
 
+  test("is not a variable of the commands that ask a server", () => {
+    const env = { NACRE_SERVER: "127.0.0.1:8858", NACRE_USERNAME: "ada", NACRE_PASSWORD: "hush" };
+    assert.deepEqual(sentences(read([], env)), []);
+  });
+
   test("never has its value repeated: it may be a secret", () => {
     const result = read([], { NACOS_AUTH_TOKEN: "hush" }, { [FILE]: "db.password.0=hush\nmy.own=hush" });
     assert.equal(result.notices.length, 3);

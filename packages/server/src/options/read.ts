@@ -126,6 +126,9 @@ function flagsOf(argv: readonly string[]): Given[] {
   return given;
 }
 
+/** For commands that ask a server; a shell that they are set in may start one as well. */
+const FOR_COMMANDS: ReadonlySet<string> = new Set(["NACRE_SERVER", "NACRE_USERNAME", "NACRE_PASSWORD"]);
+
 function environmentOf(env: Environment, notices: Notice[]): Given[] {
   const given: Given[] = [];
   const taken = new Set(["NACRE_CONFIG"]);
@@ -150,7 +153,7 @@ function environmentOf(env: Environment, notices: Notice[]): Given[] {
     }
   }
   for (const [variable, text = ""] of Object.entries(env)) {
-    if (taken.has(variable) || text.trim() === "") continue;
+    if (taken.has(variable) || FOR_COMMANDS.has(variable) || text.trim() === "") continue;
     const known = /^[A-Z0-9_]+$/.test(variable) ? knownVariable(variable) : undefined;
     if (known !== undefined) {
       const level = known.relied?.(text) === true ? "warn" : "info";
