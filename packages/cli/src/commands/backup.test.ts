@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -69,7 +69,14 @@ describe("a backup of a running server", () => {
     const held = await nacre(["restore", file, "--data", join(folder, "one")]);
     assert.equal(held.code, 2);
     assert.match(held.err, /belongs to member .* nothing was changed.*--replace --yes.*a new epoch/);
-    const replaced = await nacre(["restore", file, "--data", join(folder, "one"), "--replace", "--yes"]);
+    const mistyped = join(folder, "oen");
+    const replacing = (...argv: string[]) => nacre(["restore", file, "--data", ...argv, "--replace", "--yes"]);
+    const absent = await replacing(mistyped);
+    assert.deepEqual([absent.code, absent.err], [3, `there is no data folder ${mistyped}: name one with --data.\n`]);
+    await mkdir(mistyped);
+    const unused = await replacing(mistyped);
+    assert.deepEqual([unused.code, /no member has used .*oen, and nothing was changed/.test(unused.err)], [2, true]);
+    const replaced = await replacing(join(folder, "one"));
     assert.match(replaced.out, /holds the state of the backup, in epoch (\d+)\. What it held is in .*replaced\/\1/);
     const third = await started(t, join(folder, "one"));
     assert.equal((await third.at("config", "get", "app.yaml")).out, "level: 1\n");
@@ -97,6 +104,8 @@ describe("a backup of a running server", () => {
 
     const unmade = await at("backup", `${join(folder, "unmade")}/`);
     assert.deepEqual([unmade.code, /unmade\/ is no folder: make it first/.test(unmade.err)], [3, true]);
+    const within = await at("backup", join(folder, "unmade", "one.backup"));
+    assert.deepEqual([within.code, within.err], [3, `${join(folder, "unmade")} is no folder: make it first.\n`]);
 
     const { server } = await scripted(t, { "/core/backup": "no member leads" }, { "/core/backup": 503 });
     const target = join(folder, "none.backup");

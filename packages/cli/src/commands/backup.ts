@@ -1,5 +1,5 @@
 import { open as openFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { BackupHead } from "@nacre/server/offline";
 import { textIn } from "../client/bodies.ts";
 import { fieldOf } from "../client/http.ts";
@@ -48,11 +48,9 @@ async function backup(context: Context, target: string, options: BackupOptions):
   const { http } = await open(options, context);
   const stop = stopSignal(context);
   // Beside its place, so that the last step is a change of names.
-  const isFolder = await stat(target).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (!isFolder && /[/\\]$/.test(target)) throw new CliError("notFound", `${target} is no folder: make it first.`);
+  const isFolder = await isFolderAt(target);
+  const folder = isFolder || /[/\\]$/.test(target) ? target : dirname(target);
+  if (!(await isFolderAt(folder))) throw new CliError("notFound", `${folder} is no folder: make it first.`);
   const partial = isFolder ? join(target, `nacre-${process.pid}${PARTIAL}`) : `${target}${PARTIAL}`;
   if (!isFolder) await refuseExisting(target, options);
   try {
@@ -78,6 +76,13 @@ async function backup(context: Context, target: string, options: BackupOptions):
   } finally {
     stop.release();
   }
+}
+
+function isFolderAt(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function refuseExisting(path: string, { force }: BackupOptions): Promise<void> {

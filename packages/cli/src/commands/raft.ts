@@ -1,4 +1,3 @@
-import type { RecoveryPlan } from "@nacre/server/offline";
 import type { Command } from "commander";
 import { listIn, numberIn, textIn } from "../client/bodies.ts";
 import { fieldOf } from "../client/http.ts";
@@ -6,7 +5,8 @@ import { CliError } from "../failure.ts";
 import type { Context, Register } from "../index.ts";
 import { bytesText } from "../show/amounts.ts";
 import { raftText } from "../show/raft.ts";
-import { table, timeText } from "../show/table.ts";
+import { recoveryText } from "../show/recovery.ts";
+import { table } from "../show/table.ts";
 import { ask } from "./cluster.ts";
 import { offline } from "./offline.ts";
 import { type RemoteOptions, remoteOptions, show } from "./remote.ts";
@@ -127,48 +127,11 @@ async function recover(context: Context, { data, empty, dryRun, yes, json }: Rec
     const isDone = yes === true && dryRun !== true;
     if (isDone) await server.recover(files, plan, Date.now());
     if (json === true) context.output.out(`${JSON.stringify({ ...plan, done: isDone }, null, 2)}\n`);
-    else context.output.out(planText(plan, isDone));
+    else context.output.out(recoveryText(plan, isDone));
     if (!isDone && dryRun !== true)
       throw new CliError(
         "usage",
         "Nothing was changed: repeat it with --yes to do it, or with --dry-run to only look.",
       );
   });
-}
-
-function planText(plan: RecoveryPlan, isDone: boolean): string {
-  const { memberId, clusterId, epoch, term, last, appliedIndex, voters, addresses, learners } = plan;
-  const named = (ids: readonly string[]): string =>
-    ids.map((id) => `${id}${id === memberId ? " (this one)" : addresses[id] ? ` (${addresses[id]})` : ""}`).join(", ");
-  const isEmpty = voters.length === 0;
-  const rows = [
-    ["member", memberId],
-    ["cluster", clusterId],
-    ["voters now", isEmpty ? "none" : named(voters)],
-    ...(learners.length === 0 ? [] : [["learners now", named(learners)]]),
-    [
-      "last entry",
-      `${last.index}, of term ${last.term}${last.at === undefined ? "" : `, written ${timeText(last.at)}`}`,
-    ],
-    ["applied for sure", `up to ${appliedIndex}`],
-    ["term", `${term.from} to ${term.to}`],
-    ["epoch", isDone ? `${epoch.from} to ${epoch.to}` : `${epoch.from} to one drawn when it is done`],
-  ];
-  const others = voters.filter((id) => id !== memberId).length;
-  const will = isDone ? "is" : "would be";
-  if (isEmpty)
-    return [
-      table(["RECOVERY", ""], rows),
-      `This member ${will} the first voter of a group that holds nothing; the other members join it.\n`,
-      "A member that does hold durable data would set it aside: look at nacre raft status of each of them first.\n",
-      isDone ? "Done. Start this member.\n" : "",
-    ].join("");
-  return [
-    table(["RECOVERY", ""], rows),
-    voters.includes(memberId) ? "" : "This member is no voter, so that it may lack much of what was acknowledged.\n",
-    `This member ${will} the only voter, with all of its log: entries behind ${appliedIndex} that nobody was told of count as well.\n`,
-    `What nobody can know from here: entries behind ${last.index} that the ${others} other voters had acknowledged. They are lost.\n`,
-    "Others that come back see the new epoch, set their data aside and join as new members; start them after this one.\n",
-    isDone ? "Done. Start this member.\n" : "",
-  ].join("");
 }

@@ -36,7 +36,7 @@ async function restore(context: Context, file: string, options: RestoreOptions):
   const server = await import("@nacre/server/offline");
   // Before a folder is made for it.
   await server.verifyBackup(server.nodeFiles, path);
-  await server.withStoppedMember(data, true, async (files) => {
+  await server.withStoppedMember(data, replace !== true, async (files) => {
     const plan = await server.planRestore(files, path, data);
     if (plan.finished?.type === "restore" && plan.finished.index === plan.backup.index) {
       tell(
@@ -47,6 +47,8 @@ async function restore(context: Context, file: string, options: RestoreOptions):
       );
       return;
     }
+    // A folder that was mistyped would otherwise become a cluster of its own, and what was to be replaced would start as it was.
+    if (plan.existing === undefined && replace === true) throw new CliError("usage", notUsed(plan));
     if (plan.existing !== undefined && (replace !== true || yes !== true)) throw new CliError("usage", whyNot(plan));
     await server.restore(files, plan);
     tell(context, plan, json === true, doneText(plan));
@@ -59,6 +61,13 @@ function whyNot({ directory, existing: held, backup }: RestorePlan): string {
     `${directory} belongs to member ${held?.memberId} of cluster ${held?.clusterId}, and nothing was changed.${other} With ` +
     `--replace --yes it takes the state of the backup in a new epoch; what it holds is moved aside, and the other ` +
     "members of its group give up what they hold when they meet it."
+  );
+}
+
+function notUsed({ directory }: RestorePlan): string {
+  return (
+    `no member has used ${directory}, and nothing was changed: --replace takes the data folder of a member. Without it this ` +
+    "folder becomes a member of a new cluster."
   );
 }
 

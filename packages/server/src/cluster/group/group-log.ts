@@ -102,6 +102,8 @@ export class GroupLog<C, R> implements OpenedLog<C, R>, FromPeers {
   }
 
   async readIndex(): Promise<number> {
+    // Nobody tells it how far the group is.
+    if (this.#wasRemoved) throw new RegistryError("unavailable", REMOVED);
     const log = await this.#whenThere();
     return log.hasGroup ? log.readIndex() : this.#earlyReads.make((taking) => taking.readIndex());
   }

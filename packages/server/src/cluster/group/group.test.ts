@@ -180,6 +180,9 @@ describe("a member of three", () => {
       const { status, data } = await publish(members, out, "two", "two");
       return status !== 200 && /was taken out of the group/.test(JSON.stringify(data));
     });
+    const read = await members.ask(out, `GET ${CONFIG}?dataId=one&groupName=g&consistency=linearizable`);
+    assert.equal(read.status, 503);
+    assert.match(read.data, /^this member was taken out of the group/);
     await published(members, leader, "three");
     assert.equal((await order("add")).status, 200);
     await shown(members, [out], ["one", "three"]);
