@@ -159,6 +159,9 @@ Nothing moves.
       err: `http://${server}/nacos: this order is taken from the member's own machine only.\n`,
     });
     assert.match((await nacre(["cluster", "forget", "c", "--server", server])).err, /\(400 c is UP: stop it first\)/);
+    const bound = await scripted(context, { "/leave": "without this member too few are left" }, { "/leave": 503 });
+    const { err } = await nacre(["cluster", "leave", "--forever", "--server", bound.server]);
+    assert.match(err, /refused the order to leave \(503 without this member too few are left\)\.\n$/);
   });
 });
 

@@ -113,7 +113,7 @@ export const stopCommand: Register = (program, context) => {
 
 async function stop(context: Context, options: RemoteOptions, forever: boolean): Promise<void> {
   const call = { form: { forever } };
-  await ask(context, options, "POST", `${PATH}/leave`, "the order to stop", call);
+  await ask(context, options, "POST", `${PATH}/leave`, forever ? "the order to leave" : "the order to stop", call);
   show(
     context,
     options,

@@ -221,7 +221,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       clock,
       cluster,
       members,
-      group: parts.group?.log,
+      group: parts.group,
       converging,
       version: VERSION,
       lookup: () => lookup,

@@ -1,6 +1,8 @@
 import { peers, readAddress } from "@nacre/core/membership";
 import { object, RegistryError, text } from "@nacre/protocol";
 import type { Clock } from "../clock.ts";
+import type { Peers } from "../raft/port.ts";
+import { noMajority } from "../raft/reasons.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ConvergeReport } from "./converge/converge.ts";
 import type { LazyConverge } from "./converge/lazy-converge.ts";
@@ -22,7 +24,11 @@ export interface Orders {
   cancelJoin(): { readonly addresses: readonly string[] };
   /** Takes a member that is down, by id or address, off for good at all members in reach, and out of the group. @throws RegistryError. */
   forget(who: string): Promise<{ readonly id: string; readonly address: string }>;
-  /** Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id. */
+  /**
+   * Hands clients over and ends this process, as a TERM does. `forever`: it does not come back under this id.
+   *
+   * @throws RegistryError `notApplied` for ever, while too few voters are in reach to do without it.
+   */
   stop(forever: boolean): void;
 }
 
@@ -31,7 +37,7 @@ export interface OrdersSetup {
   readonly cluster: Cluster;
   readonly members: Members;
   /** Undefined for a member that is in no group. */
-  readonly group: Pick<GroupHandle, "group" | "order"> | undefined;
+  readonly group: { readonly log: Pick<GroupHandle, "group" | "order">; readonly links: Peers } | undefined;
   readonly converging: Pick<LazyConverge, "report">;
   readonly version: string;
   readonly lookup: () => Lookup | undefined;
@@ -65,18 +71,34 @@ export function ordersOf({ clock, cluster, members, group, converging, version, 
       const found = peers(state, clock.now()).find(
         ({ id, addresses }) => id === who || (wanted !== undefined && addresses.includes(wanted)),
       );
-      const { voters = [], learners = [] } = group?.group?.configuration ?? {};
+      const { voters = [], learners = [] } = group?.log.group?.configuration ?? {};
       const isIn = (id: string): boolean => voters.includes(id) || learners.includes(id);
       if (found === undefined && (!isIn(who) || who === state.start.id))
         throw new RegistryError("notFound", `no other member has the id or address '${who.slice(0, 128)}'`);
       const id = found?.id ?? who;
       // A voter that is gone counts for majorities until it is taken out. Who runs is told so below.
-      if (isIn(id) && (found === undefined || found.state === "DOWN")) await group?.order({ type: "remove", id });
+      if (isIn(id) && (found === undefined || found.state === "DOWN")) await group?.log.order({ type: "remove", id });
       if (found !== undefined) cluster.members.forget(id);
       // Who is not in reach, or for whom it is not down yet, forgets it when no list names it any more.
       await cluster.peers.askAll("members.forget", { id }, FORGET_MS);
       return { id, address: found?.addresses[0] ?? id };
     },
-    stop,
+    stop(forever) {
+      const why = forever ? whyBound(group, state.start.id) : undefined;
+      if (why !== undefined) throw new RegistryError("notApplied", why);
+      stop(forever);
+    },
   };
+}
+
+/** Why this member cannot be taken out of its group now: a voter that goes all the same is one that is away for good. */
+function whyBound(group: OrdersSetup["group"], self: string): string | undefined {
+  const { voters = [] } = group?.log.group?.configuration ?? {};
+  const left = voters.filter((id) => id !== self);
+  if (group === undefined || left.length === 0 || left.length === voters.length) return undefined;
+  const now = noMajority(voters, self, group.links);
+  if (now !== undefined) return `${now}: start one of them first, or end this process with nacre stop`;
+  const then = noMajority(left, self, group.links);
+  if (then === undefined) return undefined;
+  return `without this member ${then}: start it, or order nacre cluster forget for it, and then this; nacre stop ends this process and leaves it a voter`;
 }

@@ -165,6 +165,33 @@ describe("a member of three", () => {
     await published(members, 1, "two");
   });
 
+  test("is not let go for good while too few voters would be left in reach, and serves on", async (t) => {
+    const members = await TestMembers.start(3);
+    t.after(() => members.stop());
+    await members.grouped(0, 3);
+    await published(members, 0, "one");
+    const leave = () => members.ask(0, `POST ${CLUSTER}/leave?forever=true`);
+    const downAt = async (id: number): Promise<boolean> => {
+      const { data } = await members.ask(0, `GET ${CLUSTER}/matrix`);
+      const { members: seen } = data as { members: { address: string; state: string }[] };
+      return seen.some(({ address, state }) => address === members.addresses[id] && state === "DOWN");
+    };
+
+    await members.servers[2]?.stop();
+    await until(() => downAt(2));
+    const bound = await leave();
+    assert.equal(bound.status, 503);
+    assert.match(bound.data, /^without this member 2 of 2 members are needed .* is out of reach since .*nacre cluster forget/);
+    await published(members, 0, "two");
+
+    await members.servers[1]?.stop();
+    await until(() => downAt(1));
+    const lost = await leave();
+    assert.equal(lost.status, 503);
+    assert.match(lost.data, /^2 of 3 members are needed .* are out of reach since .*nacre stop$/);
+    await shown(members, [0], ["one", "two"]);
+  });
+
   test("that is taken out while it runs says so, and is taken in again on order", async (t) => {
     const members = await TestMembers.start(3);
     t.after(() => members.stop());
