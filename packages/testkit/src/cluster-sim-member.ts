@@ -240,6 +240,7 @@ export class SimMember {
       held: () => ({ configs: 0, namespaces: 0 }),
       stage: () => (this.isStopping ? "stopping" : this.ready ? "running" : "starting"),
       port: MAIN_PORT,
+      address: `${machine.ip}:${MAIN_PORT}`,
       portOffset: CLUSTER_PORT_OFFSET,
       portOpen: true,
       connectionsMax: 100_000,

@@ -91,6 +91,7 @@ export class DiagnosisSim {
         startedAt: node.startedAt,
         stage: "running",
         port: 8848,
+        address: node.address,
         statusSet: undefined,
         pause: undefined,
         memory: undefined,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { CliError } from "../failure.ts";
 import { Http, NoAnswer } from "./http.ts";
@@ -52,6 +53,16 @@ describe("a call", () => {
     assert.equal((await callerOf(base).http.call("GET", "/x")).text, "why");
     status.now = 503;
     await assert.rejects(callerOf(base).http.call("GET", "/x"), NoAnswer);
+  });
+
+  test("to a port that speaks another protocol ends with which port to give", async (context) => {
+    const server = createTcpServer((socket) => void socket.end("\0\0\u0012\u0004\0\0\0\0\0")).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    context.after(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    await assert.rejects(callerOf(`http://127.0.0.1:${port}`, 1).http.call("GET", "/x"), {
+      message: `http://127.0.0.1:${port} answers with something else than HTTP: give the main port of the server, and not the one for gRPC or for members.`,
+    });
   });
 
   test("of a person is made once", async (context) => {

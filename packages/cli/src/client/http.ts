@@ -146,7 +146,13 @@ export class Http {
 
   #noAnswer(thrown: unknown): CliError {
     if (thrown instanceof CliError) return thrown;
-    const { name, message, cause } = thrown as Error & { cause?: { code?: string; message?: string } };
+    const { name, message, cause } = thrown as Error & { cause?: { name?: string; code?: string; message?: string } };
+    if (cause?.name === "HTTPParserError")
+      return new NoAnswer(
+        "failed",
+        `${this.base} answers with something else than HTTP: give the main port of the server, and not the one for gRPC or for members.`,
+        { cause: thrown },
+      );
     const why = name === "TimeoutError" ? "timeout" : (cause?.code ?? cause?.message ?? message);
     return new NoAnswer(
       "failed",

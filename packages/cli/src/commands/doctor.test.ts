@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, type TestContext, test } from "node:test";
+import { startServer } from "@nacre/server";
 import { nacre } from "../run.fixture.ts";
 
 const A = { id: "a", address: "10.0.0.1:8848" };
@@ -59,7 +60,26 @@ describe("nacre doctor", () => {
     assert.doesNotMatch(out, /Nothing is wrong/);
     const all = READY.map((one) => ({ ...one, settling: true }));
     const both = await nacre(["doctor", "--server", await member(context, { by: A, members: all, findings: [] })]);
-    assert.match(both.out, /: 10\.0\.0\.1:8848, 10\.0\.0\.2:8848 started a moment ago and tell of nothing before they have /);
+    assert.match(
+      both.out,
+      /: 10\.0\.0\.1:8848, 10\.0\.0\.2:8848 started a moment ago and tell of nothing before they have /,
+    );
+  });
+
+  test("names a server that runs alone by its address", async (context) => {
+    const alone = await startServer({
+      port: 0,
+      bindAddress: "127.0.0.1",
+      dataDir: ":memory:",
+      logLevel: "error",
+      udpPushEnabled: false,
+      clusterPortOpen: false,
+    });
+    context.after(() => alone.stop(0));
+    await alone.ready();
+    const { code, out } = await nacre(["doctor", "--server", alone.url]);
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`\nNo finding yet: 127\\.0\\.0\\.1:${alone.httpPort} started a moment ago`));
   });
 
   test("shows members, findings and what to do, and ends with 1 for an error", async (context) => {

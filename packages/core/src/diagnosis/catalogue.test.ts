@@ -723,7 +723,7 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   },
   CLOCK_JUMPED: {
     facts: (at) => standalone({ clock: { jump: { at: Math.max(at - 1000, NOON), byMs: 600_000 } } }),
-    sentence: "The clock of port 8848 jumped ahead by 10 min at 12:00:10 UTC of its earlier time; run NTP there.",
+    sentence: "The clock of 10.0.0.1:8848 jumped ahead by 10 min at 12:00:10 UTC of its earlier time; run NTP there.",
     not: { "a jump of ten seconds ago": standalone({ clock: { jump: { at: NOON - 10_000, byMs: 600_000 } } }) },
   },
 };

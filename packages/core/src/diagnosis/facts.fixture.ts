@@ -16,6 +16,7 @@ export function calm(): DiagnosisFacts {
       startedAt: STARTED,
       stage: "running",
       port: 8848,
+      address: "10.0.0.1:8848",
       statusSet: undefined,
       pause: undefined,
       memory: { usedBytes: 100 * 2 ** 20, limitBytes: 4 * 2 ** 30 },

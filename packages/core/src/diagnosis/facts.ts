@@ -43,6 +43,8 @@ export interface ProcessFacts {
   readonly stage: "starting" | "running" | "stopping";
   /** Main port, as members write it in lists. */
   readonly port: number;
+  /** Where this member is as long as it knows of no list that says otherwise. */
+  readonly address: string;
   /** Set by an operator in place of what the member would say of itself. */
   readonly statusSet: { readonly status: string; readonly since: Millis } | undefined;
   /** The last time that this process stood still for a second or more; `at` is when it went on. */

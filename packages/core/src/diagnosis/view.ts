@@ -47,7 +47,7 @@ export function viewOf(facts: DiagnosisFacts, memory: Memory, now: Millis): View
 }
 
 export function selfOf({ members, process: own }: DiagnosisFacts): Named & { readonly id: string } {
-  if (members === undefined) return { id: "", address: `port ${own.port}` };
+  if (members === undefined) return { id: "", address: own.address };
   const { id, address, detected } = members.self;
   return { id, address: address ?? detected[0] ?? id };
 }

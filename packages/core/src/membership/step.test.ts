@@ -781,7 +781,12 @@ describe("an operator", () => {
 
   const failures: readonly [string, string, Partial<{ holdsData: boolean }>, RegExp][] = [
     ["an address that is none", "10.0.0.2:x", {}, /'10\.0\.0\.2:x' is not the address of a member: port 'x'/],
-    ["a machine that refuses", "10.0.0.3", {}, /10\.0\.0\.3:8848: connection refused/],
+    [
+      "a machine that refuses",
+      "10.0.0.3",
+      {},
+      /^0\.0 no member answers at 10\.0\.0\.3:8848 \(connection refused\): name the main port of one that runs/,
+    ],
     [
       "another cluster, with data of its own",
       "10.0.0.2",

@@ -44,7 +44,12 @@ function take(state: Membership, event: Event, now: Millis, out: Out): void {
       return dialTick(state, now, out);
     case "connectFailed":
       connectFailed(state, event, now, out);
-      return joinRefused(state, event.address, `${event.address}: ${event.error}`, out);
+      return joinRefused(
+        state,
+        event.address,
+        `no member answers at ${event.address} (${event.error}): name the main port of one that runs, and whose member port is open`,
+        out,
+      );
     case "listRead":
       readList(state, event.text, event.source, now);
       resolveNames(state, now, out);

@@ -42,6 +42,8 @@ export interface FactSources {
   readonly stage: () => ProcessFacts["stage"];
   /** The main port. */
   readonly port: number;
+  /** Where this member is as long as it knows of no list that says otherwise. */
+  readonly address: string;
   readonly portOffset: number;
   /** Whether this member listens for others. */
   readonly portOpen: boolean;
@@ -64,6 +66,7 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     group,
     stage,
     port,
+    address,
     portOffset,
     portOpen,
     held,
@@ -78,7 +81,16 @@ export function factsOf(sources: FactSources): () => DiagnosisFacts {
     const { pause, memory, clock: clockFacts, disk } = own.facts(syncMs);
     const isAlone = lookup() === undefined && !cluster.others;
     return {
-      process: { startedAt, stage: stage(), port, statusSet, pause, memory, queues: queuesOf(sources) },
+      process: {
+        startedAt,
+        stage: stage(),
+        port,
+        address,
+        statusSet,
+        pause,
+        memory,
+        queues: queuesOf(sources),
+      },
       members: isAlone ? undefined : membersFacts(cluster.members.state, now, { portOffset, portOpen }),
       lookup: lookup()?.facts(),
       distro: distroFacts(cluster.distro.state, now),

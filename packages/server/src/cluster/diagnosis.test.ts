@@ -11,7 +11,7 @@ import { readMemberReport } from "./member-report.ts";
 import { LOOK_MS, OwnWatch } from "./own-watch.ts";
 
 /** A member of a cluster of its own, that can be told that its disk is full. */
-function member(answers: readonly MemberAnswer[] = []) {
+function member(answers: readonly MemberAnswer[] = [], isAlone = false) {
   const clock = new FakeClock();
   const startedAt = clock.now();
   const logged: string[] = [];
@@ -40,12 +40,13 @@ function member(answers: readonly MemberAnswer[] = []) {
       startedAt,
       stage: "running",
       port: 8848,
+      address: "10.0.0.1:8848",
       statusSet: undefined,
       pause: undefined,
       memory: undefined,
       queues: [],
     },
-    members: membersFacts(membership, clock.now(), { portOffset: 1001, portOpen: true }),
+    members: isAlone ? undefined : membersFacts(membership, clock.now(), { portOffset: 1001, portOpen: true }),
     lookup: undefined,
     distro: undefined,
     forwarding: [],
@@ -104,6 +105,10 @@ describe("a member that diagnoses itself", () => {
     );
     await assert.rejects(ask("scope=x"), RegistryError);
     diagnosing.stop();
+  });
+
+  test("names itself by its address also when it runs alone", () => {
+    assert.equal(member([], true).diagnosing.report().member.address, "10.0.0.1:8848");
   });
 
   test("takes reports of others as they come over the wire, and nothing else", () => {

@@ -81,7 +81,7 @@ export class Diagnosing {
     const now = facts();
     const { id = "", address } = now.members?.self ?? {};
     return {
-      member: { id: id === "" ? undefined : id, address: address ?? `port ${now.process.port}` },
+      member: { id: id === "" ? undefined : id, address: address ?? now.process.address },
       at: clock.wall(),
       version,
       settling: isSettling(now, clock.now()),

@@ -129,6 +129,7 @@ class Diagnosed {
         startedAt: this.group.clock.now() - HOUR_MS,
         stage: "running",
         port: 8848,
+        address: "10.0.0.1:8848",
         statusSet: undefined,
         pause: undefined,
         memory: undefined,

@@ -199,6 +199,7 @@ export async function openMember(parts: MemberParts, stops: Stop[]): Promise<Ope
       group: parts.group?.log,
       stage: () => readiness.stage,
       port: address.port,
+      address: addressOf(address),
       portOffset: options.clusterPortOffset,
       portOpen: options.clusterPortOpen,
       held: parts.held,

@@ -181,7 +181,10 @@ describe("a member of three", () => {
     await until(() => downAt(2));
     const bound = await leave();
     assert.equal(bound.status, 503);
-    assert.match(bound.data, /^without this member 2 of 2 members are needed .* is out of reach since .*nacre cluster forget/);
+    assert.match(
+      bound.data,
+      /^without this member 2 of 2 members are needed .* is out of reach since .*nacre cluster forget/,
+    );
     await published(members, 0, "two");
 
     await members.servers[1]?.stop();
