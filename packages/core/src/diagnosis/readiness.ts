@@ -253,6 +253,6 @@ function calmConfig({ leader }: GroupFacts): Calm {
 const HOW = {
   loaded: "loaded from the other members",
   cold: "a cold start: no member held data, and new registrations are served",
-  alone: "one-member cluster: ready without a load",
+  alone: "nobody else was found when it started: ready without a load",
   late: "served what it had after 30 s, and has been made equal since",
 } as const;

@@ -1,7 +1,7 @@
 import type { Millis } from "../lib/units.ts";
 import { type Address, addressOf, isIp, readAddress, shortestV6 } from "./address.ts";
 import { ownBeat } from "./clocks.ts";
-import type { Card, Listed } from "./frames.ts";
+import type { Card, Listed, MemberId } from "./frames.ts";
 import type { Membership, Out } from "./state.ts";
 import { givesWay } from "./twins.ts";
 
@@ -126,7 +126,15 @@ export function listOf(state: Membership): Listed[] {
   return state.list.entries.map((entry) => {
     const addresses = resolved(state, entry);
     const isSelf = addresses.some((each) => own.includes(each) || state.dials.get(each)?.isSelf === true);
-    const id = addresses.map((each) => state.dials.get(each)?.memberId).find((each) => each !== undefined);
+    const id = addresses.map((each) => foundAt(state, each)).find((each) => each !== undefined);
     return { address: entry.address, resolved: addresses, id: isSelf ? state.start.id : id };
   });
+}
+
+/** Who was last found at the address, unless it is reached at another one since that one failed, and does not call this its own. */
+function foundAt(state: Membership, address: Address): MemberId | undefined {
+  const { memberId: id, error } = state.dials.get(address) ?? {};
+  const member = id === undefined ? undefined : state.members.get(id);
+  const hasLeft = error !== undefined && member?.out !== undefined && !member.addresses.includes(address);
+  return hasLeft ? undefined : id;
 }

@@ -988,6 +988,29 @@ describe("a member list that changes", () => {
   });
 });
 
+describe("a list that names the address which a member has left", () => {
+  test("is another one than that which names where it is (F24)", () => {
+    const { bench, b } = threeUp();
+    bench.kill(b);
+    bench.run(seconds(1));
+    const moved = bench.peer("b", "10.0.0.9", { incarnation: 2, listHash: "other" });
+    bench.run(seconds(6));
+    assert.equal(bench.state("b"), "UP");
+    const theirs = ["a:1", "b:9", "c:3"].map((each) => {
+      const [id, at] = each.split(":");
+      return { address: `10.0.0.${at}:8848`, resolved: [`10.0.0.${at}:8848`], id };
+    });
+    const link = [...(bench.core.members.get("b")?.ins ?? [])][0] ?? 0;
+    bench.feed({ type: "received", link, frame: { type: "probe", seq: 999, card: moved.card, row: [], list: theirs } });
+    const [difference] = listDifferences(bench.core);
+    assert.deepEqual(difference?.missingThere, ["10.0.0.2:8848"]);
+    assert.deepEqual(difference?.missingHere, ["10.0.0.9:8848"]);
+    bench.feed({ type: "listRead", text: "10.0.0.1\n10.0.0.9\n10.0.0.3", source: "cluster.conf" });
+    bench.run(seconds(1));
+    assert.deepEqual(listDifferences(bench.core), []);
+  });
+});
+
 describe("this member's own address", () => {
   test("is the local one that the list names, although another is preferred (F22)", () => {
     const bench = new Bench("10.0.0.5,10.0.0.6", { host: "172.17.0.2" });

@@ -131,8 +131,8 @@ export const AP_ROWS = {
     title: "Clients lost the member that they were at",
     means:
       "Their instances stay in lists for 15 s, are then unhealthy unless they answer a probe, and are gone after 45 s; HTTP clients that agreed on heartbeats further apart are waited for longer. Removals are held back meanwhile, so that lists do not shrink because of a restart.",
-    why: "A member was started anew without having been stopped first, or was forgotten.",
-    fix: "Nothing: clients come back by themselves. Stop members with TERM rather than KILL, so that they hand their clients over first.",
+    why: "A member was started anew without having been stopped first, several were stopped together, or one was forgotten.",
+    fix: "Nothing: clients come back by themselves. Stop members one after the other, with TERM rather than KILL, so that they hand their clients over first.",
     afterMs: seconds(5),
     goneMs: seconds(1),
     find: (view) => {

@@ -110,7 +110,7 @@ export const LIST_ROWS = {
     title: "Members have different lists",
     means:
       "All members that any list names work together, but one that starts with the shorter list does not find all of them.",
-    why: "The list was edited on some members only, or one of them has an older file.",
+    why: "The list was edited on some members only, one of them has an older file, or a member has another address now and a list names the one of before.",
     fix: "Make the lists equal. Order and spelling do not matter.",
     afterMs: seconds(2),
     find: (view) => {
