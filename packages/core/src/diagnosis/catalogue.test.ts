@@ -141,10 +141,13 @@ const CASES: Readonly<Record<FindingCode, Case>> = {
   },
   LIST_DIFFERS: {
     facts: withMembers({
-      listDifferences: [{ id: "c", since: NOON, missingThere: ["10.0.0.2:8848"], missingHere: ["10.0.0.4:8848"] }],
+      listDifferences: [
+        { id: "b", since: NOON, missingThere: ["10.0.0.2:8848"], missingHere: [] },
+        { id: "c", since: NOON, missingThere: ["10.0.0.2:8848"], missingHere: ["10.0.0.4:8848"] },
+      ],
     }),
     sentence:
-      "The lists of members differ: that of 10.0.0.3:8848 lacks 10.0.0.2:8848 and that of 10.0.0.1:8848 lacks 10.0.0.4:8848, which 10.0.0.3:8848 lists; make them equal.",
+      "The lists of members differ: those of 10.0.0.2:8848 and 10.0.0.3:8848 lack 10.0.0.2:8848 and that of 10.0.0.1:8848 lacks 10.0.0.4:8848; make them equal.",
     not: {
       "lists that are edited one after the other": (at) =>
         at - NOON < 2000

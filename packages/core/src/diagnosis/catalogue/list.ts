@@ -1,5 +1,6 @@
 import { seconds } from "../../lib/units.ts";
 import { isIp } from "../../membership/address.ts";
+import type { ListDifference } from "../../membership/facts.ts";
 import type { BadLine } from "../../membership/member-list.ts";
 import type { FindingCode, Named } from "../finding.ts";
 import { aboutSelf, isPresent, named, namedBy, type Observed, peersOf, type Row, type View } from "../view.ts";
@@ -117,16 +118,6 @@ export const LIST_ROWS = {
       const differences = view.facts.members?.listDifferences ?? [];
       const [first] = differences;
       if (first === undefined) return [];
-      const parts = differences.map(({ id, missingHere, missingThere }) => {
-        const there = namedBy(view, id).address;
-        const lacks = [
-          ...(missingThere.length === 0 ? [] : [`that of ${there} lacks ${listText(missingThere)}`]),
-          ...(missingHere.length === 0
-            ? []
-            : [`that of ${view.self.address} lacks ${listText(missingHere)}, which ${there} lists`]),
-        ];
-        return lacks.join(" and ");
-      });
       const missing = new Set(
         differences.flatMap(({ missingHere, missingThere }) => [...missingHere, ...missingThere]),
       );
@@ -139,7 +130,7 @@ export const LIST_ROWS = {
             ...differences.map(({ id }) => namedBy(view, id)),
             ...[...missing].map((each) => namedAt(view, each)),
           ],
-          sentence: `The lists of members differ: ${listText(parts)}; make them equal.`,
+          sentence: `The lists of members differ: ${lacksText(view, differences)}; make them equal.`,
         },
       ];
     },
@@ -234,6 +225,21 @@ export function unlistedText({ facts: { members } }: View): string | undefined {
   if (members?.self.isUnlisted !== true || members.self.state !== "STARTING") return undefined;
   const { detected, listed } = members.self;
   return `None of this member's addresses (${listText(detected)}) is in ${members.list.source}, which names ${listText(listed)}; add one to it, or set nacos.server.ip to the one that it names.`;
+}
+
+/** Each list with what it lacks; lists that lack the same are told together. */
+function lacksText(view: View, differences: readonly ListDifference[]): string {
+  const here = new Set(differences.flatMap(({ missingHere }) => missingHere));
+  const lists = [
+    ...differences.map(({ id, missingThere }) => ({ who: namedBy(view, id).address, lacks: listText(missingThere) })),
+    { who: view.self.address, lacks: listText([...here]) },
+  ];
+  const whoBy = new Map<string, string[]>();
+  for (const { who, lacks } of lists) if (lacks !== "") whoBy.set(lacks, [...(whoBy.get(lacks) ?? []), who]);
+  const parts = [...whoBy].map(([lacks, who]) =>
+    who.length === 1 ? `that of ${who[0]} lacks ${lacks}` : `those of ${listText(who)} lack ${lacks}`,
+  );
+  return listText(parts);
 }
 
 function linesText(lines: readonly BadLine[], all: number): string {
