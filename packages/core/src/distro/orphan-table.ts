@@ -3,7 +3,8 @@ import type { ClientId, Entry, MemberId, Version } from "./model.ts";
 import type { Patience } from "./state.ts";
 import { WideMap } from "./wide-map.ts";
 
-export type OrphanStage = "grace" | "probing" | "unhealthy";
+/** `awaited`: another member is to probe it. */
+export type OrphanStage = "grace" | "awaited" | "probing" | "unhealthy";
 
 /** A client whose owner does not speak for it any more. */
 export interface Orphan {
@@ -125,7 +126,7 @@ export class OrphanTable {
 
 function count({ life, stage, answers }: Held, by: 1 | -1): void {
   life.clients += by;
-  if (stage === "probing") life.probing += by;
+  if (stage === "probing" || stage === "awaited") life.probing += by;
   if (stage === "unhealthy" && !answers) life.unhealthy += by;
   if (answers) life.answering += by;
 }

@@ -24,6 +24,18 @@ describe("clients whose owner is lost", () => {
     );
   });
 
+  test("are probed here too, later, when the member that is to do it has not said by then that they answer", () => {
+    const a = orphaned();
+    a.peer(0, "b", "down");
+    a.at(1, { type: "ring", ownerOf: () => "c" });
+    assert.deepEqual(a.ticks(1, 11_000), []);
+    a.tell(11_000, "c", { type: "marks", mark: "answers", heads: [head("y", version("b", 1), { answers: true })] });
+    assert.deepEqual(a.ticks(11_001, 14_999), [[12_500, "probe x"]]);
+    a.at(14_999, { type: "probed", answering: ["x"] });
+    const told = a.ticks(15_000, 20_000).flatMap(([, ...effects]) => effects);
+    assert.deepEqual(told, [], "nobody is called unhealthy because another member has ended");
+  });
+
   test("are kept for the grace when it was forgotten while it was up, as when it makes room for another one", () => {
     const a = orphaned();
     assert.deepEqual(a.at(100_000, { type: "peerRemoved", id: "b" }), ["hold 2 of b/1", "unconfirmed x,y"]);
@@ -216,6 +228,7 @@ describe("an address client that is heard where the ring does not want it", () =
     const judged = happened.filter(([, what]) => !String(what).startsWith("sync"));
     assert.deepEqual(judged, [
       [10_001, "renumber x#true a/1/2"],
+      [22_501, "probe x#true"],
       [25_001, "unhealthy x#true"],
       [51_001, "forget x#true: lost"],
     ]);
@@ -279,10 +292,16 @@ describe("an address client that is heard where the ring does not want it", () =
     const c = newMember({ digestMs: 1e9 }).ready("b");
     c.at(1, { type: "ring", ownerOf: () => "b2" });
     c.tell(1_000, "b", sync([head("x#true", version("b", 1))]));
-    assert.deepEqual(c.ticks(1_000, 17_000), [[16_000, "unhealthy x#true"]]);
+    assert.deepEqual(c.ticks(1_000, 17_000), [
+      [13_500, "probe x#true"],
+      [16_000, "unhealthy x#true"],
+    ]);
     const again = c.tell(20_000, "b", sync([head("x#true", version("b", 2))]));
     assert.deepEqual(again, ["apply x#true b/1/2", "unconfirmed x#true"]);
-    assert.deepEqual(c.ticks(20_001, 60_000), [[35_000, "unhealthy x#true"]]);
+    assert.deepEqual(c.ticks(20_001, 60_000), [
+      [32_500, "probe x#true"],
+      [35_000, "unhealthy x#true"],
+    ]);
     assert.equal(c.ticks(60_000, 61_000)[0]?.[1], "forget x#true: lost");
   });
 });

@@ -197,6 +197,7 @@ function dueAt(state: DistroState, orphan: Orphan): Millis {
   const { probeMs } = options;
   const { graceMs, expiryMs } = timesOf(state, orphan);
   if (stage === "grace") return since + graceMs - probeMs;
+  if (stage === "awaited") return since + graceMs - probeMs / 2;
   const goneAt = isolated ? Number.POSITIVE_INFINITY : Math.max(since + expiryMs, keepUntil);
   return stage === "probing" ? Math.min(since + graceMs, goneAt) : goneAt;
 }
@@ -245,10 +246,12 @@ function moveOn(turn: Turn, orphan: Orphan, probes: ClientId[]): boolean {
   }
   let stage = before;
   if (stage === "grace" && ageMs >= graceMs - probeMs) {
-    stage = "probing";
     // One member probes; all do while no ring says which.
-    if ((state.ownerOf(entry.id) ?? state.self) === state.self && ageMs < graceMs) probes.push(entry.id);
+    stage = (state.ownerOf(entry.id) ?? state.self) === state.self ? "probing" : "awaited";
   }
+  // The other one may have ended since, or count from later, as it has only just started.
+  if (stage === "awaited" && ageMs >= graceMs - probeMs / 2) stage = "probing";
+  if (stage === "probing" && before !== "probing" && !entry.answers && ageMs < graceMs) probes.push(entry.id);
   if (stage === "probing" && ageMs >= graceMs) {
     stage = "unhealthy";
     if (!entry.answers) marks.set(entry.id, "unhealthy");
