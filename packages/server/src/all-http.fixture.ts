@@ -62,7 +62,7 @@ export function allHttp(
           throw new RegistryError("illegalState", ALONE);
         },
         forget: () => Promise.reject(new RegistryError("illegalState", ALONE)),
-        stop: () => undefined,
+        stop: async () => {},
       },
       raft: { ops: () => Promise.reject(new RegistryError("illegalState", KEEPS_NOTHING)) },
       group: () => undefined,

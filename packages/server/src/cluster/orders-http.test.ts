@@ -35,7 +35,7 @@ describe("an order that would end or hand over this process", () => {
       cancelJoin: unused,
       forget: unused,
     };
-    const routes = orderRoutes({ ...orders, stop: (forever) => void told.push(forever) });
+    const routes = orderRoutes({ ...orders, stop: async (forever) => void told.push(forever) });
     const leave = routes.find(({ path }) => path.endsWith("/leave"));
     await leave?.handle(Params.read("", "", "v3"), from("127.0.0.1") as never);
     await leave?.handle(Params.read("forever=true", "", "v3"), from("::1") as never);

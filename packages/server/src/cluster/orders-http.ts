@@ -21,10 +21,10 @@ export function orderRoutes(orders: Orders): readonly Route[] {
       ownMachineOnly(call);
       return result(orders.cancelJoin());
     }),
-    v3("POST", `${PATH}/leave`, (params, call) => {
+    v3("POST", `${PATH}/leave`, async (params, call) => {
       const forever = params.boolean("forever", false);
       ownMachineOnly(call);
-      orders.stop(forever);
+      await orders.stop(forever);
       return result(true);
     }),
     v3("POST", `${PATH}/forget`, async (params) => {

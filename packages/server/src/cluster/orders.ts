@@ -29,7 +29,7 @@ export interface Orders {
    *
    * @throws RegistryError `notApplied` for ever, while too few voters are in reach to do without it.
    */
-  stop(forever: boolean): void;
+  stop(forever: boolean): Promise<void>;
 }
 
 export interface OrdersSetup {
@@ -47,6 +47,9 @@ export interface OrdersSetup {
 /** What another member is given that is to forget one as well. */
 export const forgetOrder = object({ id: text() });
 const FORGET_MS = 2000;
+/** Who has just joined, or is back, is in reach of all within this; and what was agreed on is known. */
+const REACH_MS = 3000;
+const REACH_LOOK_MS = 100;
 
 export const ALONE = "this server runs alone: it has no list of members to look up or to leave";
 
@@ -83,22 +86,39 @@ export function ordersOf({ clock, cluster, members, group, converging, version, 
       await cluster.peers.askAll("members.forget", { id }, FORGET_MS);
       return { id, address: found?.addresses[0] ?? id };
     },
-    stop(forever) {
-      const why = forever ? whyBound(group, state.start.id) : undefined;
+    async stop(forever) {
+      const why = forever && group !== undefined ? await whyBound(clock, group, state.start.id) : undefined;
       if (why !== undefined) throw new RegistryError("notApplied", why);
       stop(forever);
     },
   };
 }
 
-/** Why this member cannot be taken out of its group now: a voter that goes all the same is one that is away for good. */
-function whyBound(group: OrdersSetup["group"], self: string): string | undefined {
-  const { voters = [] } = group?.log.group?.configuration ?? {};
+/**
+ * Why this member cannot be taken out of its group now: a voter that goes all the same is one that is away for good. Who
+ * is not in reach may be on its way, or have left the group without this member having heard of it.
+ */
+async function whyBound(
+  clock: Clock,
+  group: NonNullable<OrdersSetup["group"]>,
+  self: string,
+): Promise<string | undefined> {
+  const giveUpAt = clock.now() + REACH_MS;
+  let why = whyBoundNow(group, self);
+  while (why !== undefined && clock.now() < giveUpAt) {
+    await new Promise<void>((resolve) => void clock.schedule(REACH_LOOK_MS, resolve));
+    why = whyBoundNow(group, self);
+  }
+  return why;
+}
+
+function whyBoundNow({ log, links }: NonNullable<OrdersSetup["group"]>, self: string): string | undefined {
+  const { voters = [] } = log.group?.configuration ?? {};
   const left = voters.filter((id) => id !== self);
-  if (group === undefined || left.length === 0 || left.length === voters.length) return undefined;
-  const now = noMajority(voters, self, group.links);
+  if (left.length === 0 || left.length === voters.length) return undefined;
+  const now = noMajority(voters, self, links);
   if (now !== undefined) return `${now}: start one of them first, or end this process with nacre stop`;
-  const then = noMajority(left, self, group.links);
+  const then = noMajority(left, self, links);
   if (then === undefined) return undefined;
   return `without this member ${then}: start it, or order nacre cluster forget for it, and then this; nacre stop ends this process and leaves it a voter`;
 }

@@ -108,7 +108,8 @@ describe("a server with data that was started alone (S38)", () => {
     await shown(members, [0, 1, 2], ["kept", "later"]);
 
     for (const at of [2, 1]) {
-      assert.equal((await members.ask(at, `POST ${CLUSTER}/leave?forever=true`)).status, 200);
+      const { status, data } = await members.ask(at, `POST ${CLUSTER}/leave?forever=true`);
+      assert.equal(status, 200, `${at}: ${JSON.stringify(data)}`);
       await members.servers[at]?.stopOrdered;
       await members.servers[at]?.stop();
       await members.grouped(0, at);
