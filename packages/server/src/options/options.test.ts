@@ -179,6 +179,14 @@ describe("options of a cluster", () => {
     }
   });
 
+  test("name a member at least, if they name anything: else a member would be ready alone", () => {
+    assert.throws(() => read(["--mode=cluster", "--members=nonsense:port,10.0.0.1:99999"]), {
+      name: "OptionError",
+      message: `nacos.member.list names no member: "nonsense:port": port 'port' is not a number from 1 to 65535.`,
+    });
+    assert.deepEqual(read(["--mode=cluster", "--members=a:8848,b:x"]).options.memberList, ["a:8848", "b:x"]);
+  });
+
   test("have no effect on a standalone server, which is told", () => {
     assert.deepEqual(sentences(read(["--members=a,b"])), [
       "nacos.member.list (flag --members) has no effect on a standalone server; start it with --mode cluster.",

@@ -1,3 +1,4 @@
+import { parseMemberList } from "@nacre/core/membership";
 import { OptionError, type Value } from "./option.ts";
 import { MAIN_PORT_MAX } from "./rows/process.ts";
 import { OPTIONS, type OptionKey, type Options, ROWS } from "./table.ts";
@@ -73,6 +74,7 @@ function checkClusterPort(options: Options): void {
 }
 
 function checkCluster(options: Options): void {
+  checkMemberList(options);
   if (options.lookupType === "address-server" && options.addressServerDomain === undefined)
     throw new OptionError(
       `${OPTIONS.lookupType.name} is address-server, but which one is not said; set ${OPTIONS.addressServerDomain.name}.`,
@@ -87,4 +89,12 @@ function checkCluster(options: Options): void {
       `${OPTIONS.peerTlsMutual.name} is true, but checking members' certificates also needs ` +
         `${OPTIONS.peerTlsCaFile.name}.`,
     );
+}
+
+/** One entry among others costs nothing but itself. A list that names nobody would start a cluster of one that is ready. */
+function checkMemberList({ memberList, port }: Options): void {
+  const { entries, badLines } = parseMemberList(memberList.join("\n"), port);
+  const [bad] = badLines;
+  if (entries.length === 0 && bad !== undefined)
+    throw new OptionError(`${OPTIONS.memberList.name} names no member: ${JSON.stringify(bad.text)}: ${bad.rule}.`);
 }
